@@ -1,0 +1,10 @@
+"""The ECLAIRs Instrument Center as a Jupyter-centric platform.
+
+The rooms of the package, from the ground up, are described in ``docs/house.md``.
+"""
+
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("eicpy")

@@ -1,0 +1,200 @@
+"""The description of a detector, read from its ``instrument.toml``.
+
+Everything that generic code needs to know about a detector is a field here; there is no
+``if instrument == ...`` anywhere else.
+"""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments.pixels import PixelGrid
+
+__all__ = [
+    "EnergyScale",
+    "HousekeepingRule",
+    "Instrument",
+    "PacketHeader",
+    "PacketKind",
+    "PhotonRule",
+    "PhotonTime",
+    "PixelTerm",
+    "SpectraRule",
+    "TimeRule",
+    "available",
+    "load",
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TimeRule(_Model):
+    """How on-board time becomes Terrestrial Time: epoch + coarse + fine·tick, a perfect clock for now."""
+
+    epoch: str
+    """ISO date at which the on-board counter was 0."""
+    scale: Literal["utc", "tai", "tt"]
+    """Scale of `epoch`; from there on the on-board clock counts SI seconds."""
+
+
+class PacketHeader(_Model):
+    """What the packets of an APID look like before their own fields."""
+
+    apid: int = Field(ge=0, le=2047)
+    checksum: Literal["none", "crc16", "xor16", "iso16"]
+    secondary: Literal["none", "pus-a", "pus-c", "own"]
+    """``own``: a secondary header of the detector's own, whose fields stand in the layout table."""
+    coarse_bits: int = 32
+    """Width of the coarse time (seconds)."""
+    fine_bits: int = 16
+    """Width of the fine time."""
+    fine_tick: float = 2.0**-16
+    """Length of a unit of fine time, s."""
+    time_offset: int | None = None
+    """Byte, from the start of the packet, of the coarse time; None where a PUS header tells it."""
+
+
+class PacketKind(_Model):
+    """One kind of packet: how it is recognised and which table lays it out."""
+
+    apid: int
+    service: int | None = None
+    subservice: int | None = None
+    structure: int | None = None
+    """Value of the structure id (the table's field of type ``structure``), where types share (service, subservice)."""
+    layout: str
+    """File name of the layout table, in the instrument's folder."""
+    kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "other"]
+
+
+class PhotonTime(_Model):
+    """Where the time of a photon stands."""
+
+    field: str
+    tick: float
+    """Length of a unit, s."""
+    counted_from: Literal["packet", "epoch"]
+    """``packet``: ticks after the packet's time. ``epoch``: the low bits of a counter that runs since
+    the epoch; the packet's time supplies the high bits."""
+    bits: int = 32
+
+
+class PixelTerm(_Model):
+    """A term of detnum = Σ scale·field."""
+
+    field: str
+    scale: int = 1
+
+
+class PhotonRule(_Model):
+    """Which fields of which packet are a photon."""
+
+    packet: str
+    time: PhotonTime
+    pixel: tuple[PixelTerm, ...]
+    channel: str
+    multiplicity: str | None = None
+    """Field that counts the pixels hit at once; 1 everywhere where None."""
+
+
+class HousekeepingRule(_Model):
+    """Which packets carry housekeeping; parameters, units and limits stand in their layout tables."""
+
+    packets: tuple[str, ...]
+
+
+class SpectraRule(_Model):
+    """On-board accumulated spectra: repeated (pixel id, histogram) records."""
+
+    packet: str
+    pixel: tuple[PixelTerm, ...]
+    counts: str
+    """Field that holds the histogram, `bins` values a record."""
+    bins: int
+    live_time: str | None = None
+    live_tick: float = 1.0
+    """Length of a unit of live time, s."""
+
+
+class EnergyScale(_Model):
+    """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
+
+    channels: int
+    gain: float
+    """keV per channel."""
+    offset: float
+    """keV."""
+    low: float
+    """Lower end of the useful range, keV."""
+    high: float
+    """Upper end of the useful range, keV."""
+    bands: tuple[tuple[float, float], ...]
+    """Bands of the nightly images and light curves, keV."""
+    note: str = ""
+    """Where the scale comes from."""
+
+
+class Instrument(_Model):
+    """A detector."""
+
+    name: str
+    title: str
+    note: str
+    """Where the definition comes from and what it is not."""
+    card_prefix: str
+    """Start of the product names, for example ECL."""
+    telescope: str
+    instrument: str
+    time: TimeRule
+    pixels: PixelGrid
+    energy: EnergyScale
+    headers: tuple[PacketHeader, ...]
+    packets: dict[str, PacketKind]
+    photons: PhotonRule | None = None
+    housekeeping: HousekeepingRule | None = None
+    spectra: SpectraRule | None = None
+    folder: Annotated[Path, Field(exclude=True)]
+
+    def header(self, apid: int) -> PacketHeader | None:
+        """Header rule of an APID; None for an APID that is not this detector's."""
+        return next((h for h in self.headers if h.apid == apid), None)
+
+    def layout_file(self, packet: str) -> Path:
+        """Layout table of a kind of packet."""
+        return self.folder / self.packets[packet].layout
+
+
+def _root() -> Path:
+    return Path(str(files("eicpy.instruments")))
+
+
+def available() -> tuple[str, ...]:
+    """Names of the detectors that are known."""
+    return tuple(sorted(f.parent.name for f in _root().glob("*/instrument.toml")))
+
+
+@cache
+def load(name: str) -> Instrument:
+    """Read the description of a detector.
+
+    Raises
+    ------
+    BadArgumentError
+        For a name that is not known.
+    BadDataError
+        For a description that does not fit the model.
+    """
+    if name not in available():
+        raise BadArgumentError(f"got instrument {name!r}, expected one of {', '.join(available())}")
+    file = _root() / name / "instrument.toml"
+    try:
+        return Instrument(folder=file.parent, **tomllib.loads(file.read_text()))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise BadDataError(str(error), file=file, advice="see docs/howto/new-instrument.md") from error

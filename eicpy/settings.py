@@ -1,0 +1,60 @@
+"""Where a set-up keeps its data.
+
+Everything that belongs to one set-up lies under one folder, so that two set-ups never meet. The
+environment variable ``EIC_HOME`` names it; without it the platform's user data folder is used.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The folders and addresses of one set-up.
+
+    Parameters
+    ----------
+    home
+        The folder that holds everything.
+    database_url
+        SQLAlchemy address of the internal database; by default an SQLite file in `home`.
+    """
+
+    home: Path
+    database_url: str
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read ``EIC_HOME`` and ``EIC_DATABASE_URL``."""
+        home = (
+            Path(os.environ.get("EIC_HOME") or platformdirs.user_data_path("eicpy")).expanduser().absolute()
+        )
+        return cls.at(home, os.environ.get("EIC_DATABASE_URL"))
+
+    @classmethod
+    def at(cls, home: Path, database_url: str | None = None) -> "Settings":
+        """Settings for a given folder."""
+        home = Path(home).absolute()
+        return cls(home=home, database_url=database_url or f"sqlite:///{home / 'eic.sqlite'}")
+
+    def archive(self, instrument: str) -> Path:
+        """Folder of the run archive of an instrument: raw packets, one folder per run."""
+        return self.home / "archive" / instrument
+
+    def products(self, instrument: str) -> Path:
+        """Folder of the products (FITS) of an instrument."""
+        return self.home / "products" / instrument
+
+    def housekeeping(self, instrument: str) -> Path:
+        """Folder of the housekeeping archive of an instrument."""
+        return self.home / "housekeeping" / instrument
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the reports: static pages and their index."""
+        return self.home / "reports"
