@@ -68,7 +68,7 @@ class PacketKind(_Model):
     service: int | None = None
     subservice: int | None = None
     structure: int | None = None
-    """Value of the structure id (the table's field of type ``structure``), where types share (service, subservice)."""
+    """Value of the structure id (the field of type ``structure``), where packets share their type."""
     layout: str
     """File name of the layout table, in the instrument's folder."""
     kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "other"]
