@@ -160,6 +160,8 @@ class Instrument(_Model):
     photons: PhotonRule | None = None
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
+    simulated_destination: int | None = None
+    """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
     folder: Annotated[Path, Field(exclude=True)]
 
     def header(self, apid: int) -> PacketHeader | None:
