@@ -1,0 +1,256 @@
+"""What a simulated night is made of: one model, checked before anything is computed.
+
+A simulation is a pure function of its configuration: the same configuration and seed give the same
+bytes. All numbers that are guesses are marked so, here or in ``docs/decisions/0004-simulation.md``.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from eicpy.errors import BadArgumentError
+
+__all__ = [
+    "BurstConfig",
+    "DetectorConfig",
+    "ExcursionConfig",
+    "FaultConfig",
+    "OrbitConfig",
+    "PointingConfig",
+    "SimulationConfig",
+    "SourceConfig",
+    "preset",
+    "presets",
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DetectorConfig(_Model):
+    """How the pixels differ from each other."""
+
+    gain_scatter: float = Field(default=0.01, ge=0, lt=0.2)
+    """Relative scatter (1 σ) of the gains around the nominal one."""
+    offset_scatter: float = Field(default=0.1, ge=0, lt=2)
+    """Scatter (1 σ) of the offsets around the nominal one, keV."""
+    gain_shift: float = Field(default=0.0, gt=-0.2, lt=0.2)
+    """Relative change of all gains since the last calibration table."""
+    gain_shift_scatter: float = Field(default=0.0, ge=0, lt=0.2)
+    """Scatter (1 σ) from pixel to pixel of that change."""
+    efficiency_scatter: float = Field(default=0.05, ge=0, lt=0.5)
+    """Relative scatter (1 σ) of the efficiencies (guess)."""
+    dead_fraction: float = Field(default=0.004, ge=0, le=1)
+    """Share of pixels that count nothing (guess)."""
+    noisy_fraction: float = Field(default=0.003, ge=0, le=1)
+    """Share of pixels with electronic noise above threshold (guess)."""
+    low_efficiency_fraction: float = Field(default=0.05, ge=0, le=1)
+    """Share of pixels with low efficiency below 8 keV: one production batch (guess)."""
+    high_threshold_fraction: float = Field(default=0.02, ge=0, le=1)
+    """Share of pixels whose threshold was raised against cross-talk (guess)."""
+    threshold: float = Field(default=3.7, gt=0)
+    """Mean low threshold, keV (guess; the flight range begins at 4 keV)."""
+    threshold_scatter: float = Field(default=0.1, ge=0)
+    """Scatter (1 σ) of the thresholds, keV (guess)."""
+    high_threshold: float = Field(default=8.0, gt=0)
+    """Threshold of the pixels where it was raised, keV (guess)."""
+    heat_pipe_rate: float = Field(default=60.0, ge=0)
+    """Counts per second of the noise at the two sides where the heat pipes run, below 8 keV (guess)."""
+    dead_time: float = Field(default=20e-6, ge=0)
+    """Non-paralysable dead time of a sector after a photon, s (guess)."""
+    escape_fraction: float = Field(default=0.06, ge=0, lt=1)
+    """Share of photons above the K edge whose fluorescence photon reaches a neighbour (guess)."""
+    fwhm: float = Field(default=1.1, gt=0)
+    """Electronic resolution, keV FWHM (default of the public gain/offset software)."""
+    fwhm_slope: float = Field(default=0.0341, ge=0)
+    """Growth of FWHM² with energy, keV: 1.8 keV at 59.6 keV, as in the 2010 screening."""
+
+
+class PointingConfig(_Model):
+    """Where the camera looks, degrees (ICRS); the same for the whole simulation."""
+
+    ra: float = Field(default=80.0, ge=0, lt=360)
+    dec: float = Field(default=20.0, ge=-90, le=90)
+    roll: float = 0.0
+    """Angle from north to +z, towards east."""
+
+
+class OrbitConfig(_Model):
+    """The circular orbit."""
+
+    altitude: float = Field(default=618.0, gt=200, lt=2000)
+    """km."""
+    inclination: float = Field(default=29.0, ge=0, le=180)
+    """Degrees."""
+    node: float = Field(default=200.0, ge=0, lt=360)
+    """Right ascension of the ascending node at the start, degrees."""
+    argument: float = Field(default=150.0, ge=0, lt=360)
+    """Angle from the node at the start, degrees."""
+
+
+class SourceConfig(_Model):
+    """A steady source with a power law N(E) = norm·(E/keV)^−index photons cm⁻² s⁻¹ keV⁻¹."""
+
+    name: str
+    ra: float = Field(ge=0, lt=360)
+    dec: float = Field(ge=-90, le=90)
+    norm: float = Field(ge=0)
+    index: float
+
+
+class BurstConfig(_Model):
+    """A burst: fast rise, exponential decay; cut-off power law."""
+
+    name: str
+    start: float = Field(ge=0)
+    """Seconds after the start of the simulation."""
+    rise: float = Field(default=1.0, gt=0)
+    """Length of the linear rise, s."""
+    decay: float = Field(default=8.0, gt=0)
+    """e-folding time of the decay, s; the burst is followed for ten of them."""
+    ra: float = Field(ge=0, lt=360)
+    dec: float = Field(ge=-90, le=90)
+    peak_flux: float = Field(gt=0)
+    """Photons cm⁻² s⁻¹ in 4-120 keV at the peak."""
+    index: float = 1.0
+    """N(E) ∝ E^−index·exp(−E/cutoff)."""
+    cutoff: float = Field(default=100.0, gt=0)
+    """keV."""
+    alert: bool = True
+    """The on-board trigger sends alert packets."""
+
+
+class ExcursionConfig(_Model):
+    """A housekeeping parameter that leaves its normal value for a while: a trapezoid in time."""
+
+    parameter: str
+    start: float = Field(ge=0)
+    """Seconds after the start of the simulation."""
+    duration: float = Field(gt=0)
+    """s."""
+    value: float
+    """Engineering value at the plateau."""
+
+
+class FaultConfig(_Model):
+    """What happens to the packets between the camera and us: shares of all packets."""
+
+    lost: float = Field(default=0.0, ge=0, lt=1)
+    damaged: float = Field(default=0.0, ge=0, lt=1)
+    """One to eight bits are flipped after the primary header."""
+    duplicated: float = Field(default=0.0, ge=0, lt=1)
+    truncated: float = Field(default=0.0, ge=0, lt=1)
+    """The packet's tail is missing."""
+    foreign: float = Field(default=0.0, ge=0, lt=1)
+    """Bytes that belong to nothing stand before the packet."""
+    gaps: tuple[tuple[float, float], ...] = ()
+    """(start, stop) in seconds after the start: every packet sent in between is lost."""
+
+
+class SimulationConfig(_Model):
+    """One simulated night."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    instrument: Literal["eclairs"] = "eclairs"
+    start: str = "2026-11-20T18:00:00"
+    """UTC, ISO 8601."""
+    duration: float = Field(gt=0, le=40 * 86400.0)
+    """s."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    background_rate: float = Field(default=3100.0, ge=0)
+    """Counts per second in 4-120 keV of sky and camera, with the Earth out of the field and all pixels
+    alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
+    detector: DetectorConfig = DetectorConfig()
+    pointing: PointingConfig = PointingConfig()
+    orbit: OrbitConfig = OrbitConfig()
+    mask_seed: int = Field(default=1, ge=0)
+    """Seed of the mask, which is not the flight mask."""
+    sources: tuple[SourceConfig, ...] = ()
+    bursts: tuple[BurstConfig, ...] = ()
+    excursions: tuple[ExcursionConfig, ...] = ()
+    faults: FaultConfig = FaultConfig()
+    saa: bool = True
+    """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""
+    earth: bool = True
+    """The Earth hides the sky behind it; False: as if it did not exist."""
+
+
+_CRAB = SourceConfig(name="Crab", ra=83.6331, dec=22.0145, norm=9.7, index=2.1)
+
+
+def _demo() -> SimulationConfig:
+    return SimulationConfig(
+        name="demo",
+        duration=10800.0,
+        seed=20261120,
+        detector=DetectorConfig(gain_shift=0.002, gain_shift_scatter=0.003),
+        sources=(_CRAB,),
+        bursts=(BurstConfig(name="simulated burst", start=5400.0, ra=95.0, dec=12.0, peak_flux=6.0),),
+        excursions=(
+            ExcursionConfig(parameter="DPIX_VCTRLHVELS6", start=4000.0, duration=240.0, value=-318.0),
+            ExcursionConfig(parameter="ECL_TEMPTH01", start=6500.0, duration=900.0, value=-13.5),
+            ExcursionConfig(parameter="ECL_V28", start=8000.0, duration=30.0, value=25.5),
+        ),
+        faults=FaultConfig(
+            lost=2e-4,
+            damaged=1e-4,
+            duplicated=2e-5,
+            truncated=1e-5,
+            foreign=1e-5,
+            gaps=((7300.0, 7304.0),),
+        ),
+    )
+
+
+def _quiet() -> SimulationConfig:
+    return SimulationConfig(
+        name="quiet",
+        duration=3600.0,
+        seed=2,
+        saa=False,
+        earth=False,
+        detector=DetectorConfig(
+            dead_fraction=0,
+            noisy_fraction=0,
+            low_efficiency_fraction=0,
+            high_threshold_fraction=0,
+            heat_pipe_rate=0,
+        ),
+    )
+
+
+def _day() -> SimulationConfig:
+    demo = _demo()
+    return demo.model_copy(
+        update={
+            "name": "day",
+            "duration": 86400.0,
+            "start": "2026-11-20T00:00:00",
+            "bursts": (demo.bursts[0].model_copy(update={"start": 40000.0}),),
+        }
+    )
+
+
+_PRESETS = {"demo": _demo, "quiet": _quiet, "day": _day}
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the ready-made configurations."""
+    return tuple(_PRESETS)
+
+
+def preset(name: str) -> SimulationConfig:
+    """A ready-made configuration.
+
+    ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage.
+    ``quiet``: an hour of background without SAA, Earth or bad pixels. ``day``: 24 hours like ``demo``.
+
+    Raises
+    ------
+    BadArgumentError
+        For a name that is not known.
+    """
+    if name not in _PRESETS:
+        raise BadArgumentError(f"got preset {name!r}, expected one of {', '.join(_PRESETS)}")
+    return _PRESETS[name]()

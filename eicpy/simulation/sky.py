@@ -1,0 +1,40 @@
+"""Spectra of what shines on the camera: photons cm⁻² s⁻¹ keV⁻¹ (and sr⁻¹ for what is extended).
+
+Each law is an analytic fit from the literature; energies in keV.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["albedo", "cosmic_background", "cutoff_power_law", "power_law"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def cosmic_background(energy: FloatArray) -> FloatArray:
+    """Cosmic X-ray background, photons cm⁻² s⁻¹ sr⁻¹ keV⁻¹.
+
+    Smoothly broken power law of Moretti et al. 2009, A&A 493, 501.
+    """
+    return np.asarray(0.109 / ((energy / 29.0) ** 1.40 + (energy / 29.0) ** 2.88))
+
+
+def albedo(energy: FloatArray) -> FloatArray:
+    """Emission of the Earth's atmosphere, photons cm⁻² s⁻¹ sr⁻¹ keV⁻¹.
+
+    Ajello et al. 2008, ApJ 689, 666: self-absorbed below 33.7 keV.
+    """
+    return np.asarray(0.0148 / ((energy / 33.7) ** -5 + (energy / 33.7) ** 1.72))
+
+
+def power_law(energy: FloatArray, norm: float, index: float) -> FloatArray:
+    """``norm·E^−index``; the Crab is close to norm 9.7 and index 2.1."""
+    return np.asarray(norm * energy**-index)
+
+
+def cutoff_power_law(energy: FloatArray, norm: float, index: float, cutoff: float) -> FloatArray:
+    """``norm·E^−index·exp(−E/cutoff)``, the usual shape of a burst in our band."""
+    shape: Any = energy**-index * np.exp(-energy / cutoff)
+    return np.asarray(norm * shape)
