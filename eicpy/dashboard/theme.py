@@ -1,0 +1,205 @@
+"""How every figure of the project looks, said once.
+
+Colours are those of Okabe & Ito ("Color universal design", 2008), which readers with any kind of
+colour vision can tell apart; pictures use *cividis* (Nuñez, Anderton & Renslow 2018, PLoS ONE 13(7),
+e0199239), whose lightness rises evenly. Text is dark on white, at sizes that stay readable on a
+telephone of 390 px. A figure takes the width that it is given and none of the tools is active at
+first, so that a finger scrolls the page and not the plot.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from astropy.time import Time
+from bokeh.models import DatetimeTickFormatter, Node, Range1d
+from bokeh.models.annotations import Label
+from bokeh.palettes import Cividis256
+from bokeh.plotting import figure
+
+__all__ = [
+    "ALARM",
+    "COLOURS",
+    "IMAGE_PALETTE",
+    "INK",
+    "MUTED",
+    "NOMINAL",
+    "WARNING",
+    "empty",
+    "frame",
+    "no_data",
+    "style_legend",
+    "unix_milliseconds",
+    "utc_axis",
+]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7A6F00")
+"""Series, in this order: blue, vermilion, green, purple, sky blue, orange, black, olive."""
+NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#B3261E"
+"""Green, amber, red with a contrast of at least 4.5 on white; always beside a word, never alone."""
+INK, MUTED, RULE = "#1B2733", "#556270", "#E3E8ED"
+IMAGE_PALETTE = Cividis256
+MISSING_COLOUR = "#D0D5DB"
+"""Pixels without a value."""
+FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+
+
+def unix_milliseconds(seconds: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Seconds TT since 2017-01-01 (MJDREFI 57754) as the milliseconds of a UTC axis.
+
+    Parameters
+    ----------
+    seconds
+        Shape (n,), s. Leap seconds are taken into account.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n,), ms since 1970-01-01 UTC as POSIX counts them; NaN stays NaN.
+
+    Examples
+    --------
+    >>> int(unix_milliseconds(0.0))
+    1483228800000
+    """
+    values = np.asarray(seconds, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return values * 1000.0
+    ends = np.array([finite.min(), finite.max()])
+    leaps = _unix(ends) - ends
+    if abs(leaps[1] - leaps[0]) < 0.5:
+        return np.asarray((values + leaps[0]) * 1000.0)
+    result = np.full(values.shape, np.nan)
+    good = np.isfinite(values)
+    result[good] = _unix(values[good]) * 1000.0
+    return result
+
+
+def _unix(seconds: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    days = np.floor(seconds / 86400.0)
+    rest = (seconds - days * 86400.0) / 86400.0
+    return np.asarray(Time(57754 + days, 0.000800740741 + rest, format="mjd", scale="tt").unix)
+
+
+def frame(
+    *, title: str, x_label: str, y_label: str, height: int = 300, min_width: int = 260, **options: Any
+) -> figure:
+    """Build an empty figure in the house style; labels carry their units.
+
+    Parameters
+    ----------
+    title, x_label, y_label
+        Texts; an axis label is "quantity (unit)".
+    height
+        px; the width is the reader's.
+    min_width
+        px.
+    **options
+        Passed to :func:`bokeh.plotting.figure`.
+
+    Returns
+    -------
+    bokeh.plotting.figure
+        Without data.
+    """
+    options = {
+        "sizing_mode": "stretch_width",
+        "tools": "pan,box_zoom,wheel_zoom,reset,save",
+        "active_drag": None,
+        "active_scroll": None,
+        "toolbar_location": "above",
+    } | options
+    plot = figure(
+        title=title, x_axis_label=x_label, y_axis_label=y_label, height=height, min_width=min_width, **options
+    )
+    plot.toolbar.logo = None
+    plot.min_border_right = 12
+    plot.outline_line_color = MUTED
+    plot.outline_line_alpha = 0.4
+    plot.background_fill_color = "#FFFFFF"
+    plot.title.text_font, plot.title.text_font_size, plot.title.text_color = FONT, "14px", INK
+    plot.title.text_font_style = "bold"
+    for axis in plot.axis:
+        axis.axis_label_text_font = axis.major_label_text_font = FONT
+        axis.axis_label_text_font_size, axis.major_label_text_font_size = "13px", "12px"
+        axis.axis_label_text_font_style = "normal"
+        axis.axis_label_text_color = axis.major_label_text_color = INK
+        axis.axis_line_color = axis.major_tick_line_color = MUTED
+        axis.minor_tick_line_color = None
+    plot.grid.grid_line_color = RULE
+    return plot
+
+
+def style_legend(plot: figure, entries: int) -> None:
+    """Place the legend above the curves, in a row that wraps, and let a click hide a curve."""
+    if entries < 2:
+        plot.legend.visible = False
+        return
+    legend = plot.legend[0]
+    legend.ncols = min(entries, 3)
+    legend.label_text_font, legend.label_text_font_size, legend.label_text_color = FONT, "12px", INK
+    legend.border_line_color = None
+    legend.background_fill_alpha = 0.0
+    legend.padding, legend.margin, legend.spacing, legend.label_height = 2, 2, 2, 14
+    legend.click_policy = "hide"
+    plot.add_layout(legend, "above")
+
+
+def utc_axis(plot: figure) -> None:
+    """Make the x axis one of dates and hours in UTC."""
+    plot.xaxis.formatter = DatetimeTickFormatter(
+        microseconds="%H:%M:%S.%f",
+        milliseconds="%H:%M:%S.%3N",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%d %b",
+        months="%b %Y",
+        context=DatetimeTickFormatter(
+            microseconds="%Y-%m-%d",
+            milliseconds="%Y-%m-%d",
+            seconds="%Y-%m-%d",
+            minsec="%Y-%m-%d",
+            minutes="%Y-%m-%d",
+            hourmin="%Y-%m-%d",
+            hours="%Y-%m-%d",
+            days="%Y",
+        ),
+        context_which="start",
+    )
+    plot.xaxis.ticker.desired_num_ticks = 5
+
+
+def no_data(plot: figure, text: str = "no data", *, visible: bool = True) -> Label:
+    """Say in the middle of a figure that it has nothing to show.
+
+    Returns
+    -------
+    bokeh.models.Label
+        Named ``no-data``; a live figure switches its ``visible``.
+    """
+    label = Label(
+        x=Node(target="frame", symbol="center"),
+        y=Node(target="frame", symbol="center"),
+        text=text,
+        text_align="center",
+        text_baseline="middle",
+        text_font=FONT,
+        text_font_size="16px",
+        text_color=MUTED,
+        visible=visible,
+        name="no-data",
+    )
+    plot.add_layout(label)
+    return label
+
+
+def empty(plot: figure) -> None:
+    """Make a figure that has no data say so: axes with their names and units, but without numbers."""
+    no_data(plot)
+    plot.x_range, plot.y_range = Range1d(1, 2), Range1d(1, 2)
+    plot.axis.major_label_text_font_size = "0px"
+    plot.axis.major_tick_line_color = None
