@@ -1,1 +1,47 @@
-"""To be described by its room."""
+"""Products: FITS cards, columns and names declared once; atomic writing, strict reading, provenance.
+
+The room knows no physics: it is told what to write and by whom.
+"""
+
+from eicpy.products.atomic import atomic_file
+from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
+from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
+from eicpy.products.product import Product, ProductTable, read_product, write_product
+from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
+from eicpy.products.structure import Unit, read_structure, verify_unit
+from eicpy.products.times import DATEREF, MJDREFF, MJDREFI, day_of, to_seconds, to_time
+from eicpy.products.writer import Issuer, ProductWriter, TableWriter
+
+__all__ = [
+    "DATEREF",
+    "MJDREFF",
+    "MJDREFI",
+    "PRODUCTS",
+    "Column",
+    "InputFile",
+    "Issuer",
+    "Product",
+    "ProductDefinition",
+    "ProductTable",
+    "ProductWriter",
+    "Provenance",
+    "TableDefinition",
+    "TableWriter",
+    "Unit",
+    "atomic_file",
+    "canonical_card",
+    "card_for",
+    "day_of",
+    "definition",
+    "parse_product_file_name",
+    "product_file_name",
+    "read_product",
+    "read_structure",
+    "sha256_of",
+    "software_commit",
+    "software_versions",
+    "to_seconds",
+    "to_time",
+    "verify_unit",
+    "write_product",
+]

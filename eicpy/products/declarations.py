@@ -1,0 +1,326 @@
+"""The products, declared.
+
+Real layouts: ECL-EVT-CAL and ECL-GTI-CAL as described from flight-layout files by the public code
+matteobachetti/barycenter; DETNUM, GAIN, OFFSET of AUX-ECL-PIX-CAL as written by the public code
+sguillot/SVOM-Gain-Offset. Everything marked "own" is eicpy's, to be replaced when the real format is known.
+"""
+
+import re
+from datetime import date
+from pathlib import Path
+
+from eicpy.errors import BadArgumentError
+from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card
+
+__all__ = ["PRODUCTS", "definition", "parse_product_file_name", "product_file_name"]
+
+_START = Column("START", "D", "s", "start of a good time interval")
+_STOP = Column("STOP", "D", "s", "end of a good time interval")
+_DETNUM = Column("DETNUM", "I", "", "pixel number, 0 to the number of pixels − 1")
+
+_BANDS = TableDefinition(
+    "BANDS",
+    "energy bands; band n is COUNTS_n",
+    (
+        Column("BAND", "I", "", "number of the band, from 1", own=True),
+        Column("E_MIN", "D", "keV", "lower edge, included", own=True),
+        Column("E_MAX", "D", "keV", "upper edge, excluded", own=True),
+    ),
+    own=True,
+)
+
+PROVENANCE_TABLE = TableDefinition(
+    "PROVENANCE",
+    "how the file was made; one JSON value a row",
+    (
+        Column("KEY", "A", "", "field of the record; `input` comes once for each input", own=True),
+        Column("VALUE", "A", "", "its value as JSON", own=True),
+    ),
+    own=True,
+)
+
+_EVENTS = ProductDefinition(
+    "ECL-EVT-CAL",
+    "calibrated photons",
+    (
+        TableDefinition(
+            "ECL-EVT-CAL",
+            "one row a photon, nearly sorted by time",
+            (
+                Column("TIME", "D", "s", "arrival time"),
+                Column("JDET", "B", "", "column of the pixel, along −y"),
+                Column("IDET", "B", "", "row of the pixel, along +z"),
+                Column("PHA", "I", "chan", "channel as measured"),
+                Column(
+                    "PI",
+                    "I",
+                    "chan",
+                    "channel on the nominal scale: floor((E − offset)/gain), nominal values in the header",
+                ),
+                Column(
+                    "FLAG", "B", "", "eicpy: number of pixels hit at once; its real meaning is not public"
+                ),
+            ),
+        ),
+        TableDefinition("GTI", "good time intervals of the photons", (_START, _STOP), own=True),
+    ),
+    "Columns and keywords are real. The scale of PI, the meaning of FLAG and the GTI extension are eicpy's.",
+)
+
+_GTI = ProductDefinition(
+    "ECL-GTI-CAL",
+    "good time intervals by criterion",
+    (
+        TableDefinition(
+            "ECL-GTI-CAL-GRP",
+            "the criteria that follow, one row each",
+            (
+                Column("MEMBER_XTENSION", "A", "", "kind of the extension: BINTABLE"),
+                Column("MEMBER_NAME", "A", "", "name of the extension"),
+                Column("GTI_NAME", "A", "", "criterion"),
+            ),
+        ),
+        TableDefinition(
+            "GTICAL-",
+            "intervals of a criterion: NSA outside the SAA, STA stable attitude, TLM telemetry, "
+            "NEO no Earth occultation (PEO partial, TEO total)",
+            (
+                _START,
+                _STOP,
+                Column(
+                    "SJDSTART", "D", "d", "START in days; the real definition is not public", required=False
+                ),
+                Column(
+                    "SJDSTOP", "D", "d", "STOP in days; the real definition is not public", required=False
+                ),
+            ),
+            several=True,
+        ),
+    ),
+    "Layout real; the reading of the criteria and of SJDSTART, SJDSTOP is eicpy's.",
+)
+
+_GAIN = ProductDefinition(
+    "AUX-ECL-PIX-CAL",
+    "gain and offset of each pixel",
+    (
+        TableDefinition(
+            "AUX-ECL-PIX-CAL",
+            "E = GAIN·(channel + 0.5) + OFFSET",
+            (
+                _DETNUM,
+                Column("GAIN", "E", "keV/chan", "gain"),
+                Column("OFFSET", "E", "keV", "offset"),
+                Column("GAIN_ERR", "E", "keV/chan", "standard error of GAIN", own=True, required=False),
+                Column("OFFSET_ERR", "E", "keV", "standard error of OFFSET", own=True, required=False),
+                Column(
+                    "COVARIANCE",
+                    "E",
+                    "keV**2/chan",
+                    "covariance of GAIN and OFFSET",
+                    own=True,
+                    required=False,
+                ),
+                Column(
+                    "STATUS", "I", "", "outcome of the fit; codes in the header", own=True, required=False
+                ),
+                Column("DEVIANCE", "E", "", "Poisson deviance of the fit", own=True, required=False),
+                Column("DOF", "J", "", "degrees of freedom of the fit", own=True, required=False),
+                Column("COUNTS", "J", "count", "photons used", own=True, required=False),
+            ),
+        ),
+    ),
+    "DETNUM, GAIN, OFFSET are real; errors, covariance and status are eicpy's.",
+)
+
+_STATUS = ProductDefinition(
+    "AUX-ECL-PIX-STA",
+    "status of each pixel",
+    (
+        TableDefinition(
+            "AUX-ECL-PIX-STA",
+            "candidates for dead, noisy and weak pixels",
+            (
+                _DETNUM,
+                Column("STATUS", "I", "", "status; codes in the header", own=True),
+                Column("RATE", "E", "count/s", "measured rate", own=True, required=False),
+                Column("EXPECTED", "E", "count/s", "expected rate", own=True, required=False),
+                Column(
+                    "SIGNIFICANCE", "E", "", "departure, in standard deviations", own=True, required=False
+                ),
+            ),
+        ),
+    ),
+    "The name is real; no public format was found, so the columns are eicpy's.",
+)
+
+_SPECTRA = ProductDefinition(
+    "ECL-QLK-SPC",
+    "spectra of each pixel",
+    (
+        TableDefinition(
+            "ECL-QLK-SPC",
+            "counts per channel as measured (PHA)",
+            (
+                _DETNUM,
+                Column("LIVETIME", "D", "s", "time in which the pixel could see photons", own=True),
+                Column("SPECTRUM", "J", "count", "counts per channel, from channel 0", own=True, vector=True),
+            ),
+            own=True,
+        ),
+    ),
+    "eicpy's quick look.",
+    own=True,
+)
+
+_LIGHT_CURVE = ProductDefinition(
+    "ECL-QLK-LCV",
+    "light curves in bands",
+    (
+        TableDefinition(
+            "ECL-QLK-LCV",
+            "counts of the whole detector in time bins; TIMEDEL is their width",
+            (
+                Column("TIME", "D", "s", "start of the bin", own=True),
+                Column("EXPOSURE", "D", "s", "good time in the bin", own=True),
+                Column("COUNTS_#", "J", "count", "counts in band #", own=True),
+            ),
+            own=True,
+        ),
+        _BANDS,
+    ),
+    "eicpy's quick look.",
+    own=True,
+)
+
+_IMAGES = ProductDefinition(
+    "ECL-QLK-DPI",
+    "detector images in bands",
+    (
+        TableDefinition(
+            "ECL-QLK-DPI",
+            "counts of each pixel in bands",
+            (
+                _DETNUM,
+                Column("JDET", "B", "", "column of the pixel, along −y", own=True),
+                Column("IDET", "B", "", "row of the pixel, along +z", own=True),
+                Column(
+                    "LIVETIME",
+                    "D",
+                    "s",
+                    "time in which the pixel could see photons",
+                    own=True,
+                    required=False,
+                ),
+                Column("COUNTS_#", "J", "count", "counts in band #", own=True),
+            ),
+            own=True,
+        ),
+        _BANDS,
+    ),
+    "eicpy's quick look.",
+    own=True,
+)
+
+_ONBOARD = ProductDefinition(
+    "ECL-QLK-OBS",
+    "spectra accumulated on board",
+    (
+        TableDefinition(
+            "ECL-QLK-OBS",
+            "one row for each spectrum received",
+            (
+                Column("TIME", "D", "s", "time of the packet", own=True),
+                _DETNUM,
+                Column("LIVETIME", "D", "s", "live time told by the instrument", own=True, required=False),
+                Column("SPECTRUM", "J", "count", "counts per bin", own=True, vector=True),
+            ),
+            own=True,
+        ),
+    ),
+    "eicpy's quick look.",
+    own=True,
+)
+
+PRODUCTS: dict[str, ProductDefinition] = {
+    product.card: product
+    for product in (_EVENTS, _GTI, _GAIN, _STATUS, _SPECTRA, _LIGHT_CURVE, _IMAGES, _ONBOARD)
+}
+"""Every product by its card."""
+
+
+def definition(card: str) -> ProductDefinition:
+    """Declaration of a product; `card` may carry any instrument's prefix.
+
+    Raises
+    ------
+    BadArgumentError
+        For a card that is not declared.
+
+    Examples
+    --------
+    >>> definition("AUX-MDA-PIX-CAL").title
+    'gain and offset of each pixel'
+    """
+    found = PRODUCTS.get(canonical_card(card) or "")
+    if found is None:
+        raise BadArgumentError(
+            f"got card {card!r}, expected one of {', '.join(PRODUCTS)} (or another prefix)"
+        )
+    return found
+
+
+_NAME = re.compile(r"(?P<card>[A-Z0-9-]+)-(?P<day>\d{8})(?P<letter>[A-Z])(?P<version>\d{2})\.fits")
+
+
+def product_file_name(card: str, day: date, letter: str, version: int) -> str:
+    """File name of a product: card-YYYYMMDDxNN.fits.
+
+    Parameters
+    ----------
+    card
+        Card, with the instrument's prefix.
+    day
+        Day from which the product is valid.
+    letter
+        One capital letter; Q, T and F are seen in real names, their meaning (qualification, test,
+        flight) is a guess.
+    version
+        0 to 99.
+
+    Raises
+    ------
+    BadArgumentError
+        For a card that is not declared, a letter that is not one or a version out of range.
+
+    Examples
+    --------
+    >>> product_file_name("AUX-ECL-PIX-CAL", date(2022, 10, 11), "F", 1)
+    'AUX-ECL-PIX-CAL-20221011F01.fits'
+    """
+    definition(card)
+    if re.fullmatch("[A-Z]", letter) is None:
+        raise BadArgumentError(f"got letter {letter!r}, expected one capital letter")
+    if not 0 <= version <= 99:
+        raise BadArgumentError(f"got version {version}, expected 0 to 99")
+    return f"{card}-{day:%Y%m%d}{letter}{version:02d}.fits"
+
+
+def parse_product_file_name(name: str | Path) -> tuple[str, date, str, int]:
+    """Card, day, letter and version of a product's file name.
+
+    Raises
+    ------
+    BadArgumentError
+        For a name that does not follow the rule.
+    """
+    file_name = Path(name).name
+    match = _NAME.fullmatch(file_name)
+    expected = "expected card-YYYYMMDDxNN.fits such as AUX-ECL-PIX-CAL-20221011F01.fits"
+    if match is None:
+        raise BadArgumentError(f"got file name {file_name!r}, {expected}")
+    try:
+        day = date.fromisoformat(match["day"])
+    except ValueError as error:
+        raise BadArgumentError(f"got file name {file_name!r}, {expected}: {error}") from error
+    return match["card"], day, match["letter"], int(match["version"])

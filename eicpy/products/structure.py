@@ -1,0 +1,221 @@
+"""The structure of a FITS file: header and data units, their places and checksums.
+
+FITS Standard 4.0: a file is a sequence of header-data units in blocks of 2880 bytes; a header is 80-byte
+cards up to END (§3.3, §4); CHECKSUM and DATASUM are ones' complement sums of 32-bit words (§4.4.2.7,
+Appendix J). The walk knows where each unit should end, so that a truncated file is named with its offset
+instead of being read as rows of zeros.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from astropy.io import fits
+
+from eicpy.errors import BadDataError
+
+__all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "verify_unit"]
+
+BLOCK = 2880
+"""Bytes of a FITS block."""
+_CARD = 80
+_CHUNK = 1 << 22
+_EXCLUDED = frozenset((*range(0x3A, 0x41), *range(0x5B, 0x61)))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A header-data unit.
+
+    Parameters
+    ----------
+    name
+        ``EXTNAME``, empty for the primary unit.
+    header
+        Its header.
+    offset
+        Byte at which the header begins.
+    data_offset
+        Byte at which the data begin.
+    data_size
+        Bytes of data, without padding.
+    """
+
+    name: str
+    header: fits.Header
+    offset: int
+    data_offset: int
+    data_size: int
+
+    @property
+    def end(self) -> int:
+        """Byte after the padded data."""
+        return self.data_offset + -(-self.data_size // BLOCK) * BLOCK
+
+
+class WordSum:
+    """Ones' complement sum of big-endian 32-bit words, fed with pieces of any length."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._rest = b""
+
+    def add(self, data: bytes | memoryview) -> None:
+        """Add bytes."""
+        view = memoryview(data).cast("B")
+        if self._rest:
+            need = 4 - len(self._rest)
+            self._rest += bytes(view[:need])
+            view = view[need:]
+            if len(self._rest) == 4:
+                self._total += int.from_bytes(self._rest, "big")
+                self._rest = b""
+        whole = len(view) // 4 * 4
+        if whole:
+            self._total += int(np.frombuffer(view[:whole], dtype=">u4").astype("=u4").sum(dtype=np.uint64))
+        if whole < len(view):
+            self._rest = bytes(view[whole:])
+
+    @property
+    def value(self) -> int:
+        """The sum so far; a last incomplete word counts as filled with zeros."""
+        total = self._total + int.from_bytes(self._rest.ljust(4, b"\0"), "big")
+        while total >> 32:
+            total = (total & 0xFFFFFFFF) + (total >> 32)
+        return total
+
+
+def encode_checksum(total: int) -> str:
+    """Text for CHECKSUM that brings the sum of a unit to −0 (FITS Standard 4.0, Appendix J).
+
+    Parameters
+    ----------
+    total
+        Sum of the whole unit while CHECKSUM holds sixteen zeros.
+    """
+    word = 0xFFFFFFFF - total
+    text = bytearray(16)
+    for i in range(4):
+        byte = (word >> (24 - 8 * i)) & 0xFF
+        four = [byte // 4 + 0x30 + (byte % 4 if j == 0 else 0) for j in range(4)]
+        while any(c in _EXCLUDED for c in four):
+            for j in (0, 2):
+                if four[j] in _EXCLUDED or four[j + 1] in _EXCLUDED:
+                    four[j] += 1
+                    four[j + 1] -= 1
+        for j in range(4):
+            text[4 * j + i] = four[j]
+    return (text[-1:] + text[:-1]).decode("ascii")
+
+
+def _read_header(file: BinaryIO, path: Path, offset: int) -> bytes:
+    blocks = b""
+    while True:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
+            raise BadDataError(
+                f"got {len(block)} bytes of a header block, expected {BLOCK}: the file is truncated",
+                file=path,
+                offset=offset + len(blocks),
+                advice="fetch or make the file again",
+            )
+        blocks += block
+        cards = (block[i : i + 8] for i in range(0, BLOCK, _CARD))
+        if b"END     " in cards:
+            return blocks
+
+
+def _data_size(header: fits.Header) -> int:
+    axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
+    if not axes:
+        return 0
+    size = int(np.prod(axes, dtype=np.int64)) + int(header.get("PCOUNT", 0))
+    return abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1)) * size
+
+
+def read_structure(path: Path) -> list[Unit]:
+    """Walk through a FITS file.
+
+    Raises
+    ------
+    BadDataError
+        For a file that is missing, cannot be opened, is empty, is not FITS or ends too early.
+    """
+    path = Path(path)
+    units: list[Unit] = []
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                raise BadDataError("got an empty file, expected FITS", file=path)
+            offset = 0
+            while offset < size:
+                file.seek(offset)
+                units.append(_unit(file, path, offset, first=not units))
+                offset = units[-1].end
+                if offset > size:
+                    raise BadDataError(
+                        f"got a file of {size} bytes, expected {offset} up to the end of "
+                        f"extension {units[-1].name or 'PRIMARY'}: it is truncated",
+                        file=path,
+                        offset=size,
+                        advice="fetch or make the file again",
+                    )
+    except OSError as error:
+        raise BadDataError(f"cannot be read: {error.strerror or error}", file=path) from error
+    return units
+
+
+def _unit(file: BinaryIO, path: Path, offset: int, *, first: bool) -> Unit:
+    start = file.read(10)
+    file.seek(offset)
+    if not start.startswith(b"SIMPLE  =" if first else b"XTENSION="):
+        raise BadDataError(
+            f"got {start!r}, expected {'SIMPLE, the start of a FITS file' if first else 'a FITS extension'}",
+            file=path,
+            offset=offset,
+        )
+    text = _read_header(file, path, offset)
+    try:
+        header = fits.Header.fromstring(text)
+        size = _data_size(header)
+        name = str(header.get("EXTNAME", "")).strip()
+    except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
+        raise BadDataError(f"got a damaged FITS header: {error}", file=path, offset=offset) from error
+    return Unit(name, header, offset, offset + len(text), size)
+
+
+def verify_unit(path: Path, unit: Unit) -> None:
+    """Compare a unit with its DATASUM and CHECKSUM, where it has them.
+
+    Raises
+    ------
+    BadDataError
+        Where they differ.
+    """
+    total = WordSum()
+    with Path(path).open("rb") as file:
+        file.seek(unit.offset)
+        total.add(file.read(unit.data_offset - unit.offset))
+        data = WordSum()
+        left = unit.end - unit.data_offset
+        while left > 0 and (chunk := file.read(min(_CHUNK, left))):
+            data.add(chunk)
+            total.add(chunk)
+            left -= len(chunk)
+    where = unit.name or "PRIMARY"
+    if "DATASUM" in unit.header and int(unit.header["DATASUM"]) != data.value:
+        raise BadDataError(
+            f"got data sum {data.value} in {where}, expected {unit.header['DATASUM']}: the data are damaged",
+            file=path,
+            offset=unit.data_offset,
+            advice="fetch or make the file again",
+        )
+    if "CHECKSUM" in unit.header and total.value not in (0, 0xFFFFFFFF):
+        raise BadDataError(
+            f"got checksum {total.value} for {where}, expected 0: its header is damaged",
+            file=path,
+            offset=unit.offset,
+            advice="fetch or make the file again",
+        )
