@@ -1,5 +1,8 @@
 """Fixtures that every room shares."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +19,29 @@ def shared_data() -> Path:
             f"no folder {folder}: the real data that this test reads are not distributed with the project"
         )
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_home() -> Iterator[None]:
+    """Keep every test, and every process it starts, out of the data and the settings of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="eicpy-test-") as folder:
+        patch.setenv("EIC_HOME", str(Path(folder) / "eic"))
+        patch.delenv("EIC_DATABASE_URL", raising=False)
+        patch.setenv("IPYTHONDIR", str(Path(folder) / "ipython"))
+        patch.setenv("JUPYTER_CONFIG_DIR", str(Path(folder) / "jupyter"))
+        # The debugger of the kernels warns about frozen modules on stderr; no test debugs.
+        patch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests that drive a browser to one process, one after the other."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def pytest_report_header() -> str:
+    """Tell which of the things that a test may miss are there."""
+    shared = ROOT.parent / "shared" / "data"
+    return f"real data: {shared if shared.is_dir() else 'none'}; cores: {os.cpu_count()}"
