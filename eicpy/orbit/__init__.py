@@ -1,1 +1,16 @@
-"""To be described by its room."""
+"""Where the satellite is, where it looks, what the Earth hides, when it crosses the anomaly."""
+
+from eicpy.orbit.circular import EARTH_RADIUS, CircularOrbit, sidereal_time
+from eicpy.orbit.pointing import Pointing, unit_vector
+from eicpy.orbit.saa import REFERENCE_SAA, SaaPolygon, saa_passages
+
+__all__ = [
+    "EARTH_RADIUS",
+    "REFERENCE_SAA",
+    "CircularOrbit",
+    "Pointing",
+    "SaaPolygon",
+    "saa_passages",
+    "sidereal_time",
+    "unit_vector",
+]
