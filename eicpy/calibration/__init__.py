@@ -1,1 +1,37 @@
-"""To be described by its room."""
+"""Calibration: one module for each table. So far the energy scale (gain and offset) and the health of pixels.
+
+Arrays in, results out: this room knows no file, no database and no widget.
+"""
+
+from eicpy.calibration.gain_fit import GainFit, GainFitSettings, fit_gain
+from eicpy.calibration.gain_quality import (
+    CHECK_ENERGIES,
+    EnergyRequirement,
+    GainChange,
+    PassFraction,
+    compare,
+    pass_fraction,
+)
+from eicpy.calibration.gain_table import GainStatus, GainTable
+from eicpy.calibration.lines import Block, Line, LineModel
+from eicpy.calibration.pixel_status import PixelHealth, PixelStatus, pixel_status
+
+__all__ = [
+    "CHECK_ENERGIES",
+    "Block",
+    "EnergyRequirement",
+    "GainChange",
+    "GainFit",
+    "GainFitSettings",
+    "GainStatus",
+    "GainTable",
+    "Line",
+    "LineModel",
+    "PassFraction",
+    "PixelHealth",
+    "PixelStatus",
+    "compare",
+    "fit_gain",
+    "pass_fraction",
+    "pixel_status",
+]

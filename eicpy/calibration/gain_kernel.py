@@ -1,0 +1,496 @@
+"""The Poisson-likelihood fit of one pixel's lines, compiled; see :mod:`eicpy.calibration.gain_fit`.
+
+Model of channel c in a block with centre and half-width c₀, h (channels), u = (c + ½ − c₀)/h:
+
+    μ_c = b₀ + b₁·u + b₂·u² + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
+    z_c = (gain·c + offset − E_line)/σ,
+
+with Φ the normal distribution function: counts are integrals over the channel, not values at its
+centre. Fisher scoring replaces the second derivatives of the log likelihood by their expectation
+A = Σ ∂μ·∂μᵀ/μ, which needs first derivatives only, is positive definite, and whose inverse at the end
+is the covariance. A Marquardt term keeps early steps honest. Prior terms (a mean and a precision for
+each parameter, 0 for none) enter as one more Gaussian measurement.
+
+Kernels take and return arrays only; each has a numpy twin in the tests.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["deviance_sums", "evaluate_block", "fit_pixels", "predict"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+REACH = 5.5  # a line is followed to this many σ; beyond lies 4e-8 of it
+SMALLEST = 1e-9  # expected counts below this are no model of a spectrum
+SQRT_HALF = math.sqrt(0.5)
+INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@njit(cache=True, nogil=True)
+def evaluate_block(
+    theta: FloatArray,
+    start: int,
+    n_groups: int,
+    first: int,
+    last: int,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    mu: FloatArray,
+    jacobian: FloatArray,
+) -> None:
+    """Expected counts of a block and their derivatives.
+
+    Parameters
+    ----------
+    theta
+        All parameters; gain and offset first, the block's own from `start`.
+    start, n_groups
+        Place of the block's parameters, number of its groups.
+    first, last
+        Channels first … last − 1.
+    energy, fraction, group
+        Of the block's lines.
+    mu
+        Output, counts in its first last − first places.
+    jacobian
+        Output, shape (m, 6 + n_groups) at least; columns gain, offset, σ, continuum (3), strengths.
+    """
+    gain, offset, sigma = theta[0], theta[1], theta[start]
+    m = last - first
+    q = 6 + n_groups
+    half = 0.5 * m
+    for k in range(m):
+        u = (k + 0.5 - half) / half
+        row = jacobian[k]
+        for p in range(q):
+            row[p] = 0.0
+        row[3] = 1.0
+        row[4] = u
+        row[5] = u * u
+        mu[k] = theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u
+    for line in range(energy.size):
+        centre = (energy[line] - offset) / gain
+        reach = REACH * sigma / gain
+        low = min(max(first, int(math.floor(centre - reach))), last)
+        high = max(min(last, int(math.ceil(centre + reach))), low)
+        if high == low:
+            continue
+        column = 6 + group[line]
+        strength = theta[start + 4 + group[line]]
+        slope = strength * fraction[line] / sigma
+        z = (gain * low + offset - energy[line]) / sigma
+        below = math.erf(z * SQRT_HALF)
+        density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        for c in range(low, high):
+            z_next = (gain * (c + 1) + offset - energy[line]) / sigma
+            above = math.erf(z_next * SQRT_HALF)
+            density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
+            part = 0.5 * fraction[line] * (above - below)
+            row = jacobian[c - first]
+            mu[c - first] += strength * part
+            row[column] += part
+            row[0] += slope * ((c + 1) * density_next - c * density)
+            row[1] += slope * (density_next - density)
+            row[2] -= slope * (z_next * density_next - z * density)
+            z, below, density = z_next, above, density_next
+
+
+@njit(cache=True, nogil=True)
+def _add_block(
+    counts: FloatArray,
+    first: int,
+    last: int,
+    start: int,
+    n_groups: int,
+    mu: FloatArray,
+    jacobian: FloatArray,
+    information: FloatArray,
+    score: FloatArray,
+    local: FloatArray,
+) -> float:
+    """Add a block to the Fisher information (lower triangle) and the score; return its deviance."""
+    q = 6 + n_groups
+    for p in range(q):
+        for r in range(p + 1):
+            local[p, r] = 0.0
+    deviance = 0.0
+    for k in range(last - first):
+        expected = mu[k]
+        if not expected > SMALLEST:
+            return np.inf
+        n = counts[first + k]
+        weight = 1.0 / expected
+        pull = (n - expected) * weight
+        deviance += expected - n
+        if n > 0.0:
+            deviance += n * math.log(n * weight)
+        row = jacobian[k]
+        for p in range(q):
+            value = row[p]
+            if value != 0.0:
+                place = p if p < 2 else start + p - 2
+                score[place] += value * pull
+                scaled = value * weight
+                for r in range(p + 1):
+                    local[p, r] += scaled * row[r]
+    for p in range(q):
+        place_p = p if p < 2 else start + p - 2
+        for r in range(p + 1):
+            place_r = r if r < 2 else start + r - 2
+            information[place_p, place_r] += local[p, r]
+    return 2.0 * deviance
+
+
+@njit(cache=True, nogil=True)
+def _assemble(
+    counts: FloatArray,
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    prior_mean: FloatArray,
+    prior_precision: FloatArray,
+    mu: FloatArray,
+    jacobian: FloatArray,
+    local: FloatArray,
+    information: FloatArray,
+    score: FloatArray,
+) -> tuple[float, float]:
+    """Fisher information, score, deviance and deviance with the prior terms, at `theta`."""
+    n = theta.size
+    for p in range(n):
+        score[p] = 0.0
+        for r in range(n):
+            information[p, r] = 0.0
+    deviance = 0.0
+    for b in range(first_parameter.size):
+        a, z = first_line[b], first_line[b + 1]
+        evaluate_block(
+            theta,
+            first_parameter[b],
+            n_groups[b],
+            windows[b, 0],
+            windows[b, 1],
+            energy[a:z],
+            fraction[a:z],
+            group[a:z],
+            mu,
+            jacobian,
+        )
+        deviance += _add_block(
+            counts,
+            windows[b, 0],
+            windows[b, 1],
+            first_parameter[b],
+            n_groups[b],
+            mu,
+            jacobian,
+            information,
+            score,
+            local,
+        )
+        if not deviance < np.inf:
+            return np.inf, np.inf
+    penalty = 0.0
+    for p in range(n):
+        if prior_precision[p] > 0.0:
+            difference = prior_mean[p] - theta[p]
+            information[p, p] += prior_precision[p]
+            score[p] += prior_precision[p] * difference
+            penalty += prior_precision[p] * difference * difference
+    return deviance, deviance + penalty
+
+
+@njit(cache=True, nogil=True)
+def _cholesky(matrix: FloatArray, factor: FloatArray) -> bool:
+    """Lower Cholesky factor from the lower triangle; False where the matrix is not positive."""
+    n = matrix.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            total = matrix[i, j]
+            for k in range(j):
+                total -= factor[i, k] * factor[j, k]
+            if i == j:
+                if not total > 0.0:
+                    return False
+                factor[i, i] = math.sqrt(total)
+            else:
+                factor[i, j] = total / factor[j, j]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _solve(factor: FloatArray, right: FloatArray, out: FloatArray) -> None:
+    """Solve L·Lᵀ·out = right."""
+    n = right.size
+    for i in range(n):
+        total = right[i]
+        for k in range(i):
+            total -= factor[i, k] * out[k]
+        out[i] = total / factor[i, i]
+    for i in range(n - 1, -1, -1):
+        total = out[i]
+        for k in range(i + 1, n):
+            total -= factor[k, i] * out[k]
+        out[i] = total / factor[i, i]
+
+
+@njit(cache=True, nogil=True)
+def _step(
+    information: FloatArray,
+    score: FloatArray,
+    damping: float,
+    scale: FloatArray,
+    matrix: FloatArray,
+    factor: FloatArray,
+    step: FloatArray,
+) -> bool:
+    """Marquardt step, solved with a unit diagonal so that units do not matter."""
+    n = score.size
+    for p in range(n):
+        if not information[p, p] > 0.0:
+            return False
+        scale[p] = 1.0 / math.sqrt(information[p, p])
+    for p in range(n):
+        for r in range(p + 1):
+            matrix[p, r] = information[p, r] * scale[p] * scale[r]
+        matrix[p, p] *= 1.0 + damping
+    if not _cholesky(matrix, factor):
+        return False
+    right = np.empty(n)
+    for p in range(n):
+        right[p] = score[p] * scale[p]
+    _solve(factor, right, step)
+    for p in range(n):
+        step[p] *= scale[p]
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _fit_one(
+    counts: FloatArray,
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    prior_mean: FloatArray,
+    prior_precision: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    max_iterations: int,
+    tolerance: float,
+    covariance: FloatArray,
+) -> tuple[float, float, int, bool]:
+    """Fit one pixel in place; deviance, penalised deviance, iterations, converged."""
+    n = theta.size
+    longest = 0
+    widest = 0
+    for b in range(first_parameter.size):
+        longest = max(longest, windows[b, 1] - windows[b, 0])
+        widest = max(widest, 6 + n_groups[b])
+    mu, jacobian, local = np.empty(longest), np.empty((longest, widest)), np.empty((widest, widest))
+    information, score = np.empty((n, n)), np.empty(n)
+    information_new, score_new = np.empty((n, n)), np.empty(n)
+    scale, matrix, factor, step = np.empty(n), np.empty((n, n)), np.empty((n, n)), np.empty(n)
+    trial = np.empty(n)
+    deviance, objective = _assemble(
+        counts, theta, windows, energy, fraction, group, first_line, first_parameter, n_groups,
+        prior_mean, prior_precision, mu, jacobian, local, information, score,
+    )  # fmt: skip
+    damping = 1e-3
+    converged = False
+    iteration = 0
+    while objective < np.inf and iteration < max_iterations:
+        iteration += 1
+        if not _step(information, score, damping, scale, matrix, factor, step):
+            break
+        promised = 0.0
+        for p in range(n):
+            trial[p] = min(max(theta[p] + step[p], lower[p]), upper[p])
+            promised += score[p] * (trial[p] - theta[p])
+        if abs(promised) < tolerance and damping < 1.0:
+            converged = True
+            break
+        deviance_new, objective_new = _assemble(
+            counts, trial, windows, energy, fraction, group, first_line, first_parameter, n_groups,
+            prior_mean, prior_precision, mu, jacobian, local, information_new, score_new,
+        )  # fmt: skip
+        if objective_new <= objective:
+            theta[:] = trial
+            deviance, objective = deviance_new, objective_new
+            information, information_new = information_new, information
+            score, score_new = score_new, score
+            damping = max(0.1 * damping, 1e-9)
+        else:
+            damping = max(10.0 * damping, 1e-2)
+            if damping > 1e8:
+                break
+    if objective < np.inf and _step(information, score, 0.0, scale, matrix, factor, step):
+        unit = np.zeros(n)
+        column = np.empty(n)
+        for p in range(2):
+            unit[:] = 0.0
+            unit[p] = scale[p]
+            _solve(factor, unit, column)
+            for r in range(2):
+                covariance[r, p] = column[r] * scale[r]
+    else:
+        covariance[:] = np.nan
+        converged = False
+    return deviance, objective, iteration, converged
+
+
+@njit(cache=True, nogil=True)
+def fit_pixels(
+    counts: FloatArray,
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    prior_mean: FloatArray,
+    prior_precision: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    max_iterations: int,
+    tolerance: float,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, npt.NDArray[np.bool_]]:
+    """Fit many pixels, each for itself.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_pixels, n_channels).
+    theta
+        First guess, shape (n_pixels, n_parameters); not changed.
+    windows
+        First and last + 1 channel of each block, shape (n_pixels, n_blocks, 2).
+    energy, fraction, group, first_line, first_parameter, n_groups
+        Of :class:`eicpy.calibration.lines.LineArrays`.
+    prior_mean, prior_precision
+        Shape (n_pixels, n_parameters); precision 0 where nothing is known beforehand.
+    lower, upper
+        Bounds of the parameters, same shape.
+    max_iterations
+        Steps tried at most.
+    tolerance
+        Converged when a step promises less than this rise of 2·ln L.
+
+    Returns
+    -------
+    tuple
+        Parameters (n_pixels, n_parameters); covariance of gain and offset (n_pixels, 2, 2); deviance;
+        deviance with the prior's terms; iterations; whether it converged.
+    """
+    n_pixels = counts.shape[0]
+    fitted = theta.copy()
+    covariance = np.empty((n_pixels, 2, 2))
+    deviance, objective = np.empty(n_pixels), np.empty(n_pixels)
+    iterations = np.zeros(n_pixels, np.int64)
+    converged = np.zeros(n_pixels, np.bool_)
+    for i in range(n_pixels):
+        deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
+            counts[i], fitted[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups,
+            prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance, covariance[i],
+        )  # fmt: skip
+    return fitted, covariance, deviance, objective, iterations, converged
+
+
+@njit(cache=True, nogil=True)
+def predict(
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    n_channels: int,
+) -> FloatArray:
+    """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
+    out = np.full(n_channels, np.nan)
+    for b in range(first_parameter.size):
+        a, z = first_line[b], first_line[b + 1]
+        m = windows[b, 1] - windows[b, 0]
+        mu, jacobian = np.empty(m), np.empty((m, 6 + n_groups[b]))
+        evaluate_block(
+            theta,
+            first_parameter[b],
+            n_groups[b],
+            windows[b, 0],
+            windows[b, 1],
+            energy[a:z],
+            fraction[a:z],
+            group[a:z],
+            mu,
+            jacobian,
+        )
+        out[windows[b, 0] : windows[b, 1]] = mu
+    return out
+
+
+@njit(cache=True, nogil=True)
+def deviance_sums(
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    table: FloatArray,
+    log_low: float,
+    log_step: float,
+    n_channels: int,
+) -> FloatArray:
+    """Mean and variance of the deviance that a right model would have.
+
+    Parameters
+    ----------
+    theta, windows
+        Of many pixels, as in :func:`fit_pixels`.
+    energy, fraction, group, first_line, first_parameter, n_groups
+        Of :class:`eicpy.calibration.lines.LineArrays`.
+    table, log_low, log_step
+        :func:`eicpy.calibration.poisson.moment_table` and its grid.
+    n_channels
+        Of the spectra.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_pixels, 2).
+    """
+    sums = np.zeros((theta.shape[0], 2))
+    last = table.shape[0] - 2
+    for i in range(theta.shape[0]):
+        expected = predict(
+            theta[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups, n_channels
+        )
+        for c in range(n_channels):
+            if expected[c] > SMALLEST:
+                position = (math.log(expected[c]) - log_low) / log_step
+                k = min(max(int(position), 0), last)
+                rest = min(max(position - k, 0.0), 1.0)
+                for moment in range(2):
+                    sums[i, moment] += (1.0 - rest) * table[k, moment] + rest * table[k + 1, moment]
+    return sums
