@@ -1,0 +1,197 @@
+"""Learning from the data what no definition tells: which APIDs there are, their checksum, their headers.
+
+The walk goes from header to header and, where it is lost, looks for the next place from which a chain of
+headers or a right checksum leads on. What it meets on the way is counted per APID; a few packets of each
+are kept as samples. An APID is believed after two packets with a right checksum, or three that continue
+each other's sequence count, or when the walk reached the end of the data without a fault.
+
+A secondary header is believed only if all samples agree on it, and a time only if it also runs forward;
+otherwise the index has none. Every decision says on what it rests.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.packets.bits import ByteArray, kernel
+from eicpy.packets.checksum import ChecksumKind, is_right
+from eicpy.packets.rules import APIDS, DEFAULT_TIME_BYTE, ApidDecision, ApidTables
+
+__all__ = ["SAMPLES", "survey"]
+
+SAMPLES = 64
+"""Packets of an APID whose checksum is tried and whose headers are compared."""
+SEARCH_BUDGET = 1 << 24
+"""Bytes looked at off the walk before the survey rests on what it has."""
+_SHORT = 4096
+
+Ints = npt.NDArray[np.signedinteger[Any]]
+
+
+@kernel
+def _word(buffer: ByteArray, position: int) -> int:
+    return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
+
+
+@kernel
+def _depth(buffer: ByteArray, position: int, most: int) -> int:
+    """Number of headers of version 0 that follow one another, at most `most`; the exact end counts all."""
+    depth = 0
+    while depth < most:
+        if position == buffer.size and depth > 0:
+            return most
+        if position + 6 > buffer.size or buffer[position] >= 32:
+            return depth
+        position += _word(buffer, position + 4) + 7
+        if position > buffer.size:
+            return depth
+        depth += 1
+    return depth
+
+
+@kernel
+def _anchor(buffer: ByteArray, position: int) -> bool:
+    """Whether the walk may start again here."""
+    if position + 6 > buffer.size or buffer[position] >= 32:
+        return False
+    length = _word(buffer, position + 4) + 7
+    if position + length > buffer.size:
+        return False
+    depth = _depth(buffer, position, 5)
+    if depth >= 5:
+        return True
+    if depth >= 2 or (depth == 1 and length <= _SHORT):
+        for kind in (1, 3):
+            if is_right(buffer, position, length, kind):
+                return True
+    return False
+
+
+@kernel
+def _walk(
+    buffer: ByteArray, budget: int, met: Ints, right: Ints, continued: Ints, last: Ints, samples: Ints
+) -> bool:
+    """Count packets per APID; True if the walk reached the end without a fault."""
+    position = 0
+    clean = True
+    while position + 6 <= buffer.size:
+        follower = position + _word(buffer, position + 4) + 7
+        plausible = buffer[position] < 32 and follower <= buffer.size
+        if plausible and follower < buffer.size:
+            plausible = follower + 6 <= buffer.size and buffer[follower] < 32
+        if not plausible:
+            clean = False
+            position += 1
+            while position + 6 <= buffer.size and budget > 0 and not _anchor(buffer, position):
+                position += 1
+                budget -= 1
+            if budget <= 0:
+                break
+            continue
+        apid = _word(buffer, position) & 2047
+        count = _word(buffer, position + 2) & 16383
+        if met[apid] < samples.shape[1]:
+            samples[apid, met[apid]] = position
+            for kind in (1, 2, 3):
+                if is_right(buffer, position, follower - position, kind):
+                    right[apid, kind] += 1
+        if last[apid] >= 0 and ((count - last[apid]) & 16383) == 1:
+            continued[apid] += 1
+        last[apid] = count
+        met[apid] += 1
+        position = follower
+    return clean and position == buffer.size
+
+
+def _header_starts(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8] | None:
+    """First 20 bytes of the sampled packets that can carry a secondary header; None if there are none."""
+    room = samples + 20 <= buffer.size
+    samples = samples[room]
+    if len(samples) == 0:
+        return None
+    starts: npt.NDArray[np.uint8] = buffer[samples[:, None] + np.arange(20)]
+    starts = starts[(starts[:, 0] >> 3) & 1 == 1]
+    lengths = (starts[:, 4].astype(np.int64) << 8) + starts[:, 5] + 7
+    starts = starts[lengths >= 20]
+    return starts if len(starts) else None
+
+
+def _runs_forward(coarse: npt.NDArray[np.int64]) -> bool:
+    """Whether a time could be one: it passes, never far back, and does not leap over years."""
+    if len(coarse) < 3 or coarse[0] == 0:
+        return False
+    steps = np.diff(coarse)
+    return bool((steps >= -1).mean() > 0.9 and coarse[-1] > coarse[0] and np.abs(steps).max() < 40_000_000)
+
+
+def _secondary(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> tuple[str, int | None]:
+    """Secondary header that all samples agree on, and the byte of its coarse time if that runs forward."""
+    starts = _header_starts(buffer, samples)
+    if starts is None:
+        return "none", None
+    if (starts[:, 6] == 0x10).all() and (starts[:, 7] > 0).all():
+        kind = "pus-a"
+    elif (starts[:, 6] >> 4 == 2).all() and (starts[:, 7] > 0).all():
+        kind = "pus-c"
+    else:
+        return "none", None
+    byte = DEFAULT_TIME_BYTE[kind]
+    coarse = np.zeros(len(starts), dtype=np.int64)
+    for i in range(4):
+        coarse = (coarse << 8) | starts[:, byte + i]
+    return kind, byte if _runs_forward(coarse) else None
+
+
+def _checksum(met: int, right: npt.NDArray[np.int64]) -> tuple[ChecksumKind, str]:
+    """Checksum of an APID from how many of its samples agree with each kind."""
+    tried = min(met, SAMPLES)
+    best = int(np.argmax(right[1:])) + 1
+    agreed = int(right[best])
+    if agreed and (2 * agreed >= tried or (agreed >= 2 and 20 * agreed >= tried)):
+        kind = ChecksumKind(best)
+        return kind, f"{kind.name.lower()} right in {agreed} of {tried} sampled packets"
+    return ChecksumKind.NONE, f"no known checksum right in {tried} sampled packets"
+
+
+def survey(buffer: ByteArray, checksum: str = "auto") -> ApidTables:
+    """Learn the APIDs of some data, their checksums and their secondary headers.
+
+    Parameters
+    ----------
+    buffer
+        Shape (n_bytes,), uint8, read-only.
+    checksum
+        ``auto``, or the kind that all APIDs carry.
+
+    Returns
+    -------
+    ApidTables
+        With one decision, and its reason, for each APID that is believed.
+    """
+    met = np.zeros(APIDS, dtype=np.int64)
+    right = np.zeros((APIDS, 4), dtype=np.int64)
+    continued = np.zeros(APIDS, dtype=np.int64)
+    samples = np.zeros((APIDS, SAMPLES), dtype=np.int64)
+    last = np.full(APIDS, -1, dtype=np.int64)
+    clean = _walk(buffer, SEARCH_BUDGET, met, right, continued, last, samples)
+    asked = None if checksum == "auto" else ChecksumKind.of(checksum)
+    tables = ApidTables()
+    for apid in np.flatnonzero(met):
+        kind, reason = _checksum(int(met[apid]), right[apid])
+        solid = int(right[apid].max()) >= 2 or continued[apid] >= 2
+        if not (solid or clean or (asked and right[apid, int(asked)])):
+            continue
+        if asked is not None:
+            kind, reason = asked, "asked for"
+        secondary, time_byte = _secondary(buffer, samples[apid, : min(int(met[apid]), SAMPLES)])
+        if secondary != "none":
+            reason += f", all look like {secondary.upper()}"
+            reason += " with a time that runs forward" if time_byte is not None else " without a clear time"
+        tables.decide(
+            ApidDecision(int(apid), kind, secondary, reason),
+            time_byte=time_byte,
+            coarse_bits=32,
+            fine_bits=16,
+        )
+    return tables
