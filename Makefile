@@ -30,7 +30,7 @@ test: install ## install what the tests need and run all of them
 	scripts/test.sh
 
 demo: install ## simulate a night, receive it over TCP, run it, serve it (SERVE=no: stop after the reports)
-	SERVE='$(SERVE)' DURATION='$(DURATION)' scripts/demo.sh
+	$(if $(EIC_HOME),EIC_HOME='$(EIC_HOME)') SERVE='$(SERVE)' DURATION='$(DURATION)' scripts/demo.sh
 
 lint: install ## the checks of `make test` that need no test
 	scripts/lint.sh
