@@ -5,6 +5,7 @@ An instrument is a folder here with an ``instrument.toml`` and the packet tables
 
 from eicpy.instruments.description import (
     EnergyScale,
+    GainRule,
     HousekeepingRule,
     Instrument,
     PacketHeader,
@@ -21,6 +22,7 @@ from eicpy.instruments.pixels import PixelGrid
 
 __all__ = [
     "EnergyScale",
+    "GainRule",
     "HousekeepingRule",
     "Instrument",
     "PacketHeader",

@@ -17,6 +17,7 @@ from eicpy.instruments.pixels import PixelGrid
 
 __all__ = [
     "EnergyScale",
+    "GainRule",
     "HousekeepingRule",
     "Instrument",
     "PacketHeader",
@@ -123,6 +124,13 @@ class SpectraRule(_Model):
     """Length of a unit of live time, s."""
 
 
+class GainRule(_Model):
+    """That gain and offset are fitted to the fluorescence lines of the background, pixel by pixel."""
+
+    median_counts: float = Field(gt=0)
+    """Counts that half of the pixels must have before a fit is tried."""
+
+
 class EnergyScale(_Model):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
@@ -160,6 +168,8 @@ class Instrument(_Model):
     photons: PhotonRule | None = None
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
+    gain: GainRule | None = None
+    """None for a detector whose energy scale is not found from its background."""
     simulated_destination: int | None = None
     """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
     folder: Annotated[Path, Field(exclude=True)]
