@@ -1,8 +1,8 @@
 """Measure what eicpy promises about speed and memory, beside the peers, in one run.
 
 Each of ``packets.py``, ``gain.py``, ``photons.py``, ``night.py`` beside this file has a function ``rows()``
-that returns a list of dictionaries: ``work`` (what was done), ``ours`` and ``peer`` (texts with units; ``peer``
-names who), ``ratio`` (the figure that is judged), ``target`` and ``unit``: "×" where more is better; "ns",
+that returns a list of dictionaries: ``work`` (what was done), ``ours`` and ``peer`` (texts with units; the
+peer named), ``ratio`` (the figure that is judged), ``target`` and ``unit``: "×" where more is better; "ns",
 "min", "GiB" and others where less is. Each part is measured in a process of its own, so that none warms or
 fills the memory of another, and one that fails is told without hiding the others.
 
