@@ -1,0 +1,292 @@
+"""Start the dashboard and the reports in a browser, from one command.
+
+A process of its own runs Voilà (:mod:`eicpy.dashboard.voila_server`); this module prepares what it
+needs, waits until it answers, and ends it with all its kernels. Everything that the page needs is
+copied at the start from the packages that are installed here, so that BokehJS and Bokeh are always of
+the same version and nothing comes from the network.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+import bokeh
+
+from eicpy.errors import BadArgumentError, FailedError
+from eicpy.settings import Settings
+
+__all__ = ["Server", "notebook_folder", "prepare_jupyter_path", "serve"]
+
+
+def notebook_folder() -> Path:
+    """Folder of the dashboard notebooks: ``dashboards/`` beside the package.
+
+    Raises
+    ------
+    FailedError
+        Where the package was installed without them.
+    """
+    folder = Path(str(files("eicpy"))).parent / "dashboards"
+    if not (folder / "camera.ipynb").is_file():
+        raise FailedError(f"got no {folder / 'camera.ipynb'}: run from a clone of the project")
+    return folder
+
+
+def prepare_jupyter_path(folder: Path) -> None:
+    """Fill a folder for ``JUPYTER_PATH``: our template with the installed BokehJS, and our kernel.
+
+    Parameters
+    ----------
+    folder
+        Is created.
+    """
+    template = folder / "voila" / "templates" / "eicpy"
+    shutil.copytree(str(files("eicpy.dashboard") / "template"), template)
+    scripts = Path(bokeh.__file__).parent / "server" / "static" / "js"
+    shutil.copy(scripts / "bokeh.min.js", template / "static")
+    kernel = folder / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    specification = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3",
+        "language": "python",
+    }
+    (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
+
+
+def _claim_port(host: str, port: int) -> int:
+    """Check that a port can be had (0: any) before a server is started that would only fail."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise FailedError(
+                f"got no use of port {port} of {host} ({error.strerror}): is another dashboard running? "
+                "choose another port"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """The dashboard's server as a context: started on entry, gone with its kernels on exit.
+
+    Parameters
+    ----------
+    settings
+        Whose data are shown.
+    port
+        0: a free one.
+    host
+        Address to listen on; the loopback, unless a proxy that knows its visitors stands before.
+    reports
+        Serve the folder of the reports under ``/reports/``.
+    pool
+        Number of kernels kept ready, so that a page appears at once.
+    cull_idle_timeout, cull_interval
+        s: a kernel that nobody is connected to is ended after the first, looked for every second.
+    notebook
+        None: ``dashboards/camera.ipynb``.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        port: int = 8866,
+        host: str = "127.0.0.1",
+        reports: bool = True,
+        pool: int = 1,
+        cull_idle_timeout: int = 90,
+        cull_interval: int = 20,
+        notebook: Path | None = None,
+    ) -> None:
+        if not 0 <= port <= 65535:
+            raise BadArgumentError(f"got port {port}, expected 0 to 65535")
+        self.settings = settings
+        self.host = host
+        self.port = port
+        self.log_file = settings.home / "logs" / "dashboard-server.log"
+        self._reports = settings.reports if reports else None
+        self._setup = {
+            "notebook": str(notebook or notebook_folder() / "camera.ipynb"),
+            "host": host,
+            "pool": pool,
+            "reports": None if self._reports is None else str(self._reports),
+            "cull_idle_timeout": cull_idle_timeout,
+            "cull_interval": cull_interval,
+        }
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Address of the dashboard."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    @property
+    def reports_url(self) -> str | None:
+        """Address of the reports."""
+        return None if self._reports is None else f"{self.url}reports/"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server."""
+        return self._running().pid
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise FailedError("got a server that was not started, expected `with Server(...)`")
+        return self._process
+
+    def __enter__(self) -> Self:
+        self.port = _claim_port(self.host, self.port)
+        if self._reports is not None:
+            self._reports.mkdir(parents=True, exist_ok=True)
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(prefix="eic-dashboard-")
+        try:
+            self._start(Path(self._folder.name))
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        paths = [str(folder / "share"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+        return os.environ | {
+            "EIC_HOME": str(self.settings.home),
+            "EIC_DATABASE_URL": self.settings.database_url,
+            "JUPYTER_PATH": os.pathsep.join(paths),
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_NO_CONFIG": "1",
+            "IPYTHONDIR": str(folder / "ipython"),
+            "TMPDIR": str(folder),
+        }
+
+    def _start(self, folder: Path) -> None:
+        prepare_jupyter_path(folder / "share")
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "eicpy.dashboard.voila_server"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=self._environment(folder),
+                start_new_session=True,
+            )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(self._setup | {"port": self.port}).encode() + b"\n")
+        self._process.stdin.flush()
+        self._wait_until_it_answers()
+
+    def _wait_until_it_answers(self, patience: float = 120.0) -> None:
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if self._running().poll() is not None:
+                break
+            try:
+                socket.create_connection((self.host, self.port), timeout=5).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise FailedError(f"the dashboard's server did not answer at {self.url}: see {self.log_file}")
+
+    def stop(self) -> None:
+        """End the server and its kernels; harmless when it is not running."""
+        process, self._process = self._process, None
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.terminate()
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def wait(self) -> int:
+        """Wait until the server ends by itself; its exit code."""
+        return self._running().wait()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def serve(
+    settings: Settings,
+    *,
+    port: int = 8866,
+    host: str = "127.0.0.1",
+    reports: bool = True,
+    open_browser: bool = False,
+    announce: Callable[[str], None] = _say,
+) -> None:
+    """Serve the dashboard and the reports until interrupted (SIGINT, SIGTERM).
+
+    A token, asked from each visitor, may be given in the environment variable ``EIC_DASHBOARD_TOKEN``.
+
+    Parameters
+    ----------
+    settings, port, host, reports
+        As for :class:`Server`.
+    open_browser
+        Open the dashboard in the user's browser.
+    announce
+        Gets the lines that tell the addresses.
+
+    Raises
+    ------
+    BadArgumentError
+        For a port that cannot be.
+    FailedError
+        If the server does not start, or ends by itself.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with Server(settings, port=port, host=host, reports=reports) as server:
+            announce(f"dashboard: {server.url}")
+            if server.reports_url is not None:
+                announce(f"reports:   {server.reports_url}")
+            announce("Ctrl-C ends both.")
+            if open_browser:
+                webbrowser.open(server.url)
+            code = server.wait()
+        raise FailedError(f"the dashboard's server ended with code {code}: see {server.log_file}")
+    except KeyboardInterrupt:
+        announce("stopped.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
