@@ -1,0 +1,237 @@
+"""What is missing: sequence counts per APID, judged before any split by type.
+
+The count of an APID runs modulo 2¹⁴ over all its packets, whatever their type. From one packet to the
+next it tells how many are missing only modulo 16384; the time tells the rest. The walk keeps an unwrapped
+count A and the time t of the packet that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d
+< 8192, or that plus a multiple of 16384, and
+
+* d > 0: it is ahead, d − 1 are missing in between, unless the time says that whole turns of 16384 were
+  lost too: that is believed if the packets come regularly (interquartile range of the intervals below half
+  their median) and the elapsed time fits the number of turns within 5 %;
+* d ≤ 0: it was received before (a duplicate) or comes late (out of order, and the gap that it left is
+  closed), unless its time is later by so much that a turn was lost: a quarter of the time that the turn
+  would have taken, at least.
+
+Without times, nothing is ever taken for a lost turn. A damaged packet closes the gap where its count
+says it belongs: it is counted as damaged, not as lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.packets.bits import kernel
+from eicpy.packets.index import PacketIndex, PacketStatus
+
+__all__ = ["MODULUS", "Continuity", "Gap", "continuity", "unwrap_counts"]
+
+MODULUS = 1 << 14
+FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Packets that are missing between two that are there.
+
+    Attributes
+    ----------
+    first
+        Sequence count of the first missing packet.
+    missing
+        How many are missing.
+    after, before
+        Rows of the index of the packets on either side.
+    """
+
+    first: int
+    missing: int
+    after: int
+    before: int
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """What of an APID arrived, and what did not.
+
+    Attributes
+    ----------
+    apid
+        Application process id.
+    received
+        Intact packets, duplicates and late ones included.
+    lost
+        Packets that are missing between the first and the last one.
+    duplicated
+        Intact packets whose count was received before.
+    out_of_order
+        Intact packets that came after one with a higher count.
+    damaged
+        Packets that are there but not intact.
+    gaps
+        Where packets are missing.
+    first, last
+        Rows of the index of the first and the last intact packet; −1 if there is none.
+    count
+        Unwrapped count of each packet of the APID, shape (n,), in the order of the stream.
+    rows
+        Rows of the index of those packets, shape (n,).
+    """
+
+    apid: int
+    received: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+    damaged: int
+    gaps: tuple[Gap, ...]
+    first: int
+    last: int
+    count: Ints
+    rows: Ints
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost, duplicated, out of order or damaged."""
+        return not (self.lost or self.duplicated or self.out_of_order or self.damaged)
+
+
+@kernel
+def unwrap_counts(
+    count: Ints, time: Floats, good: npt.NDArray[np.bool_], interval: float, regular: bool, out: Ints, what: Ints
+) -> None:
+    """Unwrap the sequence counts of one APID and judge each packet.
+
+    Parameters
+    ----------
+    count, time, good
+        Shape (n,): sequence count 0 to 16383; time in s or NaN; whether the packet is intact.
+    interval
+        Usual time from one count to the next, s; NaN where not known.
+    regular
+        Whether the packets come regularly enough to tell whole lost turns.
+    out, what
+        Shape (n,): unwrapped count; first, ahead, duplicate, late or damaged.
+    """
+    seen = np.full(16384, -1, dtype=np.int64)
+    ahead = np.int64(-1)
+    ahead_time = np.nan
+    for i in range(count.size):
+        if ahead < 0:
+            out[i] = count[i] + 16384
+            what[i] = 4
+            if good[i]:
+                what[i] = 0
+                ahead = out[i]
+                ahead_time = time[i]
+                seen[count[i]] = ahead
+            continue
+        step = (count[i] - ahead + 8192) % 16384 - 8192
+        if not good[i]:
+            out[i] = ahead + step
+            what[i] = 4
+            continue
+        elapsed = (time[i] - ahead_time) / interval if interval > 0 else np.nan
+        if step > 0:
+            turns = np.round((elapsed - step) / 16384) if regular and elapsed > 8192 else 0.0
+            if turns >= 1 and abs(elapsed - step - 16384 * turns) <= 0.05 * 16384 * turns:
+                step += 16384 * np.int64(turns)
+        elif elapsed >= 0.25 * (16384 + step):
+            turns = np.round((elapsed - step) / 16384) if regular else 1.0
+            step += 16384 * max(np.int64(1), np.int64(turns))
+        out[i] = ahead + step
+        if step > 0:
+            what[i] = 1
+            ahead = out[i]
+            ahead_time = time[i]
+        else:
+            what[i] = 2 if seen[count[i]] == out[i] else 3
+        seen[count[i]] = out[i]
+
+
+def _interval(count: Ints, time: Floats, good: npt.NDArray[np.bool_]) -> tuple[float, bool]:
+    """Usual time from one count to the next, s, and whether packets come regularly."""
+    steps = np.diff(count[good]) % MODULUS
+    elapsed = np.diff(time[good])
+    near = (steps >= 1) & (steps <= 16) & (elapsed > 0)
+    if near.sum() < 2:
+        # Packets closer together than the clock can tell: their mean distance is all there is.
+        ahead = (steps >= 1) & (steps <= 16) & (elapsed >= 0)
+        total = float(elapsed[ahead].sum())
+        return (total / float(steps[ahead].sum()), False) if total > 0 else (float("nan"), False)
+    intervals = elapsed[near] / steps[near]
+    low, middle, high = np.percentile(intervals, [25, 50, 75])
+    all_ahead = (steps >= 1) & (steps <= 16) & (elapsed >= 0)
+    regular = bool(high - low < 0.5 * middle and near.sum() > 0.9 * all_ahead.sum())
+    return float(middle), regular
+
+
+def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
+    """Missing ranges between the packets that are there, damaged ones included, and how many are missing."""
+    present = (what == FIRST) | (what == AHEAD) | (what == LATE)
+    if not present.any():
+        return (), 0
+    low, high = count[present].min(), count[present].max()
+    there = present | ((what == DAMAGED) & (count > low) & (count < high))
+    order = np.argsort(count[there], kind="stable")
+    counts, where = count[there][order], rows[there][order]
+    missing = np.diff(counts) - 1
+    gaps = tuple(
+        Gap(int((counts[i] + 1) % MODULUS), int(missing[i]), int(where[i]), int(where[i + 1]))
+        for i in np.flatnonzero(missing > 0)
+    )
+    return gaps, sum(gap.missing for gap in gaps)
+
+
+def continuity(index: PacketIndex, fine_tick: Mapping[int, float] | None = None) -> dict[int, Continuity]:
+    """Judge the sequence counts of each APID.
+
+    Parameters
+    ----------
+    index
+        All packets of a stream in its order, whatever their type.
+    fine_tick
+        Length of a unit of fine time for each APID, s; by default what the index knows.
+
+    Returns
+    -------
+    dict
+        For each APID. An APID that only a damaged header names is left out.
+    """
+    time = index.time(fine_tick)
+    named = index.status != PacketStatus.BAD_HEADER
+    order = np.argsort(index.apid, kind="stable")
+    order = order[named[order]]
+    apids, starts = np.unique(index.apid[order], return_index=True)
+    result = {}
+    for apid, rows in zip(apids.tolist(), np.split(order, starts[1:]), strict=False):
+        result[apid] = _one(apid, index, rows.astype(np.int64), time)
+    return result
+
+
+def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
+    count = index.sequence_count[rows].astype(np.int64)
+    good = index.status[rows] == PacketStatus.GOOD
+    unwrapped, what = np.empty_like(count), np.empty_like(count)
+    interval, regular = _interval(count, time[rows], good)
+    unwrap_counts(count, time[rows], good, interval, regular, unwrapped, what)
+    gaps, lost = _gaps(unwrapped, rows, what)
+    intact: npt.NDArray[Any] = rows[good]
+    return Continuity(
+        apid=apid,
+        received=int(good.sum()),
+        lost=lost,
+        duplicated=int((what == DUPLICATE).sum()),
+        out_of_order=int((what == LATE).sum()),
+        damaged=int((~good).sum()),
+        gaps=gaps,
+        first=int(intact[0]) if len(intact) else -1,
+        last=int(intact[-1]) if len(intact) else -1,
+        count=unwrapped,
+        rows=rows,
+    )

@@ -1,0 +1,127 @@
+"""From raw numbers to engineering values: polynomials, curves between points, and texts.
+
+Each is written in a table cell: ``poly:c0;c1;c2`` for c0 + c1·x + c2·x² + …, ``curve:x0=y0;x1=y1;…`` for
+straight lines between points (continued outside with the slope of the outermost pair, so that a value
+beyond the table still moves the right way), and ``text:0=OFF;1=ON`` for names of values.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.errors import BadDataError
+
+__all__ = ["Calibration", "Curve", "Identity", "Polynomial", "Texts", "parse_calibration"]
+
+Numbers: TypeAlias = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The raw number is the value."""
+
+    def __call__(self, raw: Numbers) -> Numbers:
+        """Values of raw numbers, float64, of the same shape."""
+        return np.asarray(raw, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """Value = Σ cᵢ·rawⁱ."""
+
+    coefficients: tuple[float, ...]
+
+    def __call__(self, raw: Numbers) -> Numbers:
+        """Values of raw numbers, float64, of the same shape."""
+        x = np.asarray(raw, dtype=np.float64)
+        value = np.zeros_like(x)
+        for coefficient in reversed(self.coefficients):
+            value = value * x + coefficient
+        return value
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Straight lines between points, continued outside."""
+
+    raw: tuple[float, ...]
+    value: tuple[float, ...]
+
+    def __call__(self, raw: Numbers) -> Numbers:
+        """Values of raw numbers, float64, of the same shape."""
+        x = np.asarray(raw, dtype=np.float64)
+        points, values = np.array(self.raw), np.array(self.value)
+        left = np.clip(np.searchsorted(points, x, side="right") - 1, 0, len(points) - 2)
+        slope = np.diff(values) / np.diff(points)
+        line: Numbers = values[left] + slope[left] * (x - points[left])
+        return line
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Names of raw numbers; the value of a number is the number."""
+
+    names: Mapping[int, str]
+
+    def __call__(self, raw: Numbers) -> Numbers:
+        """Values of raw numbers, float64, of the same shape."""
+        return np.asarray(raw, dtype=np.float64)
+
+    def texts(self, raw: Numbers) -> Numbers:
+        """Names of raw numbers, of the same shape; a number without a name stands for itself."""
+        numbers, inverse = np.unique(np.asarray(raw), return_inverse=True)
+        names = np.array([self.names.get(int(n), str(n)) for n in numbers.tolist()] or [""], dtype=np.str_)
+        named: Numbers = names[inverse.reshape(np.shape(raw))]
+        return named
+
+
+Calibration: TypeAlias = Identity | Polynomial | Curve | Texts
+
+
+def _pairs(body: str) -> list[tuple[str, str]]:
+    pairs = []
+    for item in body.split(";"):
+        left, found, right = item.partition("=")
+        if not found:
+            raise ValueError(f"got {item!r}, expected number=value")
+        pairs.append((left.strip(), right.strip()))
+    return pairs
+
+
+def parse_calibration(text: str) -> Calibration:
+    """Read a calibration as it is written in a table.
+
+    Raises
+    ------
+    BadDataError
+        For a text that is none.
+
+    Examples
+    --------
+    >>> parse_calibration("poly:1;2")(np.array([3]))
+    array([7.])
+    >>> parse_calibration("curve:0=0;10=100")(np.array([5, 20]))
+    array([ 50., 200.])
+    >>> parse_calibration("text:0=OFF;1=ON").texts(np.array([1, 0, 7])).tolist()
+    ['ON', 'OFF', '7']
+    """
+    kind, _, body = text.strip().partition(":")
+    try:
+        if kind == "":
+            return Identity()
+        if kind == "poly":
+            return Polynomial(tuple(float(c) for c in body.split(";")))
+        if kind == "curve":
+            points = sorted((float(x), float(y)) for x, y in _pairs(body))
+            raw, value = zip(*points, strict=True)
+            if len(points) < 2 or len(set(raw)) < len(raw):
+                raise ValueError("a curve needs two points or more, each raw number once")
+            return Curve(raw, value)
+        if kind == "text":
+            return Texts({int(number, 0): name for number, name in _pairs(body)})
+    except ValueError as error:
+        raise BadDataError(f"got calibration {text!r}: {error}") from error
+    raise BadDataError(f"got calibration {text!r}, expected poly:…, curve:…, text:… or nothing")
