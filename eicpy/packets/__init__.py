@@ -15,12 +15,18 @@ from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
 from eicpy.packets.layout import FieldSpec, Group, Limits, PacketLayout
+from eicpy.packets.report import ApidReport, PacketReport, inspect_file, map_file, report_index
 from eicpy.packets.rules import ApidDecision, HeaderRule, PacketHeaderRule
+from eicpy.packets.segments import SegmentGroup, SegmentGroups, assemble, segment_groups
+from eicpy.packets.timecode import CdsFormat, CucFormat, read_p_field
 
 __all__ = [
     "ApidDecision",
+    "ApidReport",
+    "CdsFormat",
     "ChecksumKind",
     "Continuity",
+    "CucFormat",
     "Curve",
     "DecodedPackets",
     "FieldSpec",
@@ -34,10 +40,14 @@ __all__ = [
     "PacketIndex",
     "PacketIndexer",
     "PacketLayout",
+    "PacketReport",
     "PacketStatus",
     "Polynomial",
+    "SegmentGroup",
+    "SegmentGroups",
     "Skipped",
     "Texts",
+    "assemble",
     "checksum_bytes",
     "checksum_crc16",
     "checksum_is_right",
@@ -47,7 +57,12 @@ __all__ = [
     "decode",
     "encode",
     "index_packets",
+    "inspect_file",
+    "map_file",
     "parse_calibration",
+    "read_p_field",
+    "report_index",
+    "segment_groups",
     "select",
     "verify_checksums",
 ]

@@ -30,8 +30,8 @@ __all__ = [
     "ChecksumKind",
     "checksum_bytes",
     "checksum_crc16",
-    "checksum_iso16",
     "checksum_is_right",
+    "checksum_iso16",
     "checksum_xor16",
     "verify_checksums",
 ]
@@ -184,7 +184,7 @@ def write_checksum(buffer: ByteArray, start: int, length: int, at: int, kind: in
         sums = iso16_range(buffer, start, length - 2)
         first, second = int(sums >> np.uint64(8)), int(sums & np.uint64(255))
         low = 255 - (first + second) % 255
-        high = second if second else 255
+        high = second or 255
         value = np.uint64(low * 256 + high)
     buffer[start + at] = value >> np.uint64(8)
     buffer[start + at + 1] = value & np.uint64(255)

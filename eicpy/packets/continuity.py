@@ -103,7 +103,13 @@ class Continuity:
 
 @kernel
 def unwrap_counts(
-    count: Ints, time: Floats, good: npt.NDArray[np.bool_], interval: float, regular: bool, out: Ints, what: Ints
+    count: Ints,
+    time: Floats,
+    good: npt.NDArray[np.bool_],
+    interval: float,
+    regular: bool,
+    out: Ints,
+    what: Ints,
 ) -> None:
     """Unwrap the sequence counts of one APID and judge each packet.
 

@@ -50,7 +50,7 @@ def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> int:
         skip = position & 7
         take = min(8 - skip, left)
         part = np.uint64(0)
-        if 0 <= position and position + take <= last:
+        if position >= 0 and position + take <= last:
             octet = np.uint64(buffer[position >> 3])
             part = (octet >> np.uint64(8 - skip - take)) & np.uint64((1 << take) - 1)
         value = (value << np.uint64(take)) | part
@@ -146,7 +146,17 @@ def decode_columns(
             skip = bit & 7
             if inside and skip + width <= 64:
                 _column_block(
-                    buffer, base, low, high, bit >> 3, 64 - skip - width, width, signed != 0, size, out, column
+                    buffer,
+                    base,
+                    low,
+                    high,
+                    bit >> 3,
+                    64 - skip - width,
+                    width,
+                    signed != 0,
+                    size,
+                    out,
+                    column,
                 )
             else:
                 for i in range(low, high):
@@ -224,7 +234,16 @@ def decode_records(
             at = column + first[i] * size * elements
             if elements == 1:
                 _run(
-                    buffer, start_bit[i] + bit, counts[i], stride, end_bit[i], width, signed != 0, size, out, at
+                    buffer,
+                    start_bit[i] + bit,
+                    counts[i],
+                    stride,
+                    end_bit[i],
+                    width,
+                    signed != 0,
+                    size,
+                    out,
+                    at,
                 )
                 continue
             for k in range(counts[i]):

@@ -59,7 +59,7 @@ def _write_headers(
         for w in range(3):
             out[p + 2 * w] = words[w] >> 8
             out[p + 2 * w + 1] = words[w] & 255
-        if fixed[1] == 1 or fixed[1] == 2:  # noqa: PLR1714  # a set is slow in a kernel
+        if fixed[1] == 1 or fixed[1] == 2:  # a set is slow in a kernel
             out[p + 6] = 0x10 if fixed[1] == 1 else 0x20
             out[p + 7] = fixed[3]
             out[p + 8] = fixed[4]
@@ -279,7 +279,10 @@ def encode(
         offset,
         length,
         np.array([apid, SECONDARY[header.secondary], flag, service, subservice], dtype=np.int64),
-        *(_per_packet(column, n) for column in (sequence, sequence_flags, message, destination, coarse, fine)),
+        *(
+            _per_packet(column, n)
+            for column in (sequence, sequence_flags, message, destination, coarse, fine)
+        ),
         np.array([time_bit, header.coarse_bits, header.fine_bits, int(kind), checksum_byte], dtype=np.int64),
     )
     return out
@@ -303,5 +306,3 @@ def _checksum_byte(layout: PacketLayout) -> int:
         if spec.kind == "checksum" and layout.fields[-1] is not spec:
             return (bit + 48) // 8
     return -1
-
-

@@ -43,7 +43,10 @@ COLUMNS = (
 NUMBERS = ("uint", "int", "float", "structure")
 TYPES = (*NUMBERS, "bytes", "pad", "checksum")
 _TYPE = re.compile(rf"({'|'.join(TYPES)})(?:\[(\d+)\])?")
-_INTEGERS = {False: (np.uint8, np.uint16, np.uint32, np.uint64), True: (np.int8, np.int16, np.int32, np.int64)}
+_INTEGERS = {
+    False: (np.uint8, np.uint16, np.uint32, np.uint64),
+    True: (np.int8, np.int16, np.int32, np.int64),
+}
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
 
 

@@ -100,7 +100,12 @@ class ApidTables:
             self.decide(decision)
 
     def decide(
-        self, decision: ApidDecision, *, time_byte: int | None = None, coarse_bits: int = 0, fine_bits: int = 0
+        self,
+        decision: ApidDecision,
+        *,
+        time_byte: int | None = None,
+        coarse_bits: int = 0,
+        fine_bits: int = 0,
     ) -> None:
         """Enter a decision for an APID."""
         apid = decision.apid
@@ -125,7 +130,9 @@ class ApidTables:
             )
         kind = ChecksumKind.of(rule.checksum if checksum == "auto" else checksum)
         why = "definition" if checksum == "auto" else "asked for"
-        time_byte = rule.time_offset if rule.time_offset is not None else DEFAULT_TIME_BYTE.get(rule.secondary)
+        time_byte = (
+            rule.time_offset if rule.time_offset is not None else DEFAULT_TIME_BYTE.get(rule.secondary)
+        )
         self.decide(
             ApidDecision(rule.apid, kind, rule.secondary, why, rule.fine_bits, rule.fine_tick),
             time_byte=time_byte,

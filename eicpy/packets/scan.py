@@ -203,9 +203,7 @@ def _leads_on(
 
 
 @kernel
-def _status_alone(
-    kind: int, length: int, usual: int, rest: int, last_gap: int, exact: bool
-) -> int:
+def _status_alone(kind: int, length: int, usual: int, rest: int, last_gap: int, exact: bool) -> int:
     """Status of an expected packet after which the walk was lost though its own extent is free."""
     fits = exact or usual < 0 or usual == length
     if kind > 0:
@@ -292,9 +290,7 @@ def scan(
             if leads == WAIT:
                 break
         stop = min(follower if leads == YES else size, position + FLUSH)
-        answer, found = _search(
-            buffer, max(state[SEARCHED], position + 1), stop, final, checksum, last_count
-        )
+        answer, found = _search(buffer, max(state[SEARCHED], position + 1), stop, final, checksum, last_count)
         if answer == WAIT:
             state[SEARCHED] = found
             break
@@ -324,9 +320,7 @@ def scan(
             if cut:
                 status = TRUNCATED if found == size else BAD_LENGTH
             else:
-                status = _status_alone(
-                    kind, length, last_length[apid], rest, state[LAST_GAP], rest == 0
-                )
+                status = _status_alone(kind, length, last_length[apid], rest, state[LAST_GAP], rest == 0)
             extent = length
             if cut or (status == BAD_LENGTH and found - position <= LONGEST):
                 extent = found - position

@@ -1,0 +1,313 @@
+"""What is in a file of packets, what is missing, and what is not right with it.
+
+`inspect_file` needs no definition. With an instrument's header rules it also knows the times.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from eicpy.errors import BadArgumentError, BadDataError, ExitCode
+from eicpy.packets.bits import ByteArray, as_byte_array
+from eicpy.packets.continuity import Continuity, continuity
+from eicpy.packets.index import PacketIndex, PacketStatus, index_packets
+from eicpy.packets.rules import ApidDecision, HeaderRule
+from eicpy.packets.segments import segment_groups
+
+__all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "map_file", "report_index"]
+
+
+class HasHeaders(Protocol):
+    """What an instrument must tell to be used here."""
+
+    @property
+    def headers(self) -> Sequence[HeaderRule]:
+        """Header rules of its APIDs."""
+
+
+@dataclass(frozen=True)
+class ApidReport:
+    """What of an APID is in a file.
+
+    Attributes
+    ----------
+    received, lost, duplicated, out_of_order, damaged
+        See `Continuity`.
+    first, last
+        First and last intact packet: ``offset`` (byte), ``sequence_count``, ``coarse`` and ``fine`` (on-board
+        time, None where not known); None if no packet is intact.
+    groups_complete, groups_incomplete
+        Segmented groups.
+    types
+        Number of intact packets of each "type/subtype"; empty without PUS headers.
+    checksum
+        The checksum by which its packets were judged.
+    decision
+        On what that rests.
+    """
+
+    apid: int
+    received: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+    damaged: int
+    first: dict[str, int | None] | None
+    last: dict[str, int | None] | None
+    groups_complete: int
+    groups_incomplete: int
+    types: dict[str, int]
+    checksum: str
+    decision: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        return {
+            "received": self.received,
+            "lost": self.lost,
+            "duplicated": self.duplicated,
+            "out_of_order": self.out_of_order,
+            "damaged": self.damaged,
+            "first": self.first,
+            "last": self.last,
+            "groups_complete": self.groups_complete,
+            "groups_incomplete": self.groups_incomplete,
+            "types": self.types,
+            "checksum": self.checksum,
+            "decision": self.decision,
+        }
+
+
+@dataclass(frozen=True)
+class PacketReport:
+    """What is in a file of packets.
+
+    Attributes
+    ----------
+    file
+        The file.
+    index
+        Index of all its packets.
+    apids
+        By number. An APID that only damaged packets name, where others are intact, is no APID of the file:
+        such packets count in `damaged` alone.
+    """
+
+    file: Path
+    index: PacketIndex
+    apids: dict[int, ApidReport]
+
+    @property
+    def packets(self) -> int:
+        """Number of intact packets."""
+        return int(self.index.good.sum())
+
+    @property
+    def damaged(self) -> int:
+        """Number of packets that are there but not intact."""
+        return len(self.index) - self.packets
+
+    @property
+    def foreign_bytes(self) -> int:
+        """Bytes that belong to no packet."""
+        return self.index.foreign_bytes
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost, doubled, out of order, damaged, foreign or incomplete."""
+        return not (
+            self.damaged
+            or self.foreign_bytes
+            or any(
+                a.lost or a.duplicated or a.out_of_order or a.groups_incomplete for a in self.apids.values()
+            )
+        )
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command line returns."""
+        return ExitCode.CLEAN if self.is_clean else ExitCode.BAD_DATA
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it; APIDs by number, as text.
+
+        ``damaged_packets`` and ``skipped`` name each damaged packet and each skipped range.
+        """
+        bad = np.flatnonzero(~self.index.good).tolist()
+        return {
+            "file": str(self.file),
+            "packets": self.packets,
+            "damaged": self.damaged,
+            "foreign_bytes": self.foreign_bytes,
+            "apids": {str(apid): report.to_dict() for apid, report in self.apids.items()},
+            "damaged_packets": [
+                {
+                    "offset": int(self.index.offset[row]),
+                    "length": int(self.index.length[row]),
+                    "apid": int(self.index.apid[row]),
+                    "sequence_count": int(self.index.sequence_count[row]),
+                    "status": PacketStatus(int(self.index.status[row])).name.lower(),
+                }
+                for row in bad
+            ],
+            "skipped": [
+                {"offset": gap.offset, "length": gap.length, "reason": gap.reason}
+                for gap in self.index.skipped
+            ],
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row an APID, for a table on a screen; all rows have the same keys."""
+        return [
+            {
+                "apid": apid,
+                "types": " ".join(f"{kind}×{number}" for kind, number in report.types.items()),
+                "received": report.received,
+                "lost": report.lost,
+                "duplicated": report.duplicated,
+                "out of order": report.out_of_order,
+                "damaged": report.damaged,
+                "groups": f"{report.groups_complete} + {report.groups_incomplete} incomplete"
+                if report.groups_complete or report.groups_incomplete
+                else "",
+                "first": _place(report.first),
+                "last": _place(report.last),
+                "checksum": report.checksum,
+                "decided by": report.decision,
+            }
+            for apid, report in self.apids.items()
+        ]
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        head = "".join(f"<th>{escape(key)}</th>" for key in (rows[0] if rows else {}))
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>" for row in rows
+        )
+        return (
+            f"<p>{escape(self.file.name)}: {self.packets} packets, {self.damaged} damaged, "
+            f"{self.foreign_bytes} foreign bytes</p><table><tr>{head}</tr>{body}</table>"
+        )
+
+
+def _place(packet: dict[str, int | None] | None) -> str:
+    if packet is None:
+        return ""
+    time = "" if packet["coarse"] is None else f" at {packet['coarse']}:{packet['fine']}"
+    return f"#{packet['sequence_count']}{time}"
+
+
+def _packet(index: PacketIndex, row: int) -> dict[str, int | None] | None:
+    if row < 0:
+        return None
+    timed = int(index.coarse[row]) >= 0
+    return {
+        "offset": int(index.offset[row]),
+        "sequence_count": int(index.sequence_count[row]),
+        "coarse": int(index.coarse[row]) if timed else None,
+        "fine": int(index.fine[row]) if timed else None,
+    }
+
+
+def _types(index: PacketIndex, rows: np.ndarray[Any, Any]) -> dict[str, int]:
+    """Intact packets of each type and subtype."""
+    good = rows[index.status[rows] == PacketStatus.GOOD]
+    keys = index.service[good].astype(np.int64) * 256 + index.subservice[good]
+    numbers, counts = np.unique(keys[keys > 0], return_counts=True)
+    return {
+        f"{key // 256}/{key % 256}": count
+        for key, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+    }
+
+
+def report_index(file: Path, index: PacketIndex) -> PacketReport:
+    """Report of an index that exists already.
+
+    Parameters
+    ----------
+    file
+        The file that was indexed, for the name.
+    index
+        Its index.
+    """
+    judged: dict[int, Continuity] = continuity(index)
+    if any(one.received for one in judged.values()):
+        judged = {apid: one for apid, one in judged.items() if one.received}
+    groups = segment_groups(index, judged)
+    apids = {}
+    for apid, one in sorted(judged.items()):
+        complete = groups[apid].complete if apid in groups else np.zeros(0, dtype=np.bool_)
+        decision: ApidDecision | None = index.decisions.get(apid)
+        apids[apid] = ApidReport(
+            apid=apid,
+            received=one.received,
+            lost=one.lost,
+            duplicated=one.duplicated,
+            out_of_order=one.out_of_order,
+            damaged=one.damaged,
+            first=_packet(index, one.first),
+            last=_packet(index, one.last),
+            groups_complete=int(complete.sum()),
+            groups_incomplete=int((~complete).sum()),
+            types=_types(index, one.rows),
+            checksum="none" if decision is None else decision.checksum.name.lower(),
+            decision="" if decision is None else decision.reason,
+        )
+    return PacketReport(file, index, apids)
+
+
+def map_file(path: Path | str) -> ByteArray:
+    """Bytes of a file as a memory map; an empty file is an empty array.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is no such file.
+    BadDataError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise BadArgumentError(f"{path}: no such file")
+        if path.stat().st_size == 0:
+            return as_byte_array(b"")
+        return as_byte_array(np.memmap(path, dtype=np.uint8, mode="r"))
+    except OSError as error:
+        raise BadDataError(f"unreadable: {error.strerror or error}", file=path) from error
+
+
+def inspect_file(
+    path: Path | str, checksum: str = "auto", instrument: HasHeaders | None = None
+) -> PacketReport:
+    """Report what is in a file of CCSDS packets.
+
+    Parameters
+    ----------
+    path
+        Any file; it is mapped, not loaded.
+    checksum
+        ``auto`` decides for each APID from its definition or the data; none, crc16, xor16 or iso16
+        override both.
+    instrument
+        Whose header rules to use; None to learn all from the data.
+
+    Returns
+    -------
+    PacketReport
+        For an empty file, or one without packets, a report without packets.
+
+    Raises
+    ------
+    BadArgumentError
+        For a file that is not there, or a checksum that does not exist.
+    BadDataError
+        For a file that cannot be read.
+    """
+    buffer = map_file(path)
+    index = index_packets(buffer, None if instrument is None else instrument.headers, checksum)
+    return report_index(Path(path), index)

@@ -1,0 +1,163 @@
+"""Groups of segmented packets, kept whole or flagged, never dropped.
+
+A source packet longer than a packet may be is sent in segments: a first one (sequence flags 1), any number
+of continuations (0) and a last one (2), with consecutive sequence counts (CCSDS 133.0-B-2, 4.1.3.4.2). A
+group is complete if all of that holds. Whatever else is found is an incomplete group that says why; its
+packets are all there for who can use them. Only the segments whose header announces a secondary header
+lose one when a group is put together.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.packets.bits import Buffer, ByteArray, as_byte_array
+from eicpy.packets.checksum import ChecksumKind
+from eicpy.packets.continuity import Continuity, continuity
+from eicpy.packets.index import PacketIndex, PacketStatus
+
+__all__ = ["SegmentGroup", "SegmentGroups", "assemble", "segment_groups"]
+
+CONTINUED, BEGIN, END, WHOLE = 0, 1, 2, 3
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SegmentGroup:
+    """The segments of one source packet.
+
+    Attributes
+    ----------
+    rows
+        Rows of the index, in the order of the sequence count.
+    complete
+        Whether it begins with a first segment, ends with a last one, and no count is missing between.
+    reason
+        What is wrong with an incomplete one; empty otherwise.
+    """
+
+    apid: int
+    rows: Ints
+    complete: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class SegmentGroups:
+    """All segmented groups of an APID.
+
+    Attributes
+    ----------
+    rows
+        Rows of the index of all segments, group after group, shape (n_segments,).
+    start
+        Shape (n_groups + 1,): group g holds ``rows[start[g]:start[g + 1]]``.
+    begun, ended
+        Shape (n_groups,), bool: whether the first, the last segment is there.
+    """
+
+    apid: int
+    rows: Ints
+    start: Ints
+    begun: npt.NDArray[np.bool_]
+    ended: npt.NDArray[np.bool_]
+
+    @property
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """Shape (n_groups,), bool."""
+        return self.begun & self.ended
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def __getitem__(self, number: int) -> SegmentGroup:
+        """Group of a number."""
+        number = range(len(self))[number]
+        begun, ended = bool(self.begun[number]), bool(self.ended[number])
+        missing = [what for there, what in ((begun, "beginning"), (ended, "end")) if not there]
+        reason = f"the {' and the '.join(missing)} missing" if missing else ""
+        rows = self.rows[self.start[number] : self.start[number + 1]]
+        return SegmentGroup(self.apid, rows, begun and ended, reason)
+
+    def __iter__(self) -> Iterator[SegmentGroup]:
+        return (self[number] for number in range(len(self)))
+
+
+def _groups(apid: int, index: PacketIndex, judged: Continuity) -> SegmentGroups:
+    good = index.status[judged.rows] == PacketStatus.GOOD
+    rows, count = judged.rows[good], judged.count[good]
+    # In the order of the count, each count once: a duplicate is no new segment.
+    count, place = np.unique(count, return_index=True)
+    rows = rows[place]
+    flags = index.sequence_flags[rows]
+    part = flags != WHOLE
+    begins = np.zeros(len(rows), dtype=np.bool_)
+    if len(rows):
+        begins[0] = True
+        begins[1:] = (np.diff(count) != 1) | (flags[:-1] == END) | (flags[:-1] == WHOLE)
+        begins |= flags == BEGIN
+    rows, flags, begins = rows[part], flags[part], begins[part]
+    first = np.flatnonzero(begins)
+    start = np.append(first, len(rows)).astype(np.int64)
+    last = start[1:] - 1
+    return SegmentGroups(apid, rows, start, flags[first] == BEGIN, flags[last] == END)
+
+
+def segment_groups(
+    index: PacketIndex, judged: Mapping[int, Continuity] | None = None
+) -> dict[int, SegmentGroups]:
+    """Groups of the APIDs that send segmented packets.
+
+    Parameters
+    ----------
+    index
+        All packets of a stream in its order.
+    judged
+        What `continuity` found, if it was called already.
+
+    Returns
+    -------
+    dict
+        For each APID with segmented packets. Late segments are put in their place, damaged ones are left
+        out, so that their group is incomplete.
+    """
+    judged = continuity(index) if judged is None else judged
+    found = {apid: _groups(apid, index, one) for apid, one in judged.items()}
+    return {apid: groups for apid, groups in found.items() if len(groups)}
+
+
+def assemble(
+    buffer: Buffer, index: PacketIndex, group: SegmentGroup, secondary_bytes: int = 0
+) -> ByteArray:
+    """Data of a group put together: without primary headers, checksums, and announced secondary headers.
+
+    Parameters
+    ----------
+    buffer
+        The bytes that the index was made from.
+    index
+        The index.
+    group
+        A group of it, complete or not.
+    secondary_bytes
+        Length of the secondary header; cut off only where the primary header announces one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_bytes,), uint8.
+    """
+    array = as_byte_array(buffer)
+    decision = index.decisions.get(group.apid)
+    trailer = 0 if decision is None or decision.checksum is ChecksumKind.NONE else 2
+    pieces = [np.zeros(0, dtype=np.uint8)]
+    for row in group.rows.tolist():
+        start = int(index.offset[row])
+        stop = start + int(index.length[row]) - trailer
+        announced = bool(array[start] & 8)
+        pieces.append(array[start + 6 + (secondary_bytes if announced else 0) : stop])
+    joined: ByteArray = np.concatenate(pieces)
+    return joined
