@@ -1,1 +1,79 @@
-"""To be described by its room."""
+"""The internal database: what was ingested, what was run on it, what came out, and what was decided.
+
+Also the ingest itself, which ties the run archive to the ledger: files become runs once, whatever
+happens in between.
+"""
+
+from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
+from eicpy.operations.database import Database, open_database
+from eicpy.operations.excursions import ExcursionEntry, excursions, handle_excursion, record_excursions
+from eicpy.operations.files import FileIdentity, files, find_file
+from eicpy.operations.ingest import IngestOutcome, IngestState, ingest_file, register_run
+from eicpy.operations.ledger import (
+    StepTicket,
+    age_of_last_success,
+    begin_step,
+    finish_step,
+    last_success,
+    run_step,
+    step_key,
+    steps,
+)
+from eicpy.operations.models import (
+    CalibrationRelease,
+    Excursion,
+    ExcursionState,
+    FileState,
+    IngestedFile,
+    Level,
+    Product,
+    ReleaseState,
+    Step,
+    StepState,
+)
+from eicpy.operations.releases import decide_release, latest_accepted, propose_release, releases
+from eicpy.operations.watch import WatchReport, watch
+
+__all__ = [
+    "CalibrationRelease",
+    "Database",
+    "Excursion",
+    "ExcursionEntry",
+    "ExcursionState",
+    "FileIdentity",
+    "FileState",
+    "IngestOutcome",
+    "IngestState",
+    "IngestedFile",
+    "Level",
+    "Product",
+    "ProductEntry",
+    "ReleaseState",
+    "Step",
+    "StepState",
+    "StepTicket",
+    "WatchReport",
+    "add_product",
+    "age_of_last_success",
+    "begin_step",
+    "decide_release",
+    "excursions",
+    "files",
+    "find_file",
+    "finish_step",
+    "handle_excursion",
+    "ingest_file",
+    "last_success",
+    "latest_accepted",
+    "latest_product",
+    "open_database",
+    "products",
+    "propose_release",
+    "record_excursions",
+    "register_run",
+    "releases",
+    "run_step",
+    "step_key",
+    "steps",
+    "watch",
+]

@@ -1,0 +1,94 @@
+"""The catalogue of products: which files were made, what they are about, and their hashes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from eicpy.operations.database import Database
+from eicpy.operations.models import Product
+
+__all__ = ["ProductEntry", "add_product", "latest_product", "products"]
+
+
+@dataclass(frozen=True)
+class ProductEntry:
+    """What the catalogue keeps about a product file.
+
+    Parameters
+    ----------
+    instrument, card, night
+        Whose it is, its card (for example AUX-ECL-PIX-CAL), and the night it was made for.
+    file
+        Its path.
+    sha256
+        Hash of its content.
+    valid_from, valid_to
+        The time it is about, s (TT since MJDREFI 57754); None where that makes no sense.
+    simulated
+        Whether its inputs are simulated; None where that is not known.
+    """
+
+    instrument: str
+    card: str
+    night: str
+    file: Path
+    sha256: str
+    valid_from: float | None = None
+    valid_to: float | None = None
+    simulated: bool | None = None
+
+
+def add_product(database: Database, entry: ProductEntry) -> Product:
+    """Enter a product, or bring the entry of the same file up to date."""
+    with database.write() as session:
+        product = session.scalars(select(Product).where(Product.file == str(entry.file))).one_or_none()
+        if product is None:
+            product = Product(file=str(entry.file))
+            session.add(product)
+        product.instrument, product.card, product.night = entry.instrument, entry.card, entry.night
+        product.sha256, product.simulated = entry.sha256, entry.simulated
+        product.valid_from, product.valid_to = entry.valid_from, entry.valid_to
+        product.created_at = datetime.now(tz=UTC)
+    return product
+
+
+def products(
+    database: Database, *, instrument: str | None = None, card: str | None = None, night: str | None = None
+) -> list[Product]:
+    """Products in the order they were made, of an instrument, a card and a night where given."""
+    query = select(Product).order_by(Product.created_at, Product.id)
+    if instrument is not None:
+        query = query.where(Product.instrument == instrument)
+    if card is not None:
+        query = query.where(Product.card == card)
+    if night is not None:
+        query = query.where(Product.night == night)
+    with database.read() as session:
+        return list(session.scalars(query))
+
+
+def latest_product(
+    database: Database, *, instrument: str, card: str, before: float | None = None
+) -> Product | None:
+    """The product of a card that is valid from the latest time, not later than `before` where given.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, card
+        Of the product.
+    before
+        Time, s (TT since MJDREFI 57754).
+    """
+    query = select(Product).where(
+        Product.instrument == instrument, Product.card == card, Product.valid_from.is_not(None)
+    )
+    if before is not None:
+        query = query.where(Product.valid_from <= before)
+    with database.read() as session:
+        return session.scalars(
+            query.order_by(Product.valid_from.desc(), Product.id.desc()).limit(1)
+        ).one_or_none()

@@ -1,0 +1,124 @@
+"""Excursions: times during which a housekeeping parameter was beyond a limit, and who looked at them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from eicpy.errors import BadArgumentError
+from eicpy.operations.database import Database
+from eicpy.operations.models import Excursion, ExcursionState, Level
+
+__all__ = ["ExcursionEntry", "excursions", "handle_excursion", "record_excursions"]
+
+
+@dataclass(frozen=True)
+class ExcursionEntry:
+    """An excursion to be recorded.
+
+    Parameters
+    ----------
+    parameter
+        Name of the housekeeping parameter.
+    level
+        ``warning`` or ``alarm``.
+    start, stop
+        First and last time beyond the limit, s (TT since MJDREFI 57754).
+    value
+        Worst value reached, in `unit`.
+    limit
+        The limit that was passed, in `unit`.
+    unit
+        Unit of both.
+    """
+
+    parameter: str
+    level: Level
+    start: float
+    stop: float
+    value: float
+    limit: float | None = None
+    unit: str = ""
+
+
+def record_excursions(
+    database: Database, instrument: str, night: str, found: Iterable[ExcursionEntry]
+) -> list[Excursion]:
+    """Record excursions; those known already (same parameter, level and start) keep their state.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, night
+        Where and by which night's monitoring they were found.
+    found
+        The excursions.
+
+    Returns
+    -------
+    list of Excursion
+        The rows, in the order given.
+    """
+    rows = []
+    with database.write() as session:
+        for entry in found:
+            row = session.scalars(
+                select(Excursion).where(
+                    Excursion.instrument == instrument,
+                    Excursion.parameter == entry.parameter,
+                    Excursion.level == entry.level,
+                    Excursion.start == entry.start,
+                )
+            ).one_or_none()
+            if row is None:
+                row = Excursion(
+                    instrument=instrument,
+                    parameter=entry.parameter,
+                    level=entry.level,
+                    start=entry.start,
+                    state=ExcursionState.NEW,
+                )
+                session.add(row)
+            row.stop, row.value, row.limit = entry.stop, entry.value, entry.limit
+            row.unit, row.night = entry.unit, night
+            session.flush()
+            rows.append(row)
+    return rows
+
+
+def excursions(
+    database: Database,
+    *,
+    instrument: str | None = None,
+    night: str | None = None,
+    state: ExcursionState | None = None,
+) -> list[Excursion]:
+    """Excursions by start time, of an instrument, a night and a state where given."""
+    query = select(Excursion).order_by(Excursion.start, Excursion.id)
+    if instrument is not None:
+        query = query.where(Excursion.instrument == instrument)
+    if night is not None:
+        query = query.where(Excursion.night == night)
+    if state is not None:
+        query = query.where(Excursion.state == state)
+    with database.read() as session:
+        return list(session.scalars(query))
+
+
+def handle_excursion(database: Database, number: int, *, by: str, comment: str = "") -> Excursion:
+    """Mark an excursion as handled.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is no excursion of this number.
+    """
+    with database.write() as session:
+        row = session.get(Excursion, number)
+        if row is None:
+            raise BadArgumentError(f"got excursion {number}, expected the number of one that is recorded")
+        row.state, row.handled_by, row.comment = ExcursionState.HANDLED, by, comment
+        row.handled_at = datetime.now(tz=UTC)
+    return row

@@ -1,0 +1,136 @@
+"""Rows about ingested files: claimed before the first byte is copied, stored after the last."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from eicpy.operations.database import Database
+from eicpy.operations.models import FileState, IngestedFile
+
+__all__ = [
+    "FileIdentity",
+    "claim_file",
+    "files",
+    "find_file",
+    "mark_stored",
+    "refuse_file",
+    "seen_before",
+]
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What identifies a file: its content by hash, and its place and time for people.
+
+    Parameters
+    ----------
+    path
+        Absolute path.
+    size
+        Bytes.
+    modified_ns
+        Modification time, ns since 1970.
+    sha256
+        Hash of the content; None where it could not be read.
+    """
+
+    path: Path
+    size: int
+    modified_ns: int
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, path: Path, sha256: str | None = None) -> "FileIdentity":
+        """Identity of a file as it is now; zeros where it cannot even be looked at."""
+        path = Path(path).absolute()
+        try:
+            status = path.stat()
+        except OSError:
+            return cls(path, 0, 0, sha256)
+        return cls(path, status.st_size, status.st_mtime_ns, sha256)
+
+
+def find_file(database: Database, instrument: str, sha256: str) -> IngestedFile | None:
+    """The row of a file by the hash of its content; None if it was never offered."""
+    with database.read() as session:
+        return session.scalars(
+            select(IngestedFile).where(IngestedFile.instrument == instrument, IngestedFile.sha256 == sha256)
+        ).one_or_none()
+
+
+def claim_file(database: Database, instrument: str, identity: FileIdentity) -> IngestedFile:
+    """Write down that a file is going to be copied, with its hash, before the first byte is."""
+    return _put(database, instrument, identity, FileState.CLAIMED, run=None, message="")
+
+
+def mark_stored(
+    database: Database, instrument: str, identity: FileIdentity, *, run: int, message: str = ""
+) -> IngestedFile:
+    """Write down that all bytes of a file are in a closed run."""
+    return _put(database, instrument, identity, FileState.STORED, run=run, message=message)
+
+
+def refuse_file(database: Database, instrument: str, identity: FileIdentity, message: str) -> IngestedFile:
+    """Write down why nothing of a file was stored."""
+    return _put(database, instrument, identity, FileState.REFUSED, run=None, message=message)
+
+
+def seen_before(database: Database, instrument: str, identity: FileIdentity) -> IngestedFile | None:
+    """The finished row (stored or refused) of a file with the same path, size and modification time.
+
+    So that a watched folder need not be read again after a restart.
+    """
+    with database.read() as session:
+        return session.scalars(
+            select(IngestedFile)
+            .where(
+                IngestedFile.instrument == instrument,
+                IngestedFile.path == str(identity.path),
+                IngestedFile.size == identity.size,
+                IngestedFile.modified_ns == identity.modified_ns,
+                IngestedFile.state != FileState.CLAIMED,
+            )
+            .limit(1)
+        ).one_or_none()
+
+
+def files(
+    database: Database, *, instrument: str | None = None, state: FileState | None = None
+) -> list[IngestedFile]:
+    """Files in the order they were offered, of an instrument and a state where given."""
+    query = select(IngestedFile).order_by(IngestedFile.claimed_at, IngestedFile.id)
+    if instrument is not None:
+        query = query.where(IngestedFile.instrument == instrument)
+    if state is not None:
+        query = query.where(IngestedFile.state == state)
+    with database.read() as session:
+        return list(session.scalars(query))
+
+
+def _put(
+    database: Database,
+    instrument: str,
+    identity: FileIdentity,
+    state: FileState,
+    *,
+    run: int | None,
+    message: str,
+) -> IngestedFile:
+    now = datetime.now(tz=UTC)
+    same = IngestedFile.sha256 == identity.sha256
+    if identity.sha256 is None:
+        same = IngestedFile.sha256.is_(None) & (IngestedFile.path == str(identity.path))
+    with database.write() as session:
+        row = session.scalars(select(IngestedFile).where(IngestedFile.instrument == instrument, same)).first()
+        if row is None:
+            row = IngestedFile(instrument=instrument, sha256=identity.sha256, claimed_at=now)
+            session.add(row)
+        elif row.state is FileState.STORED and state is not FileState.STORED:
+            return row  # what is in the archive stays known, whatever happens to the file
+        row.path, row.name = str(identity.path), identity.path.name
+        row.size, row.modified_ns = identity.size, identity.modified_ns
+        row.state, row.run, row.message = state, run, message
+        row.finished_at = None if state is FileState.CLAIMED else now
+    return row

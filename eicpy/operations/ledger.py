@@ -1,0 +1,286 @@
+"""The ledger: which step of which night was done on which inputs, and how it ended.
+
+A step is known by a key, the hash of its name, its inputs and its configuration: the same key means
+the same result, so a step that is done is not repeated, and a changed input or setting is a new step.
+A step whose process died is taken over; a failed one is run again.
+"""
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from eicpy.errors import FailedError
+from eicpy.operations.database import Database
+from eicpy.operations.models import Step, StepState
+
+__all__ = [
+    "StepTicket",
+    "age_of_last_success",
+    "begin_step",
+    "finish_step",
+    "last_success",
+    "run_step",
+    "step_key",
+    "steps",
+]
+
+
+@dataclass
+class StepTicket:
+    """What :func:`begin_step` answers.
+
+    Parameters
+    ----------
+    key
+        Key of the step.
+    todo
+        Whether the caller is to run it now. False: it is done, and `products` says what it made.
+    products
+        Paths of what it made; fill it while running.
+    message
+        What is worth saying about it; fill it while running.
+    """
+
+    key: str
+    todo: bool
+    products: list[str] = field(default_factory=list)
+    message: str = ""
+
+
+def step_key(name: str, inputs: Iterable[str], configuration: Mapping[str, Any]) -> str:
+    """Key of a step.
+
+    Parameters
+    ----------
+    name
+        Name of the step.
+    inputs
+        Hashes (or other stable names) of everything it reads; their order does not count.
+    configuration
+        Everything else its result depends on, in JSON types; dates and paths are taken as text.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal.
+
+    Examples
+    --------
+    >>> step_key("gain", ["b", "a"], {"x": 1}) == step_key("gain", ["a", "b"], {"x": 1})
+    True
+    """
+    content = json.dumps([name, sorted(inputs), configuration], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def begin_step(
+    database: Database, *, key: str, instrument: str, night: str, name: str, redo: bool = False
+) -> StepTicket:
+    """Claim a step for this process, unless it is done.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    key
+        From :func:`step_key`.
+    instrument, night, name
+        What is shown about it.
+    redo
+        Run it even if it is done.
+
+    Returns
+    -------
+    StepTicket
+        With ``todo`` False if it is done already.
+
+    Raises
+    ------
+    FailedError
+        If a living process runs this very step now.
+    """
+    try:
+        with database.write() as session:
+            step = session.scalars(select(Step).where(Step.key == key).with_for_update()).one_or_none()
+            if step is None:
+                step = Step(key=key)
+                session.add(step)
+            elif step.state is StepState.DONE and not redo:
+                return StepTicket(key, todo=False, products=list(step.products), message=step.message)
+            elif step.state is StepState.RUNNING and _is_alive(step.owner):
+                raise FailedError(
+                    f"step {step.name} of {step.night} is being run by {step.owner} since "
+                    f"{step.started_at:%H:%M:%S} UTC; wait for it to end"
+                )
+            step.instrument, step.night, step.name = instrument, night, name
+            step.state, step.owner = StepState.RUNNING, _owner()
+            step.started_at, step.finished_at = datetime.now(tz=UTC), None
+            step.message, step.products = "", []
+    except IntegrityError as error:
+        raise FailedError(
+            f"step {name} of {night} was begun by another process at the same moment"
+        ) from error
+    return StepTicket(key, todo=True)
+
+
+def finish_step(
+    database: Database, key: str, state: StepState, *, message: str = "", products: Sequence[str | Path] = ()
+) -> None:
+    """Record how a step ended.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    key
+        Of a step that was begun.
+    state
+        ``DONE`` or ``FAILED``.
+    message
+        What is worth saying; the error where it failed.
+    products
+        Paths of what it made.
+    """
+    with database.write() as session:
+        step = session.scalars(select(Step).where(Step.key == key)).one()
+        step.state, step.message, step.products = state, message, [str(p) for p in products]
+        step.finished_at = datetime.now(tz=UTC)
+
+
+@contextmanager
+def run_step(
+    database: Database, *, key: str, instrument: str, night: str, name: str, redo: bool = False
+) -> Iterator[StepTicket]:
+    """Run a step in a ``with`` block and record how it ended.
+
+    Parameters
+    ----------
+    database, key, instrument, night, name, redo
+        As in :func:`begin_step`.
+
+    Yields
+    ------
+    StepTicket
+        If its ``todo`` is False there is nothing to do and nothing is recorded. Put paths into
+        ``products``, and a remark into ``message``.
+
+    Raises
+    ------
+    BaseException
+        Whatever the block raised, after it was recorded as the step's failure.
+    """
+    ticket = begin_step(database, key=key, instrument=instrument, night=night, name=name, redo=redo)
+    if not ticket.todo:
+        yield ticket
+        return
+    try:
+        yield ticket
+    except BaseException as error:
+        finish_step(
+            database,
+            key,
+            StepState.FAILED,
+            message=f"{type(error).__name__}: {error}",
+            products=ticket.products,
+        )
+        raise
+    finish_step(database, key, StepState.DONE, message=ticket.message, products=ticket.products)
+
+
+def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[Step]:
+    """Steps in the order they were started, of an instrument and a night where given."""
+    query = select(Step).order_by(Step.started_at, Step.id)
+    if instrument is not None:
+        query = query.where(Step.instrument == instrument)
+    if night is not None:
+        query = query.where(Step.night == night)
+    with database.read() as session:
+        return list(session.scalars(query))
+
+
+def last_success(
+    database: Database, *, instrument: str | None = None, name: str | None = None
+) -> Step | None:
+    """The step that was done last, of an instrument and a name where given; None if there is none."""
+    query = select(Step).where(Step.state == StepState.DONE).order_by(Step.finished_at.desc()).limit(1)
+    if instrument is not None:
+        query = query.where(Step.instrument == instrument)
+    if name is not None:
+        query = query.where(Step.name == name)
+    with database.read() as session:
+        return session.scalars(query).one_or_none()
+
+
+def age_of_last_success(
+    database: Database, *, instrument: str | None = None, name: str | None = None, now: datetime | None = None
+) -> timedelta | None:
+    """How long ago a step was last done.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, name
+        Only steps of this instrument, of this name.
+    now
+        Time-zone aware; by default the present.
+
+    Returns
+    -------
+    datetime.timedelta or None
+        None if none was ever done.
+    """
+    step = last_success(database, instrument=instrument, name=name)
+    if step is None or step.finished_at is None:
+        return None
+    return (now or datetime.now(tz=UTC)) - step.finished_at
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{_birth(os.getpid())}"
+
+
+def _is_alive(owner: str) -> bool:
+    """Whether the process still lives; on another host we cannot know and say yes for a day's sake."""
+    host, pid, birth = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return True
+    return _birth(int(pid)) == birth
+
+
+def _birth(pid: int) -> str:
+    """Start time of a process in clock ticks, so that a reused process number is not mistaken."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return _birth_elsewhere(pid)
+    return stat.rpartition(")")[2].split()[19]
+
+
+@cache
+def _has_proc() -> bool:
+    return Path("/proc/self/stat").exists()
+
+
+def _birth_elsewhere(pid: int) -> str:
+    """Without /proc: whether the process number is in use is all that can be known."""
+    if _has_proc():
+        return "gone"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "gone"
+    except PermissionError:
+        pass
+    return "lives"

@@ -1,0 +1,1 @@
+"""Versions of the tables of the internal database, applied by alembic when the database is opened."""

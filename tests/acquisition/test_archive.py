@@ -1,0 +1,203 @@
+"""The run archive: bytes as received, numbers never used twice, nothing half done."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from eicpy.acquisition import RunArchive
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return RunArchive(tmp_path / "archive" / "eclairs", "eclairs")
+
+
+def test_keeps_bytes_exactly_and_says_where_each_append_went(archive):
+    writer = archive.create(source="bench")
+    assert [writer.append(part) for part in (b"abc", b"", b"\x00\xff" * 5)] == [0, 3, 3]
+    assert writer.run.raw_file.read_bytes() == b"abc" + b"\x00\xff" * 5  # before the run is closed
+    run = writer.close(comment="first light", simulated=True)
+    metadata = run.metadata
+    assert (metadata.number, metadata.size, metadata.comment, metadata.simulated) == (
+        1,
+        13,
+        "first light",
+        True,
+    )
+    assert metadata.sha256 == run.sha256()
+    assert metadata.closed >= metadata.opened
+
+
+def test_numbers_grow_and_survive_the_removal_of_the_newest_run(archive):
+    for expected in (1, 2, 3):
+        assert archive.create(source="x").close().number == expected
+    newest = archive.run(3)
+    for file in newest.folder.iterdir():
+        file.unlink()
+    newest.folder.rmdir()
+    assert archive.create(source="x").close().number == 4
+    assert [run.number for run in archive.runs()] == [1, 2, 4]
+
+
+def test_an_open_run_is_held_by_one_writer_and_reopens_after_it_is_gone(archive):
+    writer = archive.create(source="x")
+    writer.append(b"before ")
+    assert writer.run.is_open
+    assert writer.run.is_written
+    assert archive.abandoned() == []
+    with pytest.raises(FailedError, match="written by another process"):
+        archive.reopen(1)
+    writer.release()
+    assert [run.number for run in archive.abandoned()] == [1]
+    again = archive.reopen(1)
+    assert again.append(b"after") == 7
+    run = again.close()
+    assert run.raw_file.read_bytes() == b"before after"
+    assert run.metadata.sha256 == run.sha256()
+    with pytest.raises(BadArgumentError, match="closed"):
+        archive.reopen(1)
+
+
+def test_recovery_closes_what_a_crash_left_but_leaves_copies_of_files_to_the_ingest(archive):
+    for expected_sha256 in (None, "0" * 64):
+        writer = archive.create(source="x", expected_sha256=expected_sha256)
+        writer.append(b"data")
+        writer.release()
+    assert [run.number for run in archive.recover()] == [1]
+    assert archive.run(1).metadata.size == 4
+    assert archive.run(2).is_open
+    assert archive.find("0" * 64).number == 2
+    assert archive.find("1" * 64) is None
+
+
+def test_a_run_that_does_not_exist_is_named(archive):
+    with pytest.raises(BadArgumentError, match="got run 7, expected no run yet"):
+        archive.run(7)
+    archive.create(source="x").close()
+    with pytest.raises(BadArgumentError, match="from 1 to 1"):
+        archive.run(7)
+
+
+def test_an_unreadable_description_is_bad_data(archive):
+    run = archive.create(source="x").close()
+    (run.folder / "run.json").write_text("{")
+    with pytest.raises(BadDataError, match="run.json"):
+        _ = run.metadata
+
+
+def test_a_writer_left_by_an_error_leaves_its_run_open(archive):
+    class Interrupted(Exception):  # noqa: N818, an interruption is no error
+        pass
+
+    with pytest.raises(Interrupted), archive.create(source="x") as writer:
+        writer.append(b"kept")
+        raise Interrupted
+    assert archive.run(1).is_open
+    with archive.reopen(1) as writer:
+        writer.append(b" and more")
+    assert archive.run(1).metadata.size == 13
+
+
+def test_shown_in_a_notebook_without_markup_from_outside(archive):
+    run = archive.create(source="<script>").close()
+    assert "<script>" not in run._repr_html_() + archive._repr_html_()
+    assert "&lt;script&gt;" in run._repr_html_()
+
+
+class TestFullDisk:
+    """A limit on the size of files stands for the full disk: the kernel refuses in the same way."""
+
+    def test_an_append_is_all_or_nothing(self, archive):
+        writer = archive.create(source="x")
+        writer.append(b"a" * 60_000)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with pytest.raises(FailedError, match=r"60000 bytes at byte 60000: File too large"):
+                writer.append(b"b" * 60_000)
+            assert writer.run.size == 60_000
+            assert writer.append(b"c" * 40_000) == 60_000  # what still fits, fits
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert writer.append(b"d") == 100_000
+        run = writer.close()
+        assert run.raw_file.read_bytes() == b"a" * 60_000 + b"c" * 40_000 + b"d"
+        assert run.metadata.sha256 == run.sha256()
+
+    def test_no_space_for_the_description_leaves_the_run_open_and_whole(self, archive, monkeypatch):
+        writer = archive.create(source="x")
+        writer.append(b"data")
+        monkeypatch.setattr("eicpy.acquisition.run.RunMetadata.write", _no_space)
+        with pytest.raises(FailedError):
+            writer.close()
+        monkeypatch.undo()
+        assert archive.run(1).is_open
+        assert archive.reopen(1).close().raw_file.read_bytes() == b"data"
+
+
+def _no_space(*_arguments):
+    raise FailedError("No space left on device")
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from eicpy.acquisition import RunArchive
+
+    archive = RunArchive(Path(sys.argv[1]), "eclairs")
+    print("ready", flush=True)
+    while True:
+        writer = archive.create(source="kill me")
+        print("run", writer.run.number, flush=True)
+        for i in range(400):
+            writer.append(i.to_bytes(4, "big") * 64)
+            print(writer.run.number, writer.size, flush=True)
+        writer.close()
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_nothing_acknowledged_is_lost_and_no_number_comes_twice(archive):
+    rng = random.Random(20261121)  # noqa: S311, moments of death, not secrets
+    acknowledged: dict[int, int] = {}
+    announced: list[int] = []
+    for _ in range(15):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(archive.folder)], stdout=subprocess.PIPE
+        )
+        assert writer.stdout.readline() == b"ready\n"
+        time.sleep(rng.uniform(0, 0.15))
+        writer.send_signal(signal.SIGKILL)
+        lines = writer.stdout.read().decode().split("\n")[:-1]  # a last line without its end says nothing
+        writer.stdout.close()
+        writer.wait()
+        for line in lines:
+            word, number = line.split()
+            if word == "run":
+                announced.append(int(number))
+            else:
+                acknowledged[int(word)] = int(number)
+    assert announced == sorted(set(announced))
+    whole = b"".join(i.to_bytes(4, "big") * 64 for i in range(400))
+    runs = {run.number: run for run in archive.runs()}
+    assert set(announced) <= set(runs)
+    for number, run in runs.items():
+        raw = run.raw_file.read_bytes()
+        assert len(raw) >= acknowledged.get(number, 0)
+        assert whole.startswith(raw)
+        if not run.is_open:
+            assert run.metadata.sha256 == run.sha256()
+            assert raw == whole
+    abandoned = archive.recover()
+    assert all(run.metadata.sha256 == run.sha256() for run in abandoned)
+    assert not any(run.is_open for run in archive.runs())
+    assert archive.create(source="after").close().number > max(runs)
+    assert not [f for f in os.listdir(archive.folder) if f.endswith((".new", ".discarded"))]
