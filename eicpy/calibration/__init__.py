@@ -3,7 +3,7 @@
 Arrays in, results out: this room knows no file, no database and no widget.
 """
 
-from eicpy.calibration.gain_fit import GainFit, GainFitSettings, fit_gain
+from eicpy.calibration.gain_fit import GainFit, fit_gain
 from eicpy.calibration.gain_quality import (
     CHECK_ENERGIES,
     EnergyRequirement,
@@ -12,6 +12,7 @@ from eicpy.calibration.gain_quality import (
     compare,
     pass_fraction,
 )
+from eicpy.calibration.gain_settings import GainFitSettings
 from eicpy.calibration.gain_table import GainStatus, GainTable
 from eicpy.calibration.lines import Block, Line, LineModel
 from eicpy.calibration.pixel_status import PixelHealth, PixelStatus, pixel_status

@@ -1,24 +1,66 @@
 """The spectrum of the whole camera: what all pixels together know about lines, widths and continua.
 
 At 30 ks a pixel has a few hundred counts in its lines, the camera a million. Spectra of all pixels are
-laid on one energy scale and fitted once; the result is where each pixel's fit starts, and its strengths
-and widths, with a generous tolerance, keep a pixel with few counts from absurd values (a line of zero
-width on a noise spike). Gain and offset get no such help: they come from the pixel's own counts.
+laid on one energy scale and fitted once. The result is where each pixel's fit starts; its strengths and
+widths, with a generous tolerance, keep a pixel with few counts from absurd values (a line of zero width
+on a noise spike); and its continuum is the shape κ that each pixel's quadratic continuum multiplies. A
+power law over 21–33 keV is not a parabola: without κ the offset is off by 20 eV, and a step of 6 % at
+the K edge of Cd moves it by as much again. Gain and offset of a pixel come from its own counts alone.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+from scipy.special import ndtr
 
 from eicpy.calibration.gain_kernel import fit_pixels
-from eicpy.calibration.lines import LineArrays, LineModel
+from eicpy.calibration.gain_model import evaluate_block, predict
+from eicpy.calibration.lines import Block, LineArrays, LineModel
 
-__all__ = ["align", "block_windows", "fit_camera", "pixel_guess"]
+__all__ = [
+    "CameraSpectrum",
+    "align",
+    "block_windows",
+    "counts_in_windows",
+    "fit_camera",
+    "parameter_bounds",
+    "pixel_guess",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
+CUBIC_TOLERANCE = 0.05  # of the continuum's level; what a cubic term may do if the counts insist
+EDGE_TOLERANCE = 0.1  # relative step at an absorption edge
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSpectrum:
+    """Fit of the camera's spectrum.
+
+    Parameters
+    ----------
+    parameters
+        In the order of ``LineModel.parameter_names``, shape (n_parameters,); counts of the whole camera.
+    energy, shape
+        Continuum's shape κ on a grid of energies (keV), both (n_grid,); around 1 in each block.
+    lines
+        The model.
+    """
+
+    parameters: FloatArray
+    energy: FloatArray
+    shape: FloatArray
+    lines: LineModel
+
+    def baseline(self, gain: FloatArray, offset: FloatArray, n_channels: int) -> FloatArray:
+        """The shape κ in the channels of pixels, shape (n_pixels, n_channels); 1 outside the blocks."""
+        energy = gain[:, np.newaxis] * (np.arange(n_channels) + 0.5) + offset[:, np.newaxis]
+        out: FloatArray = np.interp(energy, self.energy, self.shape)
+        return out
 
 
 @njit(cache=True, nogil=True)
@@ -66,14 +108,15 @@ def block_windows(lines: LineModel, gain: FloatArray, offset: FloatArray, n_chan
     high = np.array([block.high for block in lines.blocks])
     first = np.ceil((low - offset[:, np.newaxis]) / gain[:, np.newaxis])
     last = np.floor((high - offset[:, np.newaxis]) / gain[:, np.newaxis])
-    windows = np.clip(np.stack([first, last], axis=-1), 0, n_channels)
-    return windows.astype(np.int64)
+    windows: IntArray = np.clip(np.stack([first, last], axis=-1), 0, n_channels).astype(np.int64)
+    return windows
 
 
-def fit_camera(
-    spectrum: FloatArray, lines: LineModel, gain: float, offset: float
-) -> tuple[FloatArray, IntArray]:
-    """Fit the camera's spectrum.
+def fit_camera(spectrum: FloatArray, lines: LineModel, gain: float, offset: float) -> CameraSpectrum:
+    """Fit the camera's spectrum, and the shape of its continua.
+
+    The shape is found in two steps: a power law through the ends of a first, quadratic fit; then a
+    cubic term and steps at the edges, each held by a tolerance so that few counts leave it alone.
 
     Parameters
     ----------
@@ -83,46 +126,127 @@ def fit_camera(
         The model.
     gain, offset
         Its energy scale, roughly.
-
-    Returns
-    -------
-    tuple
-        Parameters, shape (n_parameters,), and windows, shape (n_blocks, 2).
     """
     arrays = lines.arrays()
-    windows = block_windows(lines, np.array([gain]), np.array([offset]), spectrum.size)
+    windows = block_windows(lines, np.array([gain]), np.array([offset]), spectrum.size)[0]
+    energy = gain * (np.arange(spectrum.size) + 0.5) + offset
+    flat = np.ones(spectrum.size)
+    theta = _poisson_fit(
+        spectrum, _linear_guess(spectrum, lines, windows, energy, gain), windows, flat, lines
+    )
+    shape = flat.copy()
+    for b, (first, last) in enumerate(windows):
+        shape[first:last] = _power_law(theta, int(arrays.first_parameter[b]), energy[first:last])
+    theta = _poisson_fit(spectrum, theta, windows, shape, lines)
+    for b, (first, last) in enumerate(windows):
+        shape[first:last] = _corrected(spectrum, theta, b, (int(first), int(last)), shape, lines, arrays)
+    theta = _poisson_fit(spectrum, theta, windows, shape, lines)
+    inside = np.zeros(spectrum.size, np.bool_)
+    for first, last in windows:
+        inside[first:last] = True
+    return CameraSpectrum(theta, theta[0] * (np.flatnonzero(inside) + 0.5) + theta[1], shape[inside], lines)
+
+
+def _linear_guess(
+    spectrum: FloatArray, lines: LineModel, windows: IntArray, energy: FloatArray, gain: float
+) -> FloatArray:
+    """Parameters at a given energy scale and width: a linear problem."""
+    arrays = lines.arrays()
     theta = np.zeros(arrays.n_parameters)
-    theta[:2] = gain, offset
-    for b, block in enumerate(lines.blocks):
+    theta[:2] = gain, energy[0] - 0.5 * gain
+    for b, (first, last) in enumerate(windows):
         start, n_groups = int(arrays.first_parameter[b]), int(arrays.n_groups[b])
-        first, last = windows[0, b]
         counts = spectrum[first:last]
         theta[start] = lines.fwhm / FWHM_PER_SIGMA
-        u = 2.0 * (np.arange(first, last) + 0.5 - first) / max(last - first, 1) - 1.0
-        centre = gain * (np.arange(first, last) + 0.5) + offset
-        columns = [np.ones_like(u), u, u * u] + [np.zeros_like(u) for _ in range(n_groups)]
-        for line in block.lines:
-            z = (centre - line.energy) / theta[start]
-            profile = np.exp(-0.5 * z * z) * gain / (theta[start] * np.sqrt(2.0 * np.pi))
-            columns[3 + block.groups.index(line.group)] += line.fraction * profile
+        theta[start + 4 : start + 4 + n_groups] = 1.0
+        theta[start + 1] = 1.0
+        _, jacobian = _evaluate(theta, b, (int(first), int(last)), np.ones(spectrum.size), arrays)
+        columns = jacobian[:, 3:]
         weight = 1.0 / np.sqrt(np.maximum(counts, 1.0))
-        solution = np.linalg.lstsq(np.stack(columns, 1) * weight[:, np.newaxis], counts * weight, rcond=None)[
-            0
-        ]
-        floor = 1e-3 * counts.sum()
-        solution[3:] = np.maximum(solution[3:], floor)
+        solution = np.linalg.lstsq(columns * weight[:, np.newaxis], counts * weight, rcond=None)[0]
+        solution[3:] = np.maximum(solution[3:], 1e-3 * counts.sum())
+        if not np.all(columns @ solution > 0.0):
+            solution[:3] = max(float(counts.mean()), 1e-6), 0.0, 0.0
         theta[start + 1 : start + 4 + n_groups] = solution
-        expected = np.stack(columns, 1) @ solution
-        if not np.all(expected > 0.0):
-            theta[start + 1 : start + 4] = max(float(counts.mean()), 1e-6), 0.0, 0.0
-    none = np.zeros((1, theta.size))
-    lower, upper = parameter_bounds(theta[np.newaxis], arrays)
+    return theta
+
+
+def _evaluate(
+    theta: FloatArray, b: int, window: tuple[int, int], shape: FloatArray, arrays: LineArrays
+) -> tuple[FloatArray, FloatArray]:
+    """Expected counts and derivatives of a block, shapes (m,) and (m, 6 + n_groups)."""
+    first, last = window
+    n_groups = int(arrays.n_groups[b])
+    mu, jacobian = np.empty(last - first), np.empty((last - first, 6 + n_groups))
+    lines = slice(int(arrays.first_line[b]), int(arrays.first_line[b + 1]))
+    evaluate_block(
+        theta, int(arrays.first_parameter[b]), n_groups, first, last, arrays.energy[lines],
+        arrays.fraction[lines], arrays.group[lines], shape, mu, jacobian,
+    )  # fmt: skip
+    return mu, jacobian
+
+
+def _poisson_fit(
+    spectrum: FloatArray, theta: FloatArray, windows: IntArray, shape: FloatArray, lines: LineModel
+) -> FloatArray:
+    """The pixel kernel on the one spectrum, without prior terms; `theta` again where it fails."""
+    arrays = lines.arrays()
+    guess = theta[np.newaxis]
+    lower, upper = parameter_bounds(guess, arrays)
+    none = np.zeros_like(guess)
     fitted, _, deviance, *_ = fit_pixels(
-        spectrum[np.newaxis].astype(np.float64), theta[np.newaxis], windows, arrays.energy, arrays.fraction,
-        arrays.group, arrays.first_line, arrays.first_parameter, arrays.n_groups, none, none, lower, upper,
+        spectrum[np.newaxis], guess, windows[np.newaxis], arrays.energy, arrays.fraction, arrays.group,
+        arrays.first_line, arrays.first_parameter, arrays.n_groups, shape[np.newaxis], none, none, lower, upper,
         100, 1e-4,
     )  # fmt: skip
-    return (fitted[0] if np.isfinite(deviance[0]) else theta), windows[0]
+    result: FloatArray = fitted[0] if np.isfinite(deviance[0]) else theta
+    return result
+
+
+def _power_law(theta: FloatArray, start: int, energy: FloatArray) -> FloatArray:
+    """Power law through the fitted continuum at both ends of a block, 1 in its middle."""
+    low, high = (theta[start + 1] + sign * theta[start + 2] + theta[start + 3] for sign in (-1.0, 1.0))
+    if not (low > 0.0 and high > 0.0):
+        return np.ones_like(energy)
+    index = np.clip(np.log(high / low) / np.log(energy[-1] / energy[0]), -6.0, 6.0)
+    law: FloatArray = (energy / np.mean(energy)) ** index
+    return law
+
+
+def _corrected(
+    spectrum: FloatArray,
+    theta: FloatArray,
+    b: int,
+    window: tuple[int, int],
+    shape: FloatArray,
+    lines: LineModel,
+    arrays: LineArrays,
+) -> FloatArray:
+    """The shape of a block with a cubic term and steps at the edges: one Gauss-Newton step.
+
+    Line places, width, strengths and the quadratic are left free beside them.
+    """
+    first, last = window
+    block: Block = lines.blocks[b]
+    start = int(arrays.first_parameter[b])
+    mu, jacobian = _evaluate(theta, b, window, shape, arrays)
+    m = last - first
+    u = (2.0 * np.arange(m) + 1.0) / m - 1.0
+    quadratic = np.stack([np.ones(m), u, u * u], axis=1)
+    level = shape[first:last] * (quadratic @ theta[start + 1 : start + 4])
+    energy = theta[0] * (np.arange(first, last) + 0.5) + theta[1]
+    extra = [level * u**3] + [-level * ndtr((energy - edge) / theta[start]) for edge in block.edges]
+    tolerance = np.array([CUBIC_TOLERANCE] + [EDGE_TOLERANCE] * len(block.edges))
+    weight = 1.0 / np.sqrt(np.maximum(mu, 1e-9))
+    free = jacobian[:, 1:] * weight[:, np.newaxis]
+    norm = np.maximum(np.linalg.norm(free, axis=0), 1e-300)
+    columns = np.hstack([free / norm, np.stack(extra, axis=1) * weight[:, np.newaxis]])
+    held = np.hstack([np.zeros((tolerance.size, norm.size)), np.diag(1.0 / tolerance)])
+    residual = np.concatenate([(spectrum[first:last] - mu) * weight, np.zeros(tolerance.size)])
+    solution = np.linalg.lstsq(np.vstack([columns, held]), residual, rcond=1e-10)[0]
+    factor = 1.0 + (np.stack(extra, axis=1) / level[:, np.newaxis]) @ solution[norm.size :]
+    corrected: FloatArray = shape[first:last] * np.clip(factor, 0.5, 2.0)
+    return corrected
 
 
 def parameter_bounds(theta: FloatArray, arrays: LineArrays) -> tuple[FloatArray, FloatArray]:
@@ -139,48 +263,54 @@ def parameter_bounds(theta: FloatArray, arrays: LineArrays) -> tuple[FloatArray,
     lower[:, 0], upper[:, 0] = 0.8 * theta[:, 0], 1.2 * theta[:, 0]
     for start, n_groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
         lower[:, start], upper[:, start] = theta[:, start] / 3.0, theta[:, start] * 3.0
-        strengths = slice(start + 4, start + 4 + n_groups)
-        lower[:, strengths] = 0.0
+        lower[:, start + 4 : start + 4 + n_groups] = 0.0
     return lower, upper
 
 
 def pixel_guess(
-    spectra: FloatArray, windows: IntArray, camera: FloatArray, gain: FloatArray, offset: FloatArray,
-    lines: LineModel,
-) -> FloatArray:  # fmt: skip
+    counts: FloatArray, windows: IntArray, camera: CameraSpectrum, gain: FloatArray, offset: FloatArray
+) -> FloatArray:
     """First guess of all pixels: the camera's parameters, scaled to each pixel's counts in each block.
 
     Parameters
     ----------
-    spectra
+    counts
         Counts, shape (n_pixels, n_channels).
     windows
         Shape (n_pixels, n_blocks, 2).
     camera
-        Parameters of :func:`fit_camera`.
+        The camera's spectrum.
     gain, offset
         Of each pixel.
-    lines
-        The model.
 
     Returns
     -------
     numpy.ndarray
         Shape (n_pixels, n_parameters).
     """
-    arrays = lines.arrays()
-    theta = np.tile(camera, (len(spectra), 1))
+    arrays = camera.lines.arrays()
+    theta = np.tile(camera.parameters, (len(counts), 1))
     theta[:, 0], theta[:, 1] = gain, offset
-    cumulative = np.zeros((len(spectra), spectra.shape[1] + 1))
-    np.cumsum(spectra, axis=1, out=cumulative[:, 1:])
-    pixel = np.arange(len(spectra))
-    for b in range(len(lines.blocks)):
-        start, n_groups = int(arrays.first_parameter[b]), int(arrays.n_groups[b])
-        counts = cumulative[pixel, windows[:, b, 1]] - cumulative[pixel, windows[:, b, 0]]
-        channels = (lines.blocks[b].high - lines.blocks[b].low) / camera[0]
-        expected = channels * (camera[start + 1] + camera[start + 3] / 3.0)
-        expected += camera[start + 4 : start + 4 + n_groups].sum()
-        scale = np.maximum(counts, 1.0) / max(float(expected), 1e-300)
-        theta[:, start + 1 : start + 4] *= (scale * gain / camera[0])[:, np.newaxis]
+    own = counts_in_windows(counts, windows)
+    common = camera.parameters[np.newaxis]
+    window = block_windows(camera.lines, common[:, 0], common[:, 1], counts.shape[1])
+    baseline = camera.baseline(common[:, 0], common[:, 1], counts.shape[1])[0]
+    expected = predict(
+        camera.parameters, window[0], arrays.energy, arrays.fraction, arrays.group, arrays.first_line,
+        arrays.first_parameter, arrays.n_groups, baseline,
+    )  # fmt: skip
+    for b, (start, n_groups) in enumerate(zip(arrays.first_parameter, arrays.n_groups, strict=True)):
+        first, last = window[0, b]
+        scale = np.maximum(own[:, b], 1.0) / max(float(expected[first:last].sum()), 1e-300)
+        theta[:, start + 1 : start + 4] *= (scale * gain / camera.parameters[0])[:, np.newaxis]
         theta[:, start + 4 : start + 4 + n_groups] *= scale[:, np.newaxis]
     return theta
+
+
+def counts_in_windows(counts: FloatArray, windows: IntArray) -> FloatArray:
+    """Counts in each block, shape (n_pixels, n_blocks)."""
+    cumulative = np.zeros((len(counts), counts.shape[1] + 1))
+    np.cumsum(counts, axis=1, out=cumulative[:, 1:])
+    pixel = np.arange(len(counts))[:, np.newaxis]
+    inside: FloatArray = cumulative[pixel, windows[:, :, 1]] - cumulative[pixel, windows[:, :, 0]]
+    return inside

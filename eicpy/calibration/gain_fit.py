@@ -20,75 +20,33 @@ See ``docs/gain-calibration.md`` for the equations and the measured behaviour.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
 from eicpy.calibration.camera_spectrum import (
+    CameraSpectrum,
     align,
     block_windows,
+    counts_in_windows,
     fit_camera,
-    parameter_bounds,
-    pixel_guess,
 )
-from eicpy.calibration.gain_kernel import deviance_sums, fit_pixels, predict
+from eicpy.calibration.gain_model import predict
 from eicpy.calibration.gain_quality import gated_table
+from eicpy.calibration.gain_settings import GainFitSettings
 from eicpy.calibration.gain_start import StartingScales, starting_scales
 from eicpy.calibration.gain_table import GainStatus, GainTable
 from eicpy.calibration.lines import LineArrays, LineModel
-from eicpy.calibration.poisson import LOG_LOW, LOG_STEP, moment_table
+from eicpy.calibration.pixel_batch import Setting, fit_batch, goodness_of_fit, kernel_arguments, try_candidate
 from eicpy.errors import BadArgumentError
 
-__all__ = ["GainFit", "GainFitSettings", "fit_gain"]
+__all__ = ["GainFit", "fit_gain"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-
-
-class GainFitSettings(BaseModel):
-    """What can be chosen about the fit; the defaults are for ECLAIRs background.
-
-    Parameters
-    ----------
-    min_counts
-        Counts around the lines below which a pixel is not fitted.
-    min_significance
-        Significance of all lines together below which the energy scale counts as not seen, σ.
-    reach
-        Largest relative change of a gain that the search looks for.
-    strength_tolerance, width_tolerance
-        How far, relative and 1 σ, a pixel's strengths and widths may lie from the camera's; None: any.
-    ambiguity
-        Two energy scales count as equally good when their 2·ln L differ by less than this.
-    deviance_gate
-        A fit is bad when its deviance lies more than this many σ above the plane's median (of the
-        plane's own scatter and of a right model's).
-    outlier_gate
-        A change stands out when it lies more than this many σ (scatter of the plane) from the median.
-    max_iterations, tolerance
-        Of the Poisson fit; converged when the next step promises less than `tolerance` in 2·ln L.
-    threads
-        Threads that share the pixels; the result does not depend on their number.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min_counts: float = Field(default=300.0, ge=0)
-    min_significance: float = Field(default=4.0, ge=0)
-    reach: float = Field(default=0.05, gt=0, lt=0.3)
-    strength_tolerance: float | None = Field(default=0.5, gt=0)
-    width_tolerance: float | None = Field(default=0.2, gt=0)
-    ambiguity: float = Field(default=2.0, ge=0)
-    deviance_gate: float = Field(default=6.0, gt=0)
-    outlier_gate: float = Field(default=6.0, gt=0)
-    max_iterations: int = Field(default=60, gt=0)
-    tolerance: float = Field(default=1e-4, gt=0)
-    threads: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +66,7 @@ class GainFit:
     parameters
         All parameters, shape (n_pixels, n_parameters), named by ``lines.parameter_names``.
     camera
-        Parameters of the camera's spectrum, shape (n_parameters,).
+        Fit of the camera's spectrum; None where no pixel could be fitted.
     windows
         Channels of each block, shape (n_pixels, n_blocks, 2).
     goodness
@@ -126,7 +84,7 @@ class GainFit:
     previous: GainTable
     lines: LineModel
     parameters: FloatArray
-    camera: FloatArray
+    camera: CameraSpectrum | None
     windows: IntArray
     goodness: FloatArray
     significance: FloatArray
@@ -135,17 +93,21 @@ class GainFit:
 
     def expected(self, detnum: int) -> FloatArray:
         """Fitted counts of a pixel per channel, NaN outside the blocks, shape (n_channels,)."""
+        if self.camera is None or not np.isfinite(self.parameters[detnum]).all():
+            return np.full(self.n_channels, np.nan)
+        scale = self.parameters[detnum : detnum + 1, :2]
+        baseline = self.camera.baseline(scale[:, 0], scale[:, 1], self.n_channels)[0]
         result: FloatArray = predict(
-            self.parameters[detnum], self.windows[detnum], *_kernel_arguments(self.lines.arrays()),
-            self.n_channels,
-        )  # fmt: skip
+            self.parameters[detnum], self.windows[detnum], *kernel_arguments(self.lines), baseline
+        )
         return result
 
     def _repr_html_(self) -> str:
+        parameters = [] if self.camera is None else self.camera.parameters
         rows = [
-            (escape(name), f"{self.camera[k]:.4g}")
-            for k, name in enumerate(self.lines.parameter_names)
-            if k > 1 and "continuum" not in name
+            (escape(name), f"{value:.4g}")
+            for name, value in zip(self.lines.parameter_names[2:], parameters[2:], strict=False)
+            if "continuum" not in name
         ]
         body = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
         good = self.table.good
@@ -199,7 +161,7 @@ def fit_gain(
     counts, bad = _checked(spectra, start, lines)
     arrays = lines.arrays()
     windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
-    few = ~bad & (_counts_in_blocks(counts, windows) < settings.min_counts)
+    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
     usable = np.flatnonzero(~bad & ~few)
     state = _State.empty(counts, start, arrays, windows)
     state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
@@ -249,7 +211,7 @@ class _State:
     iterations: IntArray
     status: npt.NDArray[np.uint8]
     windows: IntArray
-    camera: FloatArray
+    camera: CameraSpectrum | None
 
     @classmethod
     def empty(cls, counts: FloatArray, start: GainTable, arrays: LineArrays, windows: IntArray) -> "_State":
@@ -265,7 +227,7 @@ class _State:
             iterations=np.zeros(n, np.int64),
             status=np.zeros(n, np.uint8),
             windows=windows,
-            camera=np.full(arrays.n_parameters, np.nan),
+            camera=None,
         )
 
     def table(self, start: GainTable, reference_time: float) -> GainTable:
@@ -309,16 +271,6 @@ def _checked(spectra: npt.ArrayLike, start: GainTable, lines: LineModel) -> tupl
     return counts, bad
 
 
-def _counts_in_blocks(counts: FloatArray, windows: IntArray) -> FloatArray:
-    cumulative = np.zeros((len(counts), counts.shape[1] + 1))
-    np.cumsum(counts, axis=1, out=cumulative[:, 1:])
-    pixel = np.arange(len(counts))[:, np.newaxis]
-    total: FloatArray = (cumulative[pixel, windows[:, :, 1]] - cumulative[pixel, windows[:, :, 0]]).sum(
-        axis=1
-    )
-    return total
-
-
 def _subset(table: GainTable, pixels: IntArray) -> GainTable:
     return GainTable(
         gain=table.gain[pixels],
@@ -328,29 +280,6 @@ def _subset(table: GainTable, pixels: IntArray) -> GainTable:
         covariance=table.covariance[pixels],
         status=table.status[pixels],
     )
-
-
-def _kernel_arguments(arrays: LineArrays) -> tuple[npt.NDArray[np.float64] | IntArray, ...]:
-    return (
-        arrays.energy,
-        arrays.fraction,
-        arrays.group,
-        arrays.first_line,
-        arrays.first_parameter,
-        arrays.n_groups,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Outcome of the kernel for some pixels."""
-
-    parameters: FloatArray
-    covariance: FloatArray
-    deviance: FloatArray
-    objective: FloatArray
-    iterations: IntArray
-    converged: BoolArray
 
 
 def _fit_all(
@@ -364,129 +293,36 @@ def _fit_all(
 ) -> None:
     """Fit the usable pixels and write what came out to `state`."""
     gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
-    camera = _camera(counts, gain, offset, lines)
-    windows = block_windows(lines, gain, offset, counts.shape[1])
-    quick = _fit_batch(counts, gain, offset, windows, camera, lines, settings, max_iterations=3)
+    work = _setting(counts, gain, offset, lines, settings)
+    quick = fit_batch(work, gain, offset, max_iterations=3)
     settled = np.isfinite(quick.deviance)
     gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
     report(0.4)
-    camera = _camera(counts[settled], gain[settled], offset[settled], lines) if settled.any() else camera
-    theta = np.where(settled[:, np.newaxis], quick.parameters, np.nan)
-    best = _fit_batch(counts, gain, offset, windows, camera, lines, settings, theta=theta)
+    work = _setting(counts, gain, offset, lines, settings)
+    best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
     report(0.8)
     rival = np.full(len(counts), np.inf)
     for candidate in range(1, len(scales.gain)):
-        _try_candidate(counts, scales, candidate, windows, camera, lines, settings, best, rival)
-    margin = rival - best.objective
-    status = state.status
-    status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
-    status[pixels[margin < settings.ambiguity]] |= np.uint8(GainStatus.AMBIGUOUS)
-    sums = deviance_sums(
-        best.parameters, windows, *_kernel_arguments(lines.arrays()), moment_table(), LOG_LOW, LOG_STEP,
-        counts.shape[1],
-    )  # fmt: skip
-    free = best.parameters.shape[1]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        state.goodness[pixels] = (best.deviance + free - sums[:, 0]) / np.sqrt(sums[:, 1])
+        try_candidate(work, scales, candidate, best, rival)
+    state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
+    close = rival - best.objective < settings.ambiguity
+    state.status[pixels[close]] |= np.uint8(GainStatus.AMBIGUOUS)
     state.parameters[pixels], state.covariance[pixels] = best.parameters, best.covariance
     state.deviance[pixels] = np.where(np.isfinite(best.deviance), best.deviance, np.nan)
+    state.goodness[pixels] = goodness_of_fit(work, best)
     state.iterations[pixels] = best.iterations + quick.iterations
-    state.windows[pixels] = windows
-    state.camera[:] = camera
+    state.windows[pixels] = work.windows
+    state.camera = work.camera
 
 
-def _camera(counts: FloatArray, gain: FloatArray, offset: FloatArray, lines: LineModel) -> FloatArray:
-    """Fit of the aligned sum, scaled to one pixel."""
+def _setting(
+    counts: FloatArray, gain: FloatArray, offset: FloatArray, lines: LineModel, settings: GainFitSettings
+) -> Setting:
+    """Windows, camera spectrum and continuum shape for given energy scales."""
     total = counts.sum(axis=1)
     typical = total < 3.0 * np.median(total)
     common_gain, common_offset = float(np.median(gain)), float(np.median(offset))
     summed = align(counts[typical], gain[typical], offset[typical], common_gain, common_offset)
-    camera, _ = fit_camera(summed, lines, common_gain, common_offset)
-    return camera
-
-
-def _fit_batch(
-    counts: FloatArray,
-    gain: FloatArray,
-    offset: FloatArray,
-    windows: IntArray,
-    camera: FloatArray,
-    lines: LineModel,
-    settings: GainFitSettings,
-    *,
-    theta: FloatArray | None = None,
-    max_iterations: int | None = None,
-) -> _Batch:
-    """Run the kernel over the pixels, in threads where asked."""
-    arrays = lines.arrays()
-    guess = pixel_guess(counts, windows, camera, gain, offset, lines)
-    mean, precision = guess, np.zeros_like(guess)
-    for start, n_groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
-        if settings.width_tolerance is not None:
-            precision[:, start] = 1.0 / (settings.width_tolerance * guess[:, start]) ** 2
-        if settings.strength_tolerance is not None:
-            strengths = slice(start + 4, start + 4 + n_groups)
-            precision[:, strengths] = 1.0 / (settings.strength_tolerance * guess[:, strengths]) ** 2
-    lower, upper = parameter_bounds(guess, arrays)
-    first = guess if theta is None else np.where(np.isfinite(theta), theta, guess)
-
-    def run(part: slice) -> tuple[npt.NDArray[np.float64], ...]:
-        result: tuple[npt.NDArray[np.float64], ...] = fit_pixels(
-            counts[part], first[part], windows[part], *_kernel_arguments(arrays), mean[part], precision[part],
-            lower[part], upper[part], max_iterations or settings.max_iterations, settings.tolerance,
-        )  # fmt: skip
-        return result
-
-    if settings.threads == 1 or len(counts) < 2 * settings.threads:
-        return _Batch(*run(slice(None)))  # type: ignore[arg-type]  # a kernel's tuple has mixed dtypes
-    bounds = np.linspace(0, len(counts), 4 * settings.threads + 1).astype(int)
-    with ThreadPoolExecutor(settings.threads) as pool:
-        parts = list(pool.map(run, [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]))
-    return _Batch(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))  # type: ignore[arg-type]  # same
-
-
-def _try_candidate(
-    counts: FloatArray,
-    scales: StartingScales,
-    candidate: int,
-    windows: IntArray,
-    camera: FloatArray,
-    lines: LineModel,
-    settings: GainFitSettings,
-    best: _Batch,
-    rival: FloatArray,
-) -> None:
-    """Fit from another place; the better likelihood stays in `best`, the loser's goes to `rival`.
-
-    The channels fitted are the same as before, so that the two likelihoods are comparable.
-    """
-    chosen = np.flatnonzero(np.isfinite(scales.gain[candidate]))
-    if not chosen.size:
-        return
-    gain, offset = scales.gain[candidate, chosen], scales.offset[candidate, chosen]
-    other = _fit_batch(counts[chosen], gain, offset, windows[chosen], camera, lines, settings)
-    apart = _apart(best.parameters[chosen], other.parameters, best.covariance[chosen], lines)
-    usable = other.converged & np.isfinite(other.objective)
-    better = usable & (~best.converged[chosen] | (other.objective < best.objective[chosen] - 1e-6))
-    loser = np.where(better, best.objective[chosen], np.where(usable, other.objective, np.inf))
-    rival[chosen] = np.where(apart, np.minimum(rival[chosen], loser), rival[chosen])
-    winners = chosen[better]
-    best.parameters[winners] = other.parameters[better]
-    best.covariance[winners] = other.covariance[better]
-    best.deviance[winners] = other.deviance[better]
-    best.objective[winners] = other.objective[better]
-    best.converged[winners] = other.converged[better]
-    best.iterations[chosen] += other.iterations
-
-
-def _apart(one: FloatArray, two: FloatArray, covariance: FloatArray, lines: LineModel) -> BoolArray:
-    """Whether two energy scales differ by more than their errors anywhere between the lines' ends."""
-    apart = np.zeros(len(one), np.bool_)
-    for E in (lines.blocks[0].low, lines.blocks[-1].high):
-        channel = (E - one[:, 1]) / one[:, 0]
-        moved = (two[:, 0] - one[:, 0]) * channel + two[:, 1] - one[:, 1]
-        variance = (
-            channel**2 * covariance[:, 0, 0] + 2.0 * channel * covariance[:, 0, 1] + covariance[:, 1, 1]
-        )
-        apart |= moved**2 > 4.0 * variance
-    return apart
+    camera = fit_camera(summed, lines, common_gain, common_offset)
+    windows = block_windows(lines, gain, offset, counts.shape[1])
+    return Setting(counts, windows, camera.baseline(gain, offset, counts.shape[1]), camera, settings)

@@ -1,15 +1,12 @@
-"""The Poisson-likelihood fit of one pixel's lines, compiled; see :mod:`eicpy.calibration.gain_fit`.
+"""The Poisson-likelihood fit of one pixel, compiled; see :mod:`eicpy.calibration.gain_fit`.
 
-Model of channel c in a block with centre and half-width c₀, h (channels), u = (c + ½ − c₀)/h:
+Fisher scoring replaces the second derivatives of the log likelihood by their expectation
 
-    μ_c = b₀ + b₁·u + b₂·u² + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
-    z_c = (gain·c + offset − E_line)/σ,
+    A = Σ_c ∂μ_c·∂μ_cᵀ/μ_c,   step = A⁻¹·Σ_c ∂μ_c·(n_c − μ_c)/μ_c,
 
-with Φ the normal distribution function: counts are integrals over the channel, not values at its
-centre. Fisher scoring replaces the second derivatives of the log likelihood by their expectation
-A = Σ ∂μ·∂μᵀ/μ, which needs first derivatives only, is positive definite, and whose inverse at the end
-is the covariance. A Marquardt term keeps early steps honest. Prior terms (a mean and a precision for
-each parameter, 0 for none) enter as one more Gaussian measurement.
+which needs first derivatives only and is positive definite, and whose inverse at the end is the
+covariance. A Marquardt term keeps early steps honest: a step that lowers the likelihood is shortened.
+Prior terms (a mean and a precision for each parameter, 0 for none) enter as Gaussian measurements.
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
 """
@@ -20,85 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["deviance_sums", "evaluate_block", "fit_pixels", "predict"]
+from eicpy.calibration.gain_model import SMALLEST, evaluate_block
+
+__all__ = ["fit_pixels"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-REACH = 5.5  # a line is followed to this many σ; beyond lies 4e-8 of it
-SMALLEST = 1e-9  # expected counts below this are no model of a spectrum
-SQRT_HALF = math.sqrt(0.5)
-INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
-
-
-@njit(cache=True, nogil=True)
-def evaluate_block(
-    theta: FloatArray,
-    start: int,
-    n_groups: int,
-    first: int,
-    last: int,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    mu: FloatArray,
-    jacobian: FloatArray,
-) -> None:
-    """Expected counts of a block and their derivatives.
-
-    Parameters
-    ----------
-    theta
-        All parameters; gain and offset first, the block's own from `start`.
-    start, n_groups
-        Place of the block's parameters, number of its groups.
-    first, last
-        Channels first … last − 1.
-    energy, fraction, group
-        Of the block's lines.
-    mu
-        Output, counts in its first last − first places.
-    jacobian
-        Output, shape (m, 6 + n_groups) at least; columns gain, offset, σ, continuum (3), strengths.
-    """
-    gain, offset, sigma = theta[0], theta[1], theta[start]
-    m = last - first
-    q = 6 + n_groups
-    half = 0.5 * m
-    for k in range(m):
-        u = (k + 0.5 - half) / half
-        row = jacobian[k]
-        for p in range(q):
-            row[p] = 0.0
-        row[3] = 1.0
-        row[4] = u
-        row[5] = u * u
-        mu[k] = theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u
-    for line in range(energy.size):
-        centre = (energy[line] - offset) / gain
-        reach = REACH * sigma / gain
-        low = min(max(first, int(math.floor(centre - reach))), last)
-        high = max(min(last, int(math.ceil(centre + reach))), low)
-        if high == low:
-            continue
-        column = 6 + group[line]
-        strength = theta[start + 4 + group[line]]
-        slope = strength * fraction[line] / sigma
-        z = (gain * low + offset - energy[line]) / sigma
-        below = math.erf(z * SQRT_HALF)
-        density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
-        for c in range(low, high):
-            z_next = (gain * (c + 1) + offset - energy[line]) / sigma
-            above = math.erf(z_next * SQRT_HALF)
-            density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
-            part = 0.5 * fraction[line] * (above - below)
-            row = jacobian[c - first]
-            mu[c - first] += strength * part
-            row[column] += part
-            row[0] += slope * ((c + 1) * density_next - c * density)
-            row[1] += slope * (density_next - density)
-            row[2] -= slope * (z_next * density_next - z * density)
-            z, below, density = z_next, above, density_next
 
 
 @njit(cache=True, nogil=True)
@@ -158,6 +82,7 @@ def _assemble(
     first_line: IntArray,
     first_parameter: IntArray,
     n_groups: IntArray,
+    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     mu: FloatArray,
@@ -184,6 +109,7 @@ def _assemble(
             energy[a:z],
             fraction[a:z],
             group[a:z],
+            baseline,
             mu,
             jacobian,
         )
@@ -287,6 +213,7 @@ def _fit_one(
     first_line: IntArray,
     first_parameter: IntArray,
     n_groups: IntArray,
+    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     lower: FloatArray,
@@ -309,7 +236,7 @@ def _fit_one(
     trial = np.empty(n)
     deviance, objective = _assemble(
         counts, theta, windows, energy, fraction, group, first_line, first_parameter, n_groups,
-        prior_mean, prior_precision, mu, jacobian, local, information, score,
+        baseline, prior_mean, prior_precision, mu, jacobian, local, information, score,
     )  # fmt: skip
     damping = 1e-3
     converged = False
@@ -327,7 +254,7 @@ def _fit_one(
             break
         deviance_new, objective_new = _assemble(
             counts, trial, windows, energy, fraction, group, first_line, first_parameter, n_groups,
-            prior_mean, prior_precision, mu, jacobian, local, information_new, score_new,
+            baseline, prior_mean, prior_precision, mu, jacobian, local, information_new, score_new,
         )  # fmt: skip
         if objective_new <= objective:
             theta[:] = trial
@@ -365,6 +292,7 @@ def fit_pixels(
     first_line: IntArray,
     first_parameter: IntArray,
     n_groups: IntArray,
+    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     lower: FloatArray,
@@ -384,6 +312,8 @@ def fit_pixels(
         First and last + 1 channel of each block, shape (n_pixels, n_blocks, 2).
     energy, fraction, group, first_line, first_parameter, n_groups
         Of :class:`eicpy.calibration.lines.LineArrays`.
+    baseline
+        Shape of the continuum, shape (n_pixels, n_channels).
     prior_mean, prior_precision
         Shape (n_pixels, n_parameters); precision 0 where nothing is known beforehand.
     lower, upper
@@ -408,89 +338,6 @@ def fit_pixels(
     for i in range(n_pixels):
         deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
             counts[i], fitted[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups,
-            prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance, covariance[i],
+            baseline[i], prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance, covariance[i],
         )  # fmt: skip
     return fitted, covariance, deviance, objective, iterations, converged
-
-
-@njit(cache=True, nogil=True)
-def predict(
-    theta: FloatArray,
-    windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
-    n_channels: int,
-) -> FloatArray:
-    """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
-    out = np.full(n_channels, np.nan)
-    for b in range(first_parameter.size):
-        a, z = first_line[b], first_line[b + 1]
-        m = windows[b, 1] - windows[b, 0]
-        mu, jacobian = np.empty(m), np.empty((m, 6 + n_groups[b]))
-        evaluate_block(
-            theta,
-            first_parameter[b],
-            n_groups[b],
-            windows[b, 0],
-            windows[b, 1],
-            energy[a:z],
-            fraction[a:z],
-            group[a:z],
-            mu,
-            jacobian,
-        )
-        out[windows[b, 0] : windows[b, 1]] = mu
-    return out
-
-
-@njit(cache=True, nogil=True)
-def deviance_sums(
-    theta: FloatArray,
-    windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
-    table: FloatArray,
-    log_low: float,
-    log_step: float,
-    n_channels: int,
-) -> FloatArray:
-    """Mean and variance of the deviance that a right model would have.
-
-    Parameters
-    ----------
-    theta, windows
-        Of many pixels, as in :func:`fit_pixels`.
-    energy, fraction, group, first_line, first_parameter, n_groups
-        Of :class:`eicpy.calibration.lines.LineArrays`.
-    table, log_low, log_step
-        :func:`eicpy.calibration.poisson.moment_table` and its grid.
-    n_channels
-        Of the spectra.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_pixels, 2).
-    """
-    sums = np.zeros((theta.shape[0], 2))
-    last = table.shape[0] - 2
-    for i in range(theta.shape[0]):
-        expected = predict(
-            theta[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups, n_channels
-        )
-        for c in range(n_channels):
-            if expected[c] > SMALLEST:
-                position = (math.log(expected[c]) - log_low) / log_step
-                k = min(max(int(position), 0), last)
-                rest = min(max(position - k, 0.0), 1.0)
-                for moment in range(2):
-                    sums[i, moment] += (1.0 - rest) * table[k, moment] + rest * table[k + 1, moment]
-    return sums

@@ -59,12 +59,16 @@ class Block:
         Ends, keV.
     lines
         Lines inside.
+    edges
+        Absorption edges inside, keV, where the continuum may have a step: above the K edge of Cd, for
+        example, some photons lose a fluorescence photon to a neighbour and are no single events.
     """
 
     name: str
     low: float
     high: float
     lines: tuple[Line, ...]
+    edges: tuple[float, ...] = ()
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -120,11 +124,11 @@ class LineModel:
     def default(cls) -> Self:
         """Blocks of ECLAIRs: Cd and Te K, Ta K, Pb K."""
         folder = Path(str(files("eicpy.calibration"))) / "data"
-        return cls.from_csv(folder / "lines.csv", folder / "blocks.csv")
+        return cls.from_csv(folder / "lines.csv", folder / "blocks.csv", folder / "edges.csv")
 
     @classmethod
-    def from_csv(cls, lines: Path, blocks: Path, *, fwhm: float = 1.2) -> Self:
-        """Read the two tables.
+    def from_csv(cls, lines: Path, blocks: Path, edges: Path | None = None, *, fwhm: float = 1.2) -> Self:
+        """Read the tables.
 
         Parameters
         ----------
@@ -132,6 +136,8 @@ class LineModel:
             Columns block, group, element, transition, energy_kev, fraction.
         blocks
             Columns block, low_kev, high_kev.
+        edges
+            Columns block, element, edge, energy_kev.
         fwhm
             First guess of the resolution, keV.
 
@@ -150,6 +156,10 @@ class LineModel:
                     fraction=_number(row["fraction"], lines),
                 )
             )
+        steps: dict[str, list[float]] = {}
+        if edges is not None:
+            for row in _rows(edges, ("block", "element", "edge", "energy_kev")):
+                steps.setdefault(row["block"], []).append(_number(row["energy_kev"], edges))
         return cls(
             blocks=tuple(
                 Block(
@@ -157,6 +167,7 @@ class LineModel:
                     low=_number(row["low_kev"], blocks),
                     high=_number(row["high_kev"], blocks),
                     lines=tuple(members.get(row["block"], [])),
+                    edges=tuple(steps.get(row["block"], [])),
                 )
                 for row in _rows(blocks, ("block", "low_kev", "high_kev"))
             ),

@@ -1,0 +1,186 @@
+"""The model of a pixel's spectrum around its lines, compiled; see :mod:`eicpy.calibration.gain_fit`.
+
+In a block of m channels from `first`, with u = (c − first + ½ − m/2)/(m/2) running from −1 to 1:
+
+    μ_c = κ_c·(b₀ + b₁·u + b₂·u²) + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
+    z_c = (gain·c + offset − E_line)/σ,
+
+with Φ the normal distribution function: counts are integrals over the channel, not values at its
+centre. κ is the shape of the continuum that the camera's spectrum told (1 where it told nothing).
+
+Kernels take and return arrays only; each has a numpy twin in the tests.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["SMALLEST", "deviance_sums", "evaluate_block", "predict"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+REACH = 5.5  # a line is followed to this many σ; beyond lies 4e-8 of it
+SMALLEST = 1e-9  # expected counts below this are no model of a spectrum
+SQRT_HALF = math.sqrt(0.5)
+INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@njit(cache=True, nogil=True)
+def evaluate_block(
+    theta: FloatArray,
+    start: int,
+    n_groups: int,
+    first: int,
+    last: int,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    baseline: FloatArray,
+    mu: FloatArray,
+    jacobian: FloatArray,
+) -> None:
+    """Expected counts of a block and their derivatives.
+
+    Parameters
+    ----------
+    theta
+        All parameters; gain and offset first, the block's own from `start`.
+    start, n_groups
+        Place of the block's parameters, number of its groups.
+    first, last
+        Channels first … last − 1.
+    energy, fraction, group
+        Of the block's lines.
+    baseline
+        Shape of the continuum, one value for each channel of the spectrum.
+    mu
+        Output, counts in its first last − first places.
+    jacobian
+        Output, shape (m, 6 + n_groups) at least; columns gain, offset, σ, continuum (3), strengths.
+    """
+    gain, offset, sigma = theta[0], theta[1], theta[start]
+    m = last - first
+    q = 6 + n_groups
+    half = 0.5 * m
+    for k in range(m):
+        u = (k + 0.5 - half) / half
+        row = jacobian[k]
+        for p in range(q):
+            row[p] = 0.0
+        shape = baseline[first + k]
+        row[3] = shape
+        row[4] = shape * u
+        row[5] = shape * u * u
+        mu[k] = shape * (theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u)
+    for line in range(energy.size):
+        centre = (energy[line] - offset) / gain
+        reach = REACH * sigma / gain
+        low = min(max(first, int(math.floor(centre - reach))), last)
+        high = max(min(last, int(math.ceil(centre + reach))), low)
+        if high == low:
+            continue
+        column = 6 + group[line]
+        strength = theta[start + 4 + group[line]]
+        slope = strength * fraction[line] / sigma
+        z = (gain * low + offset - energy[line]) / sigma
+        below = math.erf(z * SQRT_HALF)
+        density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        for c in range(low, high):
+            z_next = (gain * (c + 1) + offset - energy[line]) / sigma
+            above = math.erf(z_next * SQRT_HALF)
+            density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
+            part = 0.5 * fraction[line] * (above - below)
+            row = jacobian[c - first]
+            mu[c - first] += strength * part
+            row[column] += part
+            row[0] += slope * ((c + 1) * density_next - c * density)
+            row[1] += slope * (density_next - density)
+            row[2] -= slope * (z_next * density_next - z * density)
+            z, below, density = z_next, above, density_next
+
+
+@njit(cache=True, nogil=True)
+def predict(
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    baseline: FloatArray,
+) -> FloatArray:
+    """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
+    out = np.full(baseline.size, np.nan)
+    for b in range(first_parameter.size):
+        a, z = first_line[b], first_line[b + 1]
+        m = windows[b, 1] - windows[b, 0]
+        mu, jacobian = np.empty(m), np.empty((m, 6 + n_groups[b]))
+        evaluate_block(
+            theta,
+            first_parameter[b],
+            n_groups[b],
+            windows[b, 0],
+            windows[b, 1],
+            energy[a:z],
+            fraction[a:z],
+            group[a:z],
+            baseline,
+            mu,
+            jacobian,
+        )
+        out[windows[b, 0] : windows[b, 1]] = mu
+    return out
+
+
+@njit(cache=True, nogil=True)
+def deviance_sums(
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    baseline: FloatArray,
+    table: FloatArray,
+    log_low: float,
+    log_step: float,
+) -> FloatArray:
+    """Mean and variance of the deviance that a right model would have.
+
+    Parameters
+    ----------
+    theta, windows
+        Of many pixels, as in :func:`fit_pixels`.
+    energy, fraction, group, first_line, first_parameter, n_groups
+        Of :class:`eicpy.calibration.lines.LineArrays`.
+    baseline
+        Shape of the continuum, shape (n_pixels, n_channels).
+    table, log_low, log_step
+        :func:`eicpy.calibration.poisson.moment_table` and its grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_pixels, 2).
+    """
+    sums = np.zeros((theta.shape[0], 2))
+    last = table.shape[0] - 2
+    for i in range(theta.shape[0]):
+        expected = predict(
+            theta[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups, baseline[i]
+        )
+        for c in range(expected.size):
+            if expected[c] > SMALLEST:
+                position = (math.log(expected[c]) - log_low) / log_step
+                k = min(max(int(position), 0), last)
+                rest = min(max(position - k, 0.0), 1.0)
+                for moment in range(2):
+                    sums[i, moment] += (1.0 - rest) * table[k, moment] + rest * table[k + 1, moment]
+    return sums
