@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, its tutorial runs, and no page asks another site for a thing."""
+"""The documentation builds without a warning, its tutorial runs, no page asks another site for anything."""
 
 import doctest
 import importlib
