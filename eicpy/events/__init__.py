@@ -1,1 +1,33 @@
-"""To be described by its room."""
+"""Photons: lists, files, good time intervals, spectra, detector images and light curves.
+
+Everything works block by block (``for block in photons.blocks(500_000)``), so that memory does not grow with
+the length of the data. The room does not know where photons come from, nor how a gain was found: it takes
+columns and, where energies matter, anything with a gain and an offset for each pixel.
+"""
+
+from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
+from eicpy.events.bands import EnergyBands, PixelScale, Scale, energies
+from eicpy.events.event_file import EventFile
+from eicpy.events.event_list import EventList, PhotonBlock
+from eicpy.events.event_writer import EventWriter
+from eicpy.events.gti import GoodTimeIntervals
+from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
+from eicpy.events.photon_accumulator import PhotonAccumulator
+
+__all__ = [
+    "EnergyBands",
+    "EventFile",
+    "EventList",
+    "EventWriter",
+    "GoodTimeIntervals",
+    "ImageAccumulator",
+    "LightCurve",
+    "LightCurveAccumulator",
+    "PhotonAccumulator",
+    "PhotonBlock",
+    "PixelScale",
+    "Scale",
+    "SpectraAccumulator",
+    "band_columns",
+    "energies",
+]

@@ -6,7 +6,16 @@ The room knows no physics: it is told what to write and by whom.
 from eicpy.products.atomic import atomic_file
 from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
-from eicpy.products.product import Product, ProductTable, read_product, write_product
+from eicpy.products.product import (
+    Product,
+    ProductTable,
+    header_values,
+    provenance_of,
+    read_product,
+    read_table,
+    row_dtype,
+    write_product,
+)
 from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
 from eicpy.products.structure import Unit, read_structure, verify_unit
 from eicpy.products.times import DATEREF, MJDREFF, MJDREFI, day_of, to_seconds, to_time
@@ -33,10 +42,14 @@ __all__ = [
     "card_for",
     "day_of",
     "definition",
+    "header_values",
     "parse_product_file_name",
     "product_file_name",
+    "provenance_of",
     "read_product",
     "read_structure",
+    "read_table",
+    "row_dtype",
     "sha256_of",
     "software_commit",
     "software_versions",

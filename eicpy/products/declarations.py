@@ -62,7 +62,9 @@ _EVENTS = ProductDefinition(
                 ),
             ),
         ),
-        TableDefinition("GTI", "good time intervals of the photons", (_START, _STOP), own=True),
+        TableDefinition(
+            "GTI", "good time intervals of the photons", (_START, _STOP), own=True, required=False
+        ),
     ),
     "Columns and keywords are real. The scale of PI, the meaning of FLAG and the GTI extension are eicpy's.",
 )

@@ -17,7 +17,16 @@ from eicpy.products.provenance import Provenance
 from eicpy.products.structure import Unit, read_structure, verify_unit
 from eicpy.products.writer import Columns, Header, Issuer, ProductWriter, cards_of
 
-__all__ = ["Product", "ProductTable", "read_product", "row_dtype", "write_product"]
+__all__ = [
+    "Product",
+    "ProductTable",
+    "header_values",
+    "provenance_of",
+    "read_product",
+    "read_table",
+    "row_dtype",
+    "write_product",
+]
 
 _NUMPY = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "A": "S"}
 
@@ -175,6 +184,11 @@ def row_dtype(unit: Unit, path: Path) -> np.dtype[Any]:
     return dtype
 
 
+def provenance_of(table: ProductTable) -> Provenance:
+    """The record that a PROVENANCE table holds."""
+    return Provenance.from_rows(zip(table["KEY"].tolist(), table["VALUE"].tolist(), strict=True))
+
+
 def header_values(header: fits.Header) -> dict[str, Any]:
     """Keywords and values of a header; undefined values are None, comments are left out."""
     return {
@@ -184,7 +198,14 @@ def header_values(header: fits.Header) -> dict[str, Any]:
     }
 
 
-def _read_table(path: Path, unit: Unit) -> ProductTable:
+def read_table(path: Path, unit: Unit) -> ProductTable:
+    """Read a table extension whole.
+
+    Raises
+    ------
+    BadDataError
+        For a column format that products do not use.
+    """
     dtype = row_dtype(unit, path)
     rows = np.fromfile(path, dtype=dtype, count=int(unit.header["NAXIS2"]), offset=unit.data_offset)
     columns: dict[str, npt.NDArray[Any]] = {}
@@ -234,13 +255,10 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
         if verify:
             verify_unit(path, unit)
         if str(unit.header.get("XTENSION", "")).strip() == "BINTABLE":
-            tables[unit.name] = _read_table(path, unit)
+            tables[unit.name] = read_table(path, unit)
     record = tables.pop("PROVENANCE", None)
     _check(path, declared, tables)
-    provenance = None
-    if record is not None:
-        keys, values = record["KEY"].tolist(), record["VALUE"].tolist()
-        provenance = Provenance.from_rows(zip(keys, values, strict=True))
+    provenance = None if record is None else provenance_of(record)
     return Product(path, found, declared, header_values(units[0].header), tables, provenance)
 
 

@@ -1,0 +1,255 @@
+"""Photon files, read a stretch of rows at a time.
+
+The rows of ECL-EVT-CAL have a fixed width, so any stretch is one read at a known place. The times are only
+nearly sorted (steps back of microseconds in flight files), which the search by time takes into account.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.events import kernels
+from eicpy.events.bands import PixelScale
+from eicpy.events.event_list import EventList
+from eicpy.events.gti import GoodTimeIntervals
+from eicpy.instruments import PixelGrid
+from eicpy.products import (
+    Provenance,
+    Unit,
+    canonical_card,
+    header_values,
+    provenance_of,
+    read_structure,
+    read_table,
+    row_dtype,
+    to_time,
+    verify_unit,
+)
+
+__all__ = ["EventFile"]
+
+_CARD = "ECL-EVT-CAL"
+_STEP_BACK = 1e-3
+"""Assumed largest step back, s, of a file that does not tell its own."""
+_FORMATS = {"TIME": ">f8", "JDET": "|u1", "IDET": "|u1", "PHA": ">i2", "FLAG": "|u1"}
+
+
+class EventFile:
+    """A photon file (ECL-EVT-CAL of any instrument), opened but not loaded.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Pixels in a row of the detector, for a file that was made elsewhere; eicpy's files tell it.
+
+    Raises
+    ------
+    BadDataError
+        For a file that is missing, empty, truncated, of another card or without a column.
+    BadArgumentError
+        For a file that does not tell its number of columns, when `columns` does not either.
+
+    Examples
+    --------
+    ::
+
+        photons = EventFile(path)
+        for block in photons.blocks(500_000):
+            spectra.add(block)
+    """
+
+    def __init__(self, path: Path, columns: int | None = None) -> None:
+        self.path = Path(path)
+        self._units = read_structure(self.path)
+        self._unit = self._find()
+        self.header: dict[str, Any] = header_values(self._unit.header)
+        self._dtype = row_dtype(self._unit, self.path)
+        self._offsets = self._row_layout()
+        columns = columns or self.header.get("DETCOLS")
+        if not columns:
+            raise BadArgumentError(f"{self.path}: tells no DETCOLS, expected `columns` (pixels in a row)")
+        self._columns = int(columns)
+
+    def _find(self) -> Unit:
+        for unit in self._units[1:]:
+            if _CARD in (canonical_card(unit.name), canonical_card(str(unit.header.get("CARD", "")))):
+                return unit
+        card = self._units[0].header.get("CARD", "none")
+        raise BadDataError(f"got card {card}, expected {_CARD} (or another prefix)", file=self.path, offset=0)
+
+    def _row_layout(self) -> npt.NDArray[np.int64]:
+        fields: Mapping[str, tuple[Any, ...]] = self._dtype.fields or {}
+        offsets = []
+        for name, wanted in _FORMATS.items():
+            if name not in fields:
+                if name == "FLAG":
+                    offsets.append(-1)
+                    continue
+                raise BadDataError(
+                    f"got columns {', '.join(fields)}, expected {name}",
+                    file=self.path,
+                    offset=self._unit.offset,
+                )
+            if fields[name][0] != np.dtype(wanted):
+                raise BadDataError(
+                    f"got {fields[name][0]} for column {name}, expected {np.dtype(wanted)}",
+                    file=self.path,
+                    offset=self._unit.offset,
+                )
+            offsets.append(fields[name][1])
+        return np.array(offsets, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._unit.header["NAXIS2"])
+
+    @property
+    def grid_columns(self) -> int:
+        """Pixels in a row of the detector."""
+        return self._columns
+
+    @property
+    def step_back(self) -> float:
+        """Largest step back in time, s."""
+        return float(self.header.get("STEPBACK") or _STEP_BACK)
+
+    @cached_property
+    def gti(self) -> GoodTimeIntervals | None:
+        """Good time intervals; None for a file without."""
+        for unit in self._units:
+            if unit.name.upper() == "GTI":
+                return GoodTimeIntervals.from_columns(read_table(self.path, unit).columns)
+        return None
+
+    @cached_property
+    def provenance(self) -> Provenance | None:
+        """How the file was made; None for a file without a record."""
+        for unit in self._units:
+            if unit.name == "PROVENANCE":
+                return provenance_of(read_table(self.path, unit))
+        return None
+
+    @property
+    def nominal_scale(self) -> tuple[float, float]:
+        """Gain (keV/channel) and offset (keV) of the channels PI.
+
+        Raises
+        ------
+        BadDataError
+            For a file that does not tell them.
+        """
+        if "NOMGAIN" not in self.header or "NOMOFFS" not in self.header:
+            raise BadDataError("tells no NOMGAIN and NOMOFFS, the scale of PI", file=self.path)
+        return float(self.header["NOMGAIN"]), float(self.header["NOMOFFS"])
+
+    def nominal(self, pixels: PixelGrid) -> PixelScale:
+        """The nominal scale for every pixel."""
+        return PixelScale.uniform(pixels.count, *self.nominal_scale)
+
+    def rows_between(self, start: float, stop: float) -> slice:
+        """A stretch of rows that holds every photon of [start, stop), and few others."""
+        with self.path.open("rb") as file:
+            first = self._bisect(file, start - self.step_back)
+            last = self._bisect(file, stop + self.step_back)
+        return slice(first, last)
+
+    def _bisect(self, file: BinaryIO, time: float) -> int:
+        """First row from which on no time lies below `time` by more than the steps back."""
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            file.seek(self._unit.data_offset + middle * self._dtype.itemsize + int(self._offsets[0]))
+            if np.frombuffer(file.read(8), dtype=">f8")[0] < time:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def blocks(
+        self, size: int = 500_000, *, time: tuple[float, float] | GoodTimeIntervals | None = None
+    ) -> Iterator[EventList]:
+        """Go through the photons in blocks.
+
+        Parameters
+        ----------
+        size
+            Rows read at a time.
+        time
+            Only photons in [start, stop), or in these intervals; rows elsewhere are not read.
+
+        Yields
+        ------
+        EventList
+            At most `size` photons, with the file's `gti`.
+        """
+        if time is None:
+            yield from self._read(slice(0, len(self)), size)
+            return
+        intervals = time if isinstance(time, GoodTimeIntervals) else GoodTimeIntervals(*time)
+        done = 0
+        for start, stop in zip(intervals.start, intervals.stop, strict=True):
+            rows = self.rows_between(start, stop)
+            for block in self._read(slice(max(rows.start, done), rows.stop), size):
+                yield block.select(time=intervals)
+            done = max(done, rows.stop)
+
+    def _read(self, rows: slice, size: int) -> Iterator[EventList]:
+        width = self._dtype.itemsize
+        buffer = np.empty((min(size, max(rows.stop - rows.start, 1)), width), dtype=np.uint8)
+        with self.path.open("rb") as file:
+            file.seek(self._unit.data_offset + rows.start * width)
+            for first in range(rows.start, rows.stop, size):
+                part = buffer[: min(size, rows.stop - first)]
+                if file.readinto(part.reshape(-1).data) != part.nbytes:
+                    raise BadDataError(
+                        f"got fewer rows than {len(self)}, the file has changed", file=self.path
+                    )
+                yield self._unpack(part)
+
+    def _unpack(self, rows: npt.NDArray[np.uint8]) -> EventList:
+        words = np.empty(len(rows), dtype=np.uint64)
+        detnum = np.empty(len(rows), dtype=np.int16)
+        channel = np.empty(len(rows), dtype=np.int16)
+        multiplicity = np.empty(len(rows), dtype=np.uint8)
+        kernels.unpack_photons(rows, self._offsets, self._columns, words, detnum, channel, multiplicity)
+        return EventList(words.view(np.float64), detnum, channel, multiplicity, self.gti)
+
+    def read(self, *, time: tuple[float, float] | GoodTimeIntervals | None = None) -> EventList:
+        """Load the photons, all or those of a time."""
+        gti = self.gti
+        if gti is not None and time is not None:
+            gti &= time if isinstance(time, GoodTimeIntervals) else GoodTimeIntervals(*time)
+        return EventList.concatenate(self.blocks(time=time), gti)
+
+    def verify(self) -> None:
+        """Compare the whole file with its checksums.
+
+        Raises
+        ------
+        BadDataError
+            Where they differ.
+        """
+        for unit in self._units:
+            verify_unit(self.path, unit)
+
+    def __repr__(self) -> str:
+        return f"<EventFile {self.path.name} of {len(self)} photons>"
+
+    def _repr_html_(self) -> str:
+        rows = [("photons", f"{len(self):,}"), ("card", str(self.header.get("CARD", "")))]
+        if self.header.get("TSTART") is not None and self.header.get("TSTOP") is not None:
+            begin, end = (to_time(self.header[k]).utc.isot for k in ("TSTART", "TSTOP"))
+            rows.append(("time (UTC)", f"{begin} to {end}"))
+        if self.gti is not None:
+            rows.append(("good time", f"{self.gti.exposure:.3f} s in {len(self.gti)} intervals"))
+        simulated = None if self.provenance is None else self.provenance.simulated
+        rows.append(("simulated", "not told" if simulated is None else "yes" if simulated else "no"))
+        body = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+        return f"<table><caption>{escape(self.path.name)}</caption>{body}</table>"

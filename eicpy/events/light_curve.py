@@ -1,0 +1,223 @@
+"""Light curves: counts in time bins and bands, with the good time of each bin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.errors import BadArgumentError
+from eicpy.events import kernels
+from eicpy.events.bands import EnergyBands, Scale
+from eicpy.events.event_list import PhotonBlock
+from eicpy.events.gti import GoodTimeIntervals
+from eicpy.products import to_time
+
+__all__ = ["LightCurve", "LightCurveAccumulator"]
+
+F8 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LightCurve:
+    """Counts of the whole detector in time bins of equal width.
+
+    Parameters
+    ----------
+    start
+        Start of the first bin, s TT since the reference.
+    step
+        Width of a bin, s.
+    bands
+        (low, high), keV.
+    counts
+        int64, shape (bands, bins).
+    exposure
+        Good time of each bin, s, shape (bins,).
+    """
+
+    start: float
+    step: float
+    bands: tuple[tuple[float, float], ...]
+    counts: npt.NDArray[np.int64]
+    exposure: F8
+
+    @property
+    def time(self) -> F8:
+        """Middle of each bin, s."""
+        return np.asarray(self.start + (np.arange(self.exposure.size) + 0.5) * self.step)
+
+    @property
+    def rate(self) -> F8:
+        """Counts per second of good time, shape (bands, bins); NaN where there is none."""
+        return _over(self.counts, self.exposure)
+
+    @property
+    def rate_error(self) -> F8:
+        """Standard error of the rate, √counts over good time; NaN where there is none."""
+        return _over(np.sqrt(self.counts), self.exposure)
+
+    def rebin(self, factor: int) -> Self:
+        """Join `factor` bins into one; a rest that fills no bin is dropped."""
+        if factor < 1:
+            raise BadArgumentError(f"got factor {factor}, expected 1 or more")
+        bins = self.exposure.size // factor
+        return type(self)(
+            self.start,
+            self.step * factor,
+            self.bands,
+            self.counts[:, : bins * factor].reshape(len(self.bands), bins, factor).sum(axis=2),
+            self.exposure[: bins * factor].reshape(bins, factor).sum(axis=1),
+        )
+
+    def to_tables(self) -> dict[str, dict[str, npt.NDArray[Any]]]:
+        """Tables of the product ECL-QLK-LCV, for :func:`eicpy.products.write_product`."""
+        curve: dict[str, npt.NDArray[Any]] = {
+            "TIME": self.start + np.arange(self.exposure.size) * self.step,
+            "EXPOSURE": self.exposure,
+        }
+        curve |= {f"COUNTS_{n}": counts for n, counts in enumerate(self.counts, start=1)}
+        return {"ECL-QLK-LCV": curve, "BANDS": band_columns(self.bands)}
+
+    def __repr__(self) -> str:
+        return f"<LightCurve of {self.exposure.size} bins of {self.step:g} s in {len(self.bands)} bands>"
+
+    def _repr_html_(self) -> str:
+        begin = escape(to_time(self.start).utc.isot)
+        rows = "".join(
+            f"<tr><td>{low:g}–{high:g}</td><td>{counts.sum():,}</td>"
+            f"<td>{counts.sum() / self.exposure.sum() if self.exposure.sum() else np.nan:.2f}</td></tr>"
+            for (low, high), counts in zip(self.bands, self.counts, strict=True)
+        )
+        return (
+            f"<table><caption>Light curve from {begin} UTC: {self.exposure.size} bins of {self.step:g} s, "
+            f"{self.exposure.sum():.1f} s good</caption>"
+            f"<tr><th>band (keV)</th><th>counts</th><th>mean rate (count/s)</th></tr>{rows}</table>"
+        )
+
+
+def _over(counts: npt.NDArray[Any], exposure: F8) -> F8:
+    quotient = np.full(counts.shape, np.nan)
+    np.divide(counts, exposure, where=exposure > 0, out=quotient)
+    return quotient
+
+
+def band_columns(bands: Sequence[tuple[float, float]]) -> dict[str, npt.NDArray[Any]]:
+    """Columns of the table BANDS of a quick-look product."""
+    low, high = np.asarray(tuple(bands), dtype=np.float64).T
+    return {"BAND": np.arange(1, len(low) + 1), "E_MIN": low, "E_MAX": high}
+
+
+class LightCurveAccumulator:
+    """A light curve, accumulated block by block.
+
+    Parameters
+    ----------
+    start, stop
+        Span, s TT since the reference; the last bin may reach beyond `stop`.
+    step
+        Width of a bin, s.
+    bands
+        (low, high) in keV; they may overlap.
+    gti
+        Good time intervals: photons outside are not counted, and the exposure is the good time. Without
+        them all times count as good.
+
+    Attributes
+    ----------
+    outside
+        Photons before the first bin or after the last.
+    outside_gti
+        Photons outside the good time intervals.
+
+    Raises
+    ------
+    BadArgumentError
+        For a span or a step that is not positive.
+
+    Examples
+    --------
+    >>> from eicpy.events import EventList, PixelScale
+    >>> curve = LightCurveAccumulator(0.0, 2.0, 1.0, [(4, 150)])
+    >>> curve.add(EventList([0.5, 1.5, 1.6], [0, 0, 0], [100, 100, 100]), PixelScale.uniform(1, 0.145, 3.0))
+    >>> curve.result().counts
+    array([[1, 2]])
+    """
+
+    def __init__(
+        self,
+        start: float,
+        stop: float,
+        step: float,
+        bands: EnergyBands | Sequence[tuple[float, float]],
+        *,
+        gti: GoodTimeIntervals | None = None,
+    ) -> None:
+        if not (stop > start and step > 0):
+            raise BadArgumentError(
+                f"got {start} to {stop} in steps of {step} s, expected a span and a step > 0"
+            )
+        self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
+        self.start = float(start)
+        self.step = float(step)
+        self.gti = gti
+        self.outside = 0
+        self.outside_gti = 0
+        bins = int(np.ceil((stop - start) / step * (1 - 1e-12)))
+        self._counts: npt.NDArray[np.int64] = np.zeros((max(1, bins), self.bands.segments), dtype=np.int64)
+
+    def add(self, block: PhotonBlock, scale: Scale, segments: npt.NDArray[np.uint8] | None = None) -> None:
+        """Add photons.
+
+        Parameters
+        ----------
+        block
+            Photons.
+        scale
+            Gain and offset of each pixel; keep handing over the same object while it does not change.
+        segments
+            Result of :meth:`EnergyBands.sort` for the block, where it is known already.
+        """
+        if segments is None:
+            segments = self.bands.sort(block.detnum, block.channel, scale)
+        time = block.time
+        if self.gti is not None:
+            good = self.gti.mask(time)
+            bad = int(good.size - np.count_nonzero(good))
+            if bad:
+                self.outside_gti += bad
+                time, segments = time[good], segments[good]
+        self.outside += int(
+            kernels.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
+        )
+
+    def __iadd__(self, other: Self) -> Self:
+        if (self.start, self.step, self._counts.shape) != (other.start, other.step, other._counts.shape):
+            raise BadArgumentError(
+                f"got a light curve from {other.start} in steps of {other.step} s, "
+                f"expected from {self.start} in steps of {self.step} s"
+            )
+        self._counts += other._counts
+        self.outside += other.outside
+        self.outside_gti += other.outside_gti
+        return self
+
+    @property
+    def edges(self) -> F8:
+        """Edges of the bins, s."""
+        return np.asarray(self.start + np.arange(self._counts.shape[0] + 1) * self.step)
+
+    def result(self) -> LightCurve:
+        """The light curve so far."""
+        exposure = np.full(self._counts.shape[0], self.step)
+        if self.gti is not None:
+            exposure = self.gti.exposure_in(self.edges)
+        return LightCurve(
+            self.start,
+            self.step,
+            self.bands.bands,
+            np.ascontiguousarray(self.bands.combine(self._counts).T),
+            exposure,
+        )

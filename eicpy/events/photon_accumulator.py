@@ -1,0 +1,64 @@
+"""Spectra, detector images and a light curve in one go: what a night needs of its photons."""
+
+from collections.abc import Iterable, Sequence
+
+from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
+from eicpy.events.bands import EnergyBands, Scale
+from eicpy.events.event_list import PhotonBlock
+from eicpy.events.gti import GoodTimeIntervals
+from eicpy.events.light_curve import LightCurveAccumulator
+
+__all__ = ["PhotonAccumulator"]
+
+
+class PhotonAccumulator:
+    """All three at once, the bands of each photon found only once.
+
+    Parameters
+    ----------
+    n_pixels, n_channels
+        Size of the detector and of its channel range.
+    start, stop, step
+        Span and bin width of the light curve, s.
+    bands
+        (low, high) in keV; they may overlap.
+    gti
+        Good time intervals of the light curve; spectra and images take every photon.
+
+    Attributes
+    ----------
+    spectra, images, light_curve
+        The three accumulators.
+    photons
+        Photons added so far.
+    """
+
+    def __init__(
+        self,
+        n_pixels: int,
+        n_channels: int,
+        start: float,
+        stop: float,
+        step: float,
+        bands: EnergyBands | Sequence[tuple[float, float]],
+        *,
+        gti: GoodTimeIntervals | None = None,
+    ) -> None:
+        self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
+        self.spectra = SpectraAccumulator(n_pixels, n_channels)
+        self.images = ImageAccumulator(n_pixels, self.bands)
+        self.light_curve = LightCurveAccumulator(start, stop, step, self.bands, gti=gti)
+        self.photons = 0
+
+    def add(self, block: PhotonBlock, scale: Scale) -> None:
+        """Add photons."""
+        segments = self.bands.sort(block.detnum, block.channel, scale)
+        self.spectra.add(block)
+        self.images.add(block, scale, segments)
+        self.light_curve.add(block, scale, segments)
+        self.photons += block.time.size
+
+    def add_all(self, blocks: Iterable[PhotonBlock], scale: Scale) -> None:
+        """Add all blocks."""
+        for block in blocks:
+            self.add(block, scale)
