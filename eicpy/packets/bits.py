@@ -6,7 +6,7 @@ the rare case of nine. Gathering single bytes instead costs about four times as 
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +14,33 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["Buffer", "ByteArray", "as_byte_array", "kernel", "load64", "read_bits", "write_bits"]
+__all__ = [
+    "Buffer",
+    "ByteArray",
+    "Word",
+    "as_byte_array",
+    "kernel",
+    "load64",
+    "read_bits",
+    "store64",
+    "store_u8",
+    "store_u16",
+    "store_u32",
+    "store_u64",
+    "write_bits",
+]
 
 ByteArray: TypeAlias = npt.NDArray[np.uint8]
 Buffer: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
 """Anything that holds bytes in one piece; a memory map is an array."""
 
-F = TypeVar("F", bound=Callable[..., Any])
+Word: TypeAlias = Any
+"""A machine word inside a kernel: numba's unsigned and signed integers, which are no Python int."""
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays and keep the machine code on disk for the next process."""
-    compiled: F = njit(cache=True, nogil=True)(function)
+    compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     return compiled
 
 
@@ -57,9 +72,7 @@ def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, bits
     return builder.bitcast(builder.gep(data, [index]), ir.IntType(bits).as_pointer())
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
-def load64(typing_context: Any, array: Any, index: Any) -> Any:  # noqa: ARG001  # the signature is numba's
-    """Eight bytes from any address as a big-endian number; the caller answers for the bounds."""
+def _load64(_typing: Any, array: Any, _index: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], 64)
@@ -70,9 +83,11 @@ def load64(typing_context: Any, array: Any, index: Any) -> Any:  # noqa: ARG001 
     return types.uint64(array, types.intp), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
-def store64(typing_context: Any, array: Any, index: Any, value: Any) -> Any:  # noqa: ARG001  # numba's
-    """Write a number as eight big-endian bytes to any address; the caller answers for the bounds."""
+load64: Callable[..., Any] = intrinsic(_load64)
+"""load64(array, byte): eight bytes from any address as a big-endian number; bounds are the caller's."""
+
+
+def _store64(_typing: Any, array: Any, _index: Any, _value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], 64)
@@ -82,9 +97,12 @@ def store64(typing_context: Any, array: Any, index: Any, value: Any) -> Any:  # 
     return types.void(array, types.intp, types.uint64), generate
 
 
-def _store_native(width: int, number: Any) -> Any:
-    @intrinsic  # type: ignore[untyped-decorator]  # numba ships no types
-    def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:  # noqa: ARG001  # numba's
+store64: Callable[..., Any] = intrinsic(_store64)
+"""store64(array, byte, word): write a number as eight big-endian bytes; bounds are the caller's."""
+
+
+def _store_native(width: int) -> Callable[..., Any]:
+    def store(_typing: Any, array: Any, _index: Any, _value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], width)
             narrow = arguments[2] if width == 64 else builder.trunc(arguments[2], ir.IntType(width))
@@ -93,18 +111,19 @@ def _store_native(width: int, number: Any) -> Any:
 
         return types.void(array, types.intp, types.uint64), generate
 
-    store.__doc__ = f"Write the low bits of a word as a native {number}; the caller answers for the bounds."
-    return store
+    stored: Callable[..., Any] = intrinsic(store)
+    return stored
 
 
-store_u8 = _store_native(8, types.uint8)
-store_u16 = _store_native(16, types.uint16)
-store_u32 = _store_native(32, types.uint32)
-store_u64 = _store_native(64, types.uint64)
+# store_uN(array, byte, word): write the low bits of a word as a native number; bounds are the caller's.
+store_u8 = _store_native(8)
+store_u16 = _store_native(16)
+store_u32 = _store_native(32)
+store_u64 = _store_native(64)
 
 
 @kernel
-def read_bits(buffer: ByteArray, bit: int, width: int) -> int:
+def read_bits(buffer: ByteArray, bit: int, width: int) -> Word:
     """Bits as an unsigned number, byte by byte; what lies beyond the buffer reads as 0.
 
     Parameters
@@ -132,7 +151,7 @@ def read_bits(buffer: ByteArray, bit: int, width: int) -> int:
 
 
 @kernel
-def write_bits(buffer: ByteArray, bit: int, width: int, value: int) -> None:
+def write_bits(buffer: ByteArray, bit: int, width: int, value: Word) -> None:
     """Write a number into bits that are 0 until now (the inverse of `read_bits`)."""
     byte = bit >> 3
     skip = bit & 7

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, kernel, load64
+from eicpy.packets.bits import Buffer, ByteArray, Word, as_byte_array, kernel, load64
 
 __all__ = [
     "ChecksumKind",
@@ -82,7 +82,7 @@ _TABLE = _slicing_tables()
 
 
 @kernel
-def crc16_range(buffer: ByteArray, start: int, length: int) -> int:
+def crc16_range(buffer: ByteArray, start: int, length: int) -> Word:
     """CRC-16/CCITT-FALSE of a part of a buffer."""
     crc = np.uint64(0xFFFF)
     mask = np.uint64(255)
@@ -119,7 +119,7 @@ def crc16_range(buffer: ByteArray, start: int, length: int) -> int:
 
 
 @kernel
-def xor16_range(buffer: ByteArray, start: int, length: int) -> int:
+def xor16_range(buffer: ByteArray, start: int, length: int) -> Word:
     """Exclusive or of the big-endian 16-bit words of a part of a buffer."""
     word = np.uint64(0)
     position = start
@@ -139,7 +139,7 @@ def xor16_range(buffer: ByteArray, start: int, length: int) -> int:
 
 
 @kernel
-def iso16_range(buffer: ByteArray, start: int, length: int) -> int:
+def iso16_range(buffer: ByteArray, start: int, length: int) -> Word:
     """The two sums of the ISO checksum over a part of a buffer, as 256·C0 + C1, each in 0..254."""
     first = 0
     second = 0
@@ -161,19 +161,20 @@ def is_right(buffer: ByteArray, start: int, length: int, kind: int) -> bool:
     """Whether a packet agrees with its own checksum; a packet without room for one does not."""
     if length < 8:
         return False
+    value = np.uint64(0)
     if kind == 1:
-        return crc16_range(buffer, start, length) == 0
-    if kind == 2:
-        return xor16_range(buffer, start, length) == 0
-    if kind == 3:
-        return iso16_range(buffer, start, length) == 0
-    return True
+        value = crc16_range(buffer, start, length)
+    elif kind == 2:
+        value = xor16_range(buffer, start, length)
+    elif kind == 3:
+        value = iso16_range(buffer, start, length)
+    return bool(value == 0)
 
 
 @kernel
 def write_checksum(buffer: ByteArray, start: int, length: int, at: int, kind: int) -> None:
     """Compute the checksum of a packet and write it at byte `at` of the packet, which must hold 0."""
-    value = np.uint64(0)
+    value: Word = np.uint64(0)
     if kind == 1:
         value = crc16_range(buffer, start, length - 2)
     elif kind == 2:

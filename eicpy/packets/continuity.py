@@ -33,6 +33,7 @@ FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ class Continuity:
 def unwrap_counts(
     count: Ints,
     time: Floats,
-    good: npt.NDArray[np.bool_],
+    good: Bools,
     interval: float,
-    regular: bool,
+    regular: int,
     out: Ints,
     what: Ints,
 ) -> None:
@@ -120,7 +121,7 @@ def unwrap_counts(
     interval
         Usual time from one count to the next, s; NaN where not known.
     regular
-        Whether the packets come regularly enough to tell whole lost turns.
+        1 if the packets come regularly enough to tell whole lost turns, else 0.
     out, what
         Shape (n,): unwrapped count; first, ahead, duplicate, late or damaged.
     """
@@ -160,7 +161,7 @@ def unwrap_counts(
         seen[count[i]] = out[i]
 
 
-def _interval(count: Ints, time: Floats, good: npt.NDArray[np.bool_]) -> tuple[float, bool]:
+def _interval(count: Ints, time: Floats, good: Bools) -> tuple[float, bool]:
     """Usual time from one count to the next, s, and whether packets come regularly."""
     steps = np.diff(count[good]) % MODULUS
     elapsed = np.diff(time[good])
@@ -225,7 +226,7 @@ def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
     good = index.status[rows] == PacketStatus.GOOD
     unwrapped, what = np.empty_like(count), np.empty_like(count)
     interval, regular = _interval(count, time[rows], good)
-    unwrap_counts(count, time[rows], good, interval, regular, unwrapped, what)
+    unwrap_counts(count, time[rows], good, interval, int(regular), unwrapped, what)
     gaps, lost = _gaps(unwrapped, rows, what)
     intact: npt.NDArray[Any] = rows[good]
     return Continuity(

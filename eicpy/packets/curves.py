@@ -91,6 +91,14 @@ def _pairs(body: str) -> list[tuple[str, str]]:
     return pairs
 
 
+def _curve(pairs: list[tuple[str, str]]) -> Curve:
+    points = sorted((float(x), float(y)) for x, y in pairs)
+    raw, value = zip(*points, strict=True)
+    if len(points) < 2 or len(set(raw)) < len(raw):
+        raise ValueError("a curve needs two points or more, each raw number once")
+    return Curve(raw, value)
+
+
 def parse_calibration(text: str) -> Calibration:
     """Read a calibration as it is written in a table.
 
@@ -115,11 +123,7 @@ def parse_calibration(text: str) -> Calibration:
         if kind == "poly":
             return Polynomial(tuple(float(c) for c in body.split(";")))
         if kind == "curve":
-            points = sorted((float(x), float(y)) for x, y in _pairs(body))
-            raw, value = zip(*points, strict=True)
-            if len(points) < 2 or len(set(raw)) < len(raw):
-                raise ValueError("a curve needs two points or more, each raw number once")
-            return Curve(raw, value)
+            return _curve(_pairs(body))
         if kind == "text":
             return Texts({int(number, 0): name for number, name in _pairs(body)})
     except ValueError as error:

@@ -19,6 +19,7 @@ from eicpy.errors import BadDataError
 from eicpy.packets.bits import (
     Buffer,
     ByteArray,
+    Word,
     as_byte_array,
     kernel,
     load64,
@@ -40,7 +41,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @kernel
-def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> int:
+def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> Word:
     """Bits as a number, byte by byte; bits from `end_bit` on, or beyond the buffer, read as 0."""
     value = np.uint64(0)
     last = min(end_bit, 8 * buffer.size)
@@ -60,16 +61,14 @@ def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> int:
 
 
 @kernel
-def _extend(value: int, width: int, signed: bool) -> int:
+def _extend(value: Word, width: int, signed: int) -> Word:
     """Two's complement of `width` bits as 64 bits."""
-    if signed and width < 64:
-        sign = np.uint64(1) << np.uint64(width - 1)
-        return (value ^ sign) - sign
-    return value
+    sign = _sign(width, signed)
+    return (value ^ sign) - sign
 
 
 @kernel
-def _put(out: ByteArray, at: int, size: int, value: int) -> None:
+def _put(out: ByteArray, at: int, size: int, value: Word) -> None:
     if size == 1:
         store_u8(out, at, value)
     elif size == 2:
@@ -81,19 +80,25 @@ def _put(out: ByteArray, at: int, size: int, value: int) -> None:
 
 
 @kernel
-def _mask(width: int) -> int:
+def _sign(width: int, signed: int) -> Word:
+    """The sign bit of a signed number of less than 64 bits, else 0."""
+    return np.uint64(1) << np.uint64(width - 1) if signed and width < 64 else np.uint64(0)
+
+
+@kernel
+def _mask(width: int) -> Word:
     return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - width)
 
 
 @kernel
 def _column_block(
-    buffer: ByteArray, base: Ints, low: int, high: int, byte: int, shift: int, width: int, signed: bool,
+    buffer: ByteArray, base: Ints, low: int, high: int, byte: int, shift: int, width: int, signed: int,
     size: int, out: ByteArray, column: int,
 ) -> None:  # fmt: skip  # one line of numbers a field
     """One field of a block of packets that is known to lie inside the buffer."""
     right = np.uint64(shift)
     mask = _mask(width)
-    sign = np.uint64(1) << np.uint64(width - 1) if signed and width < 64 else np.uint64(0)
+    sign = _sign(width, signed)
     if size == 1:
         for i in range(low, high):
             value = (load64(buffer, base[i] + byte) >> right) & mask
@@ -153,7 +158,7 @@ def decode_columns(
                     bit >> 3,
                     64 - skip - width,
                     width,
-                    signed != 0,
+                    signed,
                     size,
                     out,
                     column,
@@ -161,12 +166,12 @@ def decode_columns(
             else:
                 for i in range(low, high):
                     value = _limited(buffer, base_bit[i] + bit, width, end_bit[i])
-                    _put(out, column + size * i, size, _extend(value, width, signed != 0))
+                    _put(out, column + size * i, size, _extend(value, width, signed))
 
 
 @kernel
 def _run(
-    buffer: ByteArray, first_bit: int, count: int, stride: int, end_bit: int, width: int, signed: bool,
+    buffer: ByteArray, first_bit: int, count: int, stride: int, end_bit: int, width: int, signed: int,
     size: int, out: ByteArray, at: int,
 ) -> None:  # fmt: skip  # one line of numbers a field
     """Decode `count` numbers that stand `stride` bits apart."""
@@ -179,10 +184,18 @@ def _run(
             value = _limited(buffer, first_bit + k * stride, width, end_bit)
             _put(out, at + size * k, size, _extend(value, width, signed))
         return
-    right = np.uint64(64 - skip - width)
+    _strided(buffer, byte, stride >> 3, count, 64 - skip - width, width, signed, size, out, at)
+
+
+@kernel
+def _strided(
+    buffer: ByteArray, byte: int, step: int, count: int, shift: int, width: int, signed: int, size: int,
+    out: ByteArray, at: int,
+) -> None:  # fmt: skip  # one line of numbers a field
+    """Decode numbers that stand `step` bytes apart; a step known to the compiler becomes vector code."""
+    right = np.uint64(shift)
     mask = _mask(width)
-    sign = np.uint64(1) << np.uint64(width - 1) if signed and width < 64 else np.uint64(0)
-    step = stride >> 3
+    sign = _sign(width, signed)
     if step == 8 and size == 2:
         for k in range(count):
             value = (load64(buffer, byte + 8 * k) >> right) & mask
@@ -240,7 +253,7 @@ def decode_records(
                     stride,
                     end_bit[i],
                     width,
-                    signed != 0,
+                    signed,
                     size,
                     out,
                     at,
@@ -249,7 +262,7 @@ def decode_records(
             for k in range(counts[i]):
                 begin = start_bit[i] + k * stride + bit
                 _run(
-                    buffer, begin, elements, width, end_bit[i], width, signed != 0, size, out,
+                    buffer, begin, elements, width, end_bit[i], width, signed, size, out,
                     at + k * size * elements,
                 )  # fmt: skip  # as above
 

@@ -128,6 +128,14 @@ class _Sizes:
         self.end = end
 
 
+def _given(
+    given: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None, group: Group, *, alone: bool
+) -> npt.ArrayLike | None:
+    if isinstance(given, Mapping):
+        return given.get(group.name)
+    return given if alone else None
+
+
 def _counts(
     layout: PacketLayout,
     n: int,
@@ -141,10 +149,7 @@ def _counts(
         if group.fixed_count is not None:
             result[group.name] = np.full(n, group.fixed_count, dtype=np.int64)
             continue
-        if isinstance(given, Mapping):
-            value = given.get(group.name)
-        else:
-            value = given if len(variable) == 1 else None
+        value = _given(given, group, alone=len(variable) == 1)
         if value is None:
             value = columns.get(group.repeat)
         if value is None:
@@ -293,7 +298,7 @@ def _per_packet(values: PerPacket, n: int) -> Ints:
 
 
 def _time_place(header: HeaderRule) -> tuple[int, int]:
-    """First bit of the on-board time from the start of the packet (−1: none), and the bit after the header."""
+    """First bit of the on-board time from the start of the packet (−1: none); bit after the header."""
     byte = header.time_offset if header.time_offset is not None else DEFAULT_TIME_BYTE.get(header.secondary)
     if byte is None or header.coarse_bits == 0:
         return -1, {"pus-a": 80, "pus-c": 104}.get(header.secondary, 0)

@@ -118,7 +118,8 @@ class PacketIndex:
     @classmethod
     def empty(cls) -> "PacketIndex":
         """Index without packets."""
-        return cls(**{name: np.zeros(0, dtype=dtype) for name, dtype in _COLUMNS.items()})
+        columns: dict[str, Any] = {name: np.zeros(0, dtype=dtype) for name, dtype in _COLUMNS.items()}
+        return cls(**columns)
 
     @classmethod
     def concatenate(cls, parts: Iterable["PacketIndex"]) -> "PacketIndex":
@@ -126,7 +127,9 @@ class PacketIndex:
         kept = list(parts)
         if not kept:
             return cls.empty()
-        columns = {name: np.concatenate([getattr(part, name) for part in kept]) for name in _COLUMNS}
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in kept]) for name in _COLUMNS
+        }
         decisions: dict[int, ApidDecision] = {}
         for part in kept:
             decisions.update(part.decisions)
@@ -153,7 +156,8 @@ class PacketIndex:
     @property
     def good(self) -> npt.NDArray[np.bool_]:
         """Mask of the intact packets."""
-        return self.status == PacketStatus.GOOD
+        mask: npt.NDArray[np.bool_] = self.status == PacketStatus.GOOD
+        return mask
 
     @property
     def foreign_bytes(self) -> int:
@@ -180,7 +184,8 @@ class PacketIndex:
         for apid, tick in (fine_tick or {}).items():
             ticks[apid] = tick
         seconds = self.coarse + np.maximum(self.fine, 0) * ticks[self.apid]
-        return np.where(self.coarse < 0, np.nan, seconds)
+        time: npt.NDArray[np.float64] = np.where(self.coarse < 0, np.nan, seconds)
+        return time
 
     def save(self, path: Path | str) -> None:
         """Write the index as an ``.npz`` file, from which `load` makes the same index."""
@@ -296,9 +301,7 @@ class PacketIndexer:
         self._tail: ByteArray = np.zeros(0, dtype=np.uint8)
         self._base = 0
         self._state = np.array(NEW_STATE, dtype=np.int64)
-        self._last_count = np.full(APIDS, -1, dtype=np.int64)
-        self._last_length = np.full(APIDS, -1, dtype=np.int64)
-        self._candidate = np.full(APIDS, -1, dtype=np.int64)
+        self._memory = tuple(np.full(APIDS, -1, dtype=np.int64) for _ in range(3))
         self._finished = False
 
     @property
@@ -364,24 +367,16 @@ class PacketIndexer:
             rows = tuple(np.empty(room, dtype=dtype) for dtype in _COLUMNS.values())
             skips = (np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint8))
             self._state[[ROWS, SKIPS]] = 0
-            more = scan(
-                buffer,
-                final,
-                tables.checksum,
-                tables.header,
-                self._last_count,
-                self._last_length,
-                self._candidate,
-                self._state,
-                rows,
-                skips,
-            )
+            known = (tables.checksum, tables.header)
+            more = scan(buffer, int(final), known, self._memory, self._state, rows, skips)
             n_rows, n_skips = int(self._state[ROWS]), int(self._state[SKIPS])
             gaps = [
                 Skipped(int(skips[0][i]), int(skips[1][i]), REASONS[int(skips[2][i])]) for i in range(n_skips)
             ]
-            columns = {name: column[:n_rows] for name, column in zip(_COLUMNS, rows, strict=True)}
-            parts.append(PacketIndex(**columns, skipped=tuple(gaps)))  # type: ignore[arg-type]  # by name
+            columns: dict[str, Any] = {
+                name: column[:n_rows] for name, column in zip(_COLUMNS, rows, strict=True)
+            }
+            parts.append(PacketIndex(**columns, skipped=tuple(gaps)))
             room = min(2 * room, 1 << 20)
         self._name_adopted(tables)
         return replace(PacketIndex.concatenate(parts), decisions=dict(tables.decisions))

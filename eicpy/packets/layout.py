@@ -260,8 +260,8 @@ class PacketLayout:
                 counter = self._by_name.get(spec.repeat)
                 if spec.repeat not in known or counter is None or counter.repeat:
                     raise BadDataError(
-                        f"{name}: field {spec.name} repeats {spec.repeat!r} times, expected a number, fill, or "
-                        "an earlier field that is not repeated itself"
+                        f"{name}: field {spec.name} repeats {spec.repeat!r} times, expected a number, fill, "
+                        "or an earlier field that is not repeated itself"
                     )
             known.add(spec.name)
             builder.add(spec)
@@ -376,25 +376,14 @@ def _field(row: Mapping[str, str | None], number: int) -> FieldSpec:
     """Field of a row of a table; `number` counts lines from 1."""
     cell = {column: (row.get(column) or "").strip() for column in COLUMNS}
     try:
-        match = _TYPE.fullmatch(cell["type"])
-        if match is None:
-            raise ValueError(f"got type {cell['type']!r}, expected one of {', '.join(TYPES)}")
-        kind, elements, width = match[1], int(match[2] or 1), int(cell["bit_width"])
-        if kind == "bytes":
-            if width % 8:
-                raise ValueError(f"got {width} bits, expected whole bytes")
-            elements, width = width // 8 * elements, 8
-        _check_width(kind, width, elements)
-        repeat = cell["repeat"]
-        if repeat.isdigit() and int(repeat) == 0:
-            raise ValueError("got repeat 0, expected 1 or more")
+        kind, width, elements = _type(cell["type"], int(cell["bit_width"]))
         return FieldSpec(
             name=cell["name"] or f"row {number}",
             bit_offset=int(cell["bit_offset"]) if cell["bit_offset"] else None,
             bit_width=width,
             kind=kind,
             elements=elements,
-            repeat=repeat,
+            repeat=_repeat(cell["repeat"]),
             stride=int(cell["repeat_stride_bits"]) if cell["repeat_stride_bits"] else None,
             calibration=parse_calibration(cell["calibration"]),
             unit=cell["unit"],
@@ -412,10 +401,26 @@ def _field(row: Mapping[str, str | None], number: int) -> FieldSpec:
         raise BadDataError(f"line {number}, field {cell['name']}: {error}") from error
 
 
-def _check_width(kind: str, width: int, elements: int) -> None:
+def _type(text: str, width: int) -> tuple[str, int, int]:
+    """Kind, bits of an element, and number of elements."""
+    match = _TYPE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"got type {text!r}, expected one of {', '.join(TYPES)}")
+    kind, elements = match[1], int(match[2] or 1)
+    if kind == "bytes":
+        if width % 8:
+            raise ValueError(f"got {width} bits, expected whole bytes")
+        elements, width = width // 8 * elements, 8
     if kind == "float" and width not in _FLOATS:
         raise ValueError(f"got a float of {width} bits, expected 16, 32 or 64")
     if kind == "checksum" and width != 16:
         raise ValueError(f"got a checksum of {width} bits, expected 16")
     if elements < 1 or width < 1 or (kind in NUMBERS and width > 64):
         raise ValueError(f"got {width} bits, expected 1 to 64")
+    return kind, width, elements
+
+
+def _repeat(text: str) -> str:
+    if text.isdigit() and int(text) == 0:
+        raise ValueError("got repeat 0, expected 1 or more")
+    return text

@@ -21,31 +21,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, kernel, read_bits
+from eicpy.packets.bits import ByteArray, Word, kernel, read_bits
 from eicpy.packets.checksum import is_right
 
-__all__ = ["FLUSH", "NEW_STATE", "STATE_SIZE", "scan"]
+__all__ = ["FLUSH", "NEW_STATE", "scan"]
 
 Ints = npt.NDArray[np.signedinteger[Any]]
+Arrays = tuple[Any, ...]
+"""Arrays of several types that travel together."""
 
 GOOD, BAD_CHECKSUM, TRUNCATED, BAD_LENGTH, BAD_HEADER = 0, 1, 2, 3, 4
-FOREIGN, CUT_HEADER, REST_OF_PACKET = 0, 1, 2
+FOREIGN, CUT_HEADER = 0, 1
 WAIT, NO, YES = -1, 0, 1
 
 POSITION, SEARCHED, IN_STEP, ROWS, SKIPS, LAST_GAP = 0, 1, 2, 3, 4, 5
-STATE_SIZE = 6
 NEW_STATE = (0, 0, 1, 0, 0, 0)
 
 FLUSH = 1 << 17
 """Bytes searched in vain after which they are given up, so that a stream of noise needs no memory."""
 LONGEST = 65542
 """The longest packet: 6 bytes of header and 65536 of data."""
+PADDING = 16
+"""Bytes between packets without a checksum that are taken for padding, not for a wrong length."""
 AHEAD, BEHIND = 256, 64
 """A sequence count continues if it is at most this far ahead of, or behind, the last one of its APID."""
 
 
 @kernel
-def _word(buffer: ByteArray, position: int) -> int:
+def _word(buffer: ByteArray, position: int) -> Word:
     return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
 
 
@@ -53,7 +56,7 @@ def _word(buffer: ByteArray, position: int) -> int:
 def _known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
     """Whether a header of version 0 and a known APID stands here; six bytes must be there."""
     word = _word(buffer, position)
-    return (word >> 13) == 0 and checksum[word & 2047] >= 0
+    return bool((word >> 13) == 0 and checksum[word & 2047] >= 0)
 
 
 @kernel
@@ -63,11 +66,11 @@ def _continues(buffer: ByteArray, position: int, last_count: Ints) -> bool:
     if last_count[apid] < 0:
         return True
     ahead = (_word(buffer, position + 2) - last_count[apid]) & 16383
-    return ahead <= AHEAD or ahead >= 16384 - BEHIND
+    return bool(ahead <= AHEAD or ahead >= 16384 - BEHIND)
 
 
 @kernel
-def _chain(buffer: ByteArray, position: int, depth: int, final: bool, checksum: Ints) -> int:
+def _chain(buffer: ByteArray, position: int, depth: int, final: int, checksum: Ints) -> int:
     """Whether headers of known APIDs follow one another from here, or reach the end of the stream."""
     for _ in range(depth):
         if final and position == buffer.size:
@@ -81,7 +84,7 @@ def _chain(buffer: ByteArray, position: int, depth: int, final: bool, checksum: 
 
 
 @kernel
-def _verified(buffer: ByteArray, position: int, final: bool, checksum: Ints, last_count: Ints) -> int:
+def _verified(buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints) -> Word:
     """Whether a packet begins here, by its checksum or by the chain of headers; YES, NO or WAIT."""
     if position + 6 > buffer.size:
         return NO if final else WAIT
@@ -126,10 +129,12 @@ def _adopt(buffer: ByteArray, position: int, length: int, checksum: Ints, candid
 
 
 @kernel
-def _emit(
-    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: tuple[Any, ...], row: int
+def _add(
+    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: Arrays, state: Ints
 ) -> None:
     """Write one row of the index; times and types as far as the packet reaches."""
+    row = state[ROWS]
+    state[ROWS] += 1
     offset, size, apids, service, subservice, flags, count, coarse, fine, destination, statuses = rows
     word = _word(buffer, position)
     apid = word & 2047
@@ -165,7 +170,7 @@ def _emit(
 
 @kernel
 def _search(
-    buffer: ByteArray, start: int, stop: int, final: bool, checksum: Ints, last_count: Ints
+    buffer: ByteArray, start: int, stop: int, final: int, checksum: Ints, last_count: Ints
 ) -> tuple[int, int]:
     """First packet from `start` on: YES and its place; NO and `stop`; or WAIT and where to go on."""
     position = start
@@ -179,50 +184,160 @@ def _search(
 
 
 @kernel
+def _skip(position: int, length: int, reason: int, skips: Arrays, state: Ints) -> None:
+    """Note a range that is no packet."""
+    row = state[SKIPS]
+    state[SKIPS] += 1
+    skips[0][row] = position
+    skips[1][row] = length
+    skips[2][row] = reason
+
+
+@kernel
 def _good(
-    buffer: ByteArray, position: int, final: bool, checksum: Ints, last_count: Ints, in_step: int
-) -> int:
+    buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints, in_step: int
+) -> Word:
     """Whether the walk may go on over the packet that stands here; YES, NO or WAIT."""
     if not _known(buffer, position, checksum):
         return NO
+    answer = YES
     if in_step == 0 or checksum[_word(buffer, position) & 2047] > 0:
-        return _verified(buffer, position, final, checksum, last_count)
-    return _chain(buffer, position, 2, final, checksum)
+        answer = _verified(buffer, position, final, checksum, last_count)
+    else:
+        answer = _chain(buffer, position, 2, final, checksum)
+    if answer == YES and position + _word(buffer, position + 4) + 7 > buffer.size:
+        return NO
+    return answer
 
 
 @kernel
 def _leads_on(
-    buffer: ByteArray, follower: int, strict: bool, final: bool, checksum: Ints, last_count: Ints
-) -> int:
+    buffer: ByteArray, follower: int, strict: int, final: int, checksum: Ints, last_count: Ints
+) -> Word:
     """Whether a packet that is not right still ends where another begins; YES, NO or WAIT."""
     if follower + 6 > buffer.size:
-        return (YES if follower == buffer.size and not strict else NO) if final else WAIT
+        if not final:
+            return WAIT
+        return YES if follower == buffer.size and not strict else NO
     if not strict and _known(buffer, follower, checksum) and _continues(buffer, follower, last_count):
         return YES
     return _verified(buffer, follower, final, checksum, last_count)
 
 
 @kernel
-def _status_alone(kind: int, length: int, usual: int, rest: int, last_gap: int, exact: bool) -> int:
-    """Status of an expected packet after which the walk was lost though its own extent is free."""
-    fits = exact or usual < 0 or usual == length
-    if kind > 0:
-        return BAD_CHECKSUM if fits else BAD_LENGTH
-    return GOOD if fits or rest in (last_gap, 0) or rest <= 16 else BAD_LENGTH
+def _between(
+    buffer: ByteArray, position: int, expected: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays
+) -> Word:
+    """Note a packet that is not right but ends where the next begins; bytes taken."""
+    checksum, header = tables
+    last_count, last_length, candidate = memory
+    apid = _word(buffer, position) & 2047
+    length = _word(buffer, position + 4) + 7
+    status = BAD_CHECKSUM
+    if not _known(buffer, position, checksum):
+        status = BAD_HEADER
+        adopted = _adopt(buffer, position, length, checksum, candidate)
+        if adopted >= 0:
+            checksum[apid] = adopted
+            status = GOOD
+            last_length[apid] = length
+    if status == GOOD or expected:
+        last_count[apid] = _word(buffer, position + 2) & 16383
+    _add(buffer, position, length, status, header, rows, state)
+    state[SEARCHED] = position + length
+    return length
+
+
+@kernel
+def _alone(
+    buffer: ByteArray, position: int, found: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays
+) -> Word:
+    """Note a packet that was to be expected here, but the next one stands elsewhere; bytes taken."""
+    checksum, header = tables
+    last_count, last_length, _ = memory
+    apid = _word(buffer, position) & 2047
+    length = _word(buffer, position + 4) + 7
+    rest = found - position - length
+    fits = last_length[apid] < 0 or last_length[apid] == length or rest == 0
+    if rest < 0:
+        status = TRUNCATED if found == buffer.size else BAD_LENGTH
+    elif checksum[apid] > 0:
+        status = BAD_CHECKSUM if fits else BAD_LENGTH
+    else:
+        status = GOOD if fits or rest == state[LAST_GAP] or rest <= PADDING else BAD_LENGTH
+    extent = length
+    if rest < 0 or (status == BAD_LENGTH and found - position <= LONGEST):
+        extent = found - position
+    _add(buffer, position, extent, status, header, rows, state)
+    last_count[apid] = _word(buffer, position + 2) & 16383
+    if status == GOOD:
+        last_length[apid] = length
+    state[SEARCHED] = found
+    return extent
+
+
+@kernel
+def _lost(
+    buffer: ByteArray, position: int, final: int, tables: Arrays, memory: Arrays, state: Ints,
+    rows: Arrays, skips: Arrays,
+) -> Word:  # fmt: skip  # where, what is known, what is written
+    """Find the way back from a place where no good packet stands; bytes taken, 0 to wait for more."""
+    checksum, last_count = tables[0], memory[0]
+    known = _known(buffer, position, checksum)
+    follower = position + _word(buffer, position + 4) + 7
+    expected = state[IN_STEP] == 1 and known and _continues(buffer, position, last_count)
+    leads = NO
+    if state[IN_STEP] == 1:
+        leads = _leads_on(buffer, follower, 0 if known else 1, final, checksum, last_count)
+        if leads == WAIT:
+            return 0
+    stop = min(follower if leads == YES else buffer.size, position + FLUSH)
+    start = max(state[SEARCHED], position + 1)
+    answer, found = _search(buffer, start, stop, final, checksum, last_count)
+    if answer == WAIT or (answer == NO and stop == buffer.size and not final):
+        state[SEARCHED] = found
+        return 0
+    if answer == NO and leads == YES:
+        return _between(buffer, position, expected, tables, memory, state, rows)
+    if expected:
+        # What follows, if anything, is looked at in its own right.
+        return _alone(buffer, position, found, tables, memory, state, rows)
+    _skip(position, found - position, FOREIGN, skips, state)
+    state[LAST_GAP] = found - position
+    state[IN_STEP] = 1 if answer == YES else 0
+    state[SEARCHED] = found
+    return found - position
+
+
+@kernel
+def _step(
+    buffer: ByteArray, position: int, final: int, tables: Arrays, memory: Arrays, state: Ints,
+    rows: Arrays, skips: Arrays,
+) -> Word:  # fmt: skip  # where, what is known, what is written
+    """Take one packet or one skipped range; bytes taken, 0 to wait for more."""
+    if position + 6 > buffer.size:
+        if not final:
+            return 0
+        _skip(position, buffer.size - position, CUT_HEADER if state[IN_STEP] else FOREIGN, skips, state)
+        return buffer.size - position
+    answer = _good(buffer, position, final, tables[0], memory[0], state[IN_STEP])
+    if answer == WAIT:
+        return 0
+    if answer == NO:
+        return _lost(buffer, position, final, tables, memory, state, rows, skips)
+    apid = _word(buffer, position) & 2047
+    length = _word(buffer, position + 4) + 7
+    _add(buffer, position, length, GOOD, tables[1], rows, state)
+    memory[0][apid] = _word(buffer, position + 2) & 16383
+    memory[1][apid] = length
+    state[IN_STEP] = 1
+    state[SEARCHED] = 0
+    return length
 
 
 @kernel
 def scan(
-    buffer: ByteArray,
-    final: bool,
-    checksum: Ints,
-    header: Ints,
-    last_count: Ints,
-    last_length: Ints,
-    candidate: Ints,
-    state: Ints,
-    rows: tuple[Any, ...],
-    skips: tuple[Any, ...],
+    buffer: ByteArray, final: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays, skips: Arrays
 ) -> bool:
     """Index packets until the bytes or the room for rows are used up.
 
@@ -231,11 +346,12 @@ def scan(
     buffer
         The bytes at hand, shape (n_bytes,).
     final
-        Whether the stream ends with them.
-    checksum, header
-        The arrays of `ApidTables`; a newly met APID is entered.
-    last_count, last_length, candidate
-        Memory per APID, shape (2048,), −1 at the start of a stream.
+        1 if the stream ends with them, else 0.
+    tables
+        Checksum and header arrays of `ApidTables`; the checksum of a newly met APID is entered.
+    memory
+        For each APID, −1 at the start of a stream: last sequence count, last length, count of a packet that
+        was not believed. Shape (2048,) each.
     state
         Place, searched up to, in step, rows and skips written, last gap; carried from call to call.
     rows
@@ -248,99 +364,14 @@ def scan(
     bool
         True if room ran out: call again with more.
     """
-    skip_offset, skip_length, skip_reason = skips
-    size = buffer.size
     position = state[POSITION]
-    while position < size:
-        if state[ROWS] >= rows[0].size or state[SKIPS] + 1 >= skip_offset.size:
+    while position < buffer.size:
+        if state[ROWS] >= rows[0].size or state[SKIPS] >= skips[0].size:
             state[POSITION] = position
             return True
-        if position + 6 > size:
-            if final:
-                skip_offset[state[SKIPS]] = position
-                skip_length[state[SKIPS]] = size - position
-                skip_reason[state[SKIPS]] = CUT_HEADER if state[IN_STEP] else FOREIGN
-                state[SKIPS] += 1
-                position = size
+        taken = _step(buffer, position, final, tables, memory, state, rows, skips)
+        if taken == 0:
             break
-        word = _word(buffer, position)
-        apid = word & 2047
-        count = _word(buffer, position + 2) & 16383
-        length = _word(buffer, position + 4) + 7
-        follower = position + length
-        step = state[IN_STEP]
-        answer = _good(buffer, position, final, checksum, last_count, step)
-        if answer == WAIT:
-            break
-        if answer == YES and follower <= size:
-            _emit(buffer, position, length, GOOD, header, rows, state[ROWS])
-            state[ROWS] += 1
-            state[IN_STEP] = 1
-            state[SEARCHED] = 0
-            last_count[apid] = count
-            last_length[apid] = length
-            position = follower
-            continue
-        known = _known(buffer, position, checksum)
-        kind = checksum[apid] if known else -1
-        expected = step == 1 and known and _continues(buffer, position, last_count)
-        leads = NO
-        if step == 1:
-            leads = _leads_on(buffer, follower, kind < 0, final, checksum, last_count)
-            if leads == WAIT:
-                break
-        stop = min(follower if leads == YES else size, position + FLUSH)
-        answer, found = _search(buffer, max(state[SEARCHED], position + 1), stop, final, checksum, last_count)
-        if answer == WAIT:
-            state[SEARCHED] = found
-            break
-        if answer == NO and stop == size and not final:
-            state[SEARCHED] = found
-            break
-        if answer == NO and leads == YES:
-            status = BAD_CHECKSUM if kind > 0 else BAD_HEADER
-            if kind < 0:
-                adopted = _adopt(buffer, position, length, checksum, candidate)
-                if adopted >= 0:
-                    checksum[apid] = adopted
-                    status = GOOD
-            if status != BAD_HEADER:
-                if status == GOOD or expected:
-                    last_count[apid] = count
-                if status == GOOD:
-                    last_length[apid] = length
-            _emit(buffer, position, length, status, header, rows, state[ROWS])
-            state[ROWS] += 1
-            state[SEARCHED] = follower
-            position = follower
-            continue
-        if expected:
-            rest = found - follower
-            cut = follower > found
-            if cut:
-                status = TRUNCATED if found == size else BAD_LENGTH
-            else:
-                status = _status_alone(kind, length, last_length[apid], rest, state[LAST_GAP], rest == 0)
-            extent = length
-            if cut or (status == BAD_LENGTH and found - position <= LONGEST):
-                extent = found - position
-            _emit(buffer, position, extent, status, header, rows, state[ROWS])
-            state[ROWS] += 1
-            last_count[apid] = count
-            if status == GOOD:
-                last_length[apid] = length
-            state[SEARCHED] = found
-            position += extent
-            # What follows, if anything, is looked at in its own right.
-            state[IN_STEP] = 1
-            continue
-        skip_offset[state[SKIPS]] = position
-        skip_length[state[SKIPS]] = found - position
-        skip_reason[state[SKIPS]] = FOREIGN
-        state[SKIPS] += 1
-        state[LAST_GAP] = found - position
-        state[IN_STEP] = 1 if answer == YES else 0
-        state[SEARCHED] = found
-        position = found
+        position += taken
     state[POSITION] = position
     return False

@@ -129,9 +129,7 @@ def segment_groups(
     return {apid: groups for apid, groups in found.items() if len(groups)}
 
 
-def assemble(
-    buffer: Buffer, index: PacketIndex, group: SegmentGroup, secondary_bytes: int = 0
-) -> ByteArray:
+def assemble(buffer: Buffer, index: PacketIndex, group: SegmentGroup, secondary_bytes: int = 0) -> ByteArray:
     """Data of a group put together: without primary headers, checksums, and announced secondary headers.
 
     Parameters

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, kernel
+from eicpy.packets.bits import ByteArray, Word, kernel
 from eicpy.packets.checksum import ChecksumKind, is_right
 from eicpy.packets.rules import APIDS, DEFAULT_TIME_BYTE, ApidDecision, ApidTables
 
@@ -30,7 +30,7 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 
 
 @kernel
-def _word(buffer: ByteArray, position: int) -> int:
+def _word(buffer: ByteArray, position: int) -> Word:
     return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
 
 

@@ -110,7 +110,9 @@ class CucFormat:
     def encode(self, coarse: npt.ArrayLike, fine: npt.ArrayLike) -> Octets:
         """Codes of coarse and fine times, shape (n, length)."""
         seconds = _bytes(coarse, self.coarse_bytes, "coarse time")
-        fraction = _bytes(fine, self.fine_bytes, "fine time") if self.fine_bytes else np.zeros((1, 0), np.uint8)
+        if self.fine_bytes == 0:
+            return seconds
+        fraction = _bytes(fine, self.fine_bytes, "fine time")
         fraction = np.broadcast_to(fraction, (len(seconds), self.fine_bytes))
         return np.concatenate([seconds, fraction], axis=1)
 
@@ -136,8 +138,8 @@ class CdsFormat:
     def __post_init__(self) -> None:
         if self.day_bytes not in {2, 3} or self.sub_bytes not in {0, 2, 4}:
             raise BadArgumentError(
-                f"got {self.day_bytes} bytes of days and {self.sub_bytes} below the millisecond, expected 2 or 3 "
-                "and 0, 2 or 4"
+                f"got {self.day_bytes} bytes of days and {self.sub_bytes} below the millisecond, "
+                "expected 2 or 3 and 0, 2 or 4"
             )
 
     @property
@@ -148,7 +150,8 @@ class CdsFormat:
     @property
     def p_field(self) -> bytes:
         """The preamble that names this format."""
-        return bytes([CDS_CODE << 4 | self.agency_epoch << 3 | (self.day_bytes - 2) << 2 | self.sub_bytes // 2])
+        long_day = self.day_bytes - 2
+        return bytes([CDS_CODE << 4 | self.agency_epoch << 3 | long_day << 2 | self.sub_bytes // 2])
 
     def decode(self, data: Buffer) -> tuple[Ints, Ints, Ints]:
         """Day, millisecond of the day and part of a millisecond of codes, shape (n,) each."""
