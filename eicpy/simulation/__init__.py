@@ -13,26 +13,40 @@ from eicpy.simulation.config import (
     presets,
 )
 from eicpy.simulation.detector import Detector, PixelKind, draw_detector
+from eicpy.simulation.faults import Fault
 from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
+from eicpy.simulation.night import Camera, simulate
+from eicpy.simulation.photons import PhotonBlock, PhotonStream
+from eicpy.simulation.scene import Scene, build_scene
 from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
+from eicpy.simulation.truth import SimulatedNight, read_night
 
 __all__ = [
     "BurstConfig",
+    "Camera",
     "Detector",
     "DetectorConfig",
     "ExcursionConfig",
+    "Fault",
     "FaultConfig",
     "FluorescenceLine",
     "OrbitConfig",
+    "PhotonBlock",
+    "PhotonStream",
     "PixelKind",
     "PointingConfig",
+    "Scene",
+    "SimulatedNight",
     "SimulatedSpectra",
     "SimulationConfig",
     "SourceConfig",
+    "build_scene",
     "draw_detector",
     "expected_spectra",
     "fluorescence_lines",
     "preset",
     "presets",
+    "read_night",
+    "simulate",
     "simulate_spectra",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "cosmic_table",
     "energies",
     "heat_pipe_table",
+    "integral",
     "join",
     "noise_table",
     "source_table",
@@ -34,7 +35,7 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 
-_EDGES = np.concatenate([np.arange(2.0, 40.0, 0.05), np.arange(40.0, 200.05, 0.1)])
+_EDGES = np.concatenate([np.arange(2.6, 40.0, 0.05), np.arange(40.0, 200.05, 0.1)])
 """Edges of the continuum bins, keV; photons are spread evenly within a bin."""
 FULL_ETENDUE = 354.5
 """Area × solid angle of the open mask cells seen by all pixels, cm² sr: 0.8655 sr × 409.6 cm²."""
@@ -107,6 +108,13 @@ def source_table(flux: FloatArray) -> SpectrumTable:
 def energies() -> FloatArray:
     """Middles of the continuum bins, keV."""
     return _middle()
+
+
+def integral(density: FloatArray, low: float, high: float) -> float:
+    """Integral over energy of a density given on :func:`energies`."""
+    energy = _middle()
+    chosen = (energy >= low) & (energy < high)
+    return float((density * np.diff(_EDGES))[chosen].sum())
 
 
 @cache

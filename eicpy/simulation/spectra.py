@@ -20,6 +20,7 @@ from eicpy.simulation import background
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import DetectorConfig
 from eicpy.simulation.detector import Detector, draw_detector, layer_transmission
+from eicpy.simulation.diffuse import DiffuseSky, flatten
 
 __all__ = ["ESCAPE_EDGE", "SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]
 
@@ -106,18 +107,18 @@ def expected_spectra(detector: Detector, background_rate: float = 3100.0) -> Flo
     numpy.ndarray
         Shape (n_pixels, n_channels).
     """
-    both = background.join(
-        background.cosmic_table().scaled(background.FULL_ETENDUE), background.camera_table(background_rate)
-    )
-    energy = both.low + both.width / 2
-    single = np.where(energy > ESCAPE_EDGE, 1 - detector.config.escape_fraction, 1.0)
+    sky = background.cosmic_table().scaled(background.FULL_ETENDUE)
+    camera = background.camera_table(background_rate)
+    shape = flatten(DiffuseSky().full)[: len(detector)] / background.FULL_ETENDUE
     edges = np.maximum(detector.edges(), detector.threshold[:, None])
     result = np.zeros((len(detector), detector.channels))
-    for layer in np.unique(detector.layer):
-        chosen = detector.layer == layer
-        curve = fold(both.scaled(single * layer_transmission(energy, layer)), detector)
-        result[chosen] = _cut(curve, edges[chosen]) * detector.efficiency[chosen, None]
-    result /= detector.plane
+    for table, share in ((sky, shape), (camera, np.full(len(detector), 1.0 / detector.plane))):
+        energy = table.low + table.width / 2
+        single = np.where(energy > ESCAPE_EDGE, 1 - detector.config.escape_fraction, 1.0)
+        for layer in np.unique(detector.layer):
+            chosen = detector.layer == layer
+            curve = fold(table.scaled(single * layer_transmission(energy, layer)), detector)
+            result[chosen] += _cut(curve, edges[chosen]) * (detector.efficiency * share)[chosen, None]
     for table, rate in (
         (background.heat_pipe_table(), detector.heat_pipe),
         (background.noise_table(), detector.noise),

@@ -1,0 +1,80 @@
+"""How much diffuse sky each pixel sees, and how much of it the Earth covers.
+
+A pixel at (y, z) sees the sky through the mask opening, the tangents |y + H·ty| < M/2 and
+|z + H·tz| < M/2. Over many cells the mask transmits its open fraction f, so that the pixel's étendue is
+
+    f · A_pixel · ∬ cos⁴θ dty dtz        (cosθ for the projected area, cos³θ for the solid angle)
+
+over that opening. Pixels in the middle see more sky than those in the corners: the well known bowl shape of
+the cosmic background on the plane. The integrand splits along the axes but for cos⁴θ and the Earth, hence a
+product of three matrices.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PLANE_SIDE
+from eicpy.simulation.background import FULL_ETENDUE
+
+__all__ = ["DiffuseSky", "flatten"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class DiffuseSky:
+    """The étendue of every pixel.
+
+    Parameters
+    ----------
+    pixels
+        Pixels along a side of the plane.
+    cells
+        Cells of sky along an axis.
+    """
+
+    def __init__(self, pixels: int = 80, cells: int = 90) -> None:
+        edge = (MASK_SIDE + PLANE_SIDE) / 2 / MASK_DISTANCE
+        step = 2 * edge / cells
+        t = -edge + step * (np.arange(cells) + 0.5)
+        centre = (np.arange(pixels) + 0.5) * PLANE_SIDE / pixels - PLANE_SIDE / 2
+        depth = (MASK_SIDE / 2 - np.abs(centre[:, None] + MASK_DISTANCE * t)) / (MASK_DISTANCE * step)
+        self._open = np.clip(depth + 0.5, 0.0, 1.0)
+        ty, tz = np.meshgrid(t, t)
+        inverse = 1 / np.sqrt(1 + ty**2 + tz**2)
+        self._direction = np.stack([inverse, ty * inverse, tz * inverse], axis=-1)
+        self._cell = np.arctan(step)
+        weight = inverse**4
+        self._weight = weight * FULL_ETENDUE / (self._open @ weight @ self._open.T).sum()
+        self.full: FloatArray = self._open @ self._weight @ self._open.T
+
+    def visible(self, nadir: FloatArray, limb_angle: float) -> FloatArray:
+        """Share of each sky cell that the Earth does not cover.
+
+        Parameters
+        ----------
+        nadir
+            Direction of the Earth's centre in the line-of-sight frame, shape (3,).
+        limb_angle
+            Half-angle of the Earth, radians.
+        """
+        angle = np.arccos(np.clip(self._direction @ nadir, -1.0, 1.0))
+        return np.asarray(np.clip((angle - limb_angle) / self._cell + 0.5, 0.0, 1.0))
+
+    def split(self, nadir: FloatArray, limb_angle: float) -> tuple[FloatArray, FloatArray]:
+        """Étendue towards the open sky and towards the Earth.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Two maps in cm² sr, shape (pixels, pixels), indexed [z, y]; their sum is :attr:`full`.
+        """
+        hidden = 1 - self.visible(nadir, limb_angle)
+        if not hidden.any():
+            return self.full, np.zeros_like(self.full)
+        earth = self._open @ (self._weight * hidden) @ self._open.T
+        return np.maximum(self.full - earth, 0.0), earth
+
+
+def flatten(image: FloatArray) -> FloatArray:
+    """A picture [z, y] as values in the order of ``detnum``: the inverse of ``PixelGrid.image``."""
+    return np.ascontiguousarray(image[..., ::-1]).reshape(*image.shape[:-2], -1)

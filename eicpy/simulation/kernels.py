@@ -1,0 +1,293 @@
+"""The inner loop: one photon after the other, from the sky to a channel.
+
+Arrival times are exponential gaps at the highest possible total rate; a photon whose component shines less
+at that moment is thrown away (thinning), which is exact for any light curve. Pixel and energy come from
+alias tables (Walker 1977; Vose 1991, IEEE Trans. Softw. Eng. 17, 972): one random number each, whatever the
+size of the table. Then: absorption in extra dead layers, escape of a fluorescence photon into a neighbour,
+resolution, threshold, dead time of the sector, the pixel's own channel.
+
+The kernels take arrays (grouped in named tuples) only, and the same generator gives the same photons
+compiled or not. Inside the loop helpers get numbers, not arrays: handing arrays on costs reference counts,
+five times the time of the physics.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["Components", "Constants", "Photons", "Pixels", "Tables", "alias_table", "make_photons"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
+"""Places in the array that counts what was not recorded."""
+_BELOW, _BEYOND = -1, -2
+"""Channels that are none: below the threshold, beyond the range."""
+_TE_EDGE, _TE_LINE, _CD_LINE, _TE_SHARE = 31.814, 27.4, 23.1, 0.6
+"""K edge of Te, mean K lines of Te and Cd (keV), share of Te above its edge (guess)."""
+
+
+class Components(NamedTuple):
+    """What shines during a step; k components."""
+
+    rate: FloatArray
+    """Highest detected rate, counts per second, shape (k,)."""
+    curve: FloatArray
+    """(start, rise, decay) of the light curve, s; rise < 0: steady. Shape (k, 3)."""
+    noise: npt.NDArray[np.bool_]
+    """Electronic noise: no absorption, no escape, no resolution. Shape (k,)."""
+    pixel_stay: FloatArray
+    """Alias tables over the pixels, shape (k, n_pixels)."""
+    pixel_other: IntArray
+    """Alias tables over the pixels, shape (k, n_pixels)."""
+    spectrum: IntArray
+    """Which spectrum of the tables, shape (k,)."""
+
+
+class Tables(NamedTuple):
+    """All spectra, one after the other."""
+
+    first: IntArray
+    """Where each spectrum begins, and the end; shape (spectra + 1,)."""
+    stay: FloatArray
+    other: IntArray
+    low: FloatArray
+    """Lower edge of a bin, keV."""
+    width: FloatArray
+    """Width of a bin, keV; 0 for a line."""
+
+
+class Pixels(NamedTuple):
+    """Truth about the pixels, shape (n_pixels,)."""
+
+    gain: FloatArray
+    offset: FloatArray
+    layer: FloatArray
+    threshold: FloatArray
+    """keV; infinite for a dead pixel."""
+    sector: IntArray
+
+
+class Constants(NamedTuple):
+    """Numbers of the camera."""
+
+    tick: float
+    """s."""
+    sigma_constant: float
+    """a of σ² = a + b·E, keV²."""
+    sigma_slope: float
+    """b, keV."""
+    escape_edge: float
+    """keV."""
+    escape_fraction: float
+    dead_time: float
+    """s."""
+    channels: int
+    columns: int
+
+
+class Photons(NamedTuple):
+    """Photons in the order of their times; ticks count from the start of the simulation."""
+
+    tick: IntArray
+    detnum: npt.NDArray[np.int16]
+    channel: npt.NDArray[np.int16]
+    multiplicity: npt.NDArray[np.uint8]
+    origin: npt.NDArray[np.uint8]
+    """Number of the component."""
+
+
+@njit(cache=True, nogil=True)
+def alias_table(weight: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Vose's alias table of a discrete distribution.
+
+    Parameters
+    ----------
+    weight
+        Weights ≥ 0, not all 0, shape (n,).
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Probability to stay and the other choice, shape (n,).
+    """
+    n = len(weight)
+    stay = weight * (n / weight.sum())
+    other = np.arange(n)
+    small = np.empty(n, np.int64)
+    large = np.empty(n, np.int64)
+    n_small, n_large = 0, 0
+    for i in range(n):
+        if stay[i] < 1.0:
+            small[n_small] = i
+            n_small += 1
+        else:
+            large[n_large] = i
+            n_large += 1
+    while n_small > 0 and n_large > 0:
+        n_small -= 1
+        s, g = small[n_small], large[n_large - 1]
+        other[s] = g
+        stay[g] -= 1.0 - stay[s]
+        if stay[g] < 1.0:
+            n_large -= 1
+            small[n_small] = g
+            n_small += 1
+    for i in range(n_large):
+        stay[large[i]] = 1.0
+    for i in range(n_small):  # left over by rounding only
+        stay[small[i]] = 1.0
+    return stay, other
+
+
+@njit(cache=True, nogil=True)
+def _shine(x: float, rise: float, decay: float) -> float:
+    """Light of a burst relative to its peak, x seconds after its start."""
+    if x < 0 or x > rise + 10 * decay:
+        return 0.0
+    return x / rise if x < rise else math.exp((rise - x) / decay)
+
+
+@njit(cache=True, nogil=True)
+def _swallowed(rng: Any, layer: float, E: float) -> bool:
+    """Whether an extra dead layer takes a photon."""
+    return layer > 0 and rng.random() >= math.exp(-1.4 * layer * (4.0 / E) ** 3.5)
+
+
+@njit(cache=True, nogil=True)
+def _escaping(rng: Any, E: float, edge: float, fraction: float) -> float:
+    """Energy of the fluorescence photon that leaves the pixel, keV; 0 for none."""
+    if edge >= E or rng.random() >= fraction:
+        return 0.0
+    return _TE_LINE if E > _TE_EDGE and rng.random() < _TE_SHARE else _CD_LINE
+
+
+@njit(cache=True, nogil=True)
+def _neighbour(rng: Any, p: int, n_pixels: int, columns: int) -> int:
+    """One of the four neighbours of a pixel; −1 beyond the border."""
+    side = int(rng.random() * 4)
+    row = p // columns + (side == 0) - (side == 1)
+    column = p % columns + (side == 2) - (side == 3)
+    if row < 0 or row * columns >= n_pixels or column < 0 or column >= columns:
+        return -1
+    return row * columns + column
+
+
+@njit(cache=True, nogil=True)
+def _channel(measured: float, threshold: float, gain: float, offset: float, channels: int) -> int:
+    """Channel of a measured energy (keV), or why there is none."""
+    if measured < threshold:
+        return _BELOW
+    channel = math.floor((measured - offset) / gain)
+    return int(channel) if 0 <= channel < channels else _BEYOND
+
+
+@njit(cache=True, nogil=True)
+def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by step; helpers with arrays cost 5×
+    rng: Any,
+    begin: float,
+    live: FloatArray,
+    components: Components,
+    tables: Tables,
+    pixels: Pixels,
+    c: Constants,
+    last: FloatArray,
+    lost: IntArray,
+    out: Photons,
+) -> int:
+    """Photons of one step in the order of their times.
+
+    Parameters
+    ----------
+    rng
+        ``numpy.random.Generator``.
+    begin
+        Start of the step, s after the start of the simulation; a whole number of ticks.
+    live
+        Intervals with high voltage within the step, s after `begin`, shape (m, 2).
+    components, tables, pixels, c
+        What shines, its spectra, the pixels, the constants.
+    last
+        Time of the last photon of each sector, s after the start of the simulation; updated.
+    lost
+        Counts of what was not recorded (below threshold, out of range, dead time); updated.
+    out
+        Filled with the photons.
+
+    Returns
+    -------
+    int
+        Number of photons. ``len(out.tick) − 1`` or more: the arrays were too short.
+    """
+    rate, curve, noise, pixel_stay, pixel_other, spectrum = components
+    table_first, table_stay, table_other, table_low, table_width = tables
+    gain, offset, layer, threshold, sector = pixels
+    tick, detnum, channel, multiplicity, origin = out
+    total = rate.sum()
+    n_pixels, size = len(gain), len(tick) - 1
+    first_tick = math.floor(begin / c.tick + 0.5)
+    hit_pixel, hit_energy, hit_channel = np.empty(2, np.int64), np.empty(2), np.empty(2, np.int64)
+    n = 0
+    for m in range(len(live)):
+        t = live[m, 0]
+        while n < size:
+            t += rng.standard_exponential() / total
+            if t >= live[m, 1]:
+                break
+            u = rng.random() * total
+            k = 0
+            while k < len(rate) - 1 and u >= rate[k]:
+                u -= rate[k]
+                k += 1
+            if curve[k, 1] >= 0 and rng.random() >= _shine(begin + t - curve[k, 0], curve[k, 1], curve[k, 2]):
+                continue
+            u = rng.random() * n_pixels
+            p = min(int(u), n_pixels - 1)
+            if u - p >= pixel_stay[k, p]:
+                p = pixel_other[k, p]
+            first = table_first[spectrum[k]]
+            bins = table_first[spectrum[k] + 1] - first
+            u = rng.random() * bins
+            b = min(int(u), bins - 1)
+            if u - b >= table_stay[first + b]:
+                b = table_other[first + b]
+            E = table_low[first + b] + table_width[first + b] * rng.random()
+            hits = 1
+            hit_pixel[0], hit_energy[0] = p, E
+            if not noise[k]:
+                if _swallowed(rng, layer[p], E):
+                    continue
+                line = _escaping(rng, E, c.escape_edge, c.escape_fraction)
+                if line > 0:
+                    hit_energy[0], hit_energy[1] = E - line, line
+                    hit_pixel[1] = _neighbour(rng, p, n_pixels, c.columns)
+                    hits = 2 if hit_pixel[1] >= 0 else 1
+                for h in range(hits):
+                    variance = c.sigma_constant + c.sigma_slope * hit_energy[h]
+                    hit_energy[h] += math.sqrt(variance) * rng.standard_normal()
+            now = begin + t
+            good = 0
+            for h in range(hits):
+                q = hit_pixel[h]
+                found = _channel(hit_energy[h], threshold[q], gain[q], offset[q], c.channels)
+                if found < 0:
+                    lost[LOST_THRESHOLD if found == _BELOW else LOST_RANGE] += 1
+                elif now - last[sector[q]] < c.dead_time:
+                    lost[LOST_DEAD_TIME] += 1
+                    found = _BELOW
+                hit_channel[h] = found
+                good += found >= 0
+            for h in range(hits):
+                if hit_channel[h] >= 0:
+                    last[sector[hit_pixel[h]]] = now
+                    tick[n] = first_tick + math.floor(t / c.tick)
+                    detnum[n] = hit_pixel[h]
+                    channel[n] = hit_channel[h]
+                    multiplicity[n] = good
+                    origin[n] = k
+                    n += 1
+    return n

@@ -1,0 +1,110 @@
+"""Photons of a simulation as a stream, block after block, each with the component that made it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.simulation.kernels import Photons, make_photons
+from eicpy.simulation.scene import STEP, Scene
+
+__all__ = ["PhotonBlock", "PhotonStream"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PhotonBlock:
+    """Photons of some steps, in the order of their times.
+
+    Parameters
+    ----------
+    begin, end
+        Bounds of the block, s after the start of the simulation.
+    tick
+        Time, 20 µs ticks since 2017-01-01T00:00:00 UTC, shape (n,).
+    detnum, channel, multiplicity
+        As the camera records them, shape (n,).
+    origin
+        Number of the component that made it (index into ``Scene.components``), shape (n,).
+    """
+
+    begin: float
+    end: float
+    tick: IntArray
+    detnum: npt.NDArray[np.int16]
+    channel: npt.NDArray[np.int16]
+    multiplicity: npt.NDArray[np.uint8]
+    origin: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+
+class PhotonStream:
+    """The photons of a scene.
+
+    Parameters
+    ----------
+    scene
+        What shines.
+
+    Attributes
+    ----------
+    lost
+        Deposits not recorded so far: below threshold, out of range, dead time.
+    counts
+        Recorded photons so far by component.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.lost = np.zeros(3, np.int64)
+        self.counts = np.zeros(len(scene.components), np.int64)
+        self._last = np.full(scene.instrument.pixels.sectors, -1.0)
+
+    def blocks(self, steps: int = 6) -> Iterator[PhotonBlock]:
+        """Blocks of `steps` steps of ten seconds; the photons do not depend on `steps`."""
+        for first in range(0, self.scene.steps, steps):
+            numbers = range(first, min(first + steps, self.scene.steps))
+            parts = [self._step(n) for n in numbers]
+            columns = [np.concatenate([getattr(p, name) for p in parts]) for name in Photons._fields]
+            columns[0] += round(self.scene.start / self.scene.constants.tick)
+            end = min((numbers[-1] + 1) * STEP, self.scene.config.duration)
+            yield PhotonBlock(first * STEP, end, *columns)
+
+    def _step(self, step: int) -> Photons:
+        scene = self.scene
+        live = scene.live(step)
+        seconds = float((live[:, 1] - live[:, 0]).sum())
+        components = scene.shining(step) if seconds > 0 else None
+        expected = 0.0 if components is None else float(components.rate.sum()) * seconds * 1.2
+        size = int(expected + 10 * np.sqrt(expected)) + 1000
+        photons = Photons(
+            np.empty(size, np.int64),
+            np.empty(size, np.int16),
+            np.empty(size, np.int16),
+            np.empty(size, np.uint8),
+            np.empty(size, np.uint8),
+        )
+        if components is None:
+            return Photons(*(column[:0] for column in photons))
+        seed = np.random.SeedSequence(scene.config.seed, spawn_key=(1, step))
+        n = make_photons(
+            np.random.default_rng(seed),
+            step * STEP,
+            live,
+            components,
+            scene.tables,
+            scene.pixels,
+            scene.constants,
+            self._last,
+            self.lost,
+            photons,
+        )
+        photons = Photons(*(column[:n] for column in photons))
+        origin = components.spectrum.astype(np.uint8)[photons.origin]
+        self.counts += np.bincount(origin, minlength=len(self.counts))
+        return photons._replace(origin=origin)

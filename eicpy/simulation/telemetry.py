@@ -1,0 +1,228 @@
+"""From photons and parameters to packets, as the camera would send them.
+
+A photon packet closes when it is full or when its first photon is a second old, whichever comes first; its
+time is that of its first photon, the moment it is sent that of its last one (or of the second's end). All
+packets are sent in the order of those moments. Nothing depends on the blocks in which photons arrive.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from eicpy.instruments import Instrument
+from eicpy.packets import PacketLayout, encode
+from eicpy.simulation.photons import PhotonBlock
+
+__all__ = ["PHOTONS_PER_PACKET", "Encoder", "PacketBatch", "PhotonPacker", "merge"]
+
+IntArray = npt.NDArray[np.int64]
+ByteArray = npt.NDArray[np.uint8]
+
+PHOTONS_PER_PACKET = 122
+"""Photons of a full packet of 1002 bytes."""
+TICKS_PER_SECOND = 50_000
+_FINE = 24
+
+
+@dataclass(frozen=True, slots=True)
+class PacketBatch:
+    """Packets, one after the other, in the order in which they are sent.
+
+    Parameters
+    ----------
+    data
+        Their bytes.
+    length
+        Bytes of each, shape (n,).
+    sent
+        Moment at which each is sent, 20 µs ticks since the epoch, shape (n,).
+    apid, count
+        APID and number of the packet within its APID since the start (not modulo 2¹⁴), shape (n,).
+    """
+
+    data: ByteArray
+    length: IntArray
+    sent: IntArray
+    apid: IntArray
+    count: IntArray
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+
+class Encoder:
+    """Packets of an instrument, counted per APID, marked as simulated.
+
+    Parameters
+    ----------
+    instrument
+        Its layouts, headers and destination id.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.layouts = {name: PacketLayout.read(instrument.layout_file(name)) for name in instrument.packets}
+        self.sent: Counter[int] = Counter()
+
+    def packets(
+        self,
+        kind: str,
+        time: IntArray,
+        sent: IntArray,
+        columns: dict[str, Any],
+        repeated: dict[str, Any] | None = None,
+        counts: IntArray | None = None,
+    ) -> PacketBatch:
+        """Encode packets of one kind.
+
+        Parameters
+        ----------
+        kind
+            Name of the kind in the instrument's description.
+        time
+            On-board time of each packet, ticks since the epoch, shape (n,).
+        sent
+            When each is sent, ticks, shape (n,).
+        columns, repeated, counts
+            Raw values as :func:`eicpy.packets.encode` takes them.
+        """
+        rule = self.instrument.packets[kind]
+        header = self.instrument.header(rule.apid)
+        assert header is not None  # a description without a header for its own packet does not load
+        number = self.sent[rule.apid] + np.arange(len(time))
+        self.sent[rule.apid] += len(time)
+        layout = self.layouts[kind]
+        if layout.structure is not None and rule.structure is not None:
+            columns = {layout.structure.name: np.full(len(time), rule.structure)} | columns
+        coarse, rest = np.divmod(time, TICKS_PER_SECOND)
+        data = encode(
+            layout,
+            rule.apid,
+            number % 2**14,
+            coarse,
+            (rest << _FINE) // TICKS_PER_SECOND,
+            columns,
+            repeated,
+            counts,
+            header=header,
+            service=rule.service or 0,
+            subservice=rule.subservice or 0,
+            destination=self.instrument.simulated_destination or 0,
+        )
+        return PacketBatch(data, _lengths(data, len(time)), sent, np.full(len(time), rule.apid), number)
+
+
+@njit(cache=True, nogil=True)
+def _lengths(data: ByteArray, n: int) -> IntArray:
+    """Lengths of n packets that follow one another, from their headers."""
+    length = np.empty(n, np.int64)
+    at = 0
+    for i in range(n):
+        length[i] = 7 + (np.int64(data[at + 4]) << 8) + np.int64(data[at + 5])
+        at += length[i]
+    return length
+
+
+@njit(cache=True, nogil=True)
+def _first_photons(tick: IntArray, end: int, full: int, age: int) -> tuple[IntArray, IntArray, int]:
+    """First photon and moment of sending of every packet that closes before `end`, and what remains."""
+    first = np.empty(len(tick), np.int64)
+    sent = np.empty(len(tick), np.int64)
+    n, start = 0, 0
+    for i in range(len(tick)):
+        if i > start and tick[i] > tick[start] + age:
+            first[n], sent[n] = start, tick[start] + age
+            n += 1
+            start = i
+        if i - start + 1 == full:
+            first[n], sent[n] = start, tick[i]
+            n += 1
+            start = i + 1
+    if start < len(tick) and tick[start] + age <= end:
+        first[n], sent[n] = start, tick[start] + age
+        n += 1
+        start = len(tick)
+    return first[:n], sent[:n], start
+
+
+class PhotonPacker:
+    """Cuts a stream of photons into packets; keeps the open packet for the next block.
+
+    Parameters
+    ----------
+    encoder
+        Where the packets are made.
+    """
+
+    _COLUMNS = ("tick", "detnum", "channel", "multiplicity")
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._open = [
+            np.empty(0, np.int64),
+            np.empty(0, np.int16),
+            np.empty(0, np.int16),
+            np.empty(0, np.uint8),
+        ]
+
+    def add(self, block: PhotonBlock, end: int, sectors: int = 255) -> PacketBatch:
+        """Packets that close in a block.
+
+        Parameters
+        ----------
+        block
+            Photons.
+        end
+            End of the block, ticks; later than any moment for the last block.
+        sectors
+            Mask of the sectors that are on.
+        """
+        columns = [
+            np.concatenate([kept, getattr(block, name)])
+            for kept, name in zip(self._open, self._COLUMNS, strict=True)
+        ]
+        tick = columns[0]
+        first, sent, used = _first_photons(tick, end, PHOTONS_PER_PACKET, TICKS_PER_SECOND)
+        self._open = [column[used:] for column in columns]
+        counts = np.diff(np.append(first, used))
+        return self._encoder.packets(
+            "photons",
+            tick[first],
+            sent,
+            {
+                "ECL_PHO_SECTORMASK": np.full(len(first), sectors),
+                "ECL_PHO_LOST": np.zeros(len(first), np.int64),
+            },
+            {
+                "TIME": tick[:used] & 0xFFFFFFFF,
+                "DETNUM": columns[1][:used],
+                "CHANNEL": columns[2][:used],
+                "MULTIPLICITY": np.minimum(columns[3][:used], 15),
+            },
+            counts,
+        )
+
+
+@njit(cache=True, nogil=True)
+def _gather(data: ByteArray, offset: IntArray, length: IntArray, out: ByteArray) -> None:
+    at = 0
+    for i in range(len(offset)):
+        out[at : at + length[i]] = data[offset[i] : offset[i] + length[i]]
+        at += length[i]
+
+
+def merge(batches: list[PacketBatch]) -> PacketBatch:
+    """All packets in the order in which they are sent; at the same moment in the order of the batches."""
+    length, sent, apid, count = (
+        np.concatenate([getattr(b, n) for b in batches]) for n in ("length", "sent", "apid", "count")
+    )
+    data = np.concatenate([b.data for b in batches])
+    order = np.argsort(sent, kind="stable")
+    offset = (np.cumsum(length) - length)[order]
+    out = np.empty_like(data)
+    _gather(data, offset, length[order], out)
+    return PacketBatch(out, length[order], sent[order], apid[order], count[order])
