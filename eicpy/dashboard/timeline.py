@@ -200,9 +200,11 @@ def housekeeping_columns(time: Array, values: Array, limits: Limits | None) -> d
     return {"time": theme.unix_milliseconds(times), "value": heights, "colour": list(colour), "size": size}
 
 
-def housekeeping_range(values: Array, limits: Limits) -> tuple[float, float]:
+def housekeeping_range(values: Array, limits: Limits | None) -> tuple[float, float]:
     """Range of a value axis that shows the values and all their limits."""
-    bounds = (limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
+    bounds: tuple[float | None, ...] = ()
+    if limits is not None:
+        bounds = (limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
     shown = np.append(values[np.isfinite(values)], [b for b in bounds if b is not None])
     if not shown.size:
         return 0.0, 1.0

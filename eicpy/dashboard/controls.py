@@ -1,0 +1,122 @@
+"""The controls of the live page.
+
+What they send comes from outside and is checked: a visitor can send any value, whatever the widget
+offered.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+
+from eicpy.dashboard.live import Selection
+from eicpy.dashboard.texts import LANGUAGES, Texts
+from eicpy.instruments import Instrument
+
+__all__ = ["WINDOWS", "Controls"]
+
+WINDOWS = (60.0, 300.0, 1200.0, 21600.0, 86400.0)
+"""Lengths of time to choose from, s."""
+
+
+class Controls:
+    """Time, energy, modules, pixel, language.
+
+    Parameters
+    ----------
+    instrument
+        Its energies and modules.
+    texts
+        First language.
+    """
+
+    def __init__(self, instrument: Instrument, texts: Texts) -> None:
+        scale, pixels = instrument.energy, instrument.pixels
+        self._scale = (scale.low, scale.high)
+        self.pixel: int | None = None
+        self._modules: dict[str, tuple[str, int, frozenset[int] | None]] = {"all": ("all_modules", 0, None)}
+        numbers = range(pixels.modules)
+        for sector in range(pixels.sectors if pixels.sectors > 1 else 0):
+            members = frozenset(m for m in numbers if m * pixels.sectors // pixels.modules == sector)
+            self._modules[f"s{sector}"] = ("sector", sector, members)
+        for module in numbers if pixels.modules > 1 else ():
+            self._modules[f"m{module}"] = ("module", module, frozenset({module}))
+        wide = ipywidgets.Layout(width="auto", flex="1 1 230px", max_width="340px")
+        self.window = ipywidgets.Dropdown(options=[("", 300.0)], layout=wide)
+        self.energy = ipywidgets.FloatRangeSlider(
+            value=self._scale,
+            min=scale.low,
+            max=scale.high,
+            step=0.5,
+            continuous_update=False,
+            readout_format=".1f",
+            layout=ipywidgets.Layout(width="auto", flex="2 1 300px", max_width="520px"),
+        )
+        self.modules = ipywidgets.Dropdown(options=[("", "all")], layout=wide)
+        self.language = ipywidgets.Dropdown(
+            options=[(name, key) for key, name in LANGUAGES.items()], value=texts.language, layout=wide
+        )
+        self.forget = ipywidgets.Button(layout=ipywidgets.Layout(width="auto", display="none"))
+        self.translate(texts)
+        self.widget = ipywidgets.Box(
+            [self.window, self.energy, self.modules, self.language, self.forget],
+            layout=ipywidgets.Layout(flex_flow="row wrap"),
+        )
+        self.widget.add_class("eic-panel")
+        self.widget.add_class("eic-controls")
+
+    def translate(self, texts: Texts) -> None:
+        """Write the controls in a language; what is chosen stays chosen."""
+        self.window.description = texts("window")
+        self.energy.description = texts("energy_range")
+        self.modules.description = texts("modules")
+        self.language.description = texts("language")
+        self.forget.description = texts("clear_pixel")
+        self._rewrite(self.window, [(_span(w, texts), w) for w in WINDOWS])
+        self._rewrite(self.modules, [(self._label(key, texts), key) for key in self._modules])
+
+    @staticmethod
+    def _rewrite(control: ipywidgets.Dropdown, options: list[tuple[str, Any]]) -> None:
+        value = control.value
+        with control.hold_trait_notifications():
+            control.options = options
+            control.value = value
+
+    def _label(self, key: str, texts: Texts) -> str:
+        word, number, _members = self._modules[key]
+        return texts(word, number=number)
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call when anything but the language was chosen."""
+        for control in (self.window, self.energy, self.modules):
+            control.observe(lambda _change: call(), names="value")
+
+    def choose_pixel(self, pixel: int | None) -> None:
+        """Choose a pixel, or none."""
+        self.pixel = pixel
+        self.forget.layout.display = "none" if pixel is None else ""
+
+    def what(self, texts: Texts) -> str:
+        """Words for the chosen modules."""
+        key = self.modules.value
+        return texts("of_all") if key not in self._modules or key == "all" else self._label(key, texts)
+
+    def selection(self) -> Selection:
+        """What is chosen, with everything that could not be chosen replaced by what is offered first."""
+        window = self.window.value if self.window.value in WINDOWS else WINDOWS[1]
+        low, high = self._energies(self.energy.value)
+        _word, _number, members = self._modules.get(str(self.modules.value), self._modules["all"])
+        return Selection(window=window, low=low, high=high, modules=members, pixel=self.pixel)
+
+    def _energies(self, value: Any) -> tuple[float, float]:
+        low, high = (float(v) for v in value)
+        if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+            return self._scale
+        return max(low, self._scale[0]), min(high, self._scale[1])
+
+
+def _span(seconds: float, texts: Texts) -> str:
+    if seconds < 3600:
+        return texts("last_minutes", number=round(seconds / 60))
+    return texts("last_hours", number=round(seconds / 3600))

@@ -1,0 +1,242 @@
+"""Is the camera well? Housekeeping against its limits, packets against their counters, and the age of both.
+
+The verdict is the worst of what is known: a parameter beyond an alarm limit, one beyond a warning limit
+or packets lost or damaged a short while ago, or nothing at all. A page that gets no data says so before
+it says anything else: what was well an hour ago tells nothing about now.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.dashboard.timeline import Limits
+
+__all__ = ["HousekeepingHistory", "Level", "Parameter", "RecentLosses", "State", "Verdict", "judge", "level"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Level(IntEnum):
+    """How bad it is, in rising order."""
+
+    NOMINAL = 0
+    WARNING = 1
+    ALARM = 2
+
+
+class State(IntEnum):
+    """Whether what is shown is the present."""
+
+    LIVE = 0
+    STALE = 1
+    """The run is open, but nothing has come for a while."""
+    ENDED = 2
+    NO_RUN = 3
+
+
+class Table(Protocol):
+    """New values of one kind of housekeeping packet."""
+
+    @property
+    def time(self) -> Floats:
+        """Shape (n,), s TT since 2017-01-01."""
+
+    @property
+    def values(self) -> Mapping[str, Floats]:
+        """Engineering values by parameter, shape (n,)."""
+
+    @property
+    def texts(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Texts by parameter, shape (n,)."""
+
+    @property
+    def layout(self) -> Any:
+        """The packet's layout: units and limits."""
+
+
+def level(value: float, limits: Limits | None) -> Level:
+    """Judge a value.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> some = SimpleNamespace(warning_low=None, warning_high=5.0, alarm_low=None, alarm_high=8.0)
+    >>> level(4.0, some).name, level(6.0, some).name, level(9.0, some).name
+    ('NOMINAL', 'WARNING', 'ALARM')
+    """
+    if limits is None or not np.isfinite(value):
+        return Level.NOMINAL
+    for low, high, beyond in (
+        (limits.alarm_low, limits.alarm_high, Level.ALARM),
+        (limits.warning_low, limits.warning_high, Level.WARNING),
+    ):
+        if (low is not None and value < low) or (high is not None and value > high):
+            return beyond
+    return Level.NOMINAL
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The last value of a parameter.
+
+    Parameters
+    ----------
+    packet, name, unit, description
+        As in the packet's layout.
+    limits
+        None where there are none.
+    time
+        s TT since 2017-01-01.
+    value
+        In `unit`.
+    text
+        What the value means, where the layout tells it.
+    """
+
+    packet: str
+    name: str
+    unit: str
+    description: str
+    limits: Limits | None
+    time: float
+    value: float
+    text: str
+
+    @property
+    def level(self) -> Level:
+        """Against its limits."""
+        return level(self.value, self.limits)
+
+
+@dataclass
+class HousekeepingHistory:
+    """The newest values of each parameter.
+
+    Parameters
+    ----------
+    capacity
+        Values kept of each parameter.
+    """
+
+    capacity: int = 4000
+    time: dict[str, Floats] = field(default_factory=dict, init=False)
+    """By kind of packet, s."""
+
+    def __post_init__(self) -> None:
+        self._values: dict[str, dict[str, Floats]] = {}
+        self._last: dict[tuple[str, str], Parameter] = {}
+
+    def add(self, tables: Mapping[str, Table]) -> bool:
+        """Take in new values; tells whether there were any."""
+        grown = False
+        for packet, table in tables.items():
+            known = np.isfinite(table.time)
+            if not known.any():
+                continue
+            grown = True
+            self.time[packet] = self._join(self.time.get(packet), table.time[known])
+            kept = self._values.setdefault(packet, {})
+            for name, values in table.values.items():
+                kept[name] = self._join(kept.get(name), values[known])
+                self._last[packet, name] = _last(packet, name, table, known)
+        return grown
+
+    def _join(self, before: Floats | None, new: Floats) -> Floats:
+        joined = np.asarray(new, dtype=np.float64) if before is None else np.concatenate([before, new])
+        return joined[-self.capacity :]
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Kind of packet and name of each parameter."""
+        return list(self._last)
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """The last value of each parameter, the worst first, else in the order of the layouts."""
+        return sorted(self._last.values(), key=lambda p: -p.level)
+
+    def series(self, packet: str, name: str) -> tuple[Floats, Floats]:
+        """Times (s) and values of a parameter; empty for one that is not known."""
+        values = self._values.get(packet, {}).get(name)
+        return (np.empty(0), np.empty(0)) if values is None else (self.time[packet], values)
+
+    def last(self, packet: str, name: str) -> Parameter | None:
+        """The last value of a parameter."""
+        return self._last.get((packet, name))
+
+
+def _last(packet: str, name: str, table: Table, known: npt.NDArray[np.bool_]) -> Parameter:
+    row = int(np.flatnonzero(known)[-1])
+    spec = table.layout[name]
+    return Parameter(
+        packet=packet,
+        name=name,
+        unit=spec.unit,
+        description=spec.description,
+        limits=spec.limits or None,
+        time=float(table.time[row]),
+        value=float(table.values[name][row]),
+        text=str(table.texts[name][row]) if name in table.texts else "",
+    )
+
+
+@dataclass
+class RecentLosses:
+    """Packets lost or damaged within the last while, from totals that only grow.
+
+    Parameters
+    ----------
+    span
+        s.
+    """
+
+    span: float = 300.0
+
+    def __post_init__(self) -> None:
+        self._totals: deque[tuple[float, int]] = deque()
+
+    def update(self, now: float, total: int) -> int:
+        """How much `total` has grown within `span` before `now` (s of any clock that runs evenly)."""
+        if not self._totals or self._totals[-1][1] != total:
+            self._totals.append((now, total))
+        while len(self._totals) > 1 and self._totals[1][0] <= now - self.span:
+            self._totals.popleft()
+        if now - self._totals[-1][0] > self.span:
+            return 0
+        return total - self._totals[0][1]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the page says at first sight.
+
+    Parameters
+    ----------
+    state
+        Whether it is the present.
+    level
+        How bad it is.
+    alarms, warnings
+        Names of the parameters beyond their limits.
+    losses
+        Packets lost or damaged a short while ago.
+    """
+
+    state: State
+    level: Level
+    alarms: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    losses: int = 0
+
+
+def judge(state: State, parameters: list[Parameter], losses: int) -> Verdict:
+    """Come to a verdict: the worst of what is known."""
+    alarms = tuple(p.name for p in parameters if p.level == Level.ALARM)
+    warnings = tuple(p.name for p in parameters if p.level == Level.WARNING)
+    worst = Level.ALARM if alarms else Level.WARNING if warnings or losses else Level.NOMINAL
+    return Verdict(state, worst, alarms, warnings, losses)

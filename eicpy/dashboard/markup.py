@@ -1,0 +1,178 @@
+"""The words of the live page as HTML: header, verdict, facts, table of housekeeping.
+
+Everything that comes from outside (names in tables, descriptions, comments) is escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+from eicpy.dashboard import theme
+from eicpy.dashboard.health import Level, Parameter, State, Verdict
+from eicpy.dashboard.source import PacketTotals
+from eicpy.dashboard.texts import Texts
+from eicpy.dashboard.timeline import Limits
+from eicpy.instruments import Instrument
+
+__all__ = ["duration", "facts", "header", "heartbeat", "parameter_table", "problem", "utc", "verdict"]
+
+CLASSES = {Level.NOMINAL: "nominal", Level.WARNING: "warning", Level.ALARM: "alarm"}
+STATES = {
+    State.LIVE: "state_live",
+    State.STALE: "state_stale",
+    State.ENDED: "state_ended",
+    State.NO_RUN: "state_no_run",
+}
+NAMES_SHOWN = 4
+
+
+def duration(seconds: float, texts: Texts) -> str:
+    """Write a span of time in the unit that suits it.
+
+    Examples
+    --------
+    >>> duration(0.4, Texts("en")), duration(200.0, Texts("en")), duration(9000.0, Texts("fr"))
+    ('0.4 s', '3.3 min', '2,5 h')
+    """
+    for limit, unit, length in ((120.0, "s", 1.0), (7200.0, "min", 60.0), (172800.0, "h", 3600.0)):
+        if seconds < limit:
+            value = seconds / length
+            return f"{texts.number(value, 0 if value >= 100 or value == int(value) else 1)} {unit}"
+    return f"{texts.number(seconds / 86400.0, 1)} d"
+
+
+def utc(seconds: float) -> str:
+    """Write a time (s TT since 2017-01-01) as UTC; a dash where there is none."""
+    if not np.isfinite(seconds):
+        return "–"
+    milliseconds = int(theme.unix_milliseconds(seconds))
+    return str(np.datetime64(milliseconds, "ms"))[:19].replace("T", " ")
+
+
+def header(instrument: Instrument, others: Iterable[str], texts: Texts, *, reports: bool) -> str:
+    """Title of the page, where the definition of the detector comes from, ways to other pages."""
+    links = [f'<a href="?instrument={name}&amp;lang={texts.language}">{escape(name)}</a>' for name in others]
+    if reports:
+        links.append(f'<a href="reports/">{texts("reports")}</a>')
+    return (
+        f'<div class="eic-header"><h1>{escape(texts("title", instrument=instrument.title))}</h1>'
+        f'<span class="eic-note">{escape(instrument.note)}</span>'
+        f'<nav class="eic-links">{" ".join(links)}</nav></div>'
+    )
+
+
+def _listed(names: Sequence[str], texts: Texts) -> str:
+    shown = ", ".join(escape(n) for n in names[:NAMES_SHOWN])
+    left = len(names) - NAMES_SHOWN
+    return f"{shown} {texts('and_more', count=left)}" if left > 0 else shown
+
+
+def _reasons(judged: Verdict, checked: int, texts: Texts) -> str:
+    reasons = []
+    if judged.alarms:
+        reasons.append(texts("beyond_alarm", names=_listed(judged.alarms, texts)))
+    if judged.warnings:
+        reasons.append(texts("beyond_warning", names=_listed(judged.warnings, texts)))
+    if judged.losses:
+        reasons.append(texts("recent_losses", count=texts.number(judged.losses)))
+    if not reasons:
+        reasons.append(texts("well_detail", count=checked) if checked else texts("well_unchecked"))
+    return "; ".join(reasons)
+
+
+def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, simulated: bool) -> str:
+    """Write the line that answers "is the camera well?".
+
+    Parameters
+    ----------
+    judged
+        The verdict.
+    checked
+        Number of parameters that have limits.
+    age
+        Time since data came last, s.
+    texts
+        Language.
+    simulated
+        Say that the data are simulated.
+    """
+    word = texts({Level.NOMINAL: "well", Level.WARNING: "warning", Level.ALARM: "alarm"}[judged.level])
+    reasons = _reasons(judged, checked, texts)
+    old = "–" if age is None else duration(age, texts)
+    chip = f'<span class="eic-state">{texts(STATES[judged.state])}</span>'
+    if simulated:
+        chip += f'<span class="eic-state">{texts("data_simulated")}</span>'
+    if judged.state == State.NO_RUN:
+        return f'<div class="eic-verdict" role="status">{chip}<span>{texts("no_run")}</span></div>'
+    if judged.state == State.LIVE:
+        inside = f"{chip}<strong>{word}</strong><span>{reasons}</span>"
+        return f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{inside}</div>'
+    kind = "warning" if judged.state == State.STALE else "past"
+    detail = texts("stale_detail" if judged.state == State.STALE else "ended_detail", age=old)
+    was = texts("was_well") if judged.level == Level.NOMINAL else word
+    inside = f"{chip}<span>{detail}</span><strong>{was}</strong><span>{reasons}</span>"
+    return f'<div class="eic-verdict {kind}" role="status">{inside}</div>'
+
+
+def facts(run: str, newest: float, age: float | None, rate: float, totals: PacketTotals, texts: Texts) -> str:
+    """Write the status line: run, newest data, age, rate, packets, losses."""
+    cells = [
+        (texts("run"), escape(run) or "–", ""),
+        (texts("newest"), utc(newest), ""),
+        (texts("received"), "–" if age is None else texts("ago", age=duration(age, texts)), ""),
+        (texts("rate_axis"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
+        (texts("packets"), texts.number(totals.received), ""),
+        (texts("lost"), texts.number(totals.lost), "warning" if totals.lost else ""),
+        (texts("damaged"), texts.number(totals.damaged), "warning" if totals.damaged else ""),
+    ]
+    inside = "".join(f'<div><dt>{n}</dt><dd class="{kind}">{value}</dd></div>' for n, value, kind in cells)
+    return f'<dl class="eic-facts">{inside}</dl>'
+
+
+def heartbeat(tick: int, texts: Texts) -> str:
+    """Write the hidden mark by whose change the page knows that the kernel is alive."""
+    return (
+        f'<span class="eic-heartbeat" hidden data-tick="{tick}" data-lost="{escape(texts("disconnected"))}" '
+        f'data-reload="{escape(texts("reload"))}"></span>'
+    )
+
+
+def problem(text: str, texts: Texts) -> str:
+    """Say that the page cannot be shown, or is not to be trusted, and why."""
+    return (
+        f'<div class="eic-verdict alarm" role="alert"><strong>{texts("cannot_open")}</strong>'
+        f"<span>{escape(text)}</span></div>"
+    )
+
+
+def _bounds(limits: Limits | None) -> str:
+    if limits is None:
+        return ""
+    pairs = ((limits.alarm_low, limits.alarm_high), (limits.warning_low, limits.warning_high))
+    return " · ".join(
+        f"{'−∞' if low is None else f'{low:g}'} … {'∞' if high is None else f'{high:g}'}"
+        for low, high in pairs
+        if low is not None or high is not None
+    ).replace("-", "\N{MINUS SIGN}")
+
+
+def _row(parameter: Parameter, texts: Texts) -> str:
+    value = f"{parameter.value:.6g}".replace("-", "\N{MINUS SIGN}")
+    shown = f"{value} {parameter.unit}" + (f" ({parameter.text})" if parameter.text else "")
+    word = texts(f"{CLASSES[parameter.level]}_word") if parameter.limits is not None else texts("no_limits")
+    kind = CLASSES[parameter.level] if parameter.limits is not None else "none"
+    return (
+        f'<tr><td class="name" title="{escape(parameter.description)}">{escape(parameter.name)}</td>'
+        f'<td class="number">{escape(shown)}</td><td>{_bounds(parameter.limits)}</td>'
+        f'<td><span class="eic-chip {kind}">{word}</span></td></tr>'
+    )
+
+
+def parameter_table(parameters: Sequence[Parameter], texts: Texts) -> str:
+    """Write the last value of each parameter, the worst first, those without limits last."""
+    ordered = sorted(parameters, key=lambda p: (-p.level, p.limits is None))
+    heads = (("parameter", ""), ("value", "number"), ("limits", ""), ("status", ""))
+    head = "".join(f'<th class="{kind}">{texts(key)}</th>' for key, kind in heads)
+    rows = "".join(_row(p, texts) for p in ordered) or f'<tr><td colspan="4">{texts("no_data")}</td></tr>'
+    return f'<table class="eic-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

@@ -1,0 +1,195 @@
+"""The figures of the live page: each is built once and fed by exchanging the data of its sources.
+
+A figure is serialised when its widget is made, and what changes before the browser has drawn it is
+lost without a message. So each panel sends its data again when the browser reports that it is ready.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.events import DocumentReady, Tap
+from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models.annotations import BoxAnnotation, Legend
+from bokeh.plotting import figure
+from jupyter_bokeh import BokehModel
+
+from eicpy.dashboard import figures, theme
+from eicpy.dashboard.health import HousekeepingHistory
+from eicpy.dashboard.live import PhotonView
+from eicpy.dashboard.texts import Texts
+from eicpy.dashboard.timeline import draw_limits, housekeeping_columns, housekeeping_range
+from eicpy.instruments import Instrument
+
+__all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "SpectrumPanel"]
+
+
+class Panel:
+    """A figure in a widget.
+
+    Parameters
+    ----------
+    plot
+        The figure.
+    """
+
+    def __init__(self, plot: figure) -> None:
+        self.plot = plot
+        found = plot.select_one({"name": "no-data"})
+        self.empty = found if found is not None else theme.no_data(plot, visible=True)
+        self.empty.visible = True
+        self.widget = BokehModel(plot)
+
+    def source(self, name: str) -> ColumnDataSource:
+        """Data source of a named renderer."""
+        return self.plot.select_one({"name": name}).data_source
+
+    def on_ready(self, call: Callable[[], None]) -> None:
+        """Call when the browser has drawn the figure."""
+        self.plot.document.on_event(DocumentReady, lambda _event: call())
+
+    def resync(self) -> None:
+        """Send all data again."""
+        for source in self.plot.select({"type": ColumnDataSource}):
+            source.data = dict(source.data)
+
+    def translate(self, texts: Texts, title: str, x_key: str, y_label: str) -> None:
+        """Write title and axes in a language."""
+        self.plot.title.text = title
+        self.plot.xaxis.axis_label = texts(x_key)
+        self.plot.yaxis.axis_label = y_label
+        self.empty.text = texts("no_data")
+
+
+def smallest_counts(values: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    """Counts in the smallest unsigned type that holds them: a picture crosses the network twice a second."""
+    top = int(values.max(initial=0))
+    return values.astype(np.uint8 if top < 1 << 8 else np.uint16 if top < 1 << 16 else np.uint32)
+
+
+class ImagePanel(Panel):
+    """The detector image, with the chosen modules outlined and the chosen pixel marked."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.pixels = instrument.pixels
+        self.by_place = self.pixels.image(np.arange(self.pixels.count))
+        blank = np.zeros((self.pixels.rows, self.pixels.columns), dtype=np.uint8)
+        plot = figures.detector_image(blank, "", "", grid=self.pixels)
+        for name, colour, width in (("modules", "#E69F00", 2), ("pixel", "#D55E00", 3)):
+            plot.quad(
+                source=ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []}),
+                fill_alpha=0,
+                line_color=colour,
+                line_width=width,
+                name=name,
+            )
+        super().__init__(plot)
+        self.mapper = plot.select_one({"name": "image"}).glyph.color_mapper
+
+    def on_click(self, call: Callable[[float, float], None]) -> None:
+        """Call with the place (y, z) of a click."""
+        self.plot.on_event(Tap, lambda event: call(event.x, event.y))
+
+    def detnum_at(self, y: float, z: float) -> int | None:
+        """Pixel at a place; None outside the detector."""
+        if not (0 <= y < self.pixels.columns and 0 <= z < self.pixels.rows):  # NaN is outside too
+            return None
+        return int(self.by_place[int(z), int(y)])
+
+    def update(self, view: PhotonView) -> None:
+        """Show the counts of the view; the brightest 0.2 % of the pixels share the top colour."""
+        self.source("image").data = {"image": [self.pixels.image(smallest_counts(view.image))]}
+        top = float(np.quantile(view.image, 0.998)) if view.image.size else 0.0
+        self.mapper.update(low=float(np.quantile(view.image, 0.002)), high=max(top, 1.0))
+        self.empty.visible = not view.image.any()
+
+    def outline(self, modules: frozenset[int] | None, pixel: int | None) -> None:
+        """Outline modules and mark a pixel."""
+        every = np.arange(self.pixels.count)
+        groups = [] if modules is None else [every[self.pixels.module(every) == m] for m in sorted(modules)]
+        self.source("modules").data = self._boxes(groups)
+        self.source("pixel").data = self._boxes([] if pixel is None else [np.array([pixel])])
+
+    def _boxes(self, groups: list[npt.NDArray[Any]]) -> dict[str, list[float]]:
+        places = [self.pixels.yz(group) for group in groups]
+        return {
+            "left": [float(y.min()) for y, _z in places],
+            "right": [float(y.max()) + 1 for y, _z in places],
+            "bottom": [float(z.min()) for _y, z in places],
+            "top": [float(z.max()) + 1 for _y, z in places],
+        }
+
+
+class SpectrumPanel(Panel):
+    """The spectrum of the chosen modules, and of the chosen pixel; the chosen energies are shaded."""
+
+    def __init__(self, edges: npt.NDArray[np.float64]) -> None:
+        self.edges = edges
+        ones = np.ones(len(edges) - 1)
+        plot = figures.spectrum(edges, {"modules": ones, "pixel": ones})
+        plot.height = 290
+        self.band = BoxAnnotation(
+            fill_color=theme.COLOURS[4], fill_alpha=0.14, line_color=None, level="underlay"
+        )
+        plot.add_layout(self.band)
+        super().__init__(plot)
+        self.legend = plot.select_one({"type": Legend})
+
+    def update(self, view: PhotonView) -> None:
+        """Show the spectra of the view."""
+        for name, counts in (("series-0", view.spectrum), ("series-1", view.pixel_spectrum)):
+            columns = figures.step_columns(self.edges, counts, log=True)
+            self.source(name).data = {k: v.astype(np.float32) for k, v in columns.items()}
+        self.plot.select_one({"name": "series-1"}).visible = view.selection.pixel is not None
+        self.band.update(left=view.selection.low, right=view.selection.high)
+        self.empty.visible = not view.spectrum.any()
+
+    def name_series(self, modules: str, pixel: str) -> None:
+        """Write the legend; without a pixel there is none."""
+        self.legend.visible = bool(pixel)
+        for item, label in zip(self.legend.items, (modules, pixel or " "), strict=True):
+            item.label = {"value": label}
+
+
+class LightCurvePanel(Panel):
+    """Rates in the chosen energies and modules."""
+
+    def __init__(self) -> None:
+        plot = figures.light_curve([0.0, 1.0], {"rate": [0.0, 0.0]})
+        plot.height = 250
+        super().__init__(plot)
+
+    def update(self, view: PhotonView) -> None:
+        """Show the rates of the view."""
+        time, rate = view.light_curve()
+        self.source("series-0").data = {"time": theme.unix_milliseconds(time), "rate": rate}
+        self.empty.visible = not np.isfinite(rate).any()
+
+
+class HousekeepingPanel(Panel):
+    """One parameter of the housekeeping with its limits."""
+
+    def __init__(self) -> None:
+        plot = figures.housekeeping([0.0], [0.0], None, "parameter")
+        plot.height, plot.y_range = 300, Range1d(0, 1)
+        self.shown: tuple[str, str] | None = None
+        super().__init__(plot)
+
+    def update(self, history: HousekeepingHistory, key: tuple[str, str] | None) -> None:
+        """Show a parameter."""
+        last = None if key is None else history.last(*key)
+        if key is None or last is None:
+            self.source("values").data = housekeeping_columns(np.empty(0), np.empty(0), None)
+            self.empty.visible = True
+            return
+        time, values = history.series(*key)
+        if key != self.shown:
+            self.plot.center = [c for c in self.plot.center if c.name != "limit"]
+            if last.limits is not None:
+                draw_limits(self.plot, last.limits)
+            self.shown = key
+        self.source("values").data = housekeeping_columns(time, values, last.limits)
+        low, high = housekeeping_range(values, last.limits)
+        self.plot.y_range.update(start=low, end=high)
+        self.empty.visible = not np.isfinite(values).any()

@@ -1,0 +1,52 @@
+"""What a visitor asked for in the address of the page, checked: it comes from outside."""
+
+import os
+from urllib.parse import parse_qs
+
+from eicpy.dashboard.texts import LANGUAGES
+from eicpy.errors import BadArgumentError
+from eicpy.instruments import available
+
+__all__ = ["PageRequest"]
+
+
+class PageRequest:
+    """Language and instrument of a page.
+
+    Parameters
+    ----------
+    query
+        Query of the address, such as ``lang=fr&instrument=meddea``.
+    instrument
+        Asked for where the query says nothing; None: the first that is known.
+    """
+
+    def __init__(self, query: str, instrument: str | None = None) -> None:
+        asked = parse_qs(query, max_num_fields=20)
+        self.language = (asked.get("lang") or ["en"])[-1]
+        if self.language not in LANGUAGES:
+            self.language = "en"
+        self.instrument = (asked.get("instrument") or [instrument or available()[0]])[-1]
+
+    def check(self) -> str:
+        """Name of the instrument.
+
+        Raises
+        ------
+        BadArgumentError
+            For one that is not known.
+        """
+        if self.instrument not in available():
+            raise BadArgumentError(
+                f"got instrument {self.instrument[:40]!r}, expected one of {', '.join(available())}"
+            )
+        return self.instrument
+
+    @classmethod
+    def from_voila(cls) -> "PageRequest":
+        """What the visitor of this kernel asked for; waits for the visitor in a kernel of the pool."""
+        if os.environ.get("VOILA_PREHEAT") == "True":
+            from voila.utils import wait_for_request  # noqa: PLC0415 - half a second, needed in a pool alone
+
+            wait_for_request()
+        return cls(os.environ.get("QUERY_STRING", ""), os.environ.get("EIC_INSTRUMENT"))

@@ -1,0 +1,161 @@
+"""Where the live page gets its data: the newest run of an instrument, and the next one when it comes."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from eicpy.acquisition import Run, RunArchive, follow, is_simulated
+from eicpy.dashboard.health import State, Table
+from eicpy.dashboard.live import Photons
+from eicpy.instruments import Instrument
+from eicpy.settings import Settings
+
+__all__ = ["ArchiveSource", "Increment", "LiveSource", "PacketTotals"]
+
+
+class Increment(Protocol):
+    """What came since the last look."""
+
+    def __len__(self) -> int:
+        """Packets."""
+
+    @property
+    def photons(self) -> Photons:
+        """Photons in them."""
+
+    @property
+    def housekeeping(self) -> Mapping[str, Table]:
+        """Housekeeping in them, by kind of packet."""
+
+
+class PacketTotals:
+    """Packets of a run so far, all APIDs together."""
+
+    def __init__(self, counts: Mapping[int, Any]) -> None:
+        every = list(counts.values())
+        self.received = sum(c.received for c in every)
+        self.lost = sum(c.lost for c in every)
+        self.damaged = sum(c.damaged for c in every)
+        self.disturbed = sum(c.duplicated + c.out_of_order for c in every)
+
+
+class LiveSource(Protocol):
+    """A stream that is looked at again and again."""
+
+    @property
+    def run(self) -> str:
+        """Name of the run; empty where there is none."""
+
+    @property
+    def started(self) -> int:
+        """Grows when another run begins: what was shown belongs to the run before."""
+
+    @property
+    def totals(self) -> PacketTotals:
+        """Packets so far."""
+
+    @property
+    def behind(self) -> int:
+        """Bytes that were not read yet."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether packets of the run say that they are simulated."""
+
+    def age(self) -> float | None:
+        """Time since data came last, s; None where none came."""
+
+    def state(self) -> State:
+        """Whether it is the present."""
+
+    def poll(self) -> Increment | None:
+        """What is new; None if nothing is."""
+
+
+class ArchiveSource:
+    """The newest run in the archive of an instrument.
+
+    Parameters
+    ----------
+    settings
+        Whose archive.
+    instrument
+        Whose runs.
+    patience
+        An open run without new data for so long is stale, s.
+    look_again
+        How often to look for a newer run, s.
+    """
+
+    def __init__(
+        self, settings: Settings, instrument: Instrument, *, patience: float = 15.0, look_again: float = 3.0
+    ) -> None:
+        self._archive = RunArchive(settings.archive(instrument.name), instrument.name)
+        self._instrument = instrument
+        self._patience = patience
+        self._look_again = look_again
+        self._looked = float("-inf")
+        self._follower: Any = None
+        self._run: Run | None = None
+        self._ended = False
+        self.started = 0
+        self.simulated = False
+
+    @property
+    def run(self) -> str:
+        """Number of the run."""
+        return "" if self._run is None else str(self._run.number)
+
+    @property
+    def totals(self) -> PacketTotals:
+        """Packets so far."""
+        return PacketTotals({} if self._follower is None else self._follower.counts)
+
+    @property
+    def behind(self) -> int:
+        """Bytes that were not read yet."""
+        return 0 if self._follower is None else int(self._follower.behind)
+
+    def age(self) -> float | None:
+        """Time since bytes were last added to the run, s."""
+        if self._run is None:
+            return None
+        status = self._run.raw_file.stat()
+        return max(0.0, time.time() - status.st_mtime) if status.st_size else None
+
+    def state(self) -> State:
+        """Whether what is shown is the present."""
+        if self._run is None:
+            return State.NO_RUN
+        if self._ended:
+            return State.ENDED
+        age = self.age()
+        return State.STALE if age is None or age > self._patience else State.LIVE
+
+    def poll(self) -> Increment | None:
+        """What is new in the newest run."""
+        self._find_newest()
+        if self._follower is None or self._follower.finished:
+            return None
+        increment = self._follower.poll()
+        if not len(increment):
+            return None
+        self.simulated = self.simulated or bool(is_simulated(increment.index, self._instrument))
+        return increment  # type: ignore[no-any-return]  # the follower is typed Any
+
+    def _find_newest(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < self._look_again:
+            return
+        self._looked = now
+        runs = self._archive.runs()
+        if not runs:
+            return
+        newest = runs[-1]
+        if self._run is None or newest.number != self._run.number:
+            if self._follower is not None:
+                self._follower.close()
+            self._run, self._follower = newest, follow(newest, self._instrument)
+            self.started += 1
+            self.simulated = False
+        self._ended = not self._run.is_open
