@@ -9,6 +9,7 @@ the K edge of Cd moves it by as much again. Gain and offset of a pixel come from
 """
 
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +62,14 @@ class CameraSpectrum:
         energy = gain[:, np.newaxis] * (np.arange(n_channels) + 0.5) + offset[:, np.newaxis]
         out: FloatArray = np.interp(energy, self.energy, self.shape)
         return out
+
+    def table_rows(self) -> str:
+        """Widths (keV) and strengths (counts) as rows of an HTML table."""
+        return "".join(
+            f"<tr><th>{escape(name)}</th><td>{value:.4g}</td></tr>"
+            for name, value in zip(self.lines.parameter_names, self.parameters, strict=True)
+            if name.endswith(("sigma", "counts"))
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -129,7 +138,7 @@ def fit_camera(spectrum: FloatArray, lines: LineModel, gain: float, offset: floa
     """
     arrays = lines.arrays()
     windows = block_windows(lines, np.array([gain]), np.array([offset]), spectrum.size)[0]
-    energy = gain * (np.arange(spectrum.size) + 0.5) + offset
+    energy: FloatArray = gain * (np.arange(spectrum.size, dtype=np.float64) + 0.5) + offset
     flat = np.ones(spectrum.size)
     theta = _poisson_fit(
         spectrum, _linear_guess(spectrum, lines, windows, energy, gain), windows, flat, lines
@@ -194,10 +203,10 @@ def _poisson_fit(
     guess = theta[np.newaxis]
     lower, upper = parameter_bounds(guess, arrays)
     none = np.zeros_like(guess)
-    fitted, _, deviance, *_ = fit_pixels(
+    fitted, _, _, deviance, *_ = fit_pixels(
         spectrum[np.newaxis], guess, windows[np.newaxis], arrays.energy, arrays.fraction, arrays.group,
-        arrays.first_line, arrays.first_parameter, arrays.n_groups, shape[np.newaxis], none, none, lower, upper,
-        100, 1e-4,
+        arrays.first_line, arrays.first_parameter, arrays.n_groups, shape[np.newaxis], none, none, lower,
+        upper, 100, 1e-4,
     )  # fmt: skip
     result: FloatArray = fitted[0] if np.isfinite(deviance[0]) else theta
     return result

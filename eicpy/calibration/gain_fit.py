@@ -21,7 +21,6 @@ See ``docs/gain-calibration.md`` for the equations and the measured behaviour.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +38,14 @@ from eicpy.calibration.gain_settings import GainFitSettings
 from eicpy.calibration.gain_start import StartingScales, starting_scales
 from eicpy.calibration.gain_table import GainStatus, GainTable
 from eicpy.calibration.lines import LineArrays, LineModel
-from eicpy.calibration.pixel_batch import Setting, fit_batch, goodness_of_fit, kernel_arguments, try_candidate
+from eicpy.calibration.pixel_batch import (
+    Setting,
+    chosen_tolerance,
+    fit_batch,
+    goodness_of_fit,
+    measured_tolerance,
+    try_candidate,
+)
 from eicpy.errors import BadArgumentError
 
 __all__ = ["GainFit", "fit_gain"]
@@ -95,25 +101,22 @@ class GainFit:
         """Fitted counts of a pixel per channel, NaN outside the blocks, shape (n_channels,)."""
         if self.camera is None or not np.isfinite(self.parameters[detnum]).all():
             return np.full(self.n_channels, np.nan)
+        arrays = self.lines.arrays()
         scale = self.parameters[detnum : detnum + 1, :2]
         baseline = self.camera.baseline(scale[:, 0], scale[:, 1], self.n_channels)[0]
         result: FloatArray = predict(
-            self.parameters[detnum], self.windows[detnum], *kernel_arguments(self.lines), baseline
-        )
+            self.parameters[detnum], self.windows[detnum], arrays.energy, arrays.fraction, arrays.group,
+            arrays.first_line, arrays.first_parameter, arrays.n_groups, baseline,
+        )  # fmt: skip
         return result
 
     def _repr_html_(self) -> str:
-        parameters = [] if self.camera is None else self.camera.parameters
-        rows = [
-            (escape(name), f"{value:.4g}")
-            for name, value in zip(self.lines.parameter_names[2:], parameters[2:], strict=False)
-            if "continuum" not in name
-        ]
-        body = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
+        body = "" if self.camera is None else self.camera.table_rows()
         good = self.table.good
         goodness = f"{np.median(self.goodness[good]):.2f}" if good.any() else "–"
         return (
-            f"{self.table._repr_html_()}<p>Deviance of the good fits: median {goodness} σ from a right model's.</p>"
+            f"{self.table._repr_html_()}"
+            f"<p>Deviance of the good fits: median {goodness} σ from a right model's.</p>"
             f"<table><caption>Camera spectrum</caption>{body}</table>"
         )
 
@@ -204,6 +207,7 @@ class _State:
     """What is known about all pixels while the fit goes on."""
 
     parameters: FloatArray
+    variance: FloatArray
     covariance: FloatArray
     deviance: FloatArray
     goodness: FloatArray
@@ -220,7 +224,8 @@ class _State:
         parameters[:, 0], parameters[:, 1] = start.gain, start.offset
         return cls(
             parameters=parameters,
-            covariance=np.full((n, 2, 2), np.nan),
+            variance=np.full_like(parameters, np.nan),
+            covariance=np.full(n, np.nan),
             deviance=np.full(n, np.nan),
             goodness=np.full(n, np.nan),
             significance=np.zeros(n),
@@ -237,9 +242,9 @@ class _State:
         return GainTable(
             gain=np.where(known, self.parameters[:, 0], start.gain),
             offset=np.where(known, self.parameters[:, 1], start.offset),
-            gain_error=np.sqrt(self.covariance[:, 0, 0]),
-            offset_error=np.sqrt(self.covariance[:, 1, 1]),
-            covariance=self.covariance[:, 0, 1],
+            gain_error=np.sqrt(self.variance[:, 0]),
+            offset_error=np.sqrt(self.variance[:, 1]),
+            covariance=self.covariance,
             status=self.status,
             deviance=self.deviance,
             dof=np.where(known, channels - self.parameters.shape[1], 0).astype(np.int32),
@@ -262,10 +267,10 @@ def _checked(spectra: npt.ArrayLike, start: GainTable, lines: LineModel) -> tupl
         wanted = (block.high - block.low) / float(np.median(start.gain))
         if last - first < 0.9 * wanted - 2.0:
             raise BadArgumentError(
-                f"got {counts.shape[1]} channels, of which block {block.name!r} ({block.low}–{block.high} keV) "
-                f"finds {last - first}, expected {wanted:.0f}: the channels do not reach it on the table's scale"
+                f"got {counts.shape[1]} channels; block {block.name!r} ({block.low}–{block.high} keV) finds "
+                f"{last - first} of the {wanted:.0f} it needs: on the table's scale they do not reach it"
             )
-    bad = ~(np.isfinite(counts).all(axis=1) & (counts >= 0.0).all(axis=1))
+    bad: BoolArray = np.logical_not(np.isfinite(counts).all(axis=1) & np.all(counts >= 0.0, axis=1))
     if bad.any():
         counts = np.where(bad[:, np.newaxis], 0.0, counts)
     return counts, bad
@@ -293,12 +298,13 @@ def _fit_all(
 ) -> None:
     """Fit the usable pixels and write what came out to `state`."""
     gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
-    work = _setting(counts, gain, offset, lines, settings)
+    work = _setting(counts, gain, offset, lines, settings, chosen_tolerance(lines, settings))
     quick = fit_batch(work, gain, offset, max_iterations=3)
+    tolerance = measured_tolerance(work, quick, gain, offset)
     settled = np.isfinite(quick.deviance)
     gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
     report(0.4)
-    work = _setting(counts, gain, offset, lines, settings)
+    work = _setting(counts, gain, offset, lines, settings, tolerance)
     best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
     report(0.8)
     rival = np.full(len(counts), np.inf)
@@ -307,7 +313,8 @@ def _fit_all(
     state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
     close = rival - best.objective < settings.ambiguity
     state.status[pixels[close]] |= np.uint8(GainStatus.AMBIGUOUS)
-    state.parameters[pixels], state.covariance[pixels] = best.parameters, best.covariance
+    state.parameters[pixels], state.variance[pixels] = best.parameters, best.variance
+    state.covariance[pixels] = best.covariance
     state.deviance[pixels] = np.where(np.isfinite(best.deviance), best.deviance, np.nan)
     state.goodness[pixels] = goodness_of_fit(work, best)
     state.iterations[pixels] = best.iterations + quick.iterations
@@ -316,7 +323,12 @@ def _fit_all(
 
 
 def _setting(
-    counts: FloatArray, gain: FloatArray, offset: FloatArray, lines: LineModel, settings: GainFitSettings
+    counts: FloatArray,
+    gain: FloatArray,
+    offset: FloatArray,
+    lines: LineModel,
+    settings: GainFitSettings,
+    tolerance: FloatArray,
 ) -> Setting:
     """Windows, camera spectrum and continuum shape for given energy scales."""
     total = counts.sum(axis=1)
@@ -325,4 +337,5 @@ def _setting(
     summed = align(counts[typical], gain[typical], offset[typical], common_gain, common_offset)
     camera = fit_camera(summed, lines, common_gain, common_offset)
     windows = block_windows(lines, gain, offset, counts.shape[1])
-    return Setting(counts, windows, camera.baseline(gain, offset, counts.shape[1]), camera, settings)
+    baseline = camera.baseline(gain, offset, counts.shape[1])
+    return Setting(counts, windows, baseline, camera, settings, tolerance)

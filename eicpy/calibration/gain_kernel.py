@@ -4,8 +4,10 @@ Fisher scoring replaces the second derivatives of the log likelihood by their ex
 
     A = Σ_c ∂μ_c·∂μ_cᵀ/μ_c,   step = A⁻¹·Σ_c ∂μ_c·(n_c − μ_c)/μ_c,
 
-which needs first derivatives only and is positive definite, and whose inverse at the end is the
-covariance. A Marquardt term keeps early steps honest: a step that lowers the likelihood is shortened.
+which needs first derivatives only and is positive definite. The covariance at the end is the inverse of
+the *observed* information, −∂² ln L: with weak lines the expected one promises up to 8 % too much
+(Efron & Hinkley 1978, Biometrika 65, 457). A Marquardt term keeps early steps honest: a step that lowers
+the likelihood is shortened.
 Prior terms (a mean and a precision for each parameter, 0 for none) enter as Gaussian measurements.
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
@@ -17,12 +19,22 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from eicpy.calibration.gain_model import SMALLEST, evaluate_block
+from eicpy.calibration.gain_model import INV_SQRT_2PI, REACH, SMALLEST, evaluate_block
 
 __all__ = ["fit_pixels"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _spread(local: FloatArray, start: int, q: int, information: FloatArray) -> None:
+    """Add a block's matrix to that of all parameters (lower triangles)."""
+    for p in range(q):
+        place_p = p if p < 2 else start + p - 2
+        for r in range(p + 1):
+            place_r = r if r < 2 else start + r - 2
+            information[place_p, place_r] += local[p, r]
 
 
 @njit(cache=True, nogil=True)
@@ -63,11 +75,7 @@ def _add_block(
                 scaled = value * weight
                 for r in range(p + 1):
                     local[p, r] += scaled * row[r]
-    for p in range(q):
-        place_p = p if p < 2 else start + p - 2
-        for r in range(p + 1):
-            place_r = r if r < 2 else start + r - 2
-            information[place_p, place_r] += local[p, r]
+    _spread(local, start, q, information)
     return 2.0 * deviance
 
 
@@ -203,6 +211,132 @@ def _step(
 
 
 @njit(cache=True, nogil=True)
+def _add_bending(
+    counts: FloatArray,
+    theta: FloatArray,
+    first: int,
+    last: int,
+    start: int,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    mu: FloatArray,
+    bending: FloatArray,
+) -> None:
+    """Add Σ_c (n/μ − 1)·∂²μ of a block, lower triangle: what the lines' own second derivatives say.
+
+    Only gain, offset, σ and strengths bend the model. Of F = S·f·Φ(z) at a channel's edge,
+    F_ab = S·f·φ·(z_ab − z·z_a·z_b) with z = (gain·c + offset − E)/σ.
+    """
+    gain, offset, sigma = theta[0], theta[1], theta[start]
+    for line in range(energy.size):
+        centre = (energy[line] - offset) / gain
+        reach = REACH * sigma / gain
+        low = min(max(first, math.floor(centre - reach)), last)
+        high = max(min(last, math.ceil(centre + reach)), low)
+        place = start + 4 + group[line]
+        strength = theta[place]
+        for edge in range(low, high + 1):
+            before = counts[edge - 1] / mu[edge - 1 - first] - 1.0 if edge > low else 0.0
+            after = counts[edge] / mu[edge - first] - 1.0 if edge < high else 0.0
+            z = (gain * edge + offset - energy[line]) / sigma
+            weight = (before - after) * fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z) / sigma
+            bent = weight * strength / sigma
+            bending[0, 0] -= bent * z * edge * edge
+            bending[1, 0] -= bent * z * edge
+            bending[1, 1] -= bent * z
+            bending[start, 0] += bent * (z * z - 1.0) * edge
+            bending[start, 1] += bent * (z * z - 1.0)
+            bending[start, start] += bent * z * (2.0 - z * z)
+            bending[place, 0] += weight * edge
+            bending[place, 1] += weight
+            bending[place, start] -= weight * z
+
+
+@njit(cache=True, nogil=True)
+def _observed(
+    counts: FloatArray,
+    theta: FloatArray,
+    windows: IntArray,
+    energy: FloatArray,
+    fraction: FloatArray,
+    group: IntArray,
+    first_line: IntArray,
+    first_parameter: IntArray,
+    n_groups: IntArray,
+    baseline: FloatArray,
+    prior_precision: FloatArray,
+    mu: FloatArray,
+    jacobian: FloatArray,
+    local: FloatArray,
+    information: FloatArray,
+) -> None:
+    """Observed information −∂²ln L, lower triangle, prior terms included."""
+    n = theta.size
+    bending = np.zeros((n, n))
+    for p in range(n):
+        for r in range(n):
+            information[p, r] = 0.0
+        information[p, p] = prior_precision[p]
+    for b in range(first_parameter.size):
+        a, z = first_line[b], first_line[b + 1]
+        first, last, start = windows[b, 0], windows[b, 1], first_parameter[b]
+        evaluate_block(
+            theta, start, n_groups[b], first, last, energy[a:z], fraction[a:z], group[a:z], baseline, mu,
+            jacobian,
+        )  # fmt: skip
+        local[:] = 0.0
+        for k in range(last - first):
+            weight = counts[first + k] / (mu[k] * mu[k])
+            row = jacobian[k]
+            for p in range(6 + n_groups[b]):
+                scaled = weight * row[p]
+                if scaled != 0.0:
+                    for r in range(p + 1):
+                        local[p, r] += scaled * row[r]
+        _spread(local, start, 6 + n_groups[b], information)
+        _add_bending(
+            counts, theta, first, last, start, energy[a:z], fraction[a:z], group[a:z], mu, bending
+        )  # fmt: skip
+    for p in range(n):
+        for r in range(p + 1):
+            information[p, r] -= bending[p, r]
+
+
+@njit(cache=True, nogil=True)
+def _errors(
+    observed: FloatArray,
+    expected: FloatArray,
+    scale: FloatArray,
+    matrix: FloatArray,
+    factor: FloatArray,
+    work: FloatArray,
+    variance: FloatArray,
+) -> float:
+    """Variances of all parameters and the covariance of the first two, NaN where there is no maximum.
+
+    The observed information is preferred: with few counts it knows better how sharp this very maximum
+    is. Where it is not positive the expected one stands in.
+    """
+    n = variance.size
+    nothing = np.zeros(n)
+    if not _step(observed, nothing, 0.0, scale, matrix, factor, work) and not _step(
+        expected, nothing, 0.0, scale, matrix, factor, work
+    ):
+        return np.nan
+    covariance = np.nan
+    unit = np.zeros(n)
+    for p in range(n):
+        unit[:] = 0.0
+        unit[p] = scale[p]
+        _solve(factor, unit, work)
+        variance[p] = work[p] * scale[p]
+        if p == 1:
+            covariance = work[0] * scale[0]
+    return covariance
+
+
+@njit(cache=True, nogil=True)
 def _fit_one(
     counts: FloatArray,
     theta: FloatArray,
@@ -220,9 +354,9 @@ def _fit_one(
     upper: FloatArray,
     max_iterations: int,
     tolerance: float,
-    covariance: FloatArray,
-) -> tuple[float, float, int, bool]:
-    """Fit one pixel in place; deviance, penalised deviance, iterations, converged."""
+    variance: FloatArray,
+) -> tuple[float, float, float, int, bool]:
+    """Fit one pixel in place; covariance, deviance, penalised deviance, iterations, converged."""
     n = theta.size
     longest = 0
     widest = 0
@@ -266,19 +400,15 @@ def _fit_one(
             damping = max(10.0 * damping, 1e-2)
             if damping > 1e8:
                 break
-    if objective < np.inf and _step(information, score, 0.0, scale, matrix, factor, step):
-        unit = np.zeros(n)
-        column = np.empty(n)
-        for p in range(2):
-            unit[:] = 0.0
-            unit[p] = scale[p]
-            _solve(factor, unit, column)
-            for r in range(2):
-                covariance[r, p] = column[r] * scale[r]
-    else:
-        covariance[:] = np.nan
-        converged = False
-    return deviance, objective, iteration, converged
+    covariance = np.nan
+    variance[:] = np.nan
+    if objective < np.inf:
+        _observed(
+            counts, theta, windows, energy, fraction, group, first_line, first_parameter, n_groups, baseline,
+            prior_precision, mu, jacobian, local, information_new,
+        )  # fmt: skip
+        covariance = _errors(information_new, information, scale, matrix, factor, step, variance)
+    return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
 
 
 @njit(cache=True, nogil=True)
@@ -299,7 +429,7 @@ def fit_pixels(
     upper: FloatArray,
     max_iterations: int,
     tolerance: float,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, npt.NDArray[np.bool_]]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray, npt.NDArray[np.bool_]]:
     """Fit many pixels, each for itself.
 
     Parameters
@@ -326,18 +456,19 @@ def fit_pixels(
     Returns
     -------
     tuple
-        Parameters (n_pixels, n_parameters); covariance of gain and offset (n_pixels, 2, 2); deviance;
-        deviance with the prior's terms; iterations; whether it converged.
+        Parameters and their variances, both (n_pixels, n_parameters); covariance of gain and offset;
+        deviance; deviance with the prior's terms; iterations; whether it converged.
     """
     n_pixels = counts.shape[0]
     fitted = theta.copy()
-    covariance = np.empty((n_pixels, 2, 2))
+    variance, covariance = np.empty_like(theta), np.empty(n_pixels)
     deviance, objective = np.empty(n_pixels), np.empty(n_pixels)
     iterations = np.zeros(n_pixels, np.int64)
     converged = np.zeros(n_pixels, np.bool_)
     for i in range(n_pixels):
-        deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
+        covariance[i], deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
             counts[i], fitted[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups,
-            baseline[i], prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance, covariance[i],
+            baseline[i], prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance,
+            variance[i],
         )  # fmt: skip
-    return fitted, covariance, deviance, objective, iterations, converged
+    return fitted, variance, covariance, deviance, objective, iterations, converged

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-__all__ = ["SMALLEST", "deviance_sums", "evaluate_block", "predict"]
+__all__ = ["INV_SQRT_2PI", "REACH", "SMALLEST", "deviance_sums", "evaluate_block", "predict"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -78,8 +78,8 @@ def evaluate_block(
     for line in range(energy.size):
         centre = (energy[line] - offset) / gain
         reach = REACH * sigma / gain
-        low = min(max(first, int(math.floor(centre - reach))), last)
-        high = max(min(last, int(math.ceil(centre + reach))), low)
+        low = min(max(first, math.floor(centre - reach)), last)
+        high = max(min(last, math.ceil(centre + reach)), low)
         if high == low:
             continue
         column = 6 + group[line]

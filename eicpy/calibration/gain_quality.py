@@ -78,7 +78,8 @@ class PassFraction:
     all_energies
         Share of pixels within it at all energies.
     error
-        Error of each pixel: actual where the truth is known, 1 σ otherwise; keV, shape (n_energies, n_pixels).
+        Error of each pixel, keV: actual where the truth is known, 1 σ otherwise; shape
+        (n_energies, n_pixels).
     against
         ``truth`` or ``statistical error``.
     """
@@ -193,8 +194,9 @@ class GainChange:
             for E, c in zip(self.energies, self.energy, strict=True)
         )
         return (
-            "<table><caption>Change of the energy scale</caption><tr><th>energy (keV)</th><th>median (eV)</th>"
-            f"<th>scatter (eV)</th></tr>{rows}</table><p>{int(self.outlier.sum())} pixels stand out.</p>"
+            "<table><caption>Change of the energy scale</caption>"
+            f"<tr><th>energy (keV)</th><th>median (eV)</th><th>scatter (eV)</th></tr>{rows}"
+            f"</table><p>{int(self.outlier.sum())} pixels stand out.</p>"
         )
 
 

@@ -17,7 +17,9 @@ class GainFitSettings(BaseModel):
     reach
         Largest relative change of a gain that the search looks for.
     strength_tolerance, width_tolerance
-        How far, relative and 1 σ, a pixel's strengths and widths may lie from the camera's; None: any.
+        How far at most, relative and 1 σ, a pixel's strengths and widths may lie from the camera's; on a
+        plane of 200 pixels and more the plane's own scatter is measured and used instead, where smaller.
+        None: any.
     ambiguity
         Two energy scales count as equally good when their 2·ln L differ by less than this.
     deviance_gate
@@ -38,7 +40,7 @@ class GainFitSettings(BaseModel):
     reach: float = Field(default=0.05, gt=0, lt=0.3)
     strength_tolerance: float | None = Field(default=0.5, gt=0)
     width_tolerance: float | None = Field(default=0.2, gt=0)
-    ambiguity: float = Field(default=2.0, ge=0)
+    ambiguity: float = Field(default=4.0, ge=0)
     deviance_gate: float = Field(default=6.0, gt=0)
     outlier_gate: float = Field(default=6.0, gt=0)
     max_iterations: int = Field(default=60, gt=0)

@@ -107,7 +107,7 @@ class GainTable:
             object.__setattr__(self, "deviance", np.full(n, np.nan))
             object.__setattr__(self, "dof", np.zeros(n, np.int32))
         for name, dtype in _COLUMNS.values():
-            values = np.asarray(getattr(self, name), dtype=dtype)
+            values: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=dtype)
             if values.shape != (n,):
                 raise BadArgumentError(
                     f"got {name} of shape {values.shape}, expected ({n},): one value for each pixel"
@@ -183,7 +183,8 @@ class GainTable:
     @property
     def good(self) -> npt.NDArray[np.bool_]:
         """Pixels whose entry was fitted on the table's own data, shape (n_pixels,)."""
-        return self.status == GainStatus.GOOD
+        good: npt.NDArray[np.bool_] = self.status == np.uint8(GainStatus.GOOD)
+        return good
 
     def counts_by_status(self) -> dict[str, int]:
         """How many pixels carry each bit of :class:`GainStatus` (GOOD: none)."""

@@ -16,11 +16,23 @@ from eicpy.calibration.gain_start import StartingScales
 from eicpy.calibration.lines import LineModel
 from eicpy.calibration.poisson import LOG_LOW, LOG_STEP, moment_table
 
-__all__ = ["PixelFits", "Setting", "fit_batch", "goodness_of_fit", "kernel_arguments", "try_candidate"]
+__all__ = [
+    "PixelFits",
+    "Setting",
+    "chosen_tolerance",
+    "fit_batch",
+    "goodness_of_fit",
+    "measured_tolerance",
+    "try_candidate",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+PLANE_MINIMUM = 200  # pixels, below which the plane does not tell how much pixels differ
+ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
+SMALLEST_TOLERANCE = 0.05  # relative; the camera's own values are not trusted further
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,9 @@ class Setting:
     camera
         The camera's spectrum.
     settings
-        Tolerances.
+        What was chosen.
+    tolerance
+        How far each parameter may lie from the camera's, relative and 1 σ; inf: any. Shape (n_parameters,).
     """
 
     counts: FloatArray
@@ -46,11 +60,17 @@ class Setting:
     baseline: FloatArray
     camera: CameraSpectrum
     settings: GainFitSettings
+    tolerance: FloatArray
 
     def subset(self, pixels: IntArray) -> "Setting":
         """The same for some of the pixels."""
         return Setting(
-            self.counts[pixels], self.windows[pixels], self.baseline[pixels], self.camera, self.settings
+            self.counts[pixels],
+            self.windows[pixels],
+            self.baseline[pixels],
+            self.camera,
+            self.settings,
+            self.tolerance,
         )
 
 
@@ -59,24 +79,12 @@ class PixelFits:
     """Outcome of the kernel; arrays over pixels, as :func:`eicpy.calibration.gain_kernel.fit_pixels` says."""
 
     parameters: FloatArray
+    variance: FloatArray
     covariance: FloatArray
     deviance: FloatArray
     objective: FloatArray
     iterations: IntArray
     converged: BoolArray
-
-
-def kernel_arguments(lines: LineModel) -> tuple[Any, ...]:
-    """The line arrays in the order in which kernels take them."""
-    arrays = lines.arrays()
-    return (
-        arrays.energy,
-        arrays.fraction,
-        arrays.group,
-        arrays.first_line,
-        arrays.first_parameter,
-        arrays.n_groups,
-    )
 
 
 def fit_batch(
@@ -100,26 +108,19 @@ def fit_batch(
     max_iterations
         Instead of the setting.
     """
-    settings, lines = work.settings, work.camera.lines
-    arrays = lines.arrays()
+    settings = work.settings
     guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)
-    precision = np.zeros_like(guess)
-    for first, n_groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
-        if settings.width_tolerance is not None:
-            precision[:, first] = 1.0 / (settings.width_tolerance * guess[:, first]) ** 2
-        if settings.strength_tolerance is not None:
-            strengths = slice(first + 4, first + 4 + n_groups)
-            floor = 1e-6 * np.maximum(guess[:, first + 1 : first + 2], 1e-3)
-            precision[:, strengths] = (settings.strength_tolerance * guess[:, strengths] + floor) ** -2
+    precision = (work.tolerance * np.maximum(np.abs(guess), 1e-6)) ** -2.0
+    arrays = work.camera.lines.arrays()
     lower, upper = parameter_bounds(guess, arrays)
     theta = guess if start is None else np.where(np.isfinite(start), start, guess)
-    line_arrays = kernel_arguments(lines)
 
     def run(part: slice) -> tuple[Any, ...]:
         result: tuple[Any, ...] = fit_pixels(
-            work.counts[part], theta[part], work.windows[part], *line_arrays, work.baseline[part],
-            guess[part], precision[part], lower[part], upper[part],
-            max_iterations or settings.max_iterations, settings.tolerance,
+            work.counts[part], theta[part], work.windows[part], arrays.energy, arrays.fraction, arrays.group,
+            arrays.first_line, arrays.first_parameter, arrays.n_groups, work.baseline[part], guess[part],
+            precision[part], lower[part], upper[part], max_iterations or settings.max_iterations,
+            settings.tolerance,
         )  # fmt: skip
         return result
 
@@ -129,6 +130,48 @@ def fit_batch(
     with ThreadPoolExecutor(settings.threads) as pool:
         parts = list(pool.map(run, [slice(a, b) for a, b in pairwise(bounds)]))
     return PixelFits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def chosen_tolerance(lines: LineModel, settings: GainFitSettings) -> FloatArray:
+    """Tolerance of each parameter before the plane was looked at, shape (n_parameters,)."""
+    arrays = lines.arrays()
+    tolerance = np.full(arrays.n_parameters, np.inf)
+    for first, n_groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
+        tolerance[first] = settings.width_tolerance or np.inf
+        tolerance[first + 4 : first + 4 + n_groups] = settings.strength_tolerance or np.inf
+    return tolerance
+
+
+def measured_tolerance(work: Setting, fits: PixelFits, gain: FloatArray, offset: FloatArray) -> FloatArray:
+    """Tolerance of each parameter from how much pixels really differ.
+
+    Fitted values scatter around the camera's because pixels differ and because counts are few; the
+    second part is known. What remains, with a floor, is how far a pixel may lie from the camera.
+
+    Parameters
+    ----------
+    work, fits, gain, offset
+        A fit with the tolerances of `work`, and where it started.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_parameters,); not above the tolerances of `work`, which stay where pixels are too few.
+    """
+    usable = np.isfinite(fits.variance).all(axis=1)
+    if np.count_nonzero(usable) < PLANE_MINIMUM:
+        return work.tolerance
+    guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)[usable]
+    tolerance = work.tolerance.copy()
+    for p in np.flatnonzero(np.isfinite(tolerance)):
+        held = tolerance[p] ** -2
+        information = np.maximum(guess[:, p] ** 2 / fits.variance[usable, p] - held, 1e-3 * held)
+        posterior = fits.parameters[usable, p] / guess[:, p] - 1.0
+        own = posterior * (1.0 + held / information)
+        scatter = ROBUST_SIGMA * np.median(np.abs(own - np.median(own)))
+        real = float(scatter**2 - np.median(1.0 / information))
+        tolerance[p] = min(tolerance[p], np.sqrt(max(real, 0.0) + SMALLEST_TOLERANCE**2))
+    return tolerance
 
 
 def try_candidate(
@@ -153,13 +196,14 @@ def try_candidate(
     if not chosen.size:
         return
     other = fit_batch(work.subset(chosen), scales.gain[candidate, chosen], scales.offset[candidate, chosen])
-    apart = _apart(best.parameters[chosen], other.parameters, best.covariance[chosen], work.camera.lines)
+    apart = _apart(best, chosen, other.parameters, work.camera.lines)
     usable = other.converged & np.isfinite(other.objective)
     better = usable & (~best.converged[chosen] | (other.objective < best.objective[chosen] - 1e-6))
     loser = np.where(better, best.objective[chosen], np.where(usable, other.objective, np.inf))
     rival[chosen] = np.where(apart, np.minimum(rival[chosen], loser), rival[chosen])
     winners = chosen[better]
     best.parameters[winners] = other.parameters[better]
+    best.variance[winners] = other.variance[better]
     best.covariance[winners] = other.covariance[better]
     best.deviance[winners] = other.deviance[better]
     best.objective[winners] = other.objective[better]
@@ -167,26 +211,28 @@ def try_candidate(
     best.iterations[chosen] += other.iterations
 
 
-def _apart(one: FloatArray, two: FloatArray, covariance: FloatArray, lines: LineModel) -> BoolArray:
+def _apart(best: PixelFits, chosen: IntArray, other: FloatArray, lines: LineModel) -> BoolArray:
     """Whether two energy scales differ by more than twice their error at either end of the lines."""
-    apart = np.zeros(len(one), np.bool_)
+    scale, variance = best.parameters[chosen], best.variance[chosen]
+    apart = np.zeros(chosen.size, np.bool_)
     for E in (lines.blocks[0].low, lines.blocks[-1].high):
-        channel = (E - one[:, 1]) / one[:, 0]
-        moved = (two[:, 0] - one[:, 0]) * channel + two[:, 1] - one[:, 1]
-        variance = (
-            channel**2 * covariance[:, 0, 0] + 2.0 * channel * covariance[:, 0, 1] + covariance[:, 1, 1]
-        )
-        apart |= moved**2 > 4.0 * variance
+        channel = (E - scale[:, 1]) / scale[:, 0]
+        moved = (other[:, 0] - scale[:, 0]) * channel + other[:, 1] - scale[:, 1]
+        error = channel**2 * variance[:, 0] + 2.0 * channel * best.covariance[chosen] + variance[:, 1]
+        apart |= moved**2 > 4.0 * error
     return apart
 
 
 def goodness_of_fit(work: Setting, fits: PixelFits) -> FloatArray:
     """Deviance in standard deviations from what a right model has, shape (n_pixels,)."""
+    arrays = work.camera.lines.arrays()
     sums = deviance_sums(
-        fits.parameters, work.windows, *kernel_arguments(work.camera.lines), work.baseline, moment_table(),
-        LOG_LOW, LOG_STEP,
+        fits.parameters, work.windows, arrays.energy, arrays.fraction, arrays.group, arrays.first_line,
+        arrays.first_parameter, arrays.n_groups, work.baseline, moment_table(), LOG_LOW, LOG_STEP,
     )  # fmt: skip
-    free = fits.parameters.shape[1]
+    # a parameter that its tolerance holds takes no degree of freedom from the deviance
     with np.errstate(invalid="ignore", divide="ignore"):
+        held = fits.variance / (work.tolerance * fits.parameters) ** 2
+        free = np.sum(1.0 - np.clip(held, 0.0, 1.0), axis=1)
         goodness: FloatArray = (fits.deviance + free - sums[:, 0]) / np.sqrt(sums[:, 1])
     return goodness
