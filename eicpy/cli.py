@@ -1,0 +1,418 @@
+"""The command ``eic``: a thin door to each room of the house.
+
+Nothing is computed here. Every command imports its room when it is called, so that ``eic --help``
+answers at once. The exit status tells a script what happened: 0 clean, 1 something was lost or damaged
+(the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from eicpy.errors import BadArgumentError, EicpyError, ExitCode
+from eicpy.settings import Settings
+
+__all__ = ["main"]
+
+_log = logging.getLogger("eicpy")
+_FILE = click.Path(path_type=Path)
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+
+
+class _Main(click.Group):
+    """The group of all commands; turns the package's errors into a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except EicpyError as error:
+            click.echo(f"eic: {error}", err=True)
+            ctx.exit(int(error.exit_code))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"eic: {where}{error.strerror or error}", err=True)
+            ctx.exit(int(ExitCode.FAILED))
+
+
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="eicpy", prog_name="eic")
+@click.option("-v", "--verbose", count=True, help="Tell more; twice for everything.")
+@click.option(
+    "--home",
+    type=_FILE,
+    envvar="EIC_HOME",
+    show_envvar=True,
+    help="Folder that holds everything of this set-up.  [default: your user data folder]",
+)
+@click.pass_context
+def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
+    """From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
+
+    \b
+    A first evening:
+      eic simulate demo                     a night of packets, with the truth beside them
+      eic ingest FILE --instrument eclairs  keep them in the archive
+      eic night --instrument eclairs        calibrate, monitor, write the reports
+      eic dashboards                        look at them in a browser
+
+    Exit status: 0 clean; 1 something was lost or damaged, the good part is kept; 2 the call was wrong;
+    3 it failed.
+    """
+    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    url = os.environ.get("EIC_DATABASE_URL")
+    ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
+
+
+def _instrument_option(*, required: bool = True) -> Callable[[Any], Any]:
+    return click.option(
+        "--instrument", "-i", required=required, metavar="NAME",
+        help="Detector, for example eclairs or meddea (a folder of eicpy/instruments).",
+    )  # fmt: skip
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--checksum",
+    type=click.Choice(["auto", "none", "crc16", "xor16", "iso16"]),
+    default="auto",
+    show_default=True,
+    help="Checksum of the packets; auto decides for each APID from the data and says so.",
+)
+@click.option("--instrument", "-i", metavar="NAME", help="Use the packet headers of this detector.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
+@click.pass_context
+def packets(
+    ctx: click.Context, files: tuple[Path, ...], checksum: str, instrument: str | None, *, as_json: bool
+) -> None:
+    """Tell what is in any file of CCSDS packets, without any definition.
+
+    APIDs, counts, times; what is lost, duplicated, out of order, damaged, foreign.
+    Exit status 0 clean, 1 something is lost or damaged, 2 bad arguments.
+    """
+    from eicpy.instruments import load
+    from eicpy.packets import inspect_file
+
+    headers = load(instrument).headers if instrument else None
+    worst = ExitCode.CLEAN
+    for file in files:
+        report = inspect_file(file, checksum=checksum, headers=headers)
+        click.echo(json.dumps(report.to_dict()) if as_json else str(report))
+        worst = max(worst, ExitCode.CLEAN if report.clean else ExitCode.BAD_DATA)
+    ctx.exit(int(worst))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=_FILE)
+@_instrument_option()
+@click.option("--comment", default="", help="A note kept with each run.")
+@click.pass_context
+def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str, comment: str) -> None:
+    """Keep files of packets in the run archive, each content once.
+
+    The bytes are kept exactly as they are; a file that is already there is recognised by its content.
+    Can be interrupted at any moment and called again.
+    """
+    from eicpy.pipeline import ingest as ingest_files
+
+    with _Progress("ingest") as progress:
+        outcomes = ingest_files(files, instrument, ctx.obj, comment=comment, progress=progress)
+    ctx.exit(int(_tell(outcomes)))
+
+
+@main.command()
+@click.argument("inbox", type=_FILE)
+@_instrument_option()
+@click.option("--interval", default=5.0, show_default=True, help="Seconds between two looks.")
+@click.option("--once", is_flag=True, help="Take what is there and end.")
+@click.pass_context
+def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, once: bool) -> None:
+    """Ingest every file dropped into a folder, once, whatever happens in between.
+
+    Files are left where they are. A file still being written is taken when it stops growing.
+    Ends with Ctrl-C.
+    """
+    from eicpy.pipeline import watch as watch_folder
+
+    worst = ExitCode.CLEAN
+    for outcomes in watch_folder(inbox, instrument, ctx.obj, interval=interval, once=once):
+        worst = max(worst, _tell(outcomes))
+    ctx.exit(int(worst))
+
+
+@main.command()
+@_instrument_option()
+@click.option("--from", "start", type=click.DateTime(_DATES), help="Begin, UTC.  [default: the first data]")
+@click.option("--to", "stop", type=click.DateTime(_DATES), help="End, UTC.  [default: the last data]")
+@click.option("--redo", is_flag=True, help="Repeat what was done before.")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, for example tcp://host:8786.")
+@click.option("--workers", type=click.IntRange(0), help="Processes; 0 works in this one.  [default: by cores]")
+@click.pass_context
+def night(
+    ctx: click.Context,
+    instrument: str,
+    start: datetime | None,
+    stop: datetime | None,
+    *,
+    redo: bool,
+    scheduler: str | None,
+    workers: int | None,
+) -> None:
+    """Calibrate, monitor and report one night, or every day of an interval.
+
+    Takes the runs of the archive, writes products, reports and the index page. What was done before is
+    not done again: a second call with nothing new says so and ends. It can be stopped at any moment;
+    the next call continues. Without --from and --to every day with data is worked on.
+
+    Exit status: 0 clean, or nothing new; 1 finished, but packets were lost or damaged (the report says
+    which); 2 bad arguments; 3 a task or a report failed, the others are kept.
+    """
+    from eicpy.pipeline import run_nights
+
+    with _Progress("night") as progress:
+        outcomes = run_nights(
+            instrument, _utc(start), _utc(stop), ctx.obj, redo=redo, scheduler=scheduler, workers=workers,
+            progress=progress,
+        )  # fmt: skip
+    for outcome in outcomes:
+        click.echo(outcome.summary)
+    if not outcomes:
+        click.echo(f"{instrument}: no data in the archive in this interval; 'eic ingest' brings some")
+    else:
+        click.echo(f"All nights: {(ctx.obj.reports / 'index.html').as_uri()}")
+    ctx.exit(int(max((o.exit_code for o in outcomes), default=ExitCode.CLEAN)))
+
+
+@main.command()
+@click.argument("notebook", type=_FILE)
+@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Repeat for more.")
+@click.option("--out", type=_FILE, help="Folder of the report.  [default: under reports/notebooks]")
+@click.option("--timeout", default=1800, show_default=True, help="Seconds a cell may take.")
+@click.pass_context
+def report(ctx: click.Context, notebook: Path, pairs: Sequence[str], out: Path | None, timeout: int) -> None:
+    """Run one notebook and leave its report: page, executed notebook, record.
+
+    NOTEBOOK is a file, or the name of a nightly one (monitoring, gain). Names and types of the
+    parameters are checked before the kernel starts.
+    """
+    from eicpy.pipeline import notebook_report
+
+    outcome = notebook_report(notebook, _pairs(pairs), ctx.obj, folder=out, timeout=timeout)
+    click.echo(f"{outcome.title}: {outcome.status} in {outcome.seconds:.0f} s: {outcome.page.as_uri()}")
+    if outcome.status == "failed":
+        click.echo(f"eic: {outcome.message}", err=True)
+        ctx.exit(int(ExitCode.FAILED))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="TABLE…", type=_FILE)
+@click.option("--comment", default="", help="Why.")
+@click.option("--by", default="", help="Who.  [default: your user name]")
+@click.pass_context
+def accept(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -> None:
+    """Accept calibration tables that a night proposed (file name or path of AUX-…-PIX-CAL-….fits).
+
+    The nights that follow use the last accepted table.
+    """
+    _decide(ctx.obj, files, accepted=True, by=by, comment=comment)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="TABLE…", type=_FILE)
+@click.option("--comment", default="", help="Why.")
+@click.option("--by", default="", help="Who.  [default: your user name]")
+@click.pass_context
+def reject(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -> None:
+    """Reject calibration tables that a night proposed; they are kept, and not used."""
+    _decide(ctx.obj, files, accepted=False, by=by, comment=comment)
+
+
+@main.command()
+@click.argument("name", default="demo")
+@click.option("--duration", type=float, help="Seconds of data.  [default: of the ready-made night]")
+@click.option("--start", type=click.DateTime(_DATES), help="Begin, UTC.")
+@click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")
+@click.option("--config", type=_FILE, help="JSON file of a simulation of your own; NAME is then ignored.")
+@click.option("--out", type=_FILE, help="Folder.  [default: simulated/NAME in the home folder]")
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    name: str,
+    duration: float | None,
+    start: datetime | None,
+    seed: int | None,
+    config: Path | None,
+    out: Path | None,
+) -> None:
+    """Simulate packets of the ECLAIRs camera, with the truth kept beside them.
+
+    NAME is a ready-made night: demo (three hours with a burst, the Crab, an SAA passage, excursions, a
+    little loss and damage), quiet (an hour of background), day (24 hours like demo).
+    """
+    from eicpy.pipeline.simulated import simulation_config
+    from eicpy.simulation import simulate as run_simulation
+
+    chosen = simulation_config(name, config, duration=duration, start=_utc(start), seed=seed)
+    with _Progress("simulate") as progress:
+        made = run_simulation(chosen, out or ctx.obj.home / "simulated" / chosen.name, progress=progress)
+    click.echo(f"{made.packets_file}")
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
+@click.option("--rate", type=float, help="Bytes per second.  [default: as fast as it goes]")
+@click.pass_context
+def send(ctx: click.Context, file: Path, address: str, rate: float | None) -> None:
+    """Send a file of packets over TCP, as a test bench or a ground station would."""
+    from eicpy.acquisition import send as send_file
+
+    host, port = _address(address)
+    sent = send_file(file, host, port, rate=rate)
+    click.echo(f"{sent} bytes sent to {host}:{port}")
+    ctx.exit(int(ExitCode.CLEAN))
+
+
+@main.command()
+@_instrument_option()
+@click.option("--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port alone, on the address of --listen.")
+@click.option("--once", is_flag=True, help="End with the first connection.")
+@click.option("--port-file", type=_FILE, help="Write the port into this file once it listens.")
+@click.pass_context
+def receive(
+    ctx: click.Context, instrument: str, listen: str, port: int | None, *, once: bool, port_file: Path | None
+) -> None:
+    """Receive packets over TCP into the run archive, one run for each connection.
+
+    Bytes are in the archive before anything else sees them. Prints the address it listens on, ends
+    with Ctrl-C, or after the first connection with --once. A script waits for --port-file to appear.
+    """
+    from eicpy.pipeline.reception import receive as receive_runs
+
+    host, listened = _address(listen)
+    for line in receive_runs(
+        instrument, ctx.obj, host, listened if port is None else port, once=once, port_file=port_file
+    ):
+        click.echo(line)
+
+
+@main.command()
+@click.option("--port", default=8866, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--no-reports", is_flag=True, help="Serve the dashboards alone.")
+@click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
+@click.pass_context
+def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser: bool) -> None:
+    """Serve the dashboards and the reports on this machine, and print their addresses.
+
+    Only this machine can reach them. Ends with Ctrl-C.
+    """
+    from eicpy.dashboard import serve
+
+    serve(ctx.obj, port=port, reports=not no_reports, open_browser=open_browser)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def benchmark(arguments: Sequence[str]) -> None:
+    """Measure speed and memory beside the peers; needs a clone of the project.
+
+    ARGUMENTS go to benchmarks/run.py; 'eic benchmark --help-run' tells which.
+    """
+    import subprocess
+
+    script = Path(__file__).parents[1] / "benchmarks" / "run.py"
+    if not script.is_file():
+        raise BadArgumentError(f"{script} does not exist; the benchmarks come with a clone, not with the package")
+    given = ["--help" if a == "--help-run" else a for a in arguments]
+    sys.exit(subprocess.run([sys.executable, str(script), *given], check=False).returncode)  # noqa: S603, our own script
+
+
+class _Progress:
+    """Progress of long work: a bar on a terminal, a plain line every ten seconds elsewhere."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+        self._task: Any = None
+        self._last = 0.0
+
+    def __enter__(self) -> "_Progress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+                TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._bar.start()
+            self._task = self._bar.add_task(self._title, total=None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: float, total: float, what: str = "") -> None:
+        """Tell that `done` of `total` is done."""
+        import time
+
+        text = f"{self._title}: {what}" if what else self._title
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=text)
+        elif time.monotonic() - self._last > 10.0 or done >= total:
+            self._last = time.monotonic()
+            share = 100.0 * done / total if total else 100.0
+            click.echo(f"{datetime.now(UTC):%H:%M:%S} {text} {share:.0f} %", err=True)
+
+
+def _tell(outcomes: Iterable[Any]) -> ExitCode:
+    """Print one line for each file; give the worst exit code."""
+    worst = ExitCode.CLEAN
+    for outcome in outcomes:
+        click.echo(outcome.summary)
+        worst = max(worst, outcome.exit_code)
+    return worst
+
+
+def _decide(settings: Settings, files: Iterable[Path], *, accepted: bool, by: str, comment: str) -> None:
+    import getpass
+
+    from eicpy.pipeline import decide
+
+    for file in files:
+        click.echo(decide(file, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment))
+
+
+def _utc(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _pairs(pairs: Iterable[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals or not name:
+            _usage(f"got parameter {name!r}, expected NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        _usage(f"got address {text!r}, expected HOST:PORT such as 127.0.0.1:5000")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _usage(message: str) -> NoReturn:
+    raise BadArgumentError(message)
+

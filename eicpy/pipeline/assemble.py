@@ -1,0 +1,194 @@
+"""From the sums of the segments to the products of the night."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from eicpy.acquisition import SpectraColumns
+from eicpy.calibration import GainTable, LineModel, PixelStatus, fit_gain, pixel_status
+from eicpy.events import GoodTimeIntervals, LightCurve, band_columns
+from eicpy.instruments import Instrument
+from eicpy.pipeline.decisions import GAIN_CARD, gain_columns
+from eicpy.pipeline.photon_task import STEP, PhotonSums
+from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
+
+__all__ = ["NightSums", "Publisher"]
+
+Array = npt.NDArray[Any]
+
+
+class NightSums:
+    """The sums of all segments, added one at a time so that memory does not grow with their number.
+
+    Parameters
+    ----------
+    instrument
+        The detector.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        bands = len(instrument.energy.bands)
+        self.photons = 0
+        self.wrong = 0
+        self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
+        self.images = np.zeros((bands, instrument.pixels.count), np.int64)
+        self._curves: list[tuple[float, Array]] = []
+
+    def add(self, sums: PhotonSums) -> None:
+        """Add a segment."""
+        self.photons += sums.photons
+        self.wrong += sums.wrong
+        self.spectra += sums.spectra
+        self.images += sums.images
+        if sums.photons:
+            self._curves.append((sums.first_bin, sums.light_curve))
+
+    def light_curve(self, instrument: Instrument, gti: GoodTimeIntervals) -> LightCurve | None:
+        """Light curve of the night; None where there was no photon."""
+        if not self._curves:
+            return None
+        first = min(start for start, _ in self._curves)
+        last = max(start + STEP * counts.shape[1] for start, counts in self._curves)
+        bins = round((last - first) / STEP)
+        counts = np.zeros((len(instrument.energy.bands), bins), np.int64)
+        for start, part in self._curves:
+            at = round((start - first) / STEP)
+            counts[:, at : at + part.shape[1]] += part
+        exposure = gti.exposure_in(first + STEP * np.arange(bins + 1))
+        return LightCurve(first, STEP, instrument.energy.bands, counts, exposure)
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes the products of a night.
+
+    Parameters
+    ----------
+    instrument
+        The detector.
+    folder
+        Folder of the night.
+    night
+        Name of the night, YYYYMMDD.
+    day
+        Its date.
+    letter
+        T for simulated data, F for data from the detector.
+    provenance
+        Record that the products share.
+    """
+
+    instrument: Instrument
+    folder: Path
+    day: Any
+    letter: str
+    provenance: Provenance
+
+    def path(self, card: str, version: int = 1) -> Path:
+        """File of a product of this night."""
+        name = card_for(card, self.instrument.card_prefix)
+        return self.folder / product_file_name(name, self.day, self.letter, version)
+
+    def write(
+        self,
+        card: str,
+        tables: Mapping[str, Mapping[str, npt.ArrayLike]],
+        *,
+        version: int = 1,
+        inputs: Iterable[InputFile | Path] = (),
+        **header: Any,
+    ) -> Path:
+        """Write a product."""
+        provenance = self.provenance.with_inputs(*inputs)
+        return write_product(
+            self.path(card, version), card, tables, issuer=self.instrument, provenance=provenance, header=header
+        )
+
+    def photon_products(self, sums: NightSums, gti: GoodTimeIntervals) -> list[Path]:
+        """Write spectra, images, light curve, good time and pixel status."""
+        grid = self.instrument.pixels
+        detnum = np.arange(grid.count)
+        i, j = grid.ij(detnum)
+        live = np.full(grid.count, gti.exposure)
+        images = {f"COUNTS_{n}": counts for n, counts in enumerate(sums.images, start=1)}
+        made = [
+            self.write(
+                "ECL-QLK-SPC", {"ECL-QLK-SPC": {"DETNUM": detnum, "LIVETIME": live, "SPECTRUM": sums.spectra}}
+            ),
+            self.write(
+                "ECL-QLK-DPI",
+                {
+                    "ECL-QLK-DPI": {"DETNUM": detnum, "JDET": j, "IDET": i, "LIVETIME": live, **images},
+                    "BANDS": band_columns(self.instrument.energy.bands),
+                },
+            ),
+            self.write(
+                "ECL-GTI-CAL",
+                {
+                    "ECL-GTI-CAL-GRP": {
+                        "MEMBER_XTENSION": ["BINTABLE"],
+                        "MEMBER_NAME": ["GTICAL-TLM"],
+                        "GTI_NAME": ["TLM"],
+                    },
+                    "GTICAL-TLM": gti.to_columns(),
+                },
+            ),
+            self.pixel_status(sums, gti.exposure),
+        ]
+        curve = sums.light_curve(self.instrument, gti)
+        if curve is not None:
+            made.append(self.write("ECL-QLK-LCV", curve.to_tables(), TIMEDEL=(STEP, "s, width of a bin")))
+        return made
+
+    def pixel_status(self, sums: NightSums, exposure: float) -> Path:
+        """Write the candidates for dead, noisy and weak pixels."""
+        health = pixel_status(sums.spectra.sum(axis=1), self.instrument.pixels)
+        too_many = health.counts > health.expected
+        chance = np.clip(np.where(too_many, health.probability_high, health.probability_low), 1e-300, 1.0)
+        codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
+        return self.write(
+            "AUX-ECL-PIX-STA",
+            {
+                "AUX-ECL-PIX-STA": {
+                    "DETNUM": np.arange(len(health.status)),
+                    "STATUS": health.status,
+                    "RATE": health.counts / max(exposure, 1e-9),
+                    "EXPECTED": health.expected / max(exposure, 1e-9),
+                    "SIGNIFICANCE": norm.isf(chance) * np.where(too_many, 1.0, -1.0),
+                }
+            },
+            **codes,
+        )
+
+    def onboard_spectra(self, parts: list[SpectraColumns]) -> list[Path]:
+        """Write the spectra accumulated on board, if there are any."""
+        filled = [p for p in parts if len(p)]
+        if not filled:
+            return []
+        columns = {
+            "TIME": np.concatenate([p.time for p in filled]),
+            "DETNUM": np.concatenate([p.detnum for p in filled]),
+            "LIVETIME": np.concatenate([p.live_time for p in filled]),
+            "SPECTRUM": np.concatenate([p.counts for p in filled]),
+        }
+        return [self.write("ECL-QLK-OBS", {"ECL-QLK-OBS": columns})]
+
+    def gain_table(
+        self, spectra: Array, start: GainTable, middle: float, version: int
+    ) -> tuple[Path, GainTable]:
+        """Fit gain and offset of every pixel and write the table that is proposed."""
+        table = fit_gain(spectra, start=start, lines=LineModel.default()).table
+        columns = gain_columns(table) | {"COUNTS": spectra.sum(axis=1)}
+        path = self.write(
+            GAIN_CARD,
+            {GAIN_CARD: columns},
+            version=version,
+            inputs=[self.path("ECL-QLK-SPC")],
+            TREF=(middle, "s, middle of the data"),
+        )
+        return path, table

@@ -1,0 +1,85 @@
+"""The index page: all nights of all instruments, in one static page that needs no server.
+
+The page tells the age of the last success. It computes it in the browser from a time written into the
+page, so that a page that nobody renews grows old in plain sight instead of staying green.
+"""
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from eicpy.errors import BadDataError
+from eicpy.pipeline.record import NightRecord, now, write_atomically
+from eicpy.settings import Settings
+
+__all__ = ["night_records", "write_index"]
+
+STALE_HOURS = 36.0
+"""A night is due every day; half a day of grace before the page warns."""
+
+
+def night_records(settings: Settings) -> list[NightRecord]:
+    """Read the records of all nights of all instruments, the newest first.
+
+    A record that cannot be read is shown as a failed night, not left out.
+    """
+    records = []
+    for path in sorted(settings.home.glob("products/*/*/night.json"), reverse=True):
+        try:
+            records.append(NightRecord.read(path.parent))
+        except BadDataError as error:
+            name = path.parent.parent.name
+            records.append(
+                NightRecord(
+                    instrument=name, title=name, night=path.parent.name, start="", stop="",
+                    status="failed", message=str(error),
+                )
+            )  # fmt: skip
+    return sorted(records, key=lambda r: (r.night, r.instrument), reverse=True)
+
+
+def write_index(settings: Settings) -> Path:
+    """Write ``reports/index.html`` from the records of the nights.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    records = night_records(settings)
+    by_instrument: dict[str, list[NightRecord]] = defaultdict(list)
+    for record in records:
+        by_instrument[record.instrument].append(record)
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = lambda n: f"{n:,}".replace(",", "\u202f")
+    environment.filters["utc"] = _utc
+    page = environment.get_template("index.html.j2").render(
+        instruments=[_instrument(name, nights) for name, nights in sorted(by_instrument.items())],
+        made=now(),
+        stale_hours=STALE_HOURS,
+    )
+    path = settings.reports / "index.html"
+    write_atomically(path, page)
+    return path
+
+
+def _instrument(name: str, nights: list[NightRecord]) -> dict[str, Any]:
+    good = [n.finished for n in nights if n.status == "complete" and n.finished]
+    return {"name": name, "title": nights[0].title, "nights": nights, "last_success": max(good, default="")}
+
+
+def _utc(text: str) -> str:
+    """ISO text as a reader likes it: 2025-01-01 20:00."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return text

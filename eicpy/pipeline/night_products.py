@@ -1,0 +1,335 @@
+"""The products of a night, ready for a notebook: arrays and tables by name, nothing to open or join.
+
+A notebook of the night holds the story and the figures; what has to be read, summed or converted for
+them is here. Every method also works for a detector or a night that lacks the product: it then gives
+an empty array or table, and the figure says "no data".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.calibration import GainTable, LineModel, PixelStatus
+from eicpy.errors import BadDataError
+from eicpy.instruments import Instrument, load
+from eicpy.operations import Excursion, excursions, open_database
+from eicpy.pipeline.decisions import GAIN_CARD, read_gain
+from eicpy.pipeline.gain_text import gain_decision, gain_headline
+from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
+from eicpy.pipeline.record import NightRecord
+from eicpy.pipeline.tables import Sentence, Table
+from eicpy.products import Product, card_for, read_product, to_seconds, to_time
+from eicpy.settings import Settings
+
+__all__ = ["NightProducts"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class NightProducts:
+    """The products of a night.
+
+    Parameters
+    ----------
+    folder
+        Folder of the night.
+    record
+        What is known of the night.
+    instrument
+        The detector.
+
+    Examples
+    --------
+    ::
+
+        night = NightProducts.open()          # the latest night of this set-up
+        night.spectra.shape                   # (6400, 1024)
+    """
+
+    folder: Path
+    record: NightRecord
+    instrument: Instrument
+
+    @classmethod
+    def open(cls, folder: str | Path = "", *, instrument: str = "eclairs") -> "NightProducts":
+        """Open a night.
+
+        Parameters
+        ----------
+        folder
+            Folder of the night; empty for the latest one of `instrument` in this set-up.
+        instrument
+            Only looked at where `folder` is empty.
+
+        Raises
+        ------
+        BadDataError
+            Where there is no night.
+        """
+        if not folder:
+            place = Settings.from_environment().products(instrument)
+            found = sorted(place.glob("*/night.json"))
+            if not found:
+                raise BadDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+            folder = found[-1].parent
+        record = NightRecord.read(Path(folder))
+        return cls(Path(folder).absolute(), record, load(record.instrument))
+
+    @property
+    def settings(self) -> Settings:
+        """The set-up the night belongs to."""
+        return Settings.at(self.folder.parents[2], _database_url(self.folder.parents[2]))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Begin and end of the night, s."""
+        return to_seconds(self.record.start[:19]), to_seconds(self.record.stop[:19])
+
+    def product(self, card: str) -> Product | None:
+        """Read a product of the night, given its card (with any prefix); None where there is none."""
+        name = card_for(card, self.instrument.card_prefix)
+        found = sorted(self.folder.glob(f"{name}-*.fits"))
+        return read_product(found[-1], card) if found else None
+
+    @cached_property
+    def spectra(self) -> Array:
+        """Counts per channel (PHA) of each pixel, shape (pixels, channels)."""
+        product = self.product("ECL-QLK-SPC")
+        if product is None:
+            return np.zeros((self.instrument.pixels.count, self.instrument.energy.channels), np.int64)
+        return product.main["SPECTRUM"]
+
+    @cached_property
+    def gain_used(self) -> GainTable:
+        """Gain table with which the photons of the night were calibrated."""
+        scale = self.instrument.energy
+        nominal = GainTable.nominal(self.instrument.pixels.count, scale.gain, scale.offset)
+        file = self.record.gain_used
+        return read_gain(self.settings.home / file, self.instrument) if file else nominal
+
+    @cached_property
+    def gain_proposed(self) -> GainTable | None:
+        """Gain table that was fitted to this night; None where none was."""
+        name = card_for(GAIN_CARD, self.instrument.card_prefix)
+        found = sorted(self.folder.glob(f"{name}-*.fits"))
+        return read_gain(found[-1], self.instrument) if found else None
+
+    def energy_spectrum(self) -> tuple[Array, Array]:
+        """Spectrum of the whole camera on the nominal scale, each pixel with its own gain.
+
+        Returns
+        -------
+        edges : numpy.ndarray
+            keV, shape (channels + 1,).
+        counts : numpy.ndarray
+            Shape (channels,).
+        """
+        scale, table = self.instrument.energy, self.gain_used
+        channels = np.arange(scale.channels)
+        energy = table.gain[:, None] * (channels + 0.5) + table.offset[:, None]
+        bins = np.clip(np.floor((energy - scale.offset) / scale.gain), 0, scale.channels - 1).astype(np.int64)
+        counts = np.bincount(bins.ravel(), weights=self.spectra.ravel(), minlength=scale.channels)
+        return scale.offset + scale.gain * np.arange(scale.channels + 1), counts
+
+    def light_curve(self, step: int = 1) -> tuple[Array, dict[str, Array]]:
+        """Rates of the whole camera in the instrument's bands.
+
+        Parameters
+        ----------
+        step
+            Width of a bin, s (whole seconds).
+
+        Returns
+        -------
+        time : numpy.ndarray
+            Middle of each bin, s.
+        rates : dict
+            Counts per second by band; NaN where there was no good time.
+        """
+        product = self.product("ECL-QLK-LCV")
+        labels = self.band_labels
+        if product is None or not len(product.main):
+            return np.empty(0), {label: np.empty(0) for label in labels}
+        table = product.main
+        first = np.arange(0, len(table), step)
+        exposure = np.add.reduceat(table["EXPOSURE"], first)
+        rates = {}
+        for number, label in enumerate(labels, start=1):
+            counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
+            # a bin with less than a tenth of good time tells more about the edge than about the sky
+            good = exposure > 0.1 * step
+            rates[label] = np.where(good, counts / np.where(good, exposure, 1.0), np.nan)
+        return table["TIME"][first] + 0.5 * step, rates
+
+    def images(self) -> dict[str, Array]:
+        """Counts in the plane of the detector by band, each of shape (rows, columns), indexed [z, y]."""
+        product = self.product("ECL-QLK-DPI")
+        labels, grid = self.band_labels, self.instrument.pixels
+        if product is None:
+            return {label: np.full((grid.rows, grid.columns), np.nan) for label in labels}
+        return {
+            label: grid.image(product.main[f"COUNTS_{number}"]) for number, label in enumerate(labels, start=1)
+        }
+
+    @property
+    def band_labels(self) -> list[str]:
+        """The instrument's bands as text."""
+        return [f"{low:g}–{high:g} keV" for low, high in self.instrument.energy.bands]
+
+    @property
+    def line_energies(self) -> dict[str, float]:
+        """Fluorescence lines on which the detector is calibrated, keV by name; none for one that is not."""
+        if self.instrument.gain is None:
+            return {}
+        strongest = {
+            group: max((x for x in block.lines if x.group == group), key=lambda x: x.fraction)
+            for block in LineModel.default().blocks
+            for group in block.groups
+        }
+        return {group: line.energy for group, line in strongest.items()}
+
+    @cached_property
+    def pixel_status(self) -> dict[str, Array]:
+        """Columns of the table of pixel status; empty where there is none."""
+        product = self.product("AUX-ECL-PIX-STA")
+        return {} if product is None else product.main.columns
+
+    def status_image(self) -> Array:
+        """Status of each pixel in the plane, shape (rows, columns); NaN where nothing was judged."""
+        grid = self.instrument.pixels
+        status = self.pixel_status.get("STATUS", np.full(grid.count, np.nan))
+        return grid.image(np.where(status == PixelStatus.UNKNOWN, np.nan, status))
+
+    @property
+    def pixel_table(self) -> Table:
+        """How many pixels stand out, and the first of them by number."""
+        status = self.pixel_status.get("STATUS", np.empty(0))
+        rows = []
+        for kind in PixelStatus:
+            pixels = np.flatnonzero(status == kind)
+            shown = ", ".join(map(str, pixels[:12])) + (" …" if pixels.size > 12 else "")
+            if pixels.size and kind is not PixelStatus.GOOD:
+                rows.append((f"{int(kind)} {kind.name.lower().replace('_', ' ')}", int(pixels.size), shown))
+        return Table(("status", "pixels", "detnum"), rows, empty="No pixel stands out.")
+
+    def onboard_spectra(self) -> tuple[Array, dict[str, Array]]:
+        """Spectra accumulated on board, summed over the night.
+
+        Returns
+        -------
+        edges : numpy.ndarray
+            Of the bins, in bins: their energies are not calibrated.
+        spectra : dict
+            Counts per bin by pixel.
+        """
+        product = self.product("ECL-QLK-OBS")
+        if product is None or not len(product.main):
+            return np.zeros(1), {"none": np.empty(0)}
+        table = product.main
+        spectra = {
+            f"pixel {detnum}": table["SPECTRUM"][table["DETNUM"] == detnum].sum(axis=0)
+            for detnum in np.unique(table["DETNUM"])
+        }
+        return np.arange(table["SPECTRUM"].shape[1] + 1.0), spectra
+
+    def housekeeping(self, *, most: int = 12) -> list[ParameterSeries]:
+        """Housekeeping parameters of the night, those that left their limits first.
+
+        Parameters
+        ----------
+        most
+            How many.
+        """
+        first = list(dict.fromkeys(e.parameter for e in self.excursions))
+        return read_series(self.settings, self.instrument, self.span, first=first, most=most)
+
+    @property
+    def state_table(self) -> Table:
+        """Smallest, median and largest value of every numeric housekeeping parameter."""
+        return summarise(self.settings, self.instrument, self.span)
+
+    @cached_property
+    def excursions(self) -> list[Excursion]:
+        """Excursions of housekeeping parameters found in this night, with who handled them."""
+        with open_database(self.settings) as database:
+            return excursions(database, instrument=self.record.instrument, night=self.record.night)
+
+    @property
+    def excursion_table(self) -> Table:
+        """The excursions as a table."""
+        return Table(
+            ("level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
+            [
+                (e.level.upper(), e.parameter, _clock(e.start), _clock(e.stop), e.value, e.limit, e.unit, e.state)
+                for e in self.excursions
+            ],
+            empty="No parameter left its limits.",
+        )
+
+    @property
+    def packet_table(self) -> Table:
+        """What became of the packets of each APID."""
+        kinds = {k.apid: k.kind for k in self.instrument.packets.values()}
+        return Table(
+            ("APID", "what", "received", "lost", "duplicated", "out of order", "damaged"),
+            [
+                (apid, kinds.get(int(apid), "–"), p.received, p.lost, p.duplicated, p.out_of_order, p.damaged)
+                for apid, p in sorted(self.record.packets.items(), key=lambda item: int(item[0]))
+            ],
+            empty="No packet.",
+        )
+
+    @property
+    def skipped_table(self) -> Table:
+        """Ranges of bytes that hold no packet."""
+        return Table(("range",), [(text,) for text in self.record.skipped], empty="No foreign bytes.")
+
+    @property
+    def gain_headline(self) -> Sentence:
+        """How the gain fit went, computed from the new table."""
+        return gain_headline(self.gain_proposed, self.record)
+
+    @property
+    def gain_status_table(self) -> Table:
+        """How many pixels of the new table carry each status."""
+        counts = {} if self.gain_proposed is None else self.gain_proposed.counts_by_status()
+        return Table(("status", "pixels"), [(k, n) for k, n in counts.items() if n], empty="No new table.")
+
+    @property
+    def gain_decision(self) -> Sentence:
+        """What was decided about the new table, and how to decide."""
+        with open_database(self.settings) as database:
+            return gain_decision(database, self.record)
+
+    def _repr_html_(self) -> str:
+        r = self.record
+        facts: Mapping[str, object] = {
+            "detector": self.instrument.title,
+            "from": f"{r.start[:19]} UTC",
+            "to": f"{r.stop[:19]} UTC",
+            "good time": f"{r.exposure:.0f} s",
+            "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
+            "runs": ", ".join(map(str, r.runs)),
+            "energy scale": r.gain_used or "nominal",
+        }
+        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
+        failures = "".join(f"<li>{escape(f)}</li>" for f in r.failures)
+        warning = f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
+        return f"<p><strong>{escape(r.headline)}</strong></p>{warning}<table>{rows}</table>"
+
+
+def _clock(seconds: float) -> str:
+    return str(to_time(seconds).utc.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _database_url(home: Path) -> str | None:
+    """Address of the database, where the night belongs to the set-up of this environment."""
+    here = Settings.from_environment()
+    return here.database_url if here.home == home else None

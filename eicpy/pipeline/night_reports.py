@@ -1,0 +1,167 @@
+"""The reports of a night: which notebooks apply, and when they need to be run."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import eicpy
+from eicpy.errors import BadArgumentError
+from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
+from eicpy.pipeline.record import NightRecord, ReportRecord, now
+from eicpy.pipeline.report import ReportOutcome, run_report
+from eicpy.products import InputFile, sha256_of
+from eicpy.settings import Settings
+
+__all__ = ["make_reports", "nightly_notebook", "notebook_report"]
+
+
+def nightly_notebook(name: str) -> Path:
+    """Find a notebook of the night by its name.
+
+    They stand beside the package in a clone, inside it when it is installed; the variable
+    ``EIC_NOTEBOOKS`` names another folder.
+
+    Raises
+    ------
+    BadArgumentError
+        Where it is in none of them.
+    """
+    package = Path(eicpy.__file__).parent
+    own = os.environ.get("EIC_NOTEBOOKS")
+    folders = [Path(own)] if own else []
+    folders += [package.parent / "notebooks" / "nightly", package / "notebooks" / "nightly"]
+    for folder in folders:
+        if (folder / f"{name}.ipynb").is_file():
+            return folder / f"{name}.ipynb"
+    raise BadArgumentError(
+        f"got notebook {name!r}, expected {name}.ipynb in {' or '.join(map(str, folders))}; "
+        "set EIC_NOTEBOOKS to the folder that holds it"
+    )
+
+
+def make_reports(
+    record: NightRecord,
+    folder: Path,
+    settings: Settings,
+    database: Database,
+    *,
+    redo: bool,
+    progress: Callable[[str], None],
+) -> list[ReportRecord]:
+    """Make the reports of a night that are not there yet, or whose notebook has changed.
+
+    Parameters
+    ----------
+    record
+        The night; its reports are brought up to date.
+    folder
+        Its products.
+    settings, database
+        The set-up.
+    redo
+        Make all of them.
+    progress
+        Called with the name of each.
+
+    Returns
+    -------
+    list of ReportRecord
+        Those that were made now.
+    """
+    made = []
+    for name in _applicable(record):
+        notebook = nightly_notebook(name)
+        key = step_key("report", [record.key, sha256_of(notebook)], {"name": name, "began": record.began})
+        place = settings.reports / record.instrument / record.night / name
+        ticket = begin_step(
+            database,
+            key=key,
+            instrument=record.instrument,
+            night=record.night,
+            name=f"report {name}",
+            redo=redo or not (place / "report.html").is_file(),
+        )
+        if not ticket.todo:
+            continue
+        progress(f"report {name}")
+        outcome = _run(notebook, record, folder, place, settings)
+        entry = _entry(name, outcome, settings)
+        state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
+        finish_step(database, key, state, message=outcome.message, products=[outcome.page])
+        record.reports = [r for r in record.reports if r.notebook != name] + [entry]
+        made.append(entry)
+    return made
+
+
+def _applicable(record: NightRecord) -> list[str]:
+    return ["monitoring", "gain"] if record.gain and record.gain.product else ["monitoring"]
+
+
+def _run(
+    notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
+) -> ReportOutcome:
+    # photons are many and large, and no report reads them: their hashes are in the catalogue
+    inputs = [folder / n for n in record.products if "-EVT-CAL-" not in n]
+    return run_report(
+        notebook,
+        {"folder": str(folder), "instrument": record.instrument},
+        place,
+        assets=settings.reports / "assets",
+        index=settings.reports / "index.html",
+        inputs=[InputFile.of(p, "product") for p in inputs],
+        simulated=record.simulated,
+    )
+
+
+def _entry(name: str, outcome: ReportOutcome, settings: Settings) -> ReportRecord:
+    return ReportRecord(
+        notebook=name,
+        title=outcome.title,
+        status=outcome.status,
+        page=outcome.page.relative_to(settings.reports).as_posix(),
+        finished=now(),
+        message=outcome.message,
+    )
+
+
+def notebook_report(
+    notebook: Path,
+    parameters: dict[str, str],
+    settings: Settings,
+    *,
+    folder: Path | None = None,
+    timeout: int = 1800,
+) -> ReportOutcome:
+    """Run any notebook from the command line, with a row in the ledger.
+
+    Parameters
+    ----------
+    notebook
+        A file, or the name of a nightly one.
+    parameters
+        Values as text.
+    settings
+        The set-up.
+    folder
+        Where the report goes; by default ``reports/notebooks/<name>/<time>``.
+    timeout
+        Longest time a cell may take, s.
+    """
+    path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
+    stamp = now()[:19].replace("-", "").replace(":", "")
+    place = folder or settings.reports / "notebooks" / path.stem / stamp
+    shared = place.absolute().is_relative_to(settings.reports)
+    outcome = run_report(
+        path,
+        parameters,
+        place,
+        assets=settings.reports / "assets" if shared else None,
+        mode="text",
+        timeout=timeout,
+    )
+    key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
+    with open_database(settings) as database:
+        begin_step(database, key=key, instrument="", night="", name=f"report {path.stem}", redo=True)
+        state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
+        finish_step(database, key, state, message=outcome.message, products=[outcome.page])
+    return outcome

@@ -1,0 +1,145 @@
+"""The parameters of a notebook, checked before a kernel starts.
+
+papermill accepts unknown names and wrong types without a word: a misspelt parameter gives a report of
+the default, and nobody notices. Here the cell tagged ``parameters`` is the declaration: each line is
+an annotated assignment of a literal (``night: str = ""``), from which a strict pydantic model is made
+that forbids anything else. So the defaults live in one place, the notebook, and anyone who opens it
+in JupyterLab sees them.
+"""
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import nbformat
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from eicpy.errors import BadArgumentError, BadDataError
+
+__all__ = ["check_parameters", "parameter_model", "read_notebook"]
+
+_TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "None": None}
+
+
+class _Parameters(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook of format 4.
+
+    Raises
+    ------
+    BadArgumentError
+        Where there is no such file.
+    BadDataError
+        Where the file is not a notebook.
+    """
+    if not path.is_file():
+        raise BadArgumentError(f"got notebook {path}, which does not exist; expected the path of an .ipynb file")
+    try:
+        return nbformat.read(path, as_version=4)
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError) as error:
+        raise BadDataError(
+            f"got {type(error).__name__}, expected a notebook of format 4",
+            file=path,
+            advice="open and save it in JupyterLab",
+        ) from error
+
+
+def parameter_model(path: Path) -> type[BaseModel]:
+    """Make the model of a notebook's parameters from its cell tagged ``parameters``.
+
+    Parameters
+    ----------
+    path
+        The notebook.
+
+    Returns
+    -------
+    type
+        A pydantic model: strict types, no other names, the notebook's defaults.
+
+    Raises
+    ------
+    BadDataError
+        Where a line of the cell is not an annotated assignment of a literal.
+    """
+    cells = [c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", ())]
+    if len(cells) > 1:
+        raise BadDataError(f"got {len(cells)} cells tagged 'parameters', expected at most one", file=path)
+    source = cells[0].source if cells else ""
+    try:
+        fields = dict(_field(statement, path) for statement in ast.parse(source).body)
+    except SyntaxError as error:
+        raise BadDataError(f"the cell tagged 'parameters' is not Python: {error}", file=path) from error
+    return create_model(path.stem, __base__=_Parameters, **fields)
+
+
+def check_parameters(
+    path: Path, parameters: Mapping[str, object], *, mode: Literal["python", "text"] = "python"
+) -> dict[str, Any]:
+    """Check parameters against the notebook's declaration.
+
+    Parameters
+    ----------
+    path
+        The notebook.
+    parameters
+        Values by name; those left out keep the notebook's default.
+    mode
+        ``text`` where the values are text, as on a command line: ``"7"`` is then a whole number.
+
+    Returns
+    -------
+    dict
+        Every parameter of the notebook with its value.
+
+    Raises
+    ------
+    BadArgumentError
+        For an unknown name or a value of the wrong type; the message lists what is known.
+    """
+    model = parameter_model(path)
+    try:
+        if mode == "text":
+            return model.model_validate_strings(dict(parameters)).model_dump()
+        return model.model_validate(dict(parameters)).model_dump()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {e['input']!r}" for e in error.errors()
+        )
+        known = ", ".join(f"{n}: {_type_name(f.annotation)} = {f.default!r}" for n, f in model.model_fields.items())
+        raise BadArgumentError(f"parameters of {path.name}: {wrong}. Expected: {known or 'none'}") from error
+
+
+def _field(statement: ast.stmt, path: Path) -> tuple[str, tuple[Any, Any]]:
+    if not (
+        isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and statement.value is not None
+    ):
+        raise BadDataError(
+            f"line {statement.lineno} of the cell tagged 'parameters' is {ast.unparse(statement)!r}, "
+            "expected an annotated assignment such as 'night: str = \"\"'",
+            file=path,
+        )
+    try:
+        return statement.target.id, (_type(statement.annotation), ast.literal_eval(statement.value))
+    except (KeyError, ValueError) as error:
+        raise BadDataError(
+            f"line {statement.lineno} of the cell tagged 'parameters' is {ast.unparse(statement)!r}, "
+            f"expected one of the types {', '.join(_TYPES)} and a literal",
+            file=path,
+        ) from error
+
+
+def _type(annotation: ast.expr) -> Any:
+    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+        return _type(annotation.left) | _type(annotation.right)
+    return _TYPES[ast.unparse(annotation)]
+
+
+def _type_name(annotation: Any) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

@@ -1,0 +1,162 @@
+"""A segment of photons: from packets to a photon file and the sums a night needs of it.
+
+Runs in any process. What it leaves is a photon file (ECL-EVT-CAL) and, last of all, a file of sums
+under ``.work``: when that is there, the segment is done, and a night that was interrupted takes it as it is.
+"""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.acquisition import photons
+from eicpy.calibration import GainTable
+from eicpy.events import EnergyBands, EventList, EventWriter, GoodTimeIntervals, PhotonAccumulator
+from eicpy.instruments import load
+from eicpy.pipeline.plan import SLACK, Segment
+from eicpy.products import Provenance, atomic_file
+
+__all__ = ["PhotonSums", "PhotonTask", "process_photons"]
+
+STEP = 1.0
+"""Width of a bin of the light curve, s."""
+
+
+@dataclass(frozen=True)
+class PhotonTask:
+    """All that a worker needs to know.
+
+    Parameters
+    ----------
+    instrument
+        Name of the detector.
+    segment
+        Its packets.
+    gain
+        The gain table in force.
+    gti
+        Good time intervals of the night.
+    span
+        Begin and end of the night, s.
+    product
+        The photon file to write.
+    sums
+        The file of sums to write.
+    provenance
+        Record of the photon file.
+    """
+
+    instrument: str
+    segment: Segment
+    gain: GainTable
+    gti: GoodTimeIntervals
+    span: tuple[float, float]
+    product: Path
+    sums: Path
+    provenance: Provenance
+
+
+@dataclass(frozen=True)
+class PhotonSums:
+    """What a segment adds to the night.
+
+    Parameters
+    ----------
+    photons
+        Number of photons.
+    wrong
+        Photons left out: no such pixel or channel, or a time outside the night.
+    first_bin
+        Begin of the light curve, s.
+    light_curve
+        Counts, shape (bands, bins).
+    images
+        Counts, shape (bands, pixels).
+    spectra
+        Counts, shape (pixels, channels).
+    """
+
+    photons: int
+    wrong: int
+    first_bin: float
+    light_curve: npt.NDArray[np.int64]
+    images: npt.NDArray[np.int64]
+    spectra: npt.NDArray[np.int32]
+
+    def write(self, path: Path) -> None:
+        """Write the sums, all or nothing."""
+        small = self.spectra.astype(np.uint16) if self.spectra.max(initial=0) < 1 << 16 else self.spectra
+        with atomic_file(path) as file:
+            np.savez_compressed(
+                file,
+                numbers=np.array([self.photons, self.wrong], np.int64),
+                first_bin=np.array(self.first_bin),
+                light_curve=self.light_curve,
+                images=self.images,
+                spectra=small,
+            )
+
+    @classmethod
+    def read(cls, path: Path) -> "PhotonSums | None":
+        """Read sums; None where there are none that can be read."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                photons, wrong = arrays["numbers"].tolist()
+                return cls(
+                    photons,
+                    wrong,
+                    float(arrays["first_bin"]),
+                    arrays["light_curve"],
+                    arrays["images"],
+                    arrays["spectra"].astype(np.int32),
+                )
+        except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
+            return None
+
+
+def process_photons(task: PhotonTask) -> Path:
+    """Make the photon file and the sums of a segment.
+
+    Returns
+    -------
+    pathlib.Path
+        The file of sums.
+    """
+    instrument = load(task.instrument)
+    low, high = task.span[0] - SLACK, task.span[1] + SLACK
+    blocks: list[EventList] = []
+    wrong = 0
+    for stretch in task.segment.stretches:
+        columns = photons(np.memmap(stretch.file, np.uint8, "r"), stretch.index, instrument)
+        inside = (columns.time >= low) & (columns.time < high)
+        block = EventList.of(columns)
+        blocks.append(block if inside.all() else block[inside])
+        wrong += columns.bad_pixel + columns.bad_channel + int(np.count_nonzero(~inside))
+    filled = [b for b in blocks if len(b)]
+    first = np.floor(min((float(b.time.min()) for b in filled), default=task.span[0]) / STEP) * STEP
+    last = max((float(b.time.max()) for b in filled), default=first)
+    sums = PhotonAccumulator(
+        instrument.pixels.count,
+        instrument.energy.channels,
+        first,
+        last + STEP,
+        STEP,
+        EnergyBands(instrument.energy.bands),
+    )
+    span = GoodTimeIntervals(first, last + STEP)
+    with EventWriter(task.product, instrument, provenance=task.provenance, gti=task.gti & span) as writer:
+        for block in filled:
+            for part in block.blocks():
+                writer.append(part, task.gain)
+                sums.add(part, task.gain)
+    PhotonSums(
+        photons=sums.photons,
+        wrong=wrong,
+        first_bin=first,
+        light_curve=sums.light_curve.result().counts,
+        images=sums.images.counts,
+        spectra=sums.spectra.counts,
+    ).write(task.sums)
+    return task.sums

@@ -1,0 +1,173 @@
+"""What is known of a night: one JSON file beside its products, read by the reports and the index page.
+
+A night that is running, was killed or failed has its record too: nothing is hidden by being absent.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eicpy.errors import BadDataError
+from eicpy.products import atomic_file
+
+__all__ = ["GainRecord", "NightRecord", "PacketRecord", "ReportRecord", "now", "write_atomically"]
+
+NightStatus = Literal["running", "complete", "incomplete", "failed"]
+
+
+def now() -> str:
+    """Give the time of day as ISO text in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, and never half of it."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PacketRecord(_Record):
+    """What became of the packets of an APID."""
+
+    received: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    out_of_order: int = 0
+    damaged: int = 0
+
+
+class ReportRecord(_Record):
+    """A report of the night."""
+
+    notebook: str
+    title: str
+    status: Literal["complete", "failed"]
+    page: str
+    """Address of the page, relative to the folder of all reports."""
+    finished: str
+    message: str = ""
+
+
+class GainRecord(_Record):
+    """The gain and offset fit of the night."""
+
+    pixels: int
+    """Pixels of the plane."""
+    fitted: int
+    """Pixels with a good fit."""
+    product: str
+    """File of the proposed table."""
+    status: str = "proposed"
+    message: str = ""
+
+
+class NightRecord(_Record):
+    """All that is known of a night, without its arrays."""
+
+    instrument: str
+    title: str
+    night: str
+    """Name of the night: the UTC date on which it begins, YYYYMMDD."""
+    start: str
+    stop: str
+    """Ends of the interval, ISO, UTC."""
+    status: NightStatus
+    key: str = ""
+    """Hash of everything the night was made from; the same key needs no second run."""
+    began: str = Field(default_factory=now)
+    finished: str = ""
+    message: str = ""
+    failures: list[str] = []
+    """Tasks that failed, each in a sentence."""
+    runs: list[int] = []
+    simulated: bool | None = None
+    photons: int = 0
+    left_out: int = 0
+    """Photons of no such pixel or channel, or with a time outside the night."""
+    exposure: float = 0.0
+    """Seconds of good time."""
+    packets: dict[str, PacketRecord] = {}
+    """By APID."""
+    foreign_bytes: int = 0
+    skipped: list[str] = []
+    """Ranges of bytes that hold no packet, each in a sentence (the first hundred)."""
+    alerts: int = 0
+    alarms: int = 0
+    warnings: int = 0
+    parameters: int = 0
+    """Housekeeping parameters with values."""
+    gain_used: str = ""
+    """Gain table the photons were calibrated with, relative to the home folder; empty: nominal."""
+    gain: GainRecord | None = None
+    products: list[str] = []
+    """File names in the folder of the night."""
+    reports: list[ReportRecord] = []
+
+    @property
+    def received(self) -> int:
+        """Packets received, all APIDs."""
+        return sum(p.received for p in self.packets.values())
+
+    @property
+    def lost(self) -> int:
+        """Packets lost, all APIDs."""
+        return sum(p.lost for p in self.packets.values())
+
+    @property
+    def damaged(self) -> int:
+        """Packets damaged, all APIDs."""
+        return sum(p.damaged for p in self.packets.values())
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was lost, damaged, foreign, left out or failed."""
+        bad = self.lost or self.damaged or self.foreign_bytes or self.left_out
+        return self.status == "complete" and not bad
+
+    @property
+    def failed_reports(self) -> list[ReportRecord]:
+        """Reports that failed."""
+        return [r for r in self.reports if r.status == "failed"]
+
+    @property
+    def headline(self) -> str:
+        """One sentence, computed from the counts."""
+        parts = [f"{self.photons:,} photons".replace(",", "\u202f")]
+        parts.append(f"{self.lost} packets lost of {self.received + self.lost:,}".replace(",", "\u202f"))
+        parts.append(f"{self.damaged} damaged")
+        if self.left_out:
+            parts.append(f"{self.left_out} photons left out")
+        if self.parameters:
+            parts.append(f"{self.alarms} alarms and {self.warnings} warnings in {self.parameters} parameters")
+        return "; ".join(parts) + "."
+
+    def write(self, folder: Path) -> Path:
+        """Write ``night.json`` into the folder of the night."""
+        path = folder / "night.json"
+        write_atomically(path, self.model_dump_json(indent=1))
+        return path
+
+    @classmethod
+    def read(cls, folder: Path) -> "NightRecord":
+        """Read ``night.json``.
+
+        Raises
+        ------
+        BadDataError
+            Where there is none, or it is not one.
+        """
+        path = folder / "night.json"
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BadDataError("no record of a night", file=path, advice="run 'eic night' first") from error
+        except ValidationError as error:
+            raise BadDataError(
+                f"not the record of a night: {error}", file=path, advice="'eic night --redo' writes it anew"
+            ) from error

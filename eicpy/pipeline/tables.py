@@ -1,0 +1,70 @@
+"""Small tables and sentences for notebooks and reports: shown as HTML, without a data frame library."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+__all__ = ["Sentence", "Table"]
+
+
+class Sentence(str):
+    """A sentence that a notebook shows in large type instead of in quotes."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return f'<p style="font-size: 1.15em">{escape(self)}</p>'
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to look at.
+
+    Parameters
+    ----------
+    columns
+        Headings.
+    rows
+        One sequence a row, as long as `columns`.
+    caption
+        Said above the table.
+    empty
+        Said in its place when there are no rows.
+
+    Examples
+    --------
+    >>> str(Table(("APID", "lost"), [(810, 3)]))
+    'APID  lost\\n810   3'
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+    empty: str = "None."
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __str__(self) -> str:
+        lines = [list(self.columns), *[[str(v) for v in row] for row in self.rows]]
+        widths = [max(len(line[k]) for line in lines) for k in range(len(self.columns))]
+        return "\n".join(
+            "  ".join(text.ljust(w) for text, w in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p><em>{escape(self.empty)}</em></p>"
+        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
+        body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
+        return f"<table>{caption}<thead><tr>{_cells('th', self.columns)}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cells(tag: str, values: Iterable[object]) -> str:
+    return "".join(f"<{tag}>{escape(_text(value))}</{tag}>" for value in values)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else f"{value:.4g}"

@@ -1,0 +1,135 @@
+"""Tasks side by side: in this process, in a few local ones, or on a Dask scheduler's address.
+
+The same function and arguments give the same results everywhere. A task that fails is told in its own
+outcome and never takes the others with it; a worker that dies is replaced and its task tried again.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from eicpy.errors import FailedError
+
+__all__ = ["TaskOutcome", "default_workers", "run_tasks"]
+
+R = TypeVar("R")
+RETRIES = 1
+"""A task whose worker died (out of memory, killed) is given one more worker, and no third."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutcome(Generic[R]):
+    """What became of a task: its result, or why there is none.
+
+    Parameters
+    ----------
+    result
+        None for a failed task.
+    failure
+        Empty for a good one.
+    """
+
+    result: R | None
+    failure: str = ""
+
+
+def default_workers() -> int:
+    """Processes that this machine has cores for."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_tasks(
+    function: Callable[..., R],
+    arguments: Sequence[tuple[Any, ...]],
+    *,
+    scheduler: str | None = None,
+    workers: int = 0,
+    done: Callable[[int, TaskOutcome[R]], None] | None = None,
+) -> list[TaskOutcome[R]]:
+    """Call a function once for each set of arguments.
+
+    Parameters
+    ----------
+    function
+        Importable by name, as it may run in another process.
+    arguments
+        One tuple a call.
+    scheduler
+        Address of a Dask scheduler, for example ``tcp://host:8786``; its workers must see the same
+        folders.
+    workers
+        Without a scheduler: number of local processes; 0 works in this one.
+    done
+        Called with the number of a task and its outcome as each one ends.
+
+    Returns
+    -------
+    list of TaskOutcome
+        In the order of `arguments`.
+
+    Raises
+    ------
+    FailedError
+        Where the scheduler cannot be reached.
+    """
+    outcomes: list[TaskOutcome[R]] = [TaskOutcome(None, "not run")] * len(arguments)
+    for number, outcome in _outcomes(function, arguments, scheduler, workers):
+        outcomes[number] = outcome
+        if done is not None:
+            done(number, outcome)
+    return outcomes
+
+
+def _outcomes(
+    function: Callable[..., R], arguments: Sequence[tuple[Any, ...]], scheduler: str | None, workers: int
+) -> Iterator[tuple[int, TaskOutcome[R]]]:
+    if scheduler is None and (workers < 1 or len(arguments) < 2):
+        for number, values in enumerate(arguments):
+            yield number, _guarded(function, values)
+        return
+    from distributed import as_completed
+
+    with _client(scheduler, min(workers, len(arguments))) as client:
+        futures = [
+            client.submit(_guarded, function, values, pure=False, retries=RETRIES) for values in arguments
+        ]
+        numbers = {future.key: number for number, future in enumerate(futures)}
+        for future in as_completed(futures, loop=client.loop):
+            if future.status == "finished":
+                yield numbers[future.key], future.result()
+            else:
+                yield numbers[future.key], TaskOutcome(None, f"its worker was lost: {future.exception()}")
+
+
+def _guarded(function: Callable[..., R], values: tuple[Any, ...]) -> TaskOutcome[R]:
+    try:
+        return TaskOutcome(function(*values))
+    # Anything a task raises is that task's failure; it is told, recorded and makes the night incomplete.
+    except Exception as error:
+        return TaskOutcome(None, f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="20s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise FailedError(f"got no answer from the Dask scheduler {scheduler}: {error}") from error
+        with client:
+            yield client
+        return
+    # One death is enough to give a task up after its retry; memory is bounded by the size of a task.
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, "distributed.worker.memory.terminate": False}),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client

@@ -1,0 +1,103 @@
+"""The packets of a run that are not photons: housekeeping into the archive, limits, spectra, alerts.
+
+Runs in any process. The housekeeping archive takes what comes from a source once, so that a run that is
+processed again adds nothing twice.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.acquisition import HousekeepingTable, SpectraColumns, alerts, housekeeping, spectra
+from eicpy.housekeeping import HousekeepingArchive, Limits, check_limits
+from eicpy.instruments import load
+from eicpy.operations import ExcursionEntry, Level
+from eicpy.pipeline.plan import Stretch
+
+__all__ = ["Telemetry", "TelemetryTask", "process_telemetry"]
+
+
+@dataclass(frozen=True)
+class TelemetryTask:
+    """All that a worker needs to know.
+
+    Parameters
+    ----------
+    instrument
+        Name of the detector.
+    stretch
+        Packets of a run, without photons.
+    archive
+        Folder of the housekeeping archive.
+    source
+        Name of the run and night in the housekeeping archive.
+    """
+
+    instrument: str
+    stretch: Stretch
+    archive: Path
+    source: str
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What a run tells besides photons.
+
+    Parameters
+    ----------
+    parameters
+        Names of the housekeeping parameters that have values.
+    excursions
+        Times beyond limits.
+    alerts
+        Number of alert packets.
+    spectra
+        Spectra accumulated on board.
+    """
+
+    parameters: frozenset[str]
+    excursions: tuple[ExcursionEntry, ...]
+    alerts: int
+    spectra: SpectraColumns
+
+
+def process_telemetry(task: TelemetryTask) -> Telemetry:
+    """Decode the packets of a run that are not photons, and archive the housekeeping."""
+    instrument = load(task.instrument)
+    buffer = np.memmap(task.stretch.file, np.uint8, "r")
+    index = task.stretch.index
+    parameters: set[str] = set()
+    excursions: list[ExcursionEntry] = []
+    archive = HousekeepingArchive(task.archive)
+    for name, table in housekeeping(buffer, index, instrument).items():
+        timed = np.isfinite(table.time)
+        if not timed.any():
+            continue
+        columns = {n: v[timed] for n, v in table.values.items()}
+        units = {n: table.layout.units.get(n, "") for n in columns}
+        archive.append(name, table.time[timed], columns, task.source, units=units)
+        parameters |= set(columns)
+        excursions += _excursions(table, timed)
+    found = alerts(buffer, index, instrument)
+    return Telemetry(
+        parameters=frozenset(parameters),
+        excursions=tuple(excursions),
+        alerts=sum(len(t) for t in found.values()),
+        spectra=spectra(buffer, index, instrument),
+    )
+
+
+def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[ExcursionEntry]:
+    found = []
+    for name, limits in table.layout.limits.items():
+        if name not in table.values:
+            continue
+        ranges = Limits(limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
+        unit = table.layout.units.get(name, "")
+        for stay in check_limits(table.time[timed], table.values[name][timed], ranges):
+            found.append(
+                ExcursionEntry(name, Level(stay.level), stay.start, stay.stop, stay.extreme, stay.limit, unit)
+            )
+    return found
