@@ -13,8 +13,7 @@ from eicpy.events.bands import PixelScale, Scale
 from eicpy.events.event_list import EventList, PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
 from eicpy.instruments import Instrument
-from eicpy.products import ProductWriter, Provenance
-from eicpy.products.writer import Header
+from eicpy.products import Header, ProductWriter, Provenance
 
 __all__ = ["EventWriter"]
 

@@ -11,9 +11,7 @@ import contextlib
 import secrets
 import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, overload
 
@@ -24,40 +22,14 @@ import pyarrow.parquet as pq
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.housekeeping.catalogue import Catalogue, DayFile, Parameter
+from eicpy.housekeeping.series import TIME, Series, make_series, read_file, split_days, to_numpy, to_table
 from eicpy.products import atomic_file, day_of
 
-__all__ = ["HousekeepingArchive", "Series"]
+__all__ = ["HousekeepingArchive"]
 
-_DAY = 86400.0
-_TIME = "TIME"
 _CLEAN_AGE = 3600.0
 """Age, s, from which an unlisted file cannot belong to an append that is still running."""
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """Values of a parameter.
-
-    Parameters
-    ----------
-    parameter
-        Which.
-    time
-        Times, s TT since the reference, sorted.
-    values
-        Values: numbers (float64 or integers; NaN where a packet did not carry it) or texts.
-    """
-
-    parameter: Parameter
-    time: npt.NDArray[np.float64]
-    values: npt.NDArray[Any]
-
-    def __len__(self) -> int:
-        return int(self.time.size)
-
-    def __repr__(self) -> str:
-        return f"<{self.parameter.packet}.{self.parameter.name}: {len(self)} values>"
 
 
 class HousekeepingArchive:
@@ -121,7 +93,7 @@ class HousekeepingArchive:
         FailedError
             Where it could not be written; then the source is not in the archive.
         """
-        table = _arrow_table(packet, time, columns)
+        table = to_table(packet, time, columns)
         if self.catalogue.has(packet, source):
             return False
         parameters = [
@@ -133,14 +105,14 @@ class HousekeepingArchive:
             )
             for name in columns
         ]
-        files = [self._write(packet, part) for part in _days(table)]
+        files = [self._write(packet, part) for part in split_days(table)]
         if self.catalogue.add(packet, source, files, parameters):
             return True
         self._remove(files)
         return False
 
     def _write(self, packet: str, table: pa.Table) -> DayFile:
-        times = table.column(_TIME).to_numpy()
+        times = table.column(TIME).to_numpy()
         day = day_of(float(times[0])).isoformat()
         name = f"{packet}/{day}/{secrets.token_hex(8)}.parquet"
         with atomic_file(self.folder / name) as file:
@@ -152,7 +124,7 @@ class HousekeepingArchive:
             len(times),
             float(times[0]),
             float(times[-1]),
-            tuple(n for n in table.column_names if n != _TIME),
+            tuple(n for n in table.column_names if n != TIME),
         )
 
     def _remove(self, files: Sequence[DayFile]) -> None:
@@ -226,7 +198,7 @@ class HousekeepingArchive:
             names = {name: p.name for name, p in wanted.items() if p.packet == packet}
             columns = self._columns(packet, sorted(set(names.values())), start, stop)
             for name, column in names.items():
-                result[name] = _series(wanted[name], columns[_TIME], columns[column], start, stop)
+                result[name] = make_series(wanted[name], columns[TIME], columns[column], start, stop)
         return {name: result[name] for name in wanted}
 
     def _columns(
@@ -236,7 +208,7 @@ class HousekeepingArchive:
         for attempt in range(_ATTEMPTS):
             try:
                 tables = [
-                    _read_file(self.folder / file.name, [_TIME, *(n for n in names if n in file.columns)])
+                    read_file(self.folder / file.name, [TIME, *(n for n in names if n in file.columns)])
                     for file in self.catalogue.files(packet, start, stop)
                 ]
                 break
@@ -248,13 +220,13 @@ class HousekeepingArchive:
                         advice="ingest the source again into a new archive",
                     ) from error
         if not tables:
-            return {name: np.empty(0) for name in (_TIME, *names)}
+            return {name: np.empty(0) for name in (TIME, *names)}
         joined = pa.concat_tables(tables, promote_options="permissive")
         return {
-            name: _to_numpy(joined.column(name))
+            name: to_numpy(joined.column(name))
             if name in joined.column_names
             else np.full(len(joined), np.nan)
-            for name in (_TIME, *names)
+            for name in (TIME, *names)
         }
 
     def compact(self, packet: str, day: str) -> bool:
@@ -278,8 +250,8 @@ class HousekeepingArchive:
         if len(old) < 2:
             return False
         joined = pa.concat_tables(
-            [_read_file(self.folder / f.name, None) for f in old], promote_options="permissive"
-        ).sort_by(_TIME)
+            [read_file(self.folder / f.name, None) for f in old], promote_options="permissive"
+        ).sort_by(TIME)
         new = [self._write(packet, joined)]
         done = self.catalogue.replace(old, new)
         self._remove(old if done else new)
@@ -326,64 +298,3 @@ class HousekeepingArchive:
             f"<table><caption>Housekeeping archive {escape(self.folder.name)}</caption>"
             f"<tr><th>packet</th><th>parameters</th><th>rows</th><th>days</th></tr>{rows}</table>"
         )
-
-
-def _arrow_table(packet: str, time: npt.ArrayLike, columns: Mapping[str, npt.ArrayLike]) -> pa.Table:
-    times = np.asarray(time, dtype=np.float64)
-    if times.ndim != 1 or not np.all(np.isfinite(times)):
-        raise BadArgumentError(
-            f"got times of shape {times.shape} for {packet}, expected one axis, all finite"
-        )
-    if not packet or any(c in packet for c in "/\\.\0"):
-        raise BadArgumentError(f"got packet name {packet!r}, expected one without / \\ and .")
-    order = np.argsort(times, kind="stable")
-    arrays = {_TIME: times[order]}
-    for name, values in columns.items():
-        array = np.asarray(values)
-        if name == _TIME or array.shape != times.shape:
-            raise BadArgumentError(
-                f"got column {name} of shape {array.shape}, "
-                f"expected {times.shape} and another name than {_TIME}"
-            )
-        if array.dtype.kind not in "biufU":
-            array = array.astype(np.str_)
-        arrays[name] = array[order].astype(array.dtype.newbyteorder("="), copy=False)
-    return pa.table({name: pa.array(array) for name, array in arrays.items()})
-
-
-def _days(table: pa.Table) -> list[pa.Table]:
-    """Cut a table that is sorted by time at midnight."""
-    number = np.floor(table.column(_TIME).to_numpy() / _DAY)
-    edges = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(number)]
-    return [table.slice(a, b - a) for a, b in pairwise(edges) if b > a]
-
-
-def _read_file(path: Path, columns: list[str] | None) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=columns, partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise BadDataError(f"got a damaged Parquet file: {error}", file=path) from error
-
-
-def _to_numpy(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    if pa.types.is_string(column.type):
-        return np.asarray(column.fill_null("").to_pylist(), dtype=np.str_)
-    if column.null_count:
-        column = column.cast(pa.float64())
-    return np.asarray(column.to_numpy())
-
-
-def _series(
-    parameter: Parameter, time: npt.NDArray[np.float64], values: npt.NDArray[Any], start: float, stop: float
-) -> Series:
-    keep = (time >= start) & (time < stop)
-    time, values = time[keep], values[keep]
-    order = np.argsort(time, kind="stable")
-    time, values = time[order], values[order]
-    same = values[1:] == values[:-1]
-    if values.dtype.kind == "f":
-        same |= np.isnan(values[1:]) & np.isnan(values[:-1])
-    fresh = np.concatenate(([True], ~(same & (np.diff(time) == 0)))) if time.size else np.empty(0, dtype=bool)
-    return Series(parameter, time[fresh], values[fresh])

@@ -6,6 +6,7 @@ The room knows no physics: it is told what to write and by whom.
 from eicpy.products.atomic import atomic_file
 from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
+from eicpy.products.headers import Header, Issuer
 from eicpy.products.product import (
     Product,
     ProductTable,
@@ -19,7 +20,7 @@ from eicpy.products.product import (
 from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
 from eicpy.products.structure import Unit, read_structure, verify_unit
 from eicpy.products.times import DATEREF, MJDREFF, MJDREFI, day_of, to_seconds, to_time
-from eicpy.products.writer import Issuer, ProductWriter, TableWriter
+from eicpy.products.writer import ProductWriter, TableWriter
 
 __all__ = [
     "DATEREF",
@@ -27,6 +28,7 @@ __all__ = [
     "MJDREFI",
     "PRODUCTS",
     "Column",
+    "Header",
     "InputFile",
     "Issuer",
     "Product",

@@ -13,9 +13,10 @@ from astropy.io import fits
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.products.declarations import definition
 from eicpy.products.definitions import ProductDefinition, canonical_card
+from eicpy.products.headers import Header, Issuer, cards_of
 from eicpy.products.provenance import Provenance
 from eicpy.products.structure import Unit, read_structure, verify_unit
-from eicpy.products.writer import Columns, Header, Issuer, ProductWriter, cards_of
+from eicpy.products.writer import Columns, ProductWriter
 
 __all__ = [
     "Product",

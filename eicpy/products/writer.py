@@ -5,14 +5,11 @@ the number of rows and the checksums are put into the header at the end, and onl
 name. Products that fit in memory take the same way.
 """
 
-import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -22,92 +19,23 @@ from eicpy.errors import BadArgumentError
 from eicpy.products.atomic import atomic_file
 from eicpy.products.declarations import PROVENANCE_TABLE, definition
 from eicpy.products.definitions import Column, TableDefinition, canonical_card, card_for
+from eicpy.products.headers import (
+    Header,
+    HeaderValue,
+    Issuer,
+    cards_of,
+    common_cards,
+    finish_header,
+    put,
+    serialise,
+)
 from eicpy.products.provenance import Provenance
-from eicpy.products.structure import BLOCK, WordSum, encode_checksum
-from eicpy.products.times import DATEREF, MJDREFF, MJDREFI
+from eicpy.products.structure import BLOCK, WordSum
 
-__all__ = ["Issuer", "ProductWriter", "TableWriter"]
+__all__ = ["Columns", "ProductWriter", "TableWriter"]
 
-HeaderValue = str | int | float | bool | None
 Columns = Mapping[str, npt.ArrayLike]
-Header = Mapping[str, HeaderValue | tuple[HeaderValue, str]]
 _SPARE_CARDS = 36
-_PLAIN = str.maketrans({"−": "-", "·": "*", "×": "x", "–": "-", "µ": "u", "\n": " ", "\t": " "})
-
-
-class Issuer(Protocol):
-    """Whose product it is; an :class:`eicpy.instruments.Instrument` fits."""
-
-    @property
-    def card_prefix(self) -> str:
-        """Prefix of the product cards."""
-
-    @property
-    def telescope(self) -> str:
-        """``TELESCOP``."""
-
-    @property
-    def instrument(self) -> str:
-        """``INSTRUME``."""
-
-
-def cards_of(header: Header) -> list[tuple[str, HeaderValue, str]]:
-    """Keywords as (keyword, value, comment)."""
-    return [(k, *v) if isinstance(v, tuple) else (k, v, "") for k, v in header.items()]
-
-
-def common_cards(card: str, issuer: Issuer) -> list[tuple[str, HeaderValue, str]]:
-    """Keywords that stand in every unit of a product."""
-    return [
-        ("ORIGIN", f"{issuer.card_prefix}-IC", "instrument centre that made the file"),
-        ("TELESCOP", issuer.telescope, "mission"),
-        ("INSTRUME", issuer.instrument, "instrument"),
-        ("CREATOR", f"eicpy {version('eicpy')}", "software that made the file"),
-        ("CARD", card, "product"),
-        ("TIMEREF", "LOCAL", "times are those of arrival at the satellite"),
-        ("TIMESYS", "TT", "time scale"),
-        ("TIMEUNIT", "s", "unit of times"),
-        ("MJDREFI", MJDREFI, "reference of times, MJD, integer part"),
-        ("MJDREFF", MJDREFF, "reference of times, MJD, fraction"),
-        ("DATEREF", DATEREF, "reference of times, UTC"),
-        ("CLOCKCOR", False, "on-board clock taken as perfect"),
-        ("RADESYS", "ICRS", "celestial reference"),
-        ("DATE", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "UTC, when the file was written"),
-    ]
-
-
-def put(header: fits.Header, keyword: str, value: HeaderValue, comment: str = "") -> None:
-    """Set a keyword: FITS takes ASCII, no NaN, and a comment that fits beside its value."""
-    if isinstance(value, str):
-        value = _ascii(value)
-    elif isinstance(value, float) and not math.isfinite(value):
-        value = None
-    room = 80 - 10 - max(20, len(str(value)) + 2) - 3
-    header[keyword] = (value, _ascii(comment)[: max(0, room)])
-
-
-def _ascii(text: str) -> str:
-    return text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
-
-
-def _serialise(header: fits.Header, size: int | None = None) -> bytes:
-    """Header as bytes, filled with blank cards to `size` (default: the next block)."""
-    text: bytes = header.tostring(sep="", endcard=False, padding=False).encode("ascii")
-    if size is None:
-        size = -(-(len(text) + 80) // BLOCK) * BLOCK
-    if len(text) + 80 > size:
-        raise BadArgumentError(f"got {len(text) // 80} header cards, room was kept for {size // 80 - 1}")
-    return text.ljust(size - 80) + b"END".ljust(80)
-
-
-def _finish_header(header: fits.Header, data_sum: int, size: int) -> bytes:
-    header["DATASUM"] = (str(data_sum), "sum of the data")
-    header["CHECKSUM"] = ("0" * 16, "sum of the unit")
-    total = WordSum()
-    total.add(_serialise(header, size))
-    total.add(data_sum.to_bytes(4, "big"))
-    header["CHECKSUM"] = encode_checksum(total.value)
-    return _serialise(header, size)
 
 
 def _as_column(column: Column, name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -251,7 +179,7 @@ class TableWriter:
             put(header, keyword, value, comment)
         used = len(header.tostring(sep="", endcard=False, padding=False))
         self._header_size = -(-(used + 80 * (1 + _SPARE_CARDS)) // BLOCK) * BLOCK
-        self._file.write(_serialise(header, self._header_size))
+        self._file.write(serialise(header, self._header_size))
         return dtype
 
     def close(self) -> None:
@@ -266,7 +194,7 @@ class TableWriter:
         self._file.write(b"\0" * padding)
         self._header["NAXIS2"] = self.rows
         self._file.seek(self._offset)
-        self._file.write(_finish_header(self._header, self._sum.value, self._header_size))
+        self._file.write(finish_header(self._header, self._sum.value, self._header_size))
         self._file.seek(end + padding)
 
 
@@ -325,8 +253,8 @@ class ProductWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self._file = stack.enter_context(atomic_file(self.path))
-            self._primary_size = len(_serialise(self._primary(), None)) + BLOCK
-            self._file.write(_serialise(self._primary(), self._primary_size))
+            self._primary_size = len(serialise(self._primary(), None)) + BLOCK
+            self._file.write(serialise(self._primary(), self._primary_size))
             self._stack = stack.pop_all()
         return self
 
@@ -381,5 +309,5 @@ class ProductWriter:
         record.append({"KEY": list(keys), "VALUE": list(values)})
         record.close()
         self._file.seek(0)
-        self._file.write(_finish_header(self._primary(), 0, self._primary_size))
+        self._file.write(finish_header(self._primary(), 0, self._primary_size))
         self._file.seek(0, 2)
