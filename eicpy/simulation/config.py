@@ -83,9 +83,9 @@ class OrbitConfig(_Model):
     """km."""
     inclination: float = Field(default=29.0, ge=0, le=180)
     """Degrees."""
-    node: float = Field(default=200.0, ge=0, lt=360)
+    node: float = Field(default=300.0, ge=0, lt=360)
     """Right ascension of the ascending node at the start, degrees."""
-    argument: float = Field(default=150.0, ge=0, lt=360)
+    argument: float = Field(default=180.0, ge=0, lt=360)
     """Angle from the node at the start, degrees."""
 
 

@@ -52,7 +52,7 @@ class Fault:
 
 def hash_uniform(seed: int, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Uniform numbers in [0, 1) that depend on the seed and integer keys only (splitmix64)."""
-    state = np.uint64(seed)
+    state: npt.NDArray[np.uint64] = np.array(seed, np.uint64)
     with np.errstate(over="ignore"):  # the hash is arithmetic modulo 2^64
         for key in keys:
             state = state ^ np.asarray(key).astype(np.uint64)

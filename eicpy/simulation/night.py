@@ -70,11 +70,12 @@ class Camera:
         seconds = int(block.end) - int(block.begin)
         if seconds == 0:
             return []
-        time = int(block.begin) + 1.0 + np.arange(seconds)
+        time = np.asarray(int(block.begin) + 1 + np.arange(seconds), np.float64)
         ticks = np.rint((self.scene.start + time) * TICKS_PER_SECOND).astype(np.int64)
         counts = Counts.of(block, self.scene, seconds)
-        packets = before + np.searchsorted(sent, ticks, side="right") + time.astype(np.int64)
-        packets += time.astype(np.int64) // _DPIX_PERIOD + self._messages_before(time)
+        whole = time.astype(np.int64)
+        packets = whole + whole // _DPIX_PERIOD + before
+        packets += np.searchsorted(sent, ticks, side="right") + self._messages_before(time)
         ecl = self._housekeeping.raw("ecl", time, counts, packets)
         batches = [self.encoder.packets("ecl", ticks, ticks, ecl)]
         even = time % _DPIX_PERIOD == 0
@@ -82,7 +83,7 @@ class Camera:
         return [*batches, self.encoder.packets("dpix", ticks[even], ticks[even], dpix)]
 
     def _messages_before(self, time: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted([m.time for m in self._messages], time, side="right")
+        return np.asarray(np.searchsorted([m.time for m in self._messages], time, side="right"), np.int64)
 
 
 def simulate(

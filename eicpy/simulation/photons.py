@@ -90,7 +90,7 @@ class PhotonStream:
             np.empty(size, np.uint8),
         )
         if components is None:
-            return Photons(*(column[:0] for column in photons))
+            return _head(photons, 0)
         seed = np.random.SeedSequence(scene.config.seed, spawn_key=(1, step))
         n = make_photons(
             np.random.default_rng(seed),
@@ -104,7 +104,12 @@ class PhotonStream:
             self.lost,
             photons,
         )
-        photons = Photons(*(column[:n] for column in photons))
+        photons = _head(photons, n)
         origin = components.spectrum.astype(np.uint8)[photons.origin]
         self.counts += np.bincount(origin, minlength=len(self.counts))
         return photons._replace(origin=origin)
+
+
+def _head(photons: Photons, n: int) -> Photons:
+    tick, detnum, channel, multiplicity, origin = photons
+    return Photons(tick[:n], detnum[:n], channel[:n], multiplicity[:n], origin[:n])

@@ -169,7 +169,8 @@ class Scene:
         if self.config.background_rate == 0:
             components[COSMIC] = Component("cosmic background", background.cosmic_table(), np.zeros(len(d)))
         sources = []
-        for source in (*self.config.sources, *self.config.bursts):
+        points: list[SourceConfig | BurstConfig] = [*self.config.sources, *self.config.bursts]
+        for source in points:
             ty, tz = self.pointing.tangents(np.radians(source.ra), np.radians(source.dec))
             shadow = self.mask.shadow(ty, tz)
             cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))

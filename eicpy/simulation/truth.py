@@ -157,7 +157,7 @@ def _tables(scene: Scene) -> fits.HDUList:
         fits.Column("KIND", "B", array=d.kind),
         *(fits.Column(n.upper(), "D", unit=units[n] or None, array=getattr(d, n)) for n in names),
     ]
-    time = scene.start + STEP * np.arange(scene.steps + 1)
+    time = np.asarray(scene.start + STEP * np.arange(scene.steps + 1), np.float64)
     longitude, latitude = scene.orbit.ground_track(time)
     orbit = [
         fits.Column("TIME", "D", unit="s", array=time),
