@@ -6,12 +6,14 @@ Appendix J). The walk knows where each unit should end, so that a truncated file
 instead of being read as rows of zeros.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from eicpy.errors import BadDataError
 
@@ -178,11 +180,13 @@ def _unit(file: BinaryIO, path: Path, offset: int, *, first: bool) -> Unit:
         )
     text = _read_header(file, path, offset)
     try:
-        header = fits.Header.fromstring(text)
+        header = _parse(text)
         size = _data_size(header)
         name = str(header.get("EXTNAME", "")).strip()
     except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
         raise BadDataError(f"got a damaged FITS header: {error}", file=path, offset=offset) from error
+    if size < 0:
+        raise BadDataError(f"got a FITS header that tells {size} bytes of data", file=path, offset=offset)
     return Unit(name, header, offset, offset + len(text), size)
 
 
@@ -219,3 +223,14 @@ def verify_unit(path: Path, unit: Unit) -> None:
             offset=unit.offset,
             advice="fetch or make the file again",
         )
+
+
+def _parse(text: bytes) -> fits.Header:
+    """Parse all cards of a header now, so that a damaged one is found here and not by whoever asks for it."""
+    with warnings.catch_warnings():
+        # a strange card of another maker is not an error as long as its value can be read
+        warnings.simplefilter("ignore", AstropyUserWarning)
+        header = fits.Header.fromstring(text)
+        for card in header.cards:
+            _ = card.value
+    return header
