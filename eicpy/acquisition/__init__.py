@@ -5,6 +5,7 @@ them with a cursor of their own (:func:`follow`, :func:`blocks`), live and after
 """
 
 from eicpy.acquisition.archive import RunArchive
+from eicpy.acquisition.cursor import Follower, Increment, blocks, follow
 from eicpy.acquisition.decoding import (
     HousekeepingTable,
     PhotonColumns,
@@ -15,7 +16,6 @@ from eicpy.acquisition.decoding import (
     photons,
     spectra,
 )
-from eicpy.acquisition.follow import Follower, Increment, blocks, follow
 from eicpy.acquisition.receiver import LOOPBACK, ReceiveSummary, receive
 from eicpy.acquisition.run import Run, RunMetadata, RunWriter, hash_file
 from eicpy.acquisition.sender import SendSummary, send

@@ -278,8 +278,11 @@ class _Receiver:
 
     def _finish(self) -> None:
         if self.writer is not None:
+            index = self.writer.run.index(self.instrument)
+            self.merger.count = StreamCount()  # of the run as a whole, whichever way its packets came
+            self.merger.count.add(index)
             self._summarise()
-            simulated = is_simulated(self.writer.run.index(self.instrument), self.instrument)
+            simulated = is_simulated(index, self.instrument)
             with contextlib.suppress(FailedError) if self.error else contextlib.nullcontext():
                 self.writer.close(simulated=simulated)
 

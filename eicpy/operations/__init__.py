@@ -6,8 +6,9 @@ happens in between.
 
 from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
 from eicpy.operations.database import Database, open_database
-from eicpy.operations.excursions import ExcursionEntry, excursions, handle_excursion, record_excursions
-from eicpy.operations.files import FileIdentity, files, find_file
+from eicpy.operations.excursion_rows import ExcursionEntry, excursions, handle_excursion, record_excursions
+from eicpy.operations.file_rows import FileIdentity, files, find_file
+from eicpy.operations.inbox import WatchReport, watch
 from eicpy.operations.ingest import IngestOutcome, IngestState, ingest_file, register_run
 from eicpy.operations.ledger import (
     StepTicket,
@@ -31,8 +32,7 @@ from eicpy.operations.models import (
     Step,
     StepState,
 )
-from eicpy.operations.releases import decide_release, latest_accepted, propose_release, releases
-from eicpy.operations.watch import WatchReport, watch
+from eicpy.operations.release_rows import decide_release, latest_accepted, propose_release, releases
 
 __all__ = [
     "CalibrationRelease",

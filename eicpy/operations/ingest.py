@@ -24,7 +24,7 @@ from eicpy.acquisition import Run, RunArchive, RunWriter, hash_file, is_simulate
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
-from eicpy.operations.files import FileIdentity, claim_file, find_file, mark_stored, refuse_file
+from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
 from eicpy.packets import PacketIndex, PacketIndexer, PacketStatus
 
@@ -226,26 +226,25 @@ def _copy(
     writer = None if partial is None else _continue(identity, archive, partial)
     if writer is None:
         writer = archive.create(source=str(identity.path), expected_sha256=identity.sha256)
-    try:
-        with identity.path.open("rb") as stream:
-            stream.seek(writer.size)
-            while chunk := stream.read(_CHUNK):
-                writer.append(chunk)
-                progress(identity.size + writer.size, 2 * identity.size)
-    except OSError as error:
-        writer.release()
-        raise BadDataError(f"could not be read to the end: {error.strerror}", file=identity.path) from error
-    except BaseException:
-        writer.release()
-        raise
-    if writer.sha256 != identity.sha256:
-        archive.discard(writer)
-        raise BadDataError(
-            "its content changed while it was read; expected a file that is complete",
-            file=identity.path,
-            advice="ingest it again when nobody writes it any more",
-        )
-    return writer.close(simulated=is_simulated(writer.run.index(instrument), instrument))
+    with writer:  # an error leaves the run open for the next call
+        try:
+            with identity.path.open("rb") as stream:
+                stream.seek(writer.size)
+                while chunk := stream.read(_CHUNK):
+                    writer.append(chunk)
+                    progress(identity.size + writer.size, 2 * identity.size)
+        except OSError as error:
+            raise BadDataError(
+                f"could not be read to the end: {error.strerror}", file=identity.path
+            ) from error
+        if writer.sha256 != identity.sha256:
+            archive.discard(writer)
+            raise BadDataError(
+                "its content changed while it was read; expected a file that is complete",
+                file=identity.path,
+                advice="ingest it again when nobody writes it any more",
+            )
+        return writer.close(simulated=is_simulated(writer.run.index(instrument), instrument))
 
 
 def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:

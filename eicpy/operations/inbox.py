@@ -20,7 +20,7 @@ from eicpy.acquisition import RunArchive
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
-from eicpy.operations.files import FileIdentity, seen_before
+from eicpy.operations.file_rows import FileIdentity, seen_before
 from eicpy.operations.ingest import IngestOutcome, ingest_file
 
 __all__ = ["WatchReport", "watch"]

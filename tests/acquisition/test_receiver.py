@@ -1,0 +1,173 @@
+"""Sender and receiver over real sockets on the loopback."""
+
+import contextlib
+import random
+import resource
+import socket
+import threading
+import time
+
+import pytest
+
+from eicpy.acquisition import send
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.packets import index_packets
+
+REAL = {
+    "europa": "packets/europa_clipper/ecm_raw2.bin",
+    "hit": "packets/imap/hit/sci_sample.ccsds",
+    "meddea photons": "packets/padre_meddea/padreMDA0_240916122901.dat",
+    "meddea spectra": "packets/padre_meddea/padreMDA2_240916122851.dat",
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_packets_come_out_as_they_went_in(name, shared_data, receiving, meddea):
+    file = shared_data / REAL[name]
+    port, result, _ = receiving(until_disconnect=True, instrument=meddea)
+    seen = []
+    sent = send(file, "127.0.0.1", port, progress=lambda done, total: seen.append((done, total)))
+    summary = result.result(20)
+    assert summary.run.raw_file.read_bytes() == file.read_bytes()
+    assert summary.size == sent.size == seen[-1][0] == seen[-1][1] == file.stat().st_size
+    assert summary.run.metadata.sha256 == summary.run.sha256()
+    if name.startswith("meddea"):
+        assert (summary.packets, summary.damaged, summary.foreign_bytes) == (4, 0, 0)
+
+
+def test_what_was_simulated_is_marked_so(photon_packets, receiving, tmp_path):
+    for destination, expected in ((0x5555, True), (0, False)):
+        (tmp_path / "file").write_bytes(photon_packets(5, destination=destination).raw)
+        port, result, _ = receiving(until_disconnect=True)
+        send(tmp_path / "file", "127.0.0.1", port)
+        assert result.result(20).run.metadata.simulated is expected
+
+
+def test_rate_is_kept_and_idle_ends_the_reception(photon_packets, receiving, tmp_path):
+    (tmp_path / "file").write_bytes(photon_packets(40).raw)
+    port, result, _ = receiving(until_idle=0.2)
+    sent = send(tmp_path / "file", "127.0.0.1", port, rate=sent_bytes(tmp_path) / 0.5)
+    assert sent.seconds >= 0.45
+    assert result.result(20).packets == 40
+
+
+def sent_bytes(folder):
+    return (folder / "file").stat().st_size
+
+
+def test_duration_ends_a_reception_without_data_and_no_number_is_used(receiving, archive):
+    _, result, _ = receiving(duration=0.1)
+    summary = result.result(20)
+    assert (summary.run, summary.size) == (None, 0)
+    assert archive.runs() == []
+    assert "nothing came" in summary._repr_html_()
+
+
+def test_only_peers_are_accepted(photon_packets, receiving, tmp_path):
+    (tmp_path / "file").write_bytes(photon_packets(4000).raw)
+    port, result, stop = receiving(peers=["192.0.2.1"])
+    with pytest.raises(FailedError, match="is this host one of the receiver's peers"):
+        send(tmp_path / "file", "127.0.0.1", port)
+    stop.set()
+    summary = result.result(20)
+    assert (summary.size, summary.connections, summary.refused) == (0, 0, {"127.0.0.1": 1})
+
+
+def test_a_packet_cut_by_a_lost_connection_is_whole_again(photon_packets, receiving):
+    raw = photon_packets(50).raw
+    port, result, _ = receiving(until_idle=0.5)
+    for part in (raw[:1234], raw[1234:1235], raw[1235:]):
+        connection = socket.create_connection(("127.0.0.1", port))
+        connection.sendall(part)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+        connection.close()
+    summary = result.result(20)
+    assert summary.run.raw_file.read_bytes() == raw
+    assert (summary.packets, summary.damaged, summary.foreign_bytes, summary.connections) == (50, 0, 0, 3)
+
+
+def test_connections_at_once_do_not_cut_each_others_packets(photon_packets, receiving, eclairs):
+    parts = [photon_packets(150, seed=k, first=1000 * k).raw for k in range(4)]
+    port, result, _ = receiving(until_idle=0.7)
+    rng = random.Random(7)  # noqa: S311, sizes of pieces, not secrets
+
+    def speak(raw, sizes):
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            at = 0
+            for size in sizes:
+                connection.sendall(raw[at : at + size])
+                at += size
+                time.sleep(0.001)
+            connection.sendall(raw[at:])
+
+    threads = [
+        threading.Thread(target=speak, args=(raw, [rng.randrange(1, 1500) for _ in range(60)]))
+        for raw in parts
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    summary = result.result(20)
+    assert (summary.packets, summary.damaged, summary.foreign_bytes) == (600, 0, 0)
+    raw = summary.run.raw_file.read_bytes()
+    index = index_packets(raw, eclairs.headers)
+    for k, part in enumerate(parts):
+        mine = index[(index.sequence_count // 1000) == k]
+        pieces = zip(mine.offset.tolist(), mine.length.tolist(), strict=True)
+        assert b"".join(raw[o : o + n] for o, n in pieces) == part
+
+
+def test_foreign_bytes_are_archived_and_counted(photon_packets, receiving, tmp_path):
+    raw = photon_packets(10).raw
+    (tmp_path / "file").write_bytes(b"\x55" * 100 + raw)
+    port, result, _ = receiving(until_disconnect=True)
+    send(tmp_path / "file", "127.0.0.1", port)
+    summary = result.result(20)
+    assert (summary.size, summary.packets, summary.foreign_bytes) == (len(raw) + 100, 10, 100)
+
+
+def test_a_stop_keeps_what_has_come(photon_packets, receiving):
+    raw = photon_packets(10).raw
+    port, result, stop = receiving()
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(raw)
+        time.sleep(0.3)
+        stop.set()
+        summary = result.result(20)
+    assert summary.run.raw_file.read_bytes() == raw
+    assert not summary.run.is_open
+
+
+def test_a_full_disk_stops_reception_loudly_and_damages_nothing(photon_packets, receiving, tmp_path, archive):
+    raw = photon_packets(1000).raw
+    (tmp_path / "file").write_bytes(raw)
+    port, result, _ = receiving(until_disconnect=True)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(raw) // 2, before[1]))
+    try:
+        with contextlib.suppress(FailedError):  # the receiver may close before the last byte is out
+            send(tmp_path / "file", "127.0.0.1", port)
+        with pytest.raises(FailedError, match="could not append"):
+            result.result(20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (run,) = archive.runs()
+    assert raw.startswith(run.raw_file.read_bytes())
+    assert run.metadata.sha256 == run.sha256()
+
+
+def test_bad_arguments_and_absent_receivers_are_named(receiving, tmp_path, eclairs):
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(BadArgumentError, match="bytes per second above 0"):
+        send(tmp_path / "file", "127.0.0.1", 1, rate=0)
+    with pytest.raises(BadDataError, match="could not be read"):
+        send(tmp_path / "none", "127.0.0.1", 1)
+    with pytest.raises(FailedError, match="no receiver answers"):
+        send(tmp_path / "file", "127.0.0.1", 1, connect_timeout=0.1)
+    with pytest.raises(BadArgumentError, match="expected peers as addresses"):
+        receiving(peers=["the egse"])
+    port, _, _ = receiving()
+    with pytest.raises(FailedError, match="cannot be listened on"):
+        receiving(port=port)

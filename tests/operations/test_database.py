@@ -1,0 +1,158 @@
+"""The database: migrations, transactions, addresses that cannot be used."""
+
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from eicpy.errors import BadArgumentError, FailedError
+from eicpy.operations import ProductEntry, add_product, open_database, products
+from eicpy.operations.database import migration_config
+from eicpy.operations.models import Base, Product
+from eicpy.settings import Settings
+
+
+def test_migrations_make_the_tables_of_the_models(database):
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_can_be_undone_and_done_again(database):
+    with database.engine.execution_options(eic_writes=True).begin() as connection:
+        config = migration_config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        assert set(inspect(connection).get_table_names()) == {"alembic_version"}
+        command.upgrade(config, "head")
+    with database.engine.connect() as connection:
+        assert set(Base.metadata.tables) < set(inspect(connection).get_table_names())
+
+
+def test_opening_again_keeps_what_is_there(settings, tmp_path):
+    with open_database(settings) as database:
+        add_product(
+            database, ProductEntry("eclairs", "ECL-EVT-CNV", "2026-11-20", tmp_path / "a.fits", "0" * 64)
+        )
+    with open_database(settings) as database:
+        assert [p.card for p in products(database)] == ["ECL-EVT-CNV"]
+
+
+OPEN = """
+    import sys
+    from pathlib import Path
+    from eicpy.operations import open_database
+    from eicpy.settings import Settings
+
+    sys.stdin.readline()
+    with open_database(Settings.at(Path(sys.argv[1]), sys.argv[2])) as database:
+        print(len(database.engine.connect().exec_driver_sql("SELECT version_num FROM alembic_version").all()))
+"""
+
+
+def test_several_processes_open_a_new_database_at_once(settings):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(OPEN), str(settings.home), settings.database_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    answers = [process.communicate("go\n", timeout=60)[0].strip() for process in processes]
+    assert answers == ["1"] * 3
+
+
+def test_a_transaction_happens_whole_or_not_at_all(database):
+    class Interrupted(Exception):  # noqa: N818, an interruption is no error
+        pass
+
+    def interrupted():
+        with database.write() as session:
+            session.add(_product("a.fits"))
+            session.flush()
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        interrupted()
+    assert products(database) == []
+
+
+def test_writers_wait_for_each_other(database):
+    def add(first):
+        for i in range(20):
+            with database.write() as session:
+                session.add(_product(f"{first}-{i}.fits"))
+
+    threads = [threading.Thread(target=add, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(products(database)) == 80
+
+
+def _product(file):
+    from datetime import UTC, datetime
+
+    return Product(
+        instrument="eclairs",
+        card="ECL-EVT-CNV",
+        file=file,
+        sha256="0" * 64,
+        night="2026-11-20",
+        created_at=datetime.now(tz=UTC),
+    )
+
+
+def test_sqlite_runs_with_a_write_ahead_log_and_foreign_keys(tmp_path):
+    with open_database(Settings.at(tmp_path)) as database, database.read() as session:
+        assert session.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        assert session.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+
+
+def test_tables_of_a_newer_version_are_left_alone(settings):
+    with open_database(settings) as database, database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(FailedError, match="at version 9999"):
+        open_database(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["not an address", "sqlite://", "sqlite:///:memory:", "nosuchdatabase://host/name"]
+)
+def test_an_address_that_cannot_be_used_is_a_bad_argument(tmp_path, url):
+    with pytest.raises(BadArgumentError, match="expected"):
+        open_database(Settings.at(tmp_path, url))
+
+
+def test_a_server_that_does_not_answer_is_a_failure_and_the_password_stays_secret(tmp_path):
+    settings = Settings.at(tmp_path, "postgresql+pg8000://eic:secret@127.0.0.1:1/eic")
+    with pytest.raises(FailedError) as caught:
+        open_database(settings)
+    assert "127.0.0.1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_a_failure(tmp_path):
+    (tmp_path / "eic.sqlite").write_bytes(b"this is no database at all, but a text of some length" * 50)
+    with pytest.raises(FailedError, match="not a database"):
+        open_database(Settings.at(tmp_path))
+
+
+def test_a_locked_database_is_a_failure_that_names_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("eicpy.operations.database._BUSY_SECONDS", 0.1)
+    with open_database(Settings.at(tmp_path)) as database:
+        other = sqlite3.connect(tmp_path / "eic.sqlite", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(FailedError, match=r"eic\.sqlite: could not be written.*locked"):
+            add_product(database, ProductEntry("eclairs", "X", "n", tmp_path / "a", "0" * 64))
+        other.close()
