@@ -1,0 +1,72 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from eicpy.instruments import load
+from eicpy.packets import PacketLayout, Polynomial, encode
+
+ECLAIRS = load("eclairs")
+LAYOUTS = {name: PacketLayout.read(ECLAIRS.layout_file(name)) for name in ECLAIRS.packets}
+
+
+def test_it_says_what_it_is_not():
+    assert "not the flight ICD" in ECLAIRS.note
+
+
+def test_every_packet_has_a_header_and_a_table():
+    for name, packet in ECLAIRS.packets.items():
+        assert ECLAIRS.header(packet.apid).checksum == "crc16"
+        assert LAYOUTS[name].names
+
+
+def test_packets_of_one_apid_are_told_apart_by_type():
+    keys = [(p.apid, p.service, p.subservice) for p in ECLAIRS.packets.values()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_a_full_photon_packet_has_1002_bytes():
+    n = 122
+    packet = encode(
+        LAYOUTS["photons"],
+        810,
+        np.array([0]),
+        np.array([0]),
+        np.array([0]),
+        {"ECL_PHO_SECTORMASK": 255, "ECL_PHO_LOST": 0},
+        {name: np.zeros(n, np.int64) for name in ("TIME", "DETNUM", "CHANNEL", "MULTIPLICITY")},
+        np.array([n]),
+        header=ECLAIRS.header(810),
+        service=200,
+        subservice=1,
+    )
+    assert packet.size == 1002
+
+
+def test_housekeeping_has_more_than_sixty_parameters_and_the_public_names():
+    names = {name for kind in ECLAIRS.housekeeping.packets for name in LAYOUTS[kind].names}
+    assert len(names) > 60
+    known = {"ECL_VP_NREC1CATIPIX", "ECL_VP_NREC1CATJPIX", "ECL_CBNRI", "ECL_TEMPTH01"}
+    assert known | {"DPIX_VCTRLHVELS6", "DPIX_VCTRLHVELS7"} <= names
+
+
+@pytest.mark.parametrize("kind", ["ecl", "dpix"])
+def test_limits_are_in_order_and_reachable(kind):
+    layout = LAYOUTS[kind]
+    for name, limits in layout.limits.items():
+        values = [limits.alarm_low, limits.warning_low, limits.warning_high, limits.alarm_high]
+        values = [v for v in values if v is not None]
+        assert all(a < b for a, b in pairwise(values)), name
+        spec = layout[name]
+        if isinstance(spec.calibration, Polynomial):
+            reach = layout.calibrate(name, np.array([0, 2**spec.bit_width - 1]))
+            assert reach.min() < min(values), name
+            assert max(values) < reach.max(), name
+
+
+@pytest.mark.parametrize("name", ["eclairs"])
+def test_photon_fields_hold_the_camera(name):
+    layout = LAYOUTS["photons"]
+    assert 2 ** layout["DETNUM"].bit_width > ECLAIRS.pixels.count
+    assert 2 ** layout["CHANNEL"].bit_width == ECLAIRS.energy.channels
+    assert layout["TIME"].bit_width == ECLAIRS.photons.time.bits
