@@ -99,5 +99,5 @@ def test_repo2docker_accepts_the_project(tmp_path: Path):
 def test_binder_scripts_can_run_and_hand_over():
     start, post = ROOT / "binder/start", ROOT / "binder/postBuild"
     assert start.read_text().rstrip().endswith('exec "$@"')
-    assert "pip install --no-deps ." in post.read_text()
+    assert "pip install --no-deps --editable ." in post.read_text()
     assert all(script.stat().st_mode & 0o111 for script in (start, post))

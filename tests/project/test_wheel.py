@@ -34,6 +34,8 @@ def test_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile):
     assert "eicpy/py.typed" in held
     assert any(name.endswith("instrument.toml") for name in held)
     assert any(name.endswith(".csv") for name in held)
+    assert "eicpy/notebooks/nightly/monitoring.ipynb" in held
+    assert "eicpy/dashboards/camera.ipynb" in held
 
 
 def test_wheel_holds_nothing_else(wheel: zipfile.ZipFile):
