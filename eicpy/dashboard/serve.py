@@ -31,17 +31,19 @@ __all__ = ["Server", "notebook_folder", "prepare_jupyter_path", "serve"]
 
 
 def notebook_folder() -> Path:
-    """Folder of the dashboard notebooks: ``dashboards/`` beside the package.
+    """Folder of the dashboard notebooks: beside the package in a clone, inside it when it is installed.
 
     Raises
     ------
     FailedError
-        Where the package was installed without them.
+        Where they are in neither place.
     """
-    folder = Path(str(files("eicpy"))).parent / "dashboards"
-    if not (folder / "camera.ipynb").is_file():
-        raise FailedError(f"got no {folder / 'camera.ipynb'}: run from a clone of the project")
-    return folder
+    package = Path(str(files("eicpy")))
+    folders = (package.parent / "dashboards", package / "dashboards")
+    for folder in folders:
+        if (folder / "camera.ipynb").is_file():
+            return folder
+    raise FailedError(f"got no camera.ipynb in {' or '.join(map(str, folders))}")
 
 
 def prepare_jupyter_path(folder: Path) -> None:
