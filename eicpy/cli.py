@@ -114,9 +114,8 @@ def packets(
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=_FILE)
 @_instrument_option()
-@click.option("--comment", default="", help="A note kept with each run.")
 @click.pass_context
-def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str, comment: str) -> None:
+def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None:
     """Keep files of packets in the run archive, each content once.
 
     The bytes are kept exactly as they are; a file that is already there is recognised by its content.
@@ -125,7 +124,7 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str, comment
     from eicpy.pipeline import ingest as ingest_files
 
     with _Progress("ingest") as progress:
-        outcomes = ingest_files(files, instrument, ctx.obj, comment=comment, progress=progress)
+        outcomes = ingest_files(files, instrument, ctx.obj, progress=progress)
     ctx.exit(int(_tell(outcomes)))
 
 
@@ -143,10 +142,10 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
     """
     from eicpy.pipeline import watch as watch_folder
 
-    worst = ExitCode.CLEAN
-    for outcomes in watch_folder(inbox, instrument, ctx.obj, interval=interval, once=once):
-        worst = max(worst, _tell(outcomes))
-    ctx.exit(int(worst))
+    outcomes = watch_folder(
+        inbox, instrument, ctx.obj, interval=interval, once=once, told=lambda o: click.echo(o.summary)
+    )
+    ctx.exit(int(max((o.exit_code for o in outcomes), default=ExitCode.CLEAN)))
 
 
 @main.command()
@@ -263,8 +262,9 @@ def simulate(
 
     chosen = simulation_config(name, config, duration=duration, start=_utc(start), seed=seed)
     with _Progress("simulate") as progress:
-        made = run_simulation(chosen, out or ctx.obj.home / "simulated" / chosen.name, progress=progress)
-    click.echo(f"{made.packets_file}")
+        folder = out or ctx.obj.home / "simulated" / chosen.name
+        made = run_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
+    click.echo(f"{made.packets}")
 
 
 @main.command()
@@ -277,33 +277,71 @@ def send(ctx: click.Context, file: Path, address: str, rate: float | None) -> No
     from eicpy.acquisition import send as send_file
 
     host, port = _address(address)
-    sent = send_file(file, host, port, rate=rate)
-    click.echo(f"{sent} bytes sent to {host}:{port}")
-    ctx.exit(int(ExitCode.CLEAN))
+    with _Progress("send") as progress:
+        sent = send_file(file, host, port, rate=rate, progress=progress)
+    click.echo(f"{sent.size} bytes sent to {host}:{port}")
 
 
 @main.command()
 @_instrument_option()
 @click.option("--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port alone, on the address of --listen.")
-@click.option("--once", is_flag=True, help="End with the first connection.")
+@click.option("--once", is_flag=True, help="End when the sender has finished.")
 @click.option("--port-file", type=_FILE, help="Write the port into this file once it listens.")
+@click.option("--peer", "peers", multiple=True, metavar="ADDRESS", help="Address that may connect; repeat for more.")
 @click.pass_context
 def receive(
-    ctx: click.Context, instrument: str, listen: str, port: int | None, *, once: bool, port_file: Path | None
+    ctx: click.Context,
+    instrument: str,
+    listen: str,
+    port: int | None,
+    *,
+    once: bool,
+    port_file: Path | None,
+    peers: tuple[str, ...],
 ) -> None:
-    """Receive packets over TCP into the run archive, one run for each connection.
+    """Receive packets over TCP into a new run of the archive.
 
-    Bytes are in the archive before anything else sees them. Prints the address it listens on, ends
-    with Ctrl-C, or after the first connection with --once. A script waits for --port-file to appear.
+    Bytes are in the archive before anything else sees them. Prints the address it listens on; ends
+    with Ctrl-C, or with --once when the sender has closed its connection. A script waits for the
+    --port-file to appear. Only this machine may connect unless --peer names others.
+
+    Exit status: 0 clean; 1 something that came was damaged or foreign; 2 bad arguments; 3 failed.
     """
-    from eicpy.pipeline.reception import receive as receive_runs
+    from eicpy.acquisition import LOOPBACK, RunArchive
+    from eicpy.acquisition import receive as receive_run
+    from eicpy.instruments import load
+    from eicpy.operations import open_database, register_run
+
+    def listening(host: str, listened: int) -> None:
+        click.echo(f"listening on {host}:{listened}")
+        if port_file is not None:
+            partial = port_file.with_name(f".{port_file.name}.partial")
+            partial.write_text(f"{listened}\n")
+            partial.replace(port_file)
 
     host, listened = _address(listen)
-    for line in receive_runs(
-        instrument, ctx.obj, host, listened if port is None else port, once=once, port_file=port_file
-    ):
-        click.echo(line)
+    detector = load(instrument)
+    summary = receive_run(
+        RunArchive(ctx.obj.archive(instrument), instrument),
+        detector,
+        host=host,
+        port=listened if port is None else port,
+        peers=peers or LOOPBACK,
+        until_disconnect=once,
+        on_listening=listening,
+    )
+    if summary.run is None:
+        click.echo("nothing came")
+        return
+    with open_database(ctx.obj) as database:
+        register_run(summary.run, detector, database)
+    click.echo(
+        f"run {summary.run.number}: {summary.size} bytes, {summary.packets} packets, "
+        f"{summary.damaged} damaged, {summary.foreign_bytes} foreign bytes"
+    )
+    bad = summary.damaged or summary.foreign_bytes
+    ctx.exit(int(ExitCode.BAD_DATA if bad else ExitCode.CLEAN))
 
 
 @main.command()

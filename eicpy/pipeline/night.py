@@ -247,6 +247,7 @@ class _Run:
         state = StepState.FAILED if record.failures else StepState.DONE
         message = "; ".join(record.failures) or record.headline
         finish_step(self.database, key, state, message=message, products=record.products)
+        record.write(self.folder)  # the reports read it
         return record
 
     def key(self) -> str:

@@ -121,22 +121,30 @@ class NightProducts:
         found = sorted(self.folder.glob(f"{name}-*.fits"))
         return read_gain(found[-1], self.instrument) if found else None
 
-    def energy_spectrum(self) -> tuple[Array, Array]:
+    def energy_spectrum(self, *, join: int = 0) -> tuple[Array, Array]:
         """Spectrum of the whole camera on the nominal scale, each pixel with its own gain.
+
+        Parameters
+        ----------
+        join
+            Channels joined into a bin; 0 joins as many as few photons need to be looked at.
 
         Returns
         -------
         edges : numpy.ndarray
-            keV, shape (channels + 1,).
+            keV, shape (bins + 1,).
         counts : numpy.ndarray
-            Shape (channels,).
+            Shape (bins,).
         """
         scale, table = self.instrument.energy, self.gain_used
         channels = np.arange(scale.channels)
         energy = table.gain[:, None] * (channels + 0.5) + table.offset[:, None]
         bins = np.clip(np.floor((energy - scale.offset) / scale.gain), 0, scale.channels - 1).astype(np.int64)
         counts = np.bincount(bins.ravel(), weights=self.spectra.ravel(), minlength=scale.channels)
-        return scale.offset + scale.gain * np.arange(scale.channels + 1), counts
+        while not join or scale.channels % join:
+            join = join + 1 if join else max(1, min(64, int(20 * scale.channels / max(counts.sum(), 1.0))))
+        counts = counts.reshape(-1, join).sum(axis=1)
+        return scale.offset + scale.gain * join * np.arange(counts.size + 1), counts
 
     def light_curve(self, step: int = 1) -> tuple[Array, dict[str, Array]]:
         """Rates of the whole camera in the instrument's bands.
@@ -161,12 +169,15 @@ class NightProducts:
         first = np.arange(0, len(table), step)
         exposure = np.add.reduceat(table["EXPOSURE"], first)
         rates = {}
+        # a bin with a tenth of its good time or less tells more about its edge than about the sky
+        good = exposure > 0.1 * min(step, float(exposure.sum()))
         for number, label in enumerate(labels, start=1):
             counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
-            # a bin with less than a tenth of good time tells more about the edge than about the sky
-            good = exposure > 0.1 * step
             rates[label] = np.where(good, counts / np.where(good, exposure, 1.0), np.nan)
-        return table["TIME"][first] + 0.5 * step, rates
+        time = table["TIME"][first] + 0.5 * step
+        if len(time) == 1:  # a step from begin to end, which a single point would not show
+            return time + np.array([-0.5, 0.5]) * step, {k: np.repeat(v, 2) for k, v in rates.items()}
+        return time, rates
 
     def images(self) -> dict[str, Array]:
         """Counts in the plane of the detector by band, each of shape (rows, columns), indexed [z, y]."""
@@ -220,24 +231,44 @@ class NightProducts:
         return Table(("status", "pixels", "detnum"), rows, empty="No pixel stands out.")
 
     def onboard_spectra(self) -> tuple[Array, dict[str, Array]]:
-        """Spectra accumulated on board, summed over the night.
+        """Spectra accumulated on board, summed over the night and the pixels of each module.
 
         Returns
         -------
-        edges : numpy.ndarray
-            Of the bins, in bins: their energies are not calibrated.
+        bins : numpy.ndarray
+            Number of each bin; the bins are not calibrated.
         spectra : dict
-            Counts per bin by pixel.
+            Counts per bin by module.
         """
         product = self.product("ECL-QLK-OBS")
         if product is None or not len(product.main):
-            return np.zeros(1), {"none": np.empty(0)}
+            return np.empty(0), {"none": np.empty(0)}
+        spectra, module = product.main["SPECTRUM"], self.instrument.pixels.module(product.main["DETNUM"])
+        by_module = {f"module {m}": spectra[module == m].sum(axis=0) for m in np.unique(module)}
+        return np.arange(spectra.shape[1]), by_module
+
+    def onboard_image(self) -> Array:
+        """Counts of the spectra accumulated on board by pixel, shape (rows, columns); NaN where none came."""
+        grid = self.instrument.pixels
+        counts = np.full(grid.count, np.nan)
+        product = self.product("ECL-QLK-OBS")
+        if product is not None and len(product.main):
+            detnum = product.main["DETNUM"]
+            sums = np.bincount(detnum, weights=product.main["SPECTRUM"].sum(axis=1), minlength=grid.count)
+            counts[np.unique(detnum)] = sums[np.unique(detnum)]
+        return grid.image(counts)
+
+    @property
+    def onboard_headline(self) -> Sentence:
+        """How many spectra came from the detector."""
+        product = self.product("ECL-QLK-OBS")
+        if product is None:
+            return Sentence("This detector sent none in this night.")
         table = product.main
-        spectra = {
-            f"pixel {detnum}": table["SPECTRUM"][table["DETNUM"] == detnum].sum(axis=0)
-            for detnum in np.unique(table["DETNUM"])
-        }
-        return np.arange(table["SPECTRUM"].shape[1] + 1.0), spectra
+        return Sentence(
+            f"{len(table)} spectra of {len(np.unique(table['DETNUM']))} pixels, "
+            f"{table['SPECTRUM'].shape[1]} bins each, {int(table['SPECTRUM'].sum())} counts."
+        )
 
     def housekeeping(self, *, most: int = 12) -> list[ParameterSeries]:
         """Housekeeping parameters of the night, those that left their limits first.
@@ -314,7 +345,7 @@ class NightProducts:
             "detector": self.instrument.title,
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
-            "good time": f"{r.exposure:.0f} s",
+            "good time": f"{r.exposure:.5g} s",
             "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
             "runs": ", ".join(map(str, r.runs)),
             "energy scale": r.gain_used or "nominal",

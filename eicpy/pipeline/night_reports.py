@@ -110,6 +110,7 @@ def _run(
         index=settings.reports / "index.html",
         inputs=[InputFile.of(p, "product") for p in inputs],
         simulated=record.simulated,
+        label=f"{record.title}, {record.night[:4]}-{record.night[4:6]}-{record.night[6:]}",
     )
 
 

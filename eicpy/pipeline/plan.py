@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from eicpy.acquisition import Run, RunArchive, is_simulated, packet_seconds
 from eicpy.events import GoodTimeIntervals
-from eicpy.instruments import Instrument
+from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity
 from eicpy.packets.continuity import MODULUS
 from eicpy.products import day_of, to_seconds
@@ -200,7 +200,7 @@ def plan_night(
     skipped: list[tuple[int, Skipped]] = []
     simulated: bool | None = None
     for run in _runs(instrument, settings):
-        first, last = _span(run, run.size, instrument)
+        first, last = _span(run.folder, run.size, instrument.name)
         if not (first < stop and last >= start):
             continue
         index = run.index(instrument)
@@ -240,7 +240,7 @@ def days_with_data(
     list of tuple
         (begin, end) of each night, s.
     """
-    spans = [_span(run, run.size, instrument) for run in _runs(instrument, settings)]
+    spans = [_span(run.folder, run.size, instrument.name) for run in _runs(instrument, settings)]
     known = [s for s in spans if s[0] <= s[1]]
     if not known:
         return []
@@ -248,7 +248,7 @@ def days_with_data(
     end = to_seconds(stop) if stop else np.inf
     nights: set[int] = set()
     for run in _runs(instrument, settings):
-        first, last = _span(run, run.size, instrument)
+        first, last = _span(run.folder, run.size, instrument.name)
         if first < end and last >= begin:
             time = _belonging(run.index(instrument), instrument)
             inside = time[(time >= begin) & (time < end)]
@@ -257,9 +257,10 @@ def days_with_data(
 
 
 @lru_cache(maxsize=4096)
-def _span(run: Run, size: int, instrument: Instrument) -> tuple[float, float]:  # noqa: ARG001, a run that grows is another
+def _span(folder: Path, size: int, instrument: str) -> tuple[float, float]:  # noqa: ARG001, a run that grew is read again
     """First and last time of a run's packets, s; (inf, −inf) where there is none."""
-    time = _belonging(run.index(instrument), instrument)
+    detector = load(instrument)
+    time = _belonging(Run(folder).index(detector), detector)
     return (float(time.min()), float(time.max())) if time.size else (np.inf, -np.inf)
 
 

@@ -82,6 +82,7 @@ def run_report(
     index: Path | None = None,
     inputs: Sequence[InputFile | Path] = (),
     simulated: bool | None = None,
+    label: str = "",
     mode: Literal["python", "text"] = "python",
     timeout: int = 1800,
 ) -> ReportOutcome:
@@ -103,6 +104,8 @@ def run_report(
         Files the report was made from: their hashes go to ``report.json``.
     simulated
         Whether the data come from a simulation; None where nobody knows.
+    label
+        Told after the title on the page, for example the detector and the night.
     mode
         ``text`` where the values are text from a command line.
     timeout
@@ -156,7 +159,7 @@ def run_report(
     write_page(
         executed,
         outcome.page,
-        title=outcome.title,
+        title=f"{outcome.title} – {label}" if label else outcome.title,
         failure=message,
         facts=_facts(outcome, provenance),
         index=Path(os.path.relpath(index, folder)).as_posix() if index else "",
@@ -183,6 +186,7 @@ def _execute(
             autosave_cell_every=10,
             start_timeout=KERNEL_START_SECONDS,
             execution_timeout=timeout,
+            extra_arguments=["--log-level=40"],  # a kernel warns on every start that TCP is not encrypted
         )
     except PapermillExecutionError as error:
         message = f"cell {error.cell_index}: {error.ename}: {_ANSI.sub('', error.evalue)}"

@@ -1,0 +1,39 @@
+"""What to simulate, from the words of a command line."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from eicpy.errors import BadArgumentError
+from eicpy.simulation import SimulationConfig, preset
+
+__all__ = ["simulation_config"]
+
+
+def simulation_config(name: str, file: Path | None = None, **changes: Any) -> SimulationConfig:
+    """Take a ready-made simulation, or one from a JSON file, and change some of it.
+
+    Parameters
+    ----------
+    name
+        Of a ready-made simulation; not looked at where there is a file.
+    file
+        JSON with the fields of :class:`eicpy.simulation.SimulationConfig`.
+    **changes
+        Fields to change; None leaves a field as it is.
+
+    Raises
+    ------
+    BadArgumentError
+        For a name, a file or a value that cannot be used.
+    """
+    given = {key: value for key, value in changes.items() if value is not None}
+    try:
+        if file is None:
+            base = preset(name).model_dump()
+        else:
+            base = SimulationConfig.model_validate_json(file.read_text(encoding="utf-8")).model_dump()
+        return SimulationConfig.model_validate(base | given)
+    except (ValidationError, OSError, UnicodeDecodeError) as error:
+        raise BadArgumentError(f"simulation {file or name}: {error}") from error
