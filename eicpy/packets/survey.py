@@ -36,11 +36,11 @@ def _word(buffer: ByteArray, position: int) -> Word:
 
 @kernel
 def _depth(buffer: ByteArray, position: int, most: int) -> int:
-    """Number of headers of version 0 that follow one another, at most `most`; the exact end counts all."""
+    """Headers of version 0 that follow one another, at most `most`; the exact end counts as three more."""
     depth = 0
     while depth < most:
         if position == buffer.size and depth > 0:
-            return most
+            return min(depth + 3, most)
         if position + 6 > buffer.size or buffer[position] >= 32:
             return depth
         position += _word(buffer, position + 4) + 7
@@ -51,15 +51,32 @@ def _depth(buffer: ByteArray, position: int, most: int) -> int:
 
 
 @kernel
+def _runs_on(buffer: ByteArray, position: int) -> bool:
+    """Whether two of the next five headers are of one APID and have consecutive sequence counts."""
+    apids = np.full(5, -1, dtype=np.int64)
+    counts = np.zeros(5, dtype=np.int64)
+    for i in range(5):
+        if position + 6 > buffer.size or buffer[position] >= 32:
+            return False
+        apids[i] = _word(buffer, position) & 2047
+        counts[i] = _word(buffer, position + 2) & 16383
+        for j in range(i):
+            if apids[j] == apids[i] and ((counts[i] - counts[j]) & 16383) == 1:
+                return True
+        position += _word(buffer, position + 4) + 7
+    return False
+
+
+@kernel
 def _anchor(buffer: ByteArray, position: int) -> bool:
-    """Whether the walk may start again here."""
+    """Whether the walk may start again here: a long chain, consecutive counts, or a right checksum."""
     if position + 6 > buffer.size or buffer[position] >= 32:
         return False
     length = _word(buffer, position + 4) + 7
     if position + length > buffer.size:
         return False
-    depth = _depth(buffer, position, 5)
-    if depth >= 5:
+    depth = _depth(buffer, position, 8)
+    if depth >= 8 or (depth >= 2 and _runs_on(buffer, position)):
         return True
     if depth >= 2 or (depth == 1 and length <= _SHORT):
         for kind in (1, 3):
@@ -69,39 +86,67 @@ def _anchor(buffer: ByteArray, position: int) -> bool:
 
 
 @kernel
+def _hop(buffer: ByteArray, position: int, met: Ints) -> bool:
+    """Whether a packet may stand here and another, or the end, follows."""
+    if buffer[position] >= 32:
+        return False
+    follower = position + _word(buffer, position + 4) + 7
+    if follower == buffer.size:
+        return True
+    if follower + 6 > buffer.size or buffer[follower] >= 32:
+        return False
+    return bool(met[_word(buffer, follower) & 2047] > 0 or _depth(buffer, follower, 3) >= 3)
+
+
+@kernel
+def _note(
+    buffer: ByteArray, position: int, met: Ints, right: Ints, continued: Ints, last: Ints, samples: Ints
+) -> None:
+    """Count a packet for its APID."""
+    apid = _word(buffer, position) & 2047
+    count = _word(buffer, position + 2) & 16383
+    length = _word(buffer, position + 4) + 7
+    if met[apid] < samples.shape[1]:
+        samples[apid, met[apid]] = position
+        for kind in (1, 2, 3):
+            if is_right(buffer, position, length, kind):
+                right[apid, kind] += 1
+    if last[apid] >= 0 and ((count - last[apid]) & 16383) == 1:
+        continued[apid] += 1
+    last[apid] = count
+    met[apid] += 1
+
+
+@kernel
 def _walk(
     buffer: ByteArray, budget: int, met: Ints, right: Ints, continued: Ints, last: Ints, samples: Ints
 ) -> bool:
     """Count packets per APID; True if the walk reached the end without a fault."""
     position = 0
+    anchor = 0
+    run = 0
     clean = True
-    while position + 6 <= buffer.size:
-        follower = position + _word(buffer, position + 4) + 7
-        plausible = buffer[position] < 32 and follower <= buffer.size
-        if plausible and follower < buffer.size:
-            plausible = follower + 6 <= buffer.size and buffer[follower] < 32
-        if not plausible:
-            clean = False
-            position += 1
-            while position + 6 <= buffer.size and budget > 0 and not _anchor(buffer, position):
-                position += 1
-                budget -= 1
-            if budget <= 0:
-                break
+    stands = _depth(buffer, 0, 1) == 1
+    while True:
+        if stands:
+            _note(buffer, position, met, right, continued, last, samples)
+            position += _word(buffer, position + 4) + 7
+            run += 1
+            if position + 6 > buffer.size:
+                return clean and position == buffer.size
+            stands = _hop(buffer, position, met)
             continue
-        apid = _word(buffer, position) & 2047
-        count = _word(buffer, position + 2) & 16383
-        if met[apid] < samples.shape[1]:
-            samples[apid, met[apid]] = position
-            for kind in (1, 2, 3):
-                if is_right(buffer, position, follower - position, kind):
-                    right[apid, kind] += 1
-        if last[apid] >= 0 and ((count - last[apid]) & 16383) == 1:
-            continued[apid] += 1
-        last[apid] = count
-        met[apid] += 1
-        position = follower
-    return clean and position == buffer.size
+        clean = False
+        # A short run began at a place that only looked like a header: its length is not to be trusted.
+        position = (anchor if run < 3 else position) + 1
+        while not _anchor(buffer, position):
+            position += 1
+            budget -= 1
+            if budget <= 0 or position + 6 > buffer.size:
+                return False
+        anchor = position
+        run = 0
+        stands = True
 
 
 def _header_starts(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8] | None:
@@ -177,21 +222,19 @@ def survey(buffer: ByteArray, checksum: str = "auto") -> ApidTables:
     clean = _walk(buffer, SEARCH_BUDGET, met, right, continued, last, samples)
     asked = None if checksum == "auto" else ChecksumKind.of(checksum)
     tables = ApidTables()
-    for apid in np.flatnonzero(met):
-        kind, reason = _checksum(int(met[apid]), right[apid])
-        solid = int(right[apid].max()) >= 2 or continued[apid] >= 2
-        if not (solid or clean or (asked and right[apid, int(asked)])):
+    solid = (right.max(axis=1) >= 2) | (continued >= 2)
+    # One right checksum is believed where packets that are believed anyway carry the same kind.
+    trusted = [kind for kind in (1, 2, 3) if (right[solid, kind] >= 2).any() or kind == asked]
+    for apid in np.flatnonzero(met).tolist():
+        if not (solid[apid] or clean or right[apid, trusted].any()):
             continue
+        kind, reason = _checksum(int(met[apid]), right[apid])
         if asked is not None:
             kind, reason = asked, "asked for"
         secondary, time_byte = _secondary(buffer, samples[apid, : min(int(met[apid]), SAMPLES)])
         if secondary != "none":
             reason += f", all look like {secondary.upper()}"
             reason += " with a time that runs forward" if time_byte is not None else " without a clear time"
-        tables.decide(
-            ApidDecision(int(apid), kind, secondary, reason),
-            time_byte=time_byte,
-            coarse_bits=32,
-            fine_bits=16,
-        )
+        decision = ApidDecision(apid, kind, secondary, reason)
+        tables.decide(decision, time_byte=time_byte, coarse_bits=32, fine_bits=16)
     return tables
