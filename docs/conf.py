@@ -16,7 +16,7 @@ author = "The eicpy developers"
 copyright = f"2026, {author}"
 version = release = version_of("eicpy")
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "eicpy_mathml"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "eicpy_mathml", "eicpy_signatures"]
 exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 templates_path: list[str] = []
 
@@ -52,7 +52,8 @@ os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 # The API: docstrings are numpydoc, types stand in the signature.
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+python_maximum_signature_line_length = 90
+autodoc_default_options = {"members": True}
 numpydoc_show_class_members = False
 numpydoc_show_inherited_class_members = False
 
