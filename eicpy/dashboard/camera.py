@@ -20,7 +20,7 @@ from eicpy.dashboard import markup
 from eicpy.dashboard.controls import Controls
 from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge
 from eicpy.dashboard.live import PhotonView
-from eicpy.dashboard.panels import HousekeepingPanel, ImagePanel, LightCurvePanel, SpectrumPanel
+from eicpy.dashboard.panels import HousekeepingPanel, ImagePanel, LightCurvePanel, Panel, SpectrumPanel
 from eicpy.dashboard.request import PageRequest
 from eicpy.dashboard.source import ArchiveSource, LiveSource
 from eicpy.dashboard.texts import LANGUAGES, Texts
@@ -70,6 +70,7 @@ class CameraPage:
         self._translate()
         self._look(FIRST_PATIENCE)
         self._draw()
+        self._lay_out()
         self._connect()
 
     def _begin(self) -> None:
@@ -78,6 +79,7 @@ class CameraPage:
         self.history = HousekeepingHistory()
         self.losses = RecentLosses()
         self._shown_run = self.source.started
+        self._offered = 0
 
     def _build(self) -> None:
         self.image = ImagePanel(self.instrument)
@@ -89,8 +91,12 @@ class CameraPage:
         self.table, self.heartbeat = ipywidgets.HTML(), ipywidgets.HTML()
         self.parameter = ipywidgets.Dropdown(options=[("–", "")], layout=ipywidgets.Layout(width="auto"))
         self.clock = ipywidgets.Play(interval=TICK, min=0, max=2**30, repeat=True)
-        self.clock.add_class("eic-clock")
-        curves = _column([self.spectrum.widget, self.light_curve.widget], "3 1 420px")
+        self.clock.layout.display = "none"
+
+    def _lay_out(self) -> None:
+        on_ready = self._guarded(self._drawn)
+        image, spectrum, light_curve, housekeeping = (panel.show(on_ready) for panel in self.panels)
+        curves = _column([spectrum, light_curve], "3 1 420px")
         scroll = _column([self.table], "1 1 auto", "eic-scroll")
         self.widget = ipywidgets.VBox(
             [
@@ -98,11 +104,11 @@ class CameraPage:
                 self.verdict,
                 self.facts,
                 self.controls.widget,
-                _row([_column([self.image.widget, self.note], "2 1 340px", "eic-panel"), curves]),
+                _row([_column([image, self.note], "2 1 340px", "eic-panel"), curves]),
                 _row(
                     [
                         _column([scroll], "2 1 340px", "eic-panel"),
-                        _column([self.parameter, self.housekeeping.widget], "3 1 420px", "eic-panel"),
+                        _column([self.parameter, housekeeping], "3 1 420px", "eic-panel"),
                     ]
                 ),
                 self.clock,
@@ -119,9 +125,6 @@ class CameraPage:
         self.controls.forget.on_click(self._guarded(lambda *_: self._choose_pixel(None)))
         self.parameter.observe(self._guarded(self._draw_parameter), names="value")
         self.image.on_click(self._guarded(self._click))
-        for panel in self.panels:
-            panel.on_ready(self._guarded(panel.resync))
-            panel.on_ready(self._guarded(self._start_clock))
 
     def _guarded(self, call: Callable[..., Any]) -> Callable[..., None]:
         """Keep an error from the browser, which would get source lines with it; the log gets it whole."""
@@ -136,8 +139,12 @@ class CameraPage:
 
         return guarded
 
-    def _start_clock(self) -> None:
-        self.clock.playing = True
+    def _drawn(self, panel: Panel) -> None:
+        """The browser has drawn a panel: send its data again; start the clock with the last one."""
+        panel.ready = True
+        panel.resync()
+        if all(p.ready for p in self.panels):
+            self.clock.playing = True
 
     def _tick(self, _change: Any = None) -> None:
         self._ticks += 1
@@ -195,7 +202,9 @@ class CameraPage:
         band = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}"}
         what = self.controls.what(texts)
         self.image.translate(texts, texts("image", **band), "y_pixel", texts("z_pixel"))
-        self.spectrum.translate(texts, texts("spectrum", what=what), "energy_axis", texts("counts_axis"))
+        width = texts.number(self.spectrum.width, 2)
+        title = texts("spectrum", what=what)
+        self.spectrum.translate(texts, title, "energy_axis", texts("counts_axis", width=width))
         self.spectrum.name_series(what, "" if chosen.pixel is None else f"pixel {chosen.pixel}")
         title = texts("light_curve", what=what, **band)
         self.light_curve.translate(texts, title, "time_axis", texts("rate_axis"))
@@ -234,11 +243,12 @@ class CameraPage:
         return f'<div class="eic-caption">{"<br>".join(escape(line) for line in lines)}</div>'
 
     def _draw_housekeeping(self) -> None:
-        names = [f"{packet}/{name}" for packet, name in self.history.names]
-        if names and [value for _label, value in self.parameter.options] != names:
-            worst = self.history.parameters[0]
-            self.parameter.options = [(name.partition("/")[2], name) for name in names]
-            self.parameter.value = f"{worst.packet}/{worst.name}"
+        if self._offered != len(self.history.names):
+            # Once for each kind of packet, as it first comes.
+            parameters = markup.by_urgency(self.history.parameters)
+            self._offered = len(parameters)
+            self.parameter.options = [(p.name, f"{p.packet}/{p.name}") for p in parameters]
+            self.parameter.index = 0
         self._draw_parameter()
         now = time.monotonic()
         if now - self._table_drawn >= TABLE_EVERY:

@@ -79,9 +79,8 @@ class Controls:
     @staticmethod
     def _rewrite(control: ipywidgets.Dropdown, options: list[tuple[str, Any]]) -> None:
         value = control.value
-        with control.hold_trait_notifications():
-            control.options = options
-            control.value = value
+        control.options = options
+        control.value = value
 
     def _label(self, key: str, texts: Texts) -> str:
         word, number, _members = self._modules[key]

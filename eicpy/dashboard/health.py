@@ -157,8 +157,8 @@ class HousekeepingHistory:
 
     @property
     def parameters(self) -> list[Parameter]:
-        """The last value of each parameter, the worst first, else in the order of the layouts."""
-        return sorted(self._last.values(), key=lambda p: -p.level)
+        """The last value of each parameter, in the order of the layouts."""
+        return list(self._last.values())
 
     def series(self, packet: str, name: str) -> tuple[Floats, Floats]:
         """Times (s) and values of a parameter; empty for one that is not known."""

@@ -15,7 +15,17 @@ from eicpy.dashboard.texts import Texts
 from eicpy.dashboard.timeline import Limits
 from eicpy.instruments import Instrument
 
-__all__ = ["duration", "facts", "header", "heartbeat", "parameter_table", "problem", "utc", "verdict"]
+__all__ = [
+    "by_urgency",
+    "duration",
+    "facts",
+    "header",
+    "heartbeat",
+    "parameter_table",
+    "problem",
+    "utc",
+    "verdict",
+]
 
 CLASSES = {Level.NOMINAL: "nominal", Level.WARNING: "warning", Level.ALARM: "alarm"}
 STATES = {
@@ -121,13 +131,13 @@ def facts(run: str, newest: float, age: float | None, rate: float, totals: Packe
         (texts("run"), escape(run) or "–", ""),
         (texts("newest"), utc(newest), ""),
         (texts("received"), "–" if age is None else texts("ago", age=duration(age, texts)), ""),
-        (texts("rate_axis"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
+        (texts("rate"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
         (texts("packets"), texts.number(totals.received), ""),
         (texts("lost"), texts.number(totals.lost), "warning" if totals.lost else ""),
         (texts("damaged"), texts.number(totals.damaged), "warning" if totals.damaged else ""),
     ]
-    inside = "".join(f'<div><dt>{n}</dt><dd class="{kind}">{value}</dd></div>' for n, value, kind in cells)
-    return f'<dl class="eic-facts">{inside}</dl>'
+    inside = "".join(f'<div><span>{n}</span><b class="{kind}">{value}</b></div>' for n, value, kind in cells)
+    return f'<div class="eic-facts">{inside}</div>'
 
 
 def heartbeat(tick: int, texts: Texts) -> str:
@@ -150,11 +160,14 @@ def _bounds(limits: Limits | None) -> str:
     if limits is None:
         return ""
     pairs = ((limits.alarm_low, limits.alarm_high), (limits.warning_low, limits.warning_high))
-    return " · ".join(
-        f"{'−∞' if low is None else f'{low:g}'} … {'∞' if high is None else f'{high:g}'}"
-        for low, high in pairs
-        if low is not None or high is not None
-    ).replace("-", "\N{MINUS SIGN}")
+    shown = (_span(low, high) for low, high in pairs if low is not None or high is not None)
+    return " · ".join(f"<span>{part}</span>" for part in shown).replace("-", "\N{MINUS SIGN}")
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"≤ {high:g}"
+    return f"≥ {low:g}" if high is None else f"{low:g} … {high:g}"
 
 
 def _row(parameter: Parameter, texts: Texts) -> str:
@@ -164,15 +177,22 @@ def _row(parameter: Parameter, texts: Texts) -> str:
     kind = CLASSES[parameter.level] if parameter.limits is not None else "none"
     return (
         f'<tr><td class="name" title="{escape(parameter.description)}">{escape(parameter.name)}</td>'
-        f'<td class="number">{escape(shown)}</td><td>{_bounds(parameter.limits)}</td>'
+        f'<td class="number">{escape(shown)}</td><td class="limit">{_bounds(parameter.limits)}</td>'
         f'<td><span class="eic-chip {kind}">{word}</span></td></tr>'
     )
 
 
+def by_urgency(parameters: Iterable[Parameter]) -> list[Parameter]:
+    """Order parameters: the worst first, those without limits last, else as they are."""
+    return sorted(parameters, key=lambda p: (-p.level, p.limits is None))
+
+
 def parameter_table(parameters: Sequence[Parameter], texts: Texts) -> str:
     """Write the last value of each parameter, the worst first, those without limits last."""
-    ordered = sorted(parameters, key=lambda p: (-p.level, p.limits is None))
     heads = (("parameter", ""), ("value", "number"), ("limits", ""), ("status", ""))
     head = "".join(f'<th class="{kind}">{texts(key)}</th>' for key, kind in heads)
-    rows = "".join(_row(p, texts) for p in ordered) or f'<tr><td colspan="4">{texts("no_data")}</td></tr>'
+    rows = (
+        "".join(_row(p, texts) for p in by_urgency(parameters))
+        or f'<tr><td colspan="4">{texts("no_data")}</td></tr>'
+    )
     return f'<table class="eic-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'

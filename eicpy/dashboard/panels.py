@@ -1,7 +1,8 @@
 """The figures of the live page: each is built once and fed by exchanging the data of its sources.
 
-A figure is serialised when its widget is made, and what changes before the browser has drawn it is
-lost without a message. So each panel sends its data again when the browser reports that it is ready.
+A figure is serialised when its widget is made, and what changes between that moment and the drawing in
+the browser is lost without a message. So the widget is made last (:meth:`Panel.show`), the clock of the
+page waits until the browser reports that all is drawn, and each panel sends its data again then.
 """
 
 from collections.abc import Callable
@@ -25,6 +26,10 @@ from eicpy.instruments import Instrument
 __all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "SpectrumPanel"]
 
 
+BINS_SHOWN = 256
+"""Bins of a spectrum on the page at most: narrower ones would be noise on a screen."""
+
+
 class Panel:
     """A figure in a widget.
 
@@ -38,16 +43,17 @@ class Panel:
         self.plot = plot
         found = plot.select_one({"name": "no-data"})
         self.empty = found if found is not None else theme.no_data(plot, visible=True)
-        self.empty.visible = True
-        self.widget = BokehModel(plot)
+        self.ready = False
+
+    def show(self, on_ready: Callable[["Panel"], None]) -> BokehModel:
+        """Make the widget, and call back each time that a browser has drawn it."""
+        widget = BokehModel(self.plot)
+        self.plot.document.on_event(DocumentReady, lambda _event: on_ready(self))
+        return widget
 
     def source(self, name: str) -> ColumnDataSource:
         """Data source of a named renderer."""
         return self.plot.select_one({"name": name}).data_source
-
-    def on_ready(self, call: Callable[[], None]) -> None:
-        """Call when the browser has drawn the figure."""
-        self.plot.document.on_event(DocumentReady, lambda _event: call())
 
     def resync(self) -> None:
         """Send all data again."""
@@ -87,7 +93,7 @@ class ImagePanel(Panel):
         super().__init__(plot)
         self.mapper = plot.select_one({"name": "image"}).glyph.color_mapper
 
-    def on_click(self, call: Callable[[float, float], None]) -> None:
+    def on_click(self, call: Callable[..., None]) -> None:
         """Call with the place (y, z) of a click."""
         self.plot.on_event(Tap, lambda event: call(event.x, event.y))
 
@@ -98,10 +104,10 @@ class ImagePanel(Panel):
         return int(self.by_place[int(z), int(y)])
 
     def update(self, view: PhotonView) -> None:
-        """Show the counts of the view; the brightest 0.2 % of the pixels share the top colour."""
+        """Show the counts of the view; the brightest and faintest hundredth share the end colours."""
         self.source("image").data = {"image": [self.pixels.image(smallest_counts(view.image))]}
-        top = float(np.quantile(view.image, 0.998)) if view.image.size else 0.0
-        self.mapper.update(low=float(np.quantile(view.image, 0.002)), high=max(top, 1.0))
+        top = float(np.quantile(view.image, 0.99)) if view.image.size else 0.0
+        self.mapper.update(low=float(np.quantile(view.image, 0.01)), high=max(top, 1.0))
         self.empty.visible = not view.image.any()
 
     def outline(self, modules: frozenset[int] | None, pixel: int | None) -> None:
@@ -125,7 +131,8 @@ class SpectrumPanel(Panel):
     """The spectrum of the chosen modules, and of the chosen pixel; the chosen energies are shaded."""
 
     def __init__(self, edges: npt.NDArray[np.float64]) -> None:
-        self.edges = edges
+        self.together = max(1, (len(edges) - 1) // BINS_SHOWN)
+        self.edges = edges = edges[:: self.together]
         ones = np.ones(len(edges) - 1)
         plot = figures.spectrum(edges, {"modules": ones, "pixel": ones})
         plot.height = 290
@@ -139,11 +146,17 @@ class SpectrumPanel(Panel):
     def update(self, view: PhotonView) -> None:
         """Show the spectra of the view."""
         for name, counts in (("series-0", view.spectrum), ("series-1", view.pixel_spectrum)):
-            columns = figures.step_columns(self.edges, counts, log=True)
+            whole = counts[: (len(self.edges) - 1) * self.together].reshape(-1, self.together).sum(axis=1)
+            columns = figures.step_columns(self.edges, whole, log=True)
             self.source(name).data = {k: v.astype(np.float32) for k, v in columns.items()}
         self.plot.select_one({"name": "series-1"}).visible = view.selection.pixel is not None
         self.band.update(left=view.selection.low, right=view.selection.high)
         self.empty.visible = not view.spectrum.any()
+
+    @property
+    def width(self) -> float:
+        """Width of a bin as shown, keV."""
+        return float(self.edges[1] - self.edges[0])
 
     def name_series(self, modules: str, pixel: str) -> None:
         """Write the legend; without a pixel there is none."""
