@@ -48,6 +48,8 @@ class CameraSpectrum:
         In the order of ``LineModel.parameter_names``, shape (n_parameters,); counts of the whole camera.
     energy, shape
         Continuum's shape κ on a grid of energies (keV), both (n_grid,); around 1 in each block.
+    stretch
+        Width of each line in units of its block's σ, shape (n_lines,).
     lines
         The model.
     """
@@ -55,7 +57,12 @@ class CameraSpectrum:
     parameters: FloatArray
     energy: FloatArray
     shape: FloatArray
+    stretch: FloatArray
     lines: LineModel
+
+    def arrays(self) -> LineArrays:
+        """The lines as arrays, with the widths found."""
+        return self.lines.arrays()._replace(stretch=self.stretch)
 
     def baseline(self, gain: FloatArray, offset: FloatArray, n_channels: int) -> FloatArray:
         """The shape κ in the channels of pixels, shape (n_pixels, n_channels); 1 outside the blocks."""
@@ -140,20 +147,22 @@ def fit_camera(spectrum: FloatArray, lines: LineModel, gain: float, offset: floa
     windows = block_windows(lines, np.array([gain]), np.array([offset]), spectrum.size)[0]
     energy: FloatArray = gain * (np.arange(spectrum.size, dtype=np.float64) + 0.5) + offset
     flat = np.ones(spectrum.size)
-    theta = _poisson_fit(
-        spectrum, _linear_guess(spectrum, lines, windows, energy, gain), windows, flat, lines
-    )
+    guess = _linear_guess(spectrum, lines, windows, energy, gain)
+    theta = _poisson_fit(spectrum, guess, windows, flat, arrays)
     shape = flat.copy()
     for b, (first, last) in enumerate(windows):
         shape[first:last] = _power_law(theta, int(arrays.first_parameter[b]), energy[first:last])
-    theta = _poisson_fit(spectrum, theta, windows, shape, lines)
+    theta = _poisson_fit(spectrum, theta, windows, shape, arrays)
+    arrays = arrays._replace(stretch=_stretch(theta, arrays))
+    theta = _poisson_fit(spectrum, theta, windows, shape, arrays)
     for b, (first, last) in enumerate(windows):
         shape[first:last] = _corrected(spectrum, theta, b, (int(first), int(last)), shape, lines, arrays)
-    theta = _poisson_fit(spectrum, theta, windows, shape, lines)
+    theta = _poisson_fit(spectrum, theta, windows, shape, arrays)
     inside = np.zeros(spectrum.size, np.bool_)
     for first, last in windows:
         inside[first:last] = True
-    return CameraSpectrum(theta, theta[0] * (np.flatnonzero(inside) + 0.5) + theta[1], shape[inside], lines)
+    energy = theta[0] * (np.flatnonzero(inside) + 0.5) + theta[1]
+    return CameraSpectrum(theta, energy, shape[inside], arrays.stretch, lines)
 
 
 def _linear_guess(
@@ -185,31 +194,58 @@ def _evaluate(
 ) -> tuple[FloatArray, FloatArray]:
     """Expected counts and derivatives of a block, shapes (m,) and (m, 6 + n_groups)."""
     first, last = window
-    n_groups = int(arrays.n_groups[b])
-    mu, jacobian = np.empty(last - first), np.empty((last - first, 6 + n_groups))
-    lines = slice(int(arrays.first_line[b]), int(arrays.first_line[b + 1]))
-    evaluate_block(
-        theta, int(arrays.first_parameter[b]), n_groups, first, last, arrays.energy[lines],
-        arrays.fraction[lines], arrays.group[lines], shape, mu, jacobian,
-    )  # fmt: skip
+    mu, jacobian = np.empty(last - first), np.empty((last - first, 6 + int(arrays.n_groups[b])))
+    evaluate_block(theta, b, first, last, arrays, shape, mu, jacobian)
     return mu, jacobian
 
 
 def _poisson_fit(
-    spectrum: FloatArray, theta: FloatArray, windows: IntArray, shape: FloatArray, lines: LineModel
+    spectrum: FloatArray, theta: FloatArray, windows: IntArray, shape: FloatArray, arrays: LineArrays
 ) -> FloatArray:
     """The pixel kernel on the one spectrum, without prior terms; `theta` again where it fails."""
-    arrays = lines.arrays()
     guess = theta[np.newaxis]
     lower, upper = parameter_bounds(guess, arrays)
     none = np.zeros_like(guess)
     fitted, _, _, deviance, *_ = fit_pixels(
-        spectrum[np.newaxis], guess, windows[np.newaxis], arrays.energy, arrays.fraction, arrays.group,
-        arrays.first_line, arrays.first_parameter, arrays.n_groups, shape[np.newaxis], none, none, lower,
-        upper, 100, 1e-4,
-    )  # fmt: skip
+        spectrum[np.newaxis],
+        guess,
+        windows[np.newaxis],
+        arrays,
+        shape[np.newaxis],
+        none,
+        none,
+        lower,
+        upper,
+        100,
+        1e-4,
+    )
     result: FloatArray = fitted[0] if np.isfinite(deviance[0]) else theta
     return result
+
+
+def _stretch(theta: FloatArray, arrays: LineArrays) -> FloatArray:
+    """Widths of the lines in units of their block's σ, from the law σ² = a + b·E through all blocks.
+
+    Electronic noise and the statistics of the charge make that law. Where the blocks do not follow one
+    (it falls, or is negative), lines of a block are taken as equally wide.
+    """
+    flat = np.ones(arrays.energy.size)
+    if arrays.first_parameter.size < 2:
+        return flat
+    middle = np.empty(arrays.first_parameter.size)
+    for b, start in enumerate(arrays.first_parameter):
+        own = slice(int(arrays.first_line[b]), int(arrays.first_line[b + 1]))
+        strength = arrays.fraction[own] * np.maximum(theta[start + 4 + arrays.group[own]], 1e-300)
+        middle[b] = strength @ arrays.energy[own] / strength.sum()
+    slope, level = np.polyfit(middle, theta[arrays.first_parameter] ** 2, 1)
+    ends = np.array([arrays.energy.min(), arrays.energy.max()])
+    if slope < 0.0 or np.any(level + slope * ends <= 0.0):
+        return flat
+    stretch = flat
+    for b in range(middle.size):
+        own = slice(int(arrays.first_line[b]), int(arrays.first_line[b + 1]))
+        stretch[own] = np.sqrt((level + slope * arrays.energy[own]) / (level + slope * middle[b]))
+    return stretch
 
 
 def _power_law(theta: FloatArray, start: int, energy: FloatArray) -> FloatArray:
@@ -297,17 +333,14 @@ def pixel_guess(
     numpy.ndarray
         Shape (n_pixels, n_parameters).
     """
-    arrays = camera.lines.arrays()
+    arrays = camera.arrays()
     theta = np.tile(camera.parameters, (len(counts), 1))
     theta[:, 0], theta[:, 1] = gain, offset
     own = counts_in_windows(counts, windows)
     common = camera.parameters[np.newaxis]
     window = block_windows(camera.lines, common[:, 0], common[:, 1], counts.shape[1])
     baseline = camera.baseline(common[:, 0], common[:, 1], counts.shape[1])[0]
-    expected = predict(
-        camera.parameters, window[0], arrays.energy, arrays.fraction, arrays.group, arrays.first_line,
-        arrays.first_parameter, arrays.n_groups, baseline,
-    )  # fmt: skip
+    expected = predict(camera.parameters, window[0], arrays, baseline)
     for b, (start, n_groups) in enumerate(zip(arrays.first_parameter, arrays.n_groups, strict=True)):
         first, last = window[0, b]
         scale = np.maximum(own[:, b], 1.0) / max(float(expected[first:last].sum()), 1e-300)

@@ -101,13 +101,10 @@ class GainFit:
         """Fitted counts of a pixel per channel, NaN outside the blocks, shape (n_channels,)."""
         if self.camera is None or not np.isfinite(self.parameters[detnum]).all():
             return np.full(self.n_channels, np.nan)
-        arrays = self.lines.arrays()
+        arrays = self.camera.arrays()
         scale = self.parameters[detnum : detnum + 1, :2]
         baseline = self.camera.baseline(scale[:, 0], scale[:, 1], self.n_channels)[0]
-        result: FloatArray = predict(
-            self.parameters[detnum], self.windows[detnum], arrays.energy, arrays.fraction, arrays.group,
-            arrays.first_line, arrays.first_parameter, arrays.n_groups, baseline,
-        )  # fmt: skip
+        result: FloatArray = predict(self.parameters[detnum], self.windows[detnum], arrays, baseline)
         return result
 
     def _repr_html_(self) -> str:

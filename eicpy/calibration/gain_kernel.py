@@ -20,6 +20,7 @@ import numpy.typing as npt
 from numba import njit
 
 from eicpy.calibration.gain_model import INV_SQRT_2PI, REACH, SMALLEST, evaluate_block
+from eicpy.calibration.lines import LineArrays
 
 __all__ = ["fit_pixels"]
 
@@ -84,12 +85,7 @@ def _assemble(
     counts: FloatArray,
     theta: FloatArray,
     windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
@@ -106,27 +102,14 @@ def _assemble(
         for r in range(n):
             information[p, r] = 0.0
     deviance = 0.0
-    for b in range(first_parameter.size):
-        a, z = first_line[b], first_line[b + 1]
-        evaluate_block(
-            theta,
-            first_parameter[b],
-            n_groups[b],
-            windows[b, 0],
-            windows[b, 1],
-            energy[a:z],
-            fraction[a:z],
-            group[a:z],
-            baseline,
-            mu,
-            jacobian,
-        )
+    for b in range(lines.first_parameter.size):
+        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, baseline, mu, jacobian)
         deviance += _add_block(
             counts,
             windows[b, 0],
             windows[b, 1],
-            first_parameter[b],
-            n_groups[b],
+            lines.first_parameter[b],
+            lines.n_groups[b],
             mu,
             jacobian,
             information,
@@ -214,12 +197,10 @@ def _step(
 def _add_bending(
     counts: FloatArray,
     theta: FloatArray,
+    block: int,
     first: int,
     last: int,
-    start: int,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
+    lines: LineArrays,
     mu: FloatArray,
     bending: FloatArray,
 ) -> None:
@@ -228,29 +209,31 @@ def _add_bending(
     Only gain, offset, σ and strengths bend the model. Of F = S·f·Φ(z) at a channel's edge,
     F_ab = S·f·φ·(z_ab − z·z_a·z_b) with z = (gain·c + offset − E)/σ.
     """
+    start = lines.first_parameter[block]
     gain, offset, sigma = theta[0], theta[1], theta[start]
-    for line in range(energy.size):
-        centre = (energy[line] - offset) / gain
-        reach = REACH * sigma / gain
+    for line in range(lines.first_line[block], lines.first_line[block + 1]):
+        centre = (lines.energy[line] - offset) / gain
+        width = sigma * lines.stretch[line]
+        reach = REACH * width / gain
         low = min(max(first, math.floor(centre - reach)), last)
         high = max(min(last, math.ceil(centre + reach)), low)
-        place = start + 4 + group[line]
+        place = start + 4 + lines.group[line]
         strength = theta[place]
         for edge in range(low, high + 1):
             before = counts[edge - 1] / mu[edge - 1 - first] - 1.0 if edge > low else 0.0
             after = counts[edge] / mu[edge - first] - 1.0 if edge < high else 0.0
-            z = (gain * edge + offset - energy[line]) / sigma
-            weight = (before - after) * fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z) / sigma
-            bent = weight * strength / sigma
-            bending[0, 0] -= bent * z * edge * edge
-            bending[1, 0] -= bent * z * edge
-            bending[1, 1] -= bent * z
-            bending[start, 0] += bent * (z * z - 1.0) * edge
-            bending[start, 1] += bent * (z * z - 1.0)
-            bending[start, start] += bent * z * (2.0 - z * z)
-            bending[place, 0] += weight * edge
-            bending[place, 1] += weight
-            bending[place, start] -= weight * z
+            z = (gain * edge + offset - lines.energy[line]) / width
+            weight = (before - after) * lines.fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z)
+            bent = weight * strength
+            bending[0, 0] -= bent * z * edge * edge / (width * width)
+            bending[1, 0] -= bent * z * edge / (width * width)
+            bending[1, 1] -= bent * z / (width * width)
+            bending[start, 0] += bent * (z * z - 1.0) * edge / (width * sigma)
+            bending[start, 1] += bent * (z * z - 1.0) / (width * sigma)
+            bending[start, start] += bent * z * (2.0 - z * z) / (sigma * sigma)
+            bending[place, 0] += weight * edge / width
+            bending[place, 1] += weight / width
+            bending[place, start] -= weight * z / sigma
 
 
 @njit(cache=True, nogil=True)
@@ -258,12 +241,7 @@ def _observed(
     counts: FloatArray,
     theta: FloatArray,
     windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     prior_precision: FloatArray,
     mu: FloatArray,
@@ -278,25 +256,21 @@ def _observed(
         for r in range(n):
             information[p, r] = 0.0
         information[p, p] = prior_precision[p]
-    for b in range(first_parameter.size):
-        a, z = first_line[b], first_line[b + 1]
-        first, last, start = windows[b, 0], windows[b, 1], first_parameter[b]
-        evaluate_block(
-            theta, start, n_groups[b], first, last, energy[a:z], fraction[a:z], group[a:z], baseline, mu,
-            jacobian,
-        )  # fmt: skip
+    for b in range(lines.first_parameter.size):
+        first, last, start = windows[b, 0], windows[b, 1], lines.first_parameter[b]
+        evaluate_block(theta, b, first, last, lines, baseline, mu, jacobian)
         local[:] = 0.0
         for k in range(last - first):
             weight = counts[first + k] / (mu[k] * mu[k])
             row = jacobian[k]
-            for p in range(6 + n_groups[b]):
+            for p in range(6 + lines.n_groups[b]):
                 scaled = weight * row[p]
                 if scaled != 0.0:
                     for r in range(p + 1):
                         local[p, r] += scaled * row[r]
-        _spread(local, start, 6 + n_groups[b], information)
+        _spread(local, start, 6 + lines.n_groups[b], information)
         _add_bending(
-            counts, theta, first, last, start, energy[a:z], fraction[a:z], group[a:z], mu, bending
+            counts, theta, b, first, last, lines, mu, bending
         )  # fmt: skip
     for p in range(n):
         for r in range(p + 1):
@@ -341,12 +315,7 @@ def _fit_one(
     counts: FloatArray,
     theta: FloatArray,
     windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
@@ -360,18 +329,28 @@ def _fit_one(
     n = theta.size
     longest = 0
     widest = 0
-    for b in range(first_parameter.size):
+    for b in range(lines.first_parameter.size):
         longest = max(longest, windows[b, 1] - windows[b, 0])
-        widest = max(widest, 6 + n_groups[b])
+        widest = max(widest, 6 + lines.n_groups[b])
     mu, jacobian, local = np.empty(longest), np.empty((longest, widest)), np.empty((widest, widest))
     information, score = np.empty((n, n)), np.empty(n)
     information_new, score_new = np.empty((n, n)), np.empty(n)
     scale, matrix, factor, step = np.empty(n), np.empty((n, n)), np.empty((n, n)), np.empty(n)
     trial = np.empty(n)
     deviance, objective = _assemble(
-        counts, theta, windows, energy, fraction, group, first_line, first_parameter, n_groups,
-        baseline, prior_mean, prior_precision, mu, jacobian, local, information, score,
-    )  # fmt: skip
+        counts,
+        theta,
+        windows,
+        lines,
+        baseline,
+        prior_mean,
+        prior_precision,
+        mu,
+        jacobian,
+        local,
+        information,
+        score,
+    )
     damping = 1e-3
     converged = False
     iteration = 0
@@ -387,9 +366,19 @@ def _fit_one(
             converged = True
             break
         deviance_new, objective_new = _assemble(
-            counts, trial, windows, energy, fraction, group, first_line, first_parameter, n_groups,
-            baseline, prior_mean, prior_precision, mu, jacobian, local, information_new, score_new,
-        )  # fmt: skip
+            counts,
+            trial,
+            windows,
+            lines,
+            baseline,
+            prior_mean,
+            prior_precision,
+            mu,
+            jacobian,
+            local,
+            information_new,
+            score_new,
+        )
         if objective_new <= objective:
             theta[:] = trial
             deviance, objective = deviance_new, objective_new
@@ -404,9 +393,8 @@ def _fit_one(
     variance[:] = np.nan
     if objective < np.inf:
         _observed(
-            counts, theta, windows, energy, fraction, group, first_line, first_parameter, n_groups, baseline,
-            prior_precision, mu, jacobian, local, information_new,
-        )  # fmt: skip
+            counts, theta, windows, lines, baseline, prior_precision, mu, jacobian, local, information_new
+        )
         covariance = _errors(information_new, information, scale, matrix, factor, step, variance)
     return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
 
@@ -416,12 +404,7 @@ def fit_pixels(
     counts: FloatArray,
     theta: FloatArray,
     windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
@@ -440,8 +423,8 @@ def fit_pixels(
         First guess, shape (n_pixels, n_parameters); not changed.
     windows
         First and last + 1 channel of each block, shape (n_pixels, n_blocks, 2).
-    energy, fraction, group, first_line, first_parameter, n_groups
-        Of :class:`eicpy.calibration.lines.LineArrays`.
+    lines
+        The model's lines.
     baseline
         Shape of the continuum, shape (n_pixels, n_channels).
     prior_mean, prior_precision
@@ -467,8 +450,17 @@ def fit_pixels(
     converged = np.zeros(n_pixels, np.bool_)
     for i in range(n_pixels):
         covariance[i], deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
-            counts[i], fitted[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups,
-            baseline[i], prior_mean[i], prior_precision[i], lower[i], upper[i], max_iterations, tolerance,
+            counts[i],
+            fitted[i],
+            windows[i],
+            lines,
+            baseline[i],
+            prior_mean[i],
+            prior_precision[i],
+            lower[i],
+            upper[i],
+            max_iterations,
+            tolerance,
             variance[i],
-        )  # fmt: skip
+        )
     return fitted, variance, covariance, deviance, objective, iterations, converged

@@ -3,10 +3,11 @@
 In a block of m channels from `first`, with u = (c − first + ½ − m/2)/(m/2) running from −1 to 1:
 
     μ_c = κ_c·(b₀ + b₁·u + b₂·u²) + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
-    z_c = (gain·c + offset − E_line)/σ,
+    z_c = (gain·c + offset − E_line)/(σ·w_line),
 
 with Φ the normal distribution function: counts are integrals over the channel, not values at its
-centre. κ is the shape of the continuum that the camera's spectrum told (1 where it told nothing).
+centre. κ, the shape of the continuum, and w, how
+lines widen with energy inside a block, are what the camera's spectrum told (1 where it told nothing).
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
 """
@@ -16,6 +17,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from eicpy.calibration.lines import LineArrays
 
 __all__ = ["INV_SQRT_2PI", "REACH", "SMALLEST", "deviance_sums", "evaluate_block", "predict"]
 
@@ -31,13 +34,10 @@ INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 @njit(cache=True, nogil=True)
 def evaluate_block(
     theta: FloatArray,
-    start: int,
-    n_groups: int,
+    block: int,
     first: int,
     last: int,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     mu: FloatArray,
     jacobian: FloatArray,
@@ -47,23 +47,24 @@ def evaluate_block(
     Parameters
     ----------
     theta
-        All parameters; gain and offset first, the block's own from `start`.
-    start, n_groups
-        Place of the block's parameters, number of its groups.
+        All parameters.
+    block
+        Which block.
     first, last
         Channels first … last − 1.
-    energy, fraction, group
-        Of the block's lines.
+    lines
+        The model's lines.
     baseline
         Shape of the continuum, one value for each channel of the spectrum.
     mu
         Output, counts in its first last − first places.
     jacobian
-        Output, shape (m, 6 + n_groups) at least; columns gain, offset, σ, continuum (3), strengths.
+        Output, shape (m, 6 + groups) at least; columns gain, offset, σ, continuum (3), strengths.
     """
+    start = lines.first_parameter[block]
     gain, offset, sigma = theta[0], theta[1], theta[start]
     m = last - first
-    q = 6 + n_groups
+    q = 6 + lines.n_groups[block]
     half = 0.5 * m
     for k in range(m):
         u = (k + 0.5 - half) / half
@@ -75,64 +76,42 @@ def evaluate_block(
         row[4] = shape * u
         row[5] = shape * u * u
         mu[k] = shape * (theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u)
-    for line in range(energy.size):
-        centre = (energy[line] - offset) / gain
-        reach = REACH * sigma / gain
+    for line in range(lines.first_line[block], lines.first_line[block + 1]):
+        centre = (lines.energy[line] - offset) / gain
+        width = sigma * lines.stretch[line]
+        reach = REACH * width / gain
         low = min(max(first, math.floor(centre - reach)), last)
         high = max(min(last, math.ceil(centre + reach)), low)
         if high == low:
             continue
-        column = 6 + group[line]
-        strength = theta[start + 4 + group[line]]
-        slope = strength * fraction[line] / sigma
-        z = (gain * low + offset - energy[line]) / sigma
+        column = 6 + lines.group[line]
+        strength = theta[start + 4 + lines.group[line]]
+        slope = strength * lines.fraction[line] / width
+        z = (gain * low + offset - lines.energy[line]) / width
         below = math.erf(z * SQRT_HALF)
         density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
         for c in range(low, high):
-            z_next = (gain * (c + 1) + offset - energy[line]) / sigma
+            z_next = (gain * (c + 1) + offset - lines.energy[line]) / width
             above = math.erf(z_next * SQRT_HALF)
             density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
-            part = 0.5 * fraction[line] * (above - below)
+            part = 0.5 * lines.fraction[line] * (above - below)
             row = jacobian[c - first]
             mu[c - first] += strength * part
             row[column] += part
             row[0] += slope * ((c + 1) * density_next - c * density)
             row[1] += slope * (density_next - density)
-            row[2] -= slope * (z_next * density_next - z * density)
+            row[2] -= slope * lines.stretch[line] * (z_next * density_next - z * density)
             z, below, density = z_next, above, density_next
 
 
 @njit(cache=True, nogil=True)
-def predict(
-    theta: FloatArray,
-    windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
-    baseline: FloatArray,
-) -> FloatArray:
+def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, baseline: FloatArray) -> FloatArray:
     """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
     out = np.full(baseline.size, np.nan)
-    for b in range(first_parameter.size):
-        a, z = first_line[b], first_line[b + 1]
+    for b in range(lines.first_parameter.size):
         m = windows[b, 1] - windows[b, 0]
-        mu, jacobian = np.empty(m), np.empty((m, 6 + n_groups[b]))
-        evaluate_block(
-            theta,
-            first_parameter[b],
-            n_groups[b],
-            windows[b, 0],
-            windows[b, 1],
-            energy[a:z],
-            fraction[a:z],
-            group[a:z],
-            baseline,
-            mu,
-            jacobian,
-        )
+        mu, jacobian = np.empty(m), np.empty((m, 6 + lines.n_groups[b]))
+        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, baseline, mu, jacobian)
         out[windows[b, 0] : windows[b, 1]] = mu
     return out
 
@@ -141,12 +120,7 @@ def predict(
 def deviance_sums(
     theta: FloatArray,
     windows: IntArray,
-    energy: FloatArray,
-    fraction: FloatArray,
-    group: IntArray,
-    first_line: IntArray,
-    first_parameter: IntArray,
-    n_groups: IntArray,
+    lines: LineArrays,
     baseline: FloatArray,
     table: FloatArray,
     log_low: float,
@@ -158,8 +132,8 @@ def deviance_sums(
     ----------
     theta, windows
         Of many pixels, as in :func:`fit_pixels`.
-    energy, fraction, group, first_line, first_parameter, n_groups
-        Of :class:`eicpy.calibration.lines.LineArrays`.
+    lines
+        The model's lines.
     baseline
         Shape of the continuum, shape (n_pixels, n_channels).
     table, log_low, log_step
@@ -173,9 +147,7 @@ def deviance_sums(
     sums = np.zeros((theta.shape[0], 2))
     last = table.shape[0] - 2
     for i in range(theta.shape[0]):
-        expected = predict(
-            theta[i], windows[i], energy, fraction, group, first_line, first_parameter, n_groups, baseline[i]
-        )
+        expected = predict(theta[i], windows[i], lines, baseline[i])
         for c in range(expected.size):
             if expected[c] > SMALLEST:
                 position = (math.log(expected[c]) - log_low) / log_step

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -204,6 +204,7 @@ class LineModel:
         return LineArrays(
             energy=np.array(energy),
             fraction=np.array(fraction),
+            stretch=np.ones(len(energy)),
             group=np.array(group, np.int64),
             first_line=np.array(first_line, np.int64),
             first_parameter=np.array(first_parameter, np.int64),
@@ -212,14 +213,14 @@ class LineModel:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class LineArrays:
-    """A :class:`LineModel` as arrays.
+class LineArrays(NamedTuple):
+    """A :class:`LineModel` as arrays: a tuple, because that is what kernels take.
 
     Parameters
     ----------
-    energy, fraction, group
-        Of each line: keV, share of its group, index of its group within the block.
+    energy, fraction, stretch, group
+        Of each line: keV, share of its group, width in units of the block's σ, index of its group within
+        the block.
     first_line
         First line of each block, one more at the end, shape (n_blocks + 1,).
     first_parameter
@@ -232,6 +233,7 @@ class LineArrays:
 
     energy: npt.NDArray[np.float64]
     fraction: npt.NDArray[np.float64]
+    stretch: npt.NDArray[np.float64]
     group: npt.NDArray[np.int64]
     first_line: npt.NDArray[np.int64]
     first_parameter: npt.NDArray[np.int64]

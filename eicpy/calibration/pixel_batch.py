@@ -111,17 +111,24 @@ def fit_batch(
     settings = work.settings
     guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)
     precision = (work.tolerance * np.maximum(np.abs(guess), 1e-6)) ** -2.0
-    arrays = work.camera.lines.arrays()
+    arrays = work.camera.arrays()
     lower, upper = parameter_bounds(guess, arrays)
     theta = guess if start is None else np.where(np.isfinite(start), start, guess)
 
     def run(part: slice) -> tuple[Any, ...]:
         result: tuple[Any, ...] = fit_pixels(
-            work.counts[part], theta[part], work.windows[part], arrays.energy, arrays.fraction, arrays.group,
-            arrays.first_line, arrays.first_parameter, arrays.n_groups, work.baseline[part], guess[part],
-            precision[part], lower[part], upper[part], max_iterations or settings.max_iterations,
+            work.counts[part],
+            theta[part],
+            work.windows[part],
+            arrays,
+            work.baseline[part],
+            guess[part],
+            precision[part],
+            lower[part],
+            upper[part],
+            max_iterations or settings.max_iterations,
             settings.tolerance,
-        )  # fmt: skip
+        )
         return result
 
     if settings.threads == 1 or len(guess) < 2 * settings.threads:
@@ -225,11 +232,10 @@ def _apart(best: PixelFits, chosen: IntArray, other: FloatArray, lines: LineMode
 
 def goodness_of_fit(work: Setting, fits: PixelFits) -> FloatArray:
     """Deviance in standard deviations from what a right model has, shape (n_pixels,)."""
-    arrays = work.camera.lines.arrays()
+    arrays = work.camera.arrays()
     sums = deviance_sums(
-        fits.parameters, work.windows, arrays.energy, arrays.fraction, arrays.group, arrays.first_line,
-        arrays.first_parameter, arrays.n_groups, work.baseline, moment_table(), LOG_LOW, LOG_STEP,
-    )  # fmt: skip
+        fits.parameters, work.windows, arrays, work.baseline, moment_table(), LOG_LOW, LOG_STEP
+    )
     # a parameter that its tolerance holds takes no degree of freedom from the deviance
     with np.errstate(invalid="ignore", divide="ignore"):
         held = fits.variance / (work.tolerance * fits.parameters) ** 2
