@@ -51,7 +51,10 @@ class _Look:
     """A file as it was at the last look."""
 
     identity: FileIdentity
+    first: float
+    """When it was first seen, s."""
     since: float
+    """When it last changed, s."""
 
 
 def watch(
@@ -118,8 +121,7 @@ def watch(
                     _take(identity.path, instrument, database, archive, report, on_outcome, on_refused)
                     last_news = time.monotonic()
                 done[identity.path] = identity
-            waiting = any(done.get(path) != look.identity for path, look in looks.items())
-            if until_idle is not None and not waiting and time.monotonic() - last_news >= until_idle:
+            if until_idle is not None and _is_idle(looks, done, last_news, until_idle, settle):
                 break
             stop.wait(interval)
     return report
@@ -164,10 +166,26 @@ def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileI
         identity = FileIdentity.of(path)
         look = looks.get(path)
         if look is None or look.identity != identity:
-            looks[path] = look = _Look(identity, now)
+            looks[path] = look = _Look(identity, now if look is None else look.first, now)
         if now - look.since >= settle:
             settled.append(identity)
     return sorted(settled, key=lambda identity: (identity.modified_ns, identity.path))
+
+
+def _is_idle(
+    looks: dict[Path, _Look],
+    done: dict[Path, FileIdentity],
+    last_news: float,
+    until_idle: float,
+    settle: float,
+) -> bool:
+    """Whether nothing new came for long enough; a file that never settles is not waited for for ever."""
+    now = time.monotonic()
+    waiting = any(
+        done.get(path) != look.identity and now - look.first <= until_idle + 2 * settle
+        for path, look in looks.items()
+    )
+    return not waiting and now - last_news >= until_idle
 
 
 def _is_candidate(path: Path) -> bool:

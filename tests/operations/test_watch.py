@@ -114,6 +114,25 @@ def test_a_bad_file_is_named_once_and_the_others_go_on(inbox, setup, make):
     assert [o.file.name for o in watch(inbox, *setup, until_idle=0.3, **QUICK).outcomes] == ["1-empty.ccsds"]
 
 
+def test_a_file_that_never_settles_does_not_hold_up_the_end(inbox, setup, make):
+    (inbox / "good.ccsds").write_bytes(make(1))
+    growing, stop = inbox / "growing.ccsds", threading.Event()
+
+    def grow():
+        with growing.open("wb", buffering=0) as stream:
+            while not stop.wait(0.01):
+                stream.write(make(2))
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        report = watch(inbox, *setup, until_idle=0.2, **QUICK)
+    finally:
+        stop.set()
+        thread.join()
+    assert [o.file.name for o in report.outcomes] == ["good.ccsds"]
+
+
 def test_a_folder_that_is_none_is_a_bad_argument(tmp_path, setup):
     with pytest.raises(BadArgumentError, match="expected a folder that I can read"):
         watch(tmp_path / "nowhere", *setup, **QUICK)
