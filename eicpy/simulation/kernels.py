@@ -116,7 +116,10 @@ def alias_table(weight: FloatArray) -> tuple[FloatArray, IntArray]:
         Probability to stay and the other choice, shape (n,).
     """
     n = len(weight)
-    stay = weight * (n / weight.sum())
+    total = 0.0
+    for w in weight:  # a loop: sum() adds in another order when compiled
+        total += w
+    stay = weight * (n / total)
     other = np.arange(n)
     small = np.empty(n, np.int64)
     large = np.empty(n, np.int64)
@@ -227,7 +230,9 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     table_first, table_stay, table_other, table_low, table_width = tables
     gain, offset, layer, threshold, sector = pixels
     tick, detnum, channel, multiplicity, origin = out
-    total = rate.sum()
+    total = 0.0
+    for r in rate:
+        total += r
     n_pixels, size = len(gain), len(tick) - 1
     first_tick = math.floor(begin / c.tick + 0.5)
     hit_pixel, hit_energy, hit_channel = np.empty(2, np.int64), np.empty(2), np.empty(2, np.int64)
