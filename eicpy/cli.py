@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import click
 
@@ -54,7 +54,7 @@ class _Main(click.Group):
 )
 @click.pass_context
 def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
-    """From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
+    r"""From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
 
     \b
     A first evening:
@@ -102,12 +102,12 @@ def packets(
     from eicpy.instruments import load
     from eicpy.packets import inspect_file
 
-    headers = load(instrument).headers if instrument else None
+    detector = load(instrument) if instrument else None
     worst = ExitCode.CLEAN
     for file in files:
-        report = inspect_file(file, checksum=checksum, headers=headers)
+        report = inspect_file(file, checksum, detector)
         click.echo(json.dumps(report.to_dict()) if as_json else str(report))
-        worst = max(worst, ExitCode.CLEAN if report.clean else ExitCode.BAD_DATA)
+        worst = max(worst, report.exit_code)
     ctx.exit(int(worst))
 
 
@@ -150,11 +150,21 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
 
 @main.command()
 @_instrument_option()
-@click.option("--from", "start", type=click.DateTime(_DATES), help="Begin, UTC.  [default: the first data]")
-@click.option("--to", "stop", type=click.DateTime(_DATES), help="End, UTC.  [default: the last data]")
+@click.option(
+    "--from",
+    "start",
+    type=click.DateTime(_DATES),
+    metavar="DATE",
+    help="Begin, UTC.  [default: the first data]",
+)
+@click.option(
+    "--to", "stop", type=click.DateTime(_DATES), metavar="DATE", help="End, UTC.  [default: the last data]"
+)
 @click.option("--redo", is_flag=True, help="Repeat what was done before.")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, for example tcp://host:8786.")
-@click.option("--workers", type=click.IntRange(0), help="Processes; 0 works in this one.  [default: by cores]")
+@click.option(
+    "--workers", type=click.IntRange(0), help="Processes; 0 works in this one.  [default: by cores]"
+)
 @click.pass_context
 def night(
     ctx: click.Context,
@@ -238,7 +248,7 @@ def reject(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -
 @main.command()
 @click.argument("name", default="demo")
 @click.option("--duration", type=float, help="Seconds of data.  [default: of the ready-made night]")
-@click.option("--start", type=click.DateTime(_DATES), help="Begin, UTC.")
+@click.option("--start", type=click.DateTime(_DATES), metavar="DATE", help="Begin, UTC.")
 @click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")
 @click.option("--config", type=_FILE, help="JSON file of a simulation of your own; NAME is then ignored.")
 @click.option("--out", type=_FILE, help="Folder.  [default: simulated/NAME in the home folder]")
@@ -271,8 +281,7 @@ def simulate(
 @click.argument("file", type=_FILE)
 @click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
 @click.option("--rate", type=float, help="Bytes per second.  [default: as fast as it goes]")
-@click.pass_context
-def send(ctx: click.Context, file: Path, address: str, rate: float | None) -> None:
+def send(file: Path, address: str, rate: float | None) -> None:
     """Send a file of packets over TCP, as a test bench or a ground station would."""
     from eicpy.acquisition import send as send_file
 
@@ -284,11 +293,15 @@ def send(ctx: click.Context, file: Path, address: str, rate: float | None) -> No
 
 @main.command()
 @_instrument_option()
-@click.option("--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one.")
+@click.option(
+    "--listen", default="127.0.0.1:0", show_default=True, metavar="HOST:PORT", help="Port 0 takes a free one."
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Port alone, on the address of --listen.")
 @click.option("--once", is_flag=True, help="End when the sender has finished.")
 @click.option("--port-file", type=_FILE, help="Write the port into this file once it listens.")
-@click.option("--peer", "peers", multiple=True, metavar="ADDRESS", help="Address that may connect; repeat for more.")
+@click.option(
+    "--peer", "peers", multiple=True, metavar="ADDRESS", help="Address that may connect; repeat for more."
+)
 @click.pass_context
 def receive(
     ctx: click.Context,
@@ -354,7 +367,7 @@ def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser:
 
     Only this machine can reach them. Ends with Ctrl-C.
     """
-    from eicpy.dashboard import serve
+    from eicpy.dashboard.serve import serve
 
     serve(ctx.obj, port=port, reports=not no_reports, open_browser=open_browser)
 
@@ -370,7 +383,9 @@ def benchmark(arguments: Sequence[str]) -> None:
 
     script = Path(__file__).parents[1] / "benchmarks" / "run.py"
     if not script.is_file():
-        raise BadArgumentError(f"{script} does not exist; the benchmarks come with a clone, not with the package")
+        raise BadArgumentError(
+            f"{script} does not exist; the benchmarks come with a clone, not with the package"
+        )
     given = ["--help" if a == "--help-run" else a for a in arguments]
     sys.exit(subprocess.run([sys.executable, str(script), *given], check=False).returncode)  # noqa: S603, our own script
 
@@ -384,7 +399,7 @@ class _Progress:
         self._task: Any = None
         self._last = 0.0
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -453,4 +468,3 @@ def _address(text: str) -> tuple[str, int]:
 
 def _usage(message: str) -> NoReturn:
     raise BadArgumentError(message)
-

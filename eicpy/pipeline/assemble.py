@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from eicpy.acquisition import SpectraColumns
 from eicpy.calibration import GainTable, LineModel, PixelStatus, fit_gain, pixel_status
@@ -101,12 +101,17 @@ class Publisher:
         *,
         version: int = 1,
         inputs: Iterable[InputFile | Path] = (),
-        **header: Any,
+        header: Mapping[str, Any] | None = None,
     ) -> Path:
         """Write a product."""
         provenance = self.provenance.with_inputs(*inputs)
         return write_product(
-            self.path(card, version), card, tables, issuer=self.instrument, provenance=provenance, header=header
+            self.path(card, version),
+            card,
+            tables,
+            issuer=self.instrument,
+            provenance=provenance,
+            header=header,
         )
 
     def photon_products(self, sums: NightSums, gti: GoodTimeIntervals) -> list[Path]:
@@ -142,7 +147,9 @@ class Publisher:
         ]
         curve = sums.light_curve(self.instrument, gti)
         if curve is not None:
-            made.append(self.write("ECL-QLK-LCV", curve.to_tables(), TIMEDEL=(STEP, "s, width of a bin")))
+            made.append(
+                self.write("ECL-QLK-LCV", curve.to_tables(), header={"TIMEDEL": (STEP, "s, width of a bin")})
+            )
         return made
 
     def pixel_status(self, sums: NightSums, exposure: float) -> Path:
@@ -159,10 +166,10 @@ class Publisher:
                     "STATUS": health.status,
                     "RATE": health.counts / max(exposure, 1e-9),
                     "EXPECTED": health.expected / max(exposure, 1e-9),
-                    "SIGNIFICANCE": norm.isf(chance) * np.where(too_many, 1.0, -1.0),
+                    "SIGNIFICANCE": -ndtri(chance) * np.where(too_many, 1.0, -1.0),
                 }
             },
-            **codes,
+            header=codes,
         )
 
     def onboard_spectra(self, parts: list[SpectraColumns]) -> list[Path]:
@@ -189,6 +196,6 @@ class Publisher:
             {GAIN_CARD: columns},
             version=version,
             inputs=[self.path("ECL-QLK-SPC")],
-            TREF=(middle, "s, middle of the data"),
+            header={"TREF": (middle, "s, middle of the data")},
         )
         return path, table

@@ -69,7 +69,7 @@ def read_gain(file: Path, instrument: Instrument) -> GainTable:
     gain = GainTable.from_columns(columns, reference_time=float(table.header.get("TREF") or "nan"))
     if len(gain) != instrument.pixels.count:
         raise BadDataError(
-            f"got a gain table of {len(gain)} pixels, expected {instrument.pixels.count} of {instrument.name}",
+            f"got a table of {len(gain)} pixels, expected {instrument.pixels.count} of {instrument.name}",
             file=file,
         )
     return gain

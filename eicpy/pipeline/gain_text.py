@@ -40,7 +40,8 @@ def gain_decision(database: Database, record: NightRecord) -> Sentence:
     for release in releases(database, instrument=record.instrument):
         if Path(release.file).name == name and release.night == record.night and release.decided_at:
             why = f" ({release.comment})" if release.comment else ""
-            return Sentence(
-                f"{name}: {release.state} by {release.decided_by} on {release.decided_at:%Y-%m-%d %H:%M} UTC{why}."
-            )
-    return Sentence(f"{name} is proposed. To decide: eic accept {name}   or   eic reject {name} --comment WHY")
+            when = f"{release.decided_at:%Y-%m-%d %H:%M} UTC"
+            return Sentence(f"{name}: {release.state} by {release.decided_by} on {when}{why}.")
+    return Sentence(
+        f"{name} is proposed. To decide: eic accept {name}   or   eic reject {name} --comment WHY"
+    )

@@ -5,7 +5,6 @@ them is here. Every method also works for a detector or a night that lacks the p
 an empty array or table, and the figure says "no data".
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -186,7 +185,8 @@ class NightProducts:
         if product is None:
             return {label: np.full((grid.rows, grid.columns), np.nan) for label in labels}
         return {
-            label: grid.image(product.main[f"COUNTS_{number}"]) for number, label in enumerate(labels, start=1)
+            label: grid.image(product.main[f"COUNTS_{number}"])
+            for number, label in enumerate(labels, start=1)
         }
 
     @property
@@ -298,7 +298,16 @@ class NightProducts:
         return Table(
             ("level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
             [
-                (e.level.upper(), e.parameter, _clock(e.start), _clock(e.stop), e.value, e.limit, e.unit, e.state)
+                (
+                    e.level.upper(),
+                    e.parameter,
+                    _clock(e.start),
+                    _clock(e.stop),
+                    e.value,
+                    e.limit,
+                    e.unit,
+                    e.state,
+                )
                 for e in self.excursions
             ],
             empty="No parameter left its limits.",
@@ -341,7 +350,7 @@ class NightProducts:
 
     def _repr_html_(self) -> str:
         r = self.record
-        facts: Mapping[str, object] = {
+        facts: dict[str, object] = {
             "detector": self.instrument.title,
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
@@ -352,7 +361,9 @@ class NightProducts:
         }
         rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
         failures = "".join(f"<li>{escape(f)}</li>" for f in r.failures)
-        warning = f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
+        warning = (
+            f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
+        )
         return f"<p><strong>{escape(r.headline)}</strong></p>{warning}<table>{rows}</table>"
 
 

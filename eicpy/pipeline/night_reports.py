@@ -97,9 +97,7 @@ def _applicable(record: NightRecord) -> list[str]:
     return ["monitoring", "gain"] if record.gain and record.gain.product else ["monitoring"]
 
 
-def _run(
-    notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
-) -> ReportOutcome:
+def _run(notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings) -> ReportOutcome:
     # photons are many and large, and no report reads them: their hashes are in the catalogue
     inputs = [folder / n for n in record.products if "-EVT-CAL-" not in n]
     return run_report(

@@ -48,7 +48,13 @@ def assets_address(assets: Path, page_folder: Path) -> str:
 
 
 def write_page(
-    notebook: nbformat.NotebookNode, path: Path, *, title: str, failure: str = "", facts: dict[str, str], index: str
+    notebook: nbformat.NotebookNode,
+    path: Path,
+    *,
+    title: str,
+    failure: str = "",
+    facts: dict[str, str],
+    index: str,
 ) -> None:
     """Write the page of an executed notebook.
 

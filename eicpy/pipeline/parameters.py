@@ -37,15 +37,18 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         Where the file is not a notebook.
     """
     if not path.is_file():
-        raise BadArgumentError(f"got notebook {path}, which does not exist; expected the path of an .ipynb file")
+        raise BadArgumentError(
+            f"got notebook {path}, which does not exist; expected the path of an .ipynb file"
+        )
     try:
-        return nbformat.read(path, as_version=4)
+        notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError) as error:
         raise BadDataError(
             f"got {type(error).__name__}, expected a notebook of format 4",
             file=path,
             advice="open and save it in JupyterLab",
         ) from error
+    return notebook
 
 
 def parameter_model(path: Path) -> type[BaseModel]:
@@ -71,10 +74,11 @@ def parameter_model(path: Path) -> type[BaseModel]:
         raise BadDataError(f"got {len(cells)} cells tagged 'parameters', expected at most one", file=path)
     source = cells[0].source if cells else ""
     try:
-        fields = dict(_field(statement, path) for statement in ast.parse(source).body)
+        fields: Any = dict(_field(statement, path) for statement in ast.parse(source).body)
     except SyntaxError as error:
         raise BadDataError(f"the cell tagged 'parameters' is not Python: {error}", file=path) from error
-    return create_model(path.stem, __base__=_Parameters, **fields)
+    model: type[BaseModel] = create_model(path.stem, __base__=_Parameters, **fields)
+    return model
 
 
 def check_parameters(
@@ -110,7 +114,9 @@ def check_parameters(
         wrong = "; ".join(
             f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {e['input']!r}" for e in error.errors()
         )
-        known = ", ".join(f"{n}: {_type_name(f.annotation)} = {f.default!r}" for n, f in model.model_fields.items())
+        known = ", ".join(
+            f"{n}: {_type_name(f.annotation)} = {f.default!r}" for n, f in model.model_fields.items()
+        )
         raise BadArgumentError(f"parameters of {path.name}: {wrong}. Expected: {known or 'none'}") from error
 
 

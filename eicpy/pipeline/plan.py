@@ -182,9 +182,7 @@ def _cut(stretch: Stretch, room: int, share: int) -> Iterator[Stretch]:
         first, done, room = stop, int(ends[stop - 1]), share
 
 
-def plan_night(
-    instrument: Instrument, settings: Settings, start: float, stop: float
-) -> NightPlan:
+def plan_night(instrument: Instrument, settings: Settings, start: float, stop: float) -> NightPlan:
     """Find the packets of a night in the archive.
 
     Parameters
@@ -216,7 +214,14 @@ def plan_night(
         stretches.append((float(time[chosen][0]), Stretch(run.number, run.raw_file, part)))
     ordered = tuple(s for _, s in sorted(stretches, key=lambda item: item[0]))
     plan = NightPlan(
-        instrument, f"{day_of(start):%Y%m%d}", start, stop, ordered, tuple(skipped), GoodTimeIntervals(), simulated
+        instrument,
+        f"{day_of(start):%Y%m%d}",
+        start,
+        stop,
+        ordered,
+        tuple(skipped),
+        GoodTimeIntervals(),
+        simulated,
     )
     return replace(plan, gti=_good_time(plan.photon_stretches, instrument))
 
@@ -269,7 +274,7 @@ def _runs(instrument: Instrument, settings: Settings) -> list[Run]:
 
 
 def _each_once(index: PacketIndex, apids: set[int]) -> npt.NDArray[np.int64]:
-    """Rows of the intact packets of some APIDs without duplicates, APID by APID in the order of its counter."""
+    """Rows of the intact packets of some APIDs, each once, APID by APID in the order of its counter."""
     rows = [np.empty(0, np.int64)]
     for apid, found in sorted(continuity(index).items()):
         if apid in apids:
@@ -300,7 +305,8 @@ def _good_time(stretches: Sequence[Stretch], instrument: Instrument) -> GoodTime
             continue
         step = np.diff(time)
         usual = max(float(np.median(step)), 0.0)
-        consecutive = np.diff(stretch.index.sequence_count.astype(np.int64)) % MODULUS == 1
+        count = stretch.index.sequence_count.astype(np.int64)
+        consecutive = np.mod(count[1:] - count[:-1], MODULUS) == 1
         follows = consecutive & (step >= 0) & (step <= max(SHORTEST_GAP, 10.0 * usual))
         # a packet that nobody follows holds photons too: about as long as usual
         last = np.append(~follows, True)

@@ -186,13 +186,13 @@ def _execute(
             autosave_cell_every=10,
             start_timeout=KERNEL_START_SECONDS,
             execution_timeout=timeout,
-            extra_arguments=["--log-level=40"],  # a kernel warns on every start that TCP is not encrypted
+            extra_arguments=["--log-level=50"],  # a kernel warns on every start that TCP is not encrypted
         )
     except PapermillExecutionError as error:
         message = f"cell {error.cell_index}: {error.ename}: {_ANSI.sub('', error.evalue)}"
     # Whatever a notebook does (a dead kernel, a timeout, no kernel at all) is the notebook's failure:
     # it is told on the page and in the ledger, and never stops the night.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, see above
         message = f"{type(error).__name__}: {_ANSI.sub('', str(error)).strip().splitlines()[0][:300]}"
         _log.exception("the notebook %s stopped", notebook)
     executed = nbformat.read(partial, as_version=4) if partial.is_file() else source

@@ -18,7 +18,7 @@ class Sentence(str):
 
 @dataclass(frozen=True)
 class Table:
-    """A table to look at.
+    r"""A table to look at.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Table:
     Examples
     --------
     >>> str(Table(("APID", "lost"), [(810, 3)]))
-    'APID  lost\\n810   3'
+    'APID  lost\n810   3'
     """
 
     columns: Sequence[str]
@@ -57,7 +57,8 @@ class Table:
             return f"<p><em>{escape(self.empty)}</em></p>"
         caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
         body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
-        return f"<table>{caption}<thead><tr>{_cells('th', self.columns)}</tr></thead><tbody>{body}</tbody></table>"
+        head = f"<thead><tr>{_cells('th', self.columns)}</tr></thead>"
+        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
 
 
 def _cells(tag: str, values: Iterable[object]) -> str:

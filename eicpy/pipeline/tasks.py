@@ -4,19 +4,27 @@ The same function and arguments give the same results everywhere. A task that fa
 outcome and never takes the others with it; a worker that dies is replaced and its task tried again.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from eicpy.errors import FailedError
 
-__all__ = ["TaskOutcome", "default_workers", "run_tasks"]
+__all__ = ["Progress", "TaskOutcome", "default_workers", "run_tasks"]
 
 R = TypeVar("R")
 RETRIES = 1
 """A task whose worker died (out of memory, killed) is given one more worker, and no third."""
+
+
+class Progress(Protocol):
+    """What is called as long work goes on."""
+
+    def __call__(self, done: float, total: float, what: str = "") -> None:
+        """Tell that `done` of `total` is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ def _outcomes(
         for number, values in enumerate(arguments):
             yield number, _guarded(function, values)
         return
-    from distributed import as_completed
+    from distributed import as_completed  # noqa: PLC0415, most nights need no other process
 
     with _client(scheduler, min(workers, len(arguments))) as client:
         futures = [
@@ -107,14 +115,14 @@ def _guarded(function: Callable[..., R], values: tuple[Any, ...]) -> TaskOutcome
     try:
         return TaskOutcome(function(*values))
     # Anything a task raises is that task's failure; it is told, recorded and makes the night incomplete.
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001, see above
         return TaskOutcome(None, f"{type(error).__name__}: {error}")
 
 
 @contextmanager
 def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
-    import dask
-    from distributed import Client, LocalCluster
+    import dask  # noqa: PLC0415, as above
+    from distributed import Client, LocalCluster  # noqa: PLC0415, as above
 
     if scheduler is not None:
         try:
@@ -124,9 +132,12 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
         with client:
             yield client
         return
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # every start and stop is told otherwise
     # One death is enough to give a task up after its retry; memory is bounded by the size of a task.
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": RETRIES, "distributed.worker.memory.terminate": False}),
+        dask.config.set(
+            {"distributed.scheduler.allowed-failures": RETRIES, "distributed.worker.memory.terminate": False}
+        ),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
         ) as cluster,

@@ -90,14 +90,14 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
 
 
 def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[ExcursionEntry]:
-    found = []
+    found: list[ExcursionEntry] = []
     for name, limits in table.layout.limits.items():
         if name not in table.values:
             continue
         ranges = Limits(limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
         unit = table.layout.units.get(name, "")
-        for stay in check_limits(table.time[timed], table.values[name][timed], ranges):
-            found.append(
-                ExcursionEntry(name, Level(stay.level), stay.start, stay.stop, stay.extreme, stay.limit, unit)
-            )
+        found += [
+            ExcursionEntry(name, Level(stay.level), stay.start, stay.stop, stay.extreme, stay.limit, unit)
+            for stay in check_limits(table.time[timed], table.values[name][timed], ranges)
+        ]
     return found

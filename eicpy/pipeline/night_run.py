@@ -1,0 +1,398 @@
+"""Running a night: what is done already, what is to do, in which order, and what is told about it."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eicpy.acquisition import RunArchive
+from eicpy.calibration import GainTable
+from eicpy.errors import EicpyError
+from eicpy.operations import (
+    Database,
+    ProductEntry,
+    ReleaseState,
+    StepState,
+    add_product,
+    begin_step,
+    finish_step,
+    propose_release,
+    record_excursions,
+    releases,
+    step_key,
+)
+from eicpy.packets import continuity
+from eicpy.pipeline.assemble import NightSums, Publisher
+from eicpy.pipeline.decisions import GAIN_CARD
+from eicpy.pipeline.index_page import write_index
+from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
+from eicpy.pipeline.plan import NightPlan
+from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
+from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
+from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
+from eicpy.products import InputFile, Provenance, card_for, sha256_of, to_time
+from eicpy.settings import Settings
+
+__all__ = ["NightRun"]
+
+WORK = ".work"
+"""Folder in that of the night, for what a segment leaves to the night."""
+SMALL = 64 << 20
+"""Bytes of photon packets below which starting other processes costs more than it brings."""
+SHOWN = 100
+"""Skipped ranges that the record names; the others are only counted."""
+
+
+@dataclass
+class NightRun:
+    """A night being run.
+
+    Parameters
+    ----------
+    plan
+        What it is made from.
+    settings, database
+        The set-up.
+    gain, gain_file
+        The gain table in force, and its file; None for the nominal one.
+    scheduler, workers
+        Where the tasks run; see :func:`eicpy.pipeline.tasks.run_tasks`.
+    progress
+        Called as the work goes on.
+    """
+
+    plan: NightPlan
+    settings: Settings
+    database: Database
+    gain: GainTable
+    gain_file: Path | None
+    scheduler: str | None
+    workers: int | None
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.instrument = self.plan.instrument
+        self.folder = self.settings.products(self.instrument.name) / self.plan.night
+        self.segments = self.plan.segments()
+        self.steps = 0
+        self.total = len(self.segments) + len(self.plan.stretches) + 4
+
+    def do(self, *, redo: bool) -> tuple[NightRecord, bool]:
+        """Do what is not done yet.
+
+        Returns
+        -------
+        record : NightRecord
+            What is known of the night now.
+        new : bool
+            False where everything had been done before.
+        """
+        key = self.key()
+        ticket = begin_step(
+            self.database,
+            key=key,
+            instrument=self.instrument.name,
+            night=self.plan.night,
+            name="night",
+            redo=redo or not self._is_there(key),
+        )
+        record = self._make(key, redo=redo) if ticket.todo else NightRecord.read(self.folder)
+        from eicpy.pipeline.night_reports import make_reports  # noqa: PLC0415, papermill takes seconds to import
+
+        made = make_reports(record, self.folder, self.settings, self.database, redo=redo, progress=self._tell)
+        new = ticket.todo or bool(made)
+        if new:
+            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
+            self._end(record)
+        return record, new
+
+    def _make(self, key: str, *, redo: bool) -> NightRecord:
+        """Make the products, and tell the ledger how that went."""
+        record = self._new_record(key)
+        try:
+            record.write(self.folder)
+            self._work(record, redo=redo)
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"
+            finish_step(self.database, key, StepState.FAILED, message=reason)
+            record.status, record.message = "failed", reason
+            self._end(record)
+            raise
+        state = StepState.FAILED if record.failures else StepState.DONE
+        message = "; ".join(record.failures) or record.headline
+        finish_step(self.database, key, state, message=message, products=record.products)
+        record.write(self.folder)  # the reports read it
+        return record
+
+    def key(self) -> str:
+        """Hash of everything the night is made from."""
+        table = hashlib.sha256(self.gain.gain.tobytes() + self.gain.offset.tobytes()).hexdigest()
+        description = hashlib.sha256()
+        for file in sorted(self.instrument.folder.iterdir()):
+            if file.is_file():
+                description.update(file.read_bytes())
+        return step_key(
+            "night",
+            [s.key for s in self.plan.stretches],
+            {
+                "instrument": [self.instrument.name, description.hexdigest()],
+                "interval": [self.plan.start, self.plan.stop],
+                "gain": table,
+                "version": Provenance.begin("night").versions.get("eicpy", ""),
+            },
+        )
+
+    def _is_there(self, key: str) -> bool:
+        """Whether what the ledger calls done is still on the disk, whole."""
+        try:
+            record = NightRecord.read(self.folder)
+        except EicpyError:
+            return False
+        return (
+            record.key == key
+            and not record.failures
+            and all((self.folder / n).is_file() for n in record.products)
+        )
+
+    def _new_record(self, key: str) -> NightRecord:
+        return NightRecord(
+            instrument=self.instrument.name,
+            title=self.instrument.title,
+            night=self.plan.night,
+            start=_iso(self.plan.start),
+            stop=_iso(self.plan.stop),
+            status="running",
+            key=key,
+            runs=self.plan.runs,
+            simulated=self.plan.simulated,
+            exposure=self.plan.gti.exposure,
+            gain_used="" if self.gain_file is None else self._relative(self.gain_file),
+        )
+
+    def _work(self, record: NightRecord, *, redo: bool) -> None:
+        photons = self._photon_tasks(redo=redo)
+        telemetry = self._telemetry_tasks()
+        self.steps = len(self.segments) - len(photons)
+        self._count_packets(record)
+        told = run_tasks(process_telemetry, [(t,) for t in telemetry], done=self._report("housekeeping"))
+        self._use_telemetry(record, telemetry, told)
+        outcomes = run_tasks(
+            process_photons,
+            [(t,) for t in photons],
+            scheduler=self.scheduler,
+            workers=self._workers(photons),
+            done=self._report("photons"),
+        )
+        for task, outcome in zip(photons, outcomes, strict=True):
+            if outcome.failure:
+                record.failures.append(f"photons, segment {task.segment.number}: {outcome.failure}")
+        publisher = self._publisher()
+        sums = self._sum(record)
+        made = [self._photon_file(s.number) for s in self.segments if self._photon_file(s.number).is_file()]
+        self._tell("products")
+        made += publisher.photon_products(sums, self.plan.gti)
+        made += publisher.onboard_spectra([o.result.spectra for o in told if o.result])
+        self._tell("gain")
+        made += self._fit_gain(record, publisher, sums)
+        record.products = [p.name for p in made]
+        self._catalogue(made)
+
+    def _photon_tasks(self, *, redo: bool) -> list[PhotonTask]:
+        tasks = []
+        for segment in self.segments:
+            sums = self._sums_file(segment.number)
+            if not redo and sums.is_file() and self._photon_file(segment.number).is_file():
+                continue
+            tasks.append(
+                PhotonTask(
+                    instrument=self.instrument.name,
+                    segment=segment,
+                    gain=self.gain,
+                    gti=self.plan.gti,
+                    span=(self.plan.start, self.plan.stop),
+                    product=self._photon_file(segment.number),
+                    sums=sums,
+                    provenance=self._provenance("photons"),
+                )
+            )
+        return tasks
+
+    def _telemetry_tasks(self) -> list[TelemetryTask]:
+        return [
+            TelemetryTask(
+                self.instrument.name,
+                stretch,
+                self.settings.housekeeping(self.instrument.name),
+                f"run-{stretch.run:06d}-{stretch.key[:16]}",
+            )
+            for stretch in self.plan.telemetry_stretches
+        ]
+
+    def _count_packets(self, record: NightRecord) -> None:
+        for stretch in self.plan.stretches:
+            for apid, found in continuity(stretch.index).items():
+                if not found.received and self.instrument.header(apid) is None:
+                    continue  # an APID that only damaged packets name is no APID
+                entry = record.packets.setdefault(str(apid), PacketRecord())
+                entry.received += found.received
+                entry.lost += found.lost
+                entry.duplicated += found.duplicated
+                entry.out_of_order += found.out_of_order
+                entry.damaged += found.damaged
+        record.foreign_bytes = sum(gap.length for _, gap in self.plan.skipped)
+        record.skipped = [
+            f"run {run}: {gap.length} bytes at byte {gap.offset}: {gap.reason}"
+            for run, gap in self.plan.skipped[:SHOWN]
+        ]
+
+    def _use_telemetry(
+        self, record: NightRecord, tasks: Sequence[TelemetryTask], outcomes: Sequence[TaskOutcome[Telemetry]]
+    ) -> None:
+        parameters: set[str] = set()
+        for task, outcome in zip(tasks, outcomes, strict=True):
+            if outcome.result is None:
+                record.failures.append(f"housekeeping of run {task.stretch.run}: {outcome.failure}")
+                continue
+            found = outcome.result
+            record_excursions(self.database, self.instrument.name, self.plan.night, found.excursions)
+            record.alarms += sum(e.level == "alarm" for e in found.excursions)
+            record.warnings += sum(e.level == "warning" for e in found.excursions)
+            record.alerts += found.alerts
+            parameters |= found.parameters
+        record.parameters = len(parameters)
+
+    def _sum(self, record: NightRecord) -> NightSums:
+        sums = NightSums(self.instrument)
+        for segment in self.segments:
+            part = PhotonSums.read(self._sums_file(segment.number))
+            if part is not None:
+                sums.add(part)
+        record.photons = sums.photons
+        record.left_out = sums.wrong
+        return sums
+
+    def _fit_gain(self, record: NightRecord, publisher: Publisher, sums: NightSums) -> list[Path]:
+        rule = self.instrument.gain
+        if rule is None:
+            return []
+        pixels = self.instrument.pixels.count
+        median = float(np.median(sums.spectra.sum(axis=1)))
+        if median < rule.median_counts:
+            why = (
+                f"half of the pixels have less than {median:.0f} counts, {rule.median_counts:.0f} are needed"
+            )
+            record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="none", message=why)
+            return []
+        try:
+            middle = 0.5 * (self.plan.start + self.plan.stop)
+            path, table = publisher.gain_table(sums.spectra, self.gain, middle, self._free_version(publisher))
+        except EicpyError as error:
+            record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="failed", message=str(error))
+            record.failures.append(f"gain fit: {error}")
+            return []
+        fitted = int(table.good.sum())
+        record.gain = GainRecord(pixels=pixels, fitted=fitted, product=path.name)
+        propose_release(
+            self.database,
+            instrument=self.instrument.name,
+            card=card_for(GAIN_CARD, self.instrument.card_prefix),
+            file=path,
+            night=self.plan.night,
+            summary={"fitted": fitted, "pixels": pixels, "status": table.counts_by_status()},
+        )
+        return [path]
+
+    def _free_version(self, publisher: Publisher) -> int:
+        """Give the version of a table that nobody has decided about, so that no decision loses its file."""
+        decided = {
+            Path(r.file) for r in releases(self.database, instrument=self.instrument.name)
+            if r.state is not ReleaseState.PROPOSED
+        }  # fmt: skip
+        return next(v for v in range(1, 100) if publisher.path(GAIN_CARD, v) not in decided)
+
+    def _catalogue(self, made: Sequence[Path]) -> None:
+        for path in made:
+            add_product(
+                self.database,
+                ProductEntry(
+                    instrument=self.instrument.name,
+                    card=path.name.rsplit("-", 1)[0],
+                    night=self.plan.night,
+                    file=path,
+                    sha256=sha256_of(path),
+                    valid_from=self.plan.start,
+                    valid_to=self.plan.stop,
+                    simulated=self.plan.simulated,
+                ),
+            )
+
+    def _publisher(self) -> Publisher:
+        return Publisher(self.instrument, self.folder, self.plan.day, self._letter, self._provenance("night"))
+
+    def _provenance(self, activity: str) -> Provenance:
+        archive = RunArchive(self.settings.archive(self.instrument.name), self.instrument.name)
+        inputs = []
+        for number in self.plan.runs:
+            run = archive.run(number)
+            known = run.metadata.sha256 or "run still open"
+            inputs.append(InputFile(f"run {number:06d}/{run.raw_file.name}", known, run.size, "packets"))
+        if self.gain_file is not None:
+            inputs.append(InputFile.of(self.gain_file, "gain table"))
+        return Provenance.begin(
+            activity,
+            inputs=inputs,
+            configuration={
+                "instrument": self.instrument.name, "start": self.plan.start, "stop": self.plan.stop,
+                "gain": "nominal" if self.gain_file is None else self.gain_file.name,
+            },
+            corrections=() if self.gain_file is None else ("gain",),
+            simulated=self.plan.simulated,
+        )  # fmt: skip
+
+    def _end(self, record: NightRecord) -> None:
+        record.finished = now()
+        record.write(self.folder)
+        write_index(self.settings)
+
+    @property
+    def _letter(self) -> str:
+        return "T" if self.plan.simulated else "F"
+
+    def _photon_file(self, number: int) -> Path:
+        return self._publisher_path("ECL-EVT-CAL", number)
+
+    def _publisher_path(self, card: str, version: int) -> Path:
+        return Publisher(self.instrument, self.folder, self.plan.day, self._letter, Provenance("")).path(
+            card, version
+        )
+
+    def _sums_file(self, number: int) -> Path:
+        segment = self.segments[number - 1]
+        gain = hashlib.sha256(self.gain.gain.tobytes() + self.gain.offset.tobytes()).hexdigest()
+        key = step_key("photons", [s.key for s in segment.stretches], {"gain": gain, "version": 1})
+        return self.folder / WORK / f"segment-{number:02d}-{key[:16]}.npz"
+
+    def _relative(self, path: Path) -> str:
+        return (
+            path.relative_to(self.settings.home).as_posix()
+            if path.is_relative_to(self.settings.home)
+            else str(path)
+        )
+
+    def _workers(self, tasks: Sequence[PhotonTask]) -> int:
+        if self.workers is not None:
+            return self.workers
+        return default_workers() if sum(t.segment.size for t in tasks) > SMALL else 0
+
+    def _report(self, what: str) -> Callable[[int, object], None]:
+        return lambda _number, _outcome: self._tell(what)
+
+    def _tell(self, what: str) -> None:
+        self.steps += 1
+        self.progress(min(self.steps, self.total), self.total, f"{self.plan.night} {what}")
+
+
+def _iso(seconds: float) -> str:
+    return f"{to_time(seconds).utc.isot[:19]}+00:00"
