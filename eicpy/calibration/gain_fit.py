@@ -308,7 +308,7 @@ def _fit_all(
     for candidate in range(1, len(scales.gain)):
         try_candidate(work, scales, candidate, best, rival)
     state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
-    close = rival - best.objective < settings.ambiguity
+    close = rival < best.objective + settings.ambiguity
     state.status[pixels[close]] |= np.uint8(GainStatus.AMBIGUOUS)
     state.parameters[pixels], state.variance[pixels] = best.parameters, best.variance
     state.covariance[pixels] = best.covariance
