@@ -232,7 +232,11 @@ def _day() -> SimulationConfig:
     )
 
 
-_PRESETS = {"demo": _demo, "quiet": _quiet, "day": _day}
+def _full_day() -> SimulationConfig:
+    return _day().model_copy(update={"name": "full-day", "saa": False, "earth": False, "sources": ()})
+
+
+_PRESETS = {"demo": _demo, "quiet": _quiet, "day": _day, "full-day": _full_day}
 
 
 def presets() -> tuple[str, ...]:
@@ -245,6 +249,7 @@ def preset(name: str) -> SimulationConfig:
 
     ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage.
     ``quiet``: an hour of background without SAA, Earth or bad pixels. ``day``: 24 hours like ``demo``.
+    ``full-day``: 24 hours at the full rate, without SAA, Earth and steady source: 2.8·10⁸ photons.
 
     Raises
     ------
