@@ -367,7 +367,7 @@ def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser:
 
     Only this machine can reach them. Ends with Ctrl-C.
     """
-    from eicpy.dashboard.serve import serve
+    from eicpy.dashboard.server import serve
 
     serve(ctx.obj, port=port, reports=not no_reports, open_browser=open_browser)
 

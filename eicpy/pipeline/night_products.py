@@ -189,6 +189,13 @@ class NightProducts:
             for number, label in enumerate(labels, start=1)
         }
 
+    @staticmethod
+    def colour_limits(image: Array) -> tuple[float, float]:
+        """Values for the lowest and highest colour, so that a few noisy pixels do not hide the rest."""
+        known = image[np.isfinite(image)]
+        low, high = np.percentile(known, (0.5, 99.0)) if known.size else (0.0, 1.0)
+        return float(low), float(high if high > low else low + max(1.0, known.max(initial=0.0) - low))
+
     @property
     def band_labels(self) -> list[str]:
         """The instrument's bands as text."""
