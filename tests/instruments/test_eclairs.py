@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import astropy.units as u
 import numpy as np
 import pytest
 
@@ -64,8 +65,13 @@ def test_limits_are_in_order_and_reachable(kind):
             assert max(values) < reach.max(), name
 
 
-@pytest.mark.parametrize("name", ["eclairs"])
-def test_photon_fields_hold_the_camera(name):
+def test_units_are_known_to_astropy():
+    for layout in LAYOUTS.values():
+        for unit in layout.units.values():
+            u.Unit(unit)
+
+
+def test_photon_fields_hold_the_camera():
     layout = LAYOUTS["photons"]
     assert 2 ** layout["DETNUM"].bit_width > ECLAIRS.pixels.count
     assert 2 ** layout["CHANNEL"].bit_width == ECLAIRS.energy.channels

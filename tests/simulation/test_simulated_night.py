@@ -290,9 +290,11 @@ def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
 
 
 def test_presets():
-    assert presets() == ("demo", "quiet", "day")
+    assert presets() == ("demo", "quiet", "day", "full-day")
     assert preset("day").duration == 86400
-    with pytest.raises(BadArgumentError, match="got preset 'night', expected one of demo, quiet, day"):
+    with pytest.raises(
+        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day"
+    ):
         preset("night")
     with pytest.raises(ValueError, match="extra"):
         SimulationConfig(name="x", duration=1.0, colour="red")
