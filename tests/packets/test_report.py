@@ -1,0 +1,115 @@
+import json
+
+import numpy as np
+import pytest
+
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import load
+from eicpy.packets import inspect_file, map_file
+
+KEYS = {
+    "received", "lost", "duplicated", "out_of_order", "damaged", "first", "last",
+    "groups_complete", "groups_incomplete",
+}  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(raw):
+        path = tmp_path / "packets.bin"
+        path.write_bytes(raw)
+        return path
+
+    return write
+
+
+def test_a_clean_file_is_clean(stream, file):
+    report = inspect_file(file(b"".join(stream(np.random.default_rng(1), 400))))
+    found = json.loads(json.dumps(report.to_dict()))
+    assert (found["packets"], found["damaged"], found["foreign_bytes"]) == (400, 0, 0)
+    assert set(found["apids"]) == {str(apid) for apid in range(100, 108)}
+    assert all(set(apid) >= KEYS for apid in found["apids"].values())
+    assert {apid["checksum"] for apid in found["apids"].values()} == {"crc16"}
+    assert report.is_clean
+    assert report.exit_code == 0
+
+
+def test_a_damaged_file_says_what_is_wrong(stream, harm, file):
+    rng = np.random.default_rng(2)
+    truth = harm(stream(rng, 2000), rng)
+    report = inspect_file(file(truth.raw))
+    found = report.to_dict()
+    assert found["packets"] == len(truth.intact)
+    assert found["damaged"] == len(truth.damaged)
+    assert found["foreign_bytes"] == 300
+    assert [p["offset"] for p in found["damaged_packets"]] == truth.damaged
+    assert sum(apid["duplicated"] for apid in found["apids"].values()) == 1
+    assert sum(apid["received"] for apid in found["apids"].values()) == len(truth.intact)
+    assert set(found["apids"]) == {str(apid) for apid in range(100, 108)}
+    assert report.exit_code == 1
+    assert "300 foreign bytes" in report._repr_html_()
+    rows = report.rows()
+    assert len({tuple(row) for row in rows}) == 1
+    assert sum(row["received"] for row in rows) == len(truth.intact)
+
+
+def test_lost_and_incomplete_alone_are_not_clean(packet, file):
+    lost = b"".join(packet(5, n, bytes(20)) for n in (1, 2, 4, 5))
+    assert inspect_file(file(lost)).exit_code == 1
+    cut = b"".join(packet(5, n, bytes(20), flags=f) for n, f in enumerate((3, 1, 3)))
+    report = inspect_file(file(cut))
+    assert (report.apids[5].groups_complete, report.apids[5].groups_incomplete) == (0, 1)
+    assert report.exit_code == 1
+
+
+def test_an_empty_file_and_one_without_packets_have_reports(file):
+    assert inspect_file(file(b"")).to_dict()["apids"] == {}
+    assert inspect_file(file(b"")).exit_code == 0
+    text = inspect_file(file(b"This is a text, not telemetry.\n" * 100))
+    assert (text.packets, text.exit_code) == (0, 1)
+    assert text.foreign_bytes == 3100
+    assert "0 packets" in text._repr_html_()
+
+
+def test_a_checksum_can_be_asked_for(packet, file):
+    path = file(b"".join(packet(5, n, bytes(range(20)), checksum="none") for n in range(5)))
+    assert inspect_file(path).packets == 5
+    asked = inspect_file(path, checksum="crc16")
+    assert asked.packets == 0
+    assert inspect_file(path, checksum="none").apids[5].decision == "asked for"
+
+
+def test_with_an_instrument_the_times_are_known(shared_data):
+    file = shared_data / "packets/padre_meddea/padreMDA0_240916122901.dat"
+    report = inspect_file(file, instrument=load("meddea"))
+    assert report.apids[160].first == {
+        "offset": 0,
+        "sequence_count": 9447,
+        "coarse": 779804946,
+        "fine": 6151489,
+    }
+    assert report.apids[160].decision == "definition"
+    assert inspect_file(file).apids[160].first["coarse"] is None
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(BadArgumentError, match="no such file"):
+        inspect_file(tmp_path / "none.bin")
+    with pytest.raises(BadArgumentError, match="no such file"):
+        inspect_file(tmp_path)
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(BadArgumentError, match="md5"):
+        inspect_file(tmp_path / "f", checksum="md5")
+    assert map_file(tmp_path / "f").size == 0
+
+
+def test_an_unreadable_file_is_bad_data(tmp_path, monkeypatch):
+    path = tmp_path / "f"
+    path.write_bytes(b"x")
+
+    def refuse(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(BadDataError, match="Permission denied"):
+        inspect_file(path)
