@@ -5,6 +5,7 @@ folder of the run appears with all its files in one rename. A process killed in 
 number unused, never a number used twice nor half a run, even if the newest runs were deleted.
 """
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.products.atomic import atomic_file
 
 __all__ = ["RunArchive"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,14 @@ class RunArchive:
 
     def abandoned(self) -> list[Run]:
         """Runs that are open though no process writes them: what a crash leaves."""
-        return [run for run in self.runs() if run.is_open and not run.is_written]
+        found = []
+        for run in self.runs():
+            try:
+                if run.is_open and not run.is_written:
+                    found.append(run)
+            except BadDataError as error:
+                _log.warning("left as it is: %s", error)
+        return found
 
     def recover(self) -> list[Run]:
         """Close the runs that a crash left open; their bytes are kept.

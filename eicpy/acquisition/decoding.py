@@ -18,6 +18,7 @@ from eicpy.acquisition.kernels import photon_columns
 from eicpy.acquisition.times import epoch_seconds, packet_seconds, packet_ticks
 from eicpy.instruments import Instrument, PixelTerm
 from eicpy.packets import DecodedPackets, PacketIndex, PacketLayout, decode, select
+from eicpy.packets.bits import Buffer
 
 __all__ = [
     "HousekeepingTable",
@@ -29,8 +30,6 @@ __all__ = [
     "photons",
     "spectra",
 ]
-
-Buffer = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class PhotonColumns:
     bad_pixel, bad_channel
         Photons left out because their pixel, or their channel, does not exist.
     damaged_packets
-        Photon packets left out because they are damaged.
+        Photon packets left out because they are damaged, cut short, or have no time.
     """
 
     time: npt.NDArray[np.float64]
@@ -194,7 +193,7 @@ def photons(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Photo
     rule = instrument.photons
     if rule is None:
         return PhotonColumns.empty()
-    kind = _decode_kind(buffer, index, instrument, rule.packet)
+    kind = _decode_kind(buffer, index, instrument, rule.packet, timed=True)
     raw = _Records(kind.decoded, kind.layout, rule.channel)
     if rule.time.counted_from == "packet":
         start = packet_seconds(kind.index, instrument)
@@ -292,11 +291,13 @@ class _Kind:
     damaged: int
 
 
-def _decode_kind(buffer: Buffer, index: PacketIndex, instrument: Instrument, name: str) -> _Kind:
-    """Decode the packets of a kind; those damaged, or shorter than their table, are counted."""
+def _decode_kind(
+    buffer: Buffer, index: PacketIndex, instrument: Instrument, name: str, *, timed: bool = False
+) -> _Kind:
+    """Decode the packets of a kind; those damaged, shorter than their table or without time are counted."""
     layout = _layout(str(instrument.layout_file(name)))
     chosen = index[select(buffer, index, instrument.packets[name], layout)]
-    good = chosen[chosen.good]
+    good = chosen[chosen.good & (chosen.coarse >= 0)] if timed else chosen[chosen.good]
     decoded = decode(buffer, good, layout)
     if not decoded.complete.all():
         good = good[decoded.complete]

@@ -1,11 +1,11 @@
 """From raw photon fields to photon columns, one pass, compiled. Arrays in, arrays out."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from eicpy.packets.bits import kernel
 
 __all__ = ["photon_columns"]
 
@@ -18,11 +18,7 @@ Columns = tuple[
 ]
 
 
-def _kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    return cast("Callable[..., Any]", numba.njit(cache=True, nogil=True)(function))
-
-
-@_kernel
+@kernel
 def photon_columns(
     ticks: npt.NDArray[Any],
     detnum: npt.NDArray[Any],

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -103,7 +104,7 @@ def receive(
     """Receive packets over TCP into a new run, until told to stop.
 
     Stops on SIGTERM or SIGINT (when called in the main thread), when `stop` is set, or as the options
-    say. The run is closed with what has come.
+    say. The run is closed with what has come. Runs that a dead receiver left open are closed first.
 
     Parameters
     ----------
@@ -146,7 +147,18 @@ def receive(
     rules = _Rules(
         until_idle, duration, until_disconnect, _addresses(peers), stop or threading.Event(), on_progress
     )
-    return asyncio.run(_Receiver(archive, instrument, rules, comment).serve(host, port, on_listening))
+    for run in archive.recover():
+        _log.warning("closed run %d, which a receiver that died had left open", run.number)
+    receiver = _Receiver(archive, instrument, rules, comment)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(receiver.serve(host, port, on_listening))
+    with ThreadPoolExecutor(1) as beside:  # in a notebook, whose own loop runs in this thread
+        try:
+            return beside.submit(asyncio.run, receiver.serve(host, port, on_listening)).result()
+        finally:
+            rules.stop.set()
 
 
 def _addresses(peers: Sequence[str]) -> frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]:

@@ -24,7 +24,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -59,9 +59,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """Session that only reads; what it gave stays usable afterwards."""
-        with Session(self.engine, expire_on_commit=False) as session:
-            yield session
+        """Session that only reads; what it gave stays usable afterwards.
+
+        Raises
+        ------
+        FailedError
+            If the database does not answer.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                yield session
+        except (OperationalError, InterfaceError) as error:
+            raise FailedError(f"{self.url}: could not be read: {error.orig}") from error
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -76,7 +85,7 @@ class Database:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             raise FailedError(
                 f"{self.url}: could not be written, nothing was changed: {error.orig}"
             ) from error
@@ -146,8 +155,8 @@ def _engine(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise BadArgumentError(
-            f"got database address {url!r}, expected for example sqlite:////folder/eic.sqlite or "
-            f"postgresql+pg8000://user:password@host/database: {error}"
+            f"got database address {url.partition('://')[0]}://…, expected for example "
+            f"sqlite:////folder/eic.sqlite or postgresql+pg8000://user:password@host/database: {error}"
         ) from error
     except OSError as error:
         raise FailedError(f"{file.parent}: could not be made: {error.strerror}") from error
@@ -200,7 +209,7 @@ def _migrate(engine: Engine) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
         if current == head:
             return
-        _log.info("bringing the tables of %s from version %s to %s", engine.url, current, head)
+        _log.info("bringing the tables of %r from version %s to %s", engine.url, current, head)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")

@@ -1,15 +1,19 @@
 """Sender and receiver over real sockets on the loopback."""
 
+import asyncio
 import contextlib
 import random
 import resource
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 
 import pytest
 
-from eicpy.acquisition import send
+from eicpy.acquisition import receive, send
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.packets import index_packets
 
@@ -138,6 +142,58 @@ def test_a_stop_keeps_what_has_come(photon_packets, receiving):
         summary = result.result(20)
     assert summary.run.raw_file.read_bytes() == raw
     assert not summary.run.is_open
+
+
+def test_in_a_notebook_whose_own_loop_runs(archive, eclairs):
+    async def cell():
+        return receive(archive, eclairs, duration=0.1)
+
+    assert asyncio.run(cell()).run is None
+
+
+RECEIVER = """
+    import sys
+    from pathlib import Path
+    from eicpy.acquisition import RunArchive, receive
+    from eicpy.instruments import load
+
+    receive(RunArchive(Path(sys.argv[1]), "eclairs"), load("eclairs"),
+            on_listening=lambda host, port: print(port, flush=True))
+"""
+
+
+def _receiver(archive):
+    command = [sys.executable, "-c", textwrap.dedent(RECEIVER), archive.folder]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def test_a_killed_receiver_leaves_a_run_that_the_next_one_closes(photon_packets, receiving, archive):
+    raw = photon_packets(10).raw
+    process = _receiver(archive)
+    with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as connection:
+        connection.sendall(raw)
+        while not archive.runs() or archive.run(1).size < len(raw):
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    assert [run.number for run in archive.abandoned()] == [1]
+    receiving(duration=0.1)[1].result(20)
+    assert archive.run(1).metadata.sha256 == archive.run(1).sha256()
+    assert archive.run(1).raw_file.read_bytes() == raw
+
+
+def test_a_signal_ends_the_reception_and_closes_the_run(photon_packets, archive):
+    raw = photon_packets(10).raw
+    process = _receiver(archive)
+    with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as connection:
+        connection.sendall(raw)
+        while not archive.runs() or archive.run(1).size < len(raw):
+            time.sleep(0.01)
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stdout.close()
+    assert archive.run(1).metadata.size == len(raw)
 
 
 def test_a_full_disk_stops_reception_loudly_and_damages_nothing(photon_packets, receiving, tmp_path, archive):

@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -40,7 +39,7 @@ def _free_port():
 
 @pytest.fixture(scope="session")
 def postgresql():
-    """Address of a PostgreSQL server started for these tests; without its last part, the database."""
+    """Address of a database on a PostgreSQL server started for these tests."""
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL programs (initdb, postgres) are installed here")
@@ -72,9 +71,9 @@ def postgresql():
             )
         try:
             _await(port, server)
-            yield f"postgresql+pg8000://eic@127.0.0.1:{port}"
+            yield f"postgresql+pg8000://eic@127.0.0.1:{port}/postgres"
         finally:
-            server.send_signal(signal.SIGINT)
+            server.send_signal(signal.SIGQUIT)  # at once: its files are removed anyway
             server.wait(30)
     finally:
         shutil.rmtree(folder)
@@ -99,17 +98,17 @@ def settings(request, tmp_path):
     if request.param == "sqlite":
         return Settings.at(tmp_path / "home")
     address = request.getfixturevalue("postgresql")
-    name = f"eic_{uuid4().hex}"
-    _create_database(address, name)
-    return Settings.at(tmp_path / "home", f"{address}/{name}")
+    _empty(address)
+    return Settings.at(tmp_path / "home", address)
 
 
-def _create_database(address, name):
+def _empty(address):
     from sqlalchemy import create_engine, text
 
-    engine = create_engine(f"{address}/postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
 
 
