@@ -4,9 +4,10 @@ A simulation is a pure function of its configuration: the same configuration and
 bytes. All numbers that are guesses are marked so, here or in ``docs/decisions/0004-simulation.md``.
 """
 
-from typing import Literal
+from datetime import datetime
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from eicpy.errors import BadArgumentError
 
@@ -111,7 +112,7 @@ class BurstConfig(_Model):
     """e-folding time of the decay, s; the burst is followed for ten of them."""
     ra: float = Field(ge=0, lt=360)
     dec: float = Field(ge=-90, le=90)
-    peak_flux: float = Field(gt=0)
+    peak_flux: float = Field(gt=0, le=1000)
     """Photons cm⁻² s⁻¹ in 4-120 keV at the peak."""
     index: float = 1.0
     """N(E) ∝ E^−index·exp(−E/cutoff)."""
@@ -154,11 +155,11 @@ class SimulationConfig(_Model):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     instrument: Literal["eclairs"] = "eclairs"
     start: str = "2026-11-20T18:00:00"
-    """UTC, ISO 8601."""
+    """UTC, ISO 8601, a whole second."""
     duration: float = Field(gt=0, le=40 * 86400.0)
     """s."""
     seed: int = Field(default=1, ge=0, lt=2**63)
-    background_rate: float = Field(default=3100.0, ge=0)
+    background_rate: float = Field(default=3100.0, ge=0, le=2e5)
     """Counts per second in 4-120 keV of sky and camera, with the Earth out of the field and all pixels
     alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
     detector: DetectorConfig = DetectorConfig()
@@ -174,6 +175,23 @@ class SimulationConfig(_Model):
     """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""
     earth: bool = True
     """The Earth hides the sky behind it; False: as if it did not exist."""
+
+    @field_validator("start")
+    @classmethod
+    def _whole_second(cls, start: str) -> str:
+        time = datetime.fromisoformat(start)
+        if time.tzinfo is not None or time.microsecond or time.year < 2017:
+            msg = f"got start {start}, expected a whole second of UTC, without a zone, from 2017 on"
+            raise ValueError(msg)
+        return start
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [s.name for s in self.sources] + [b.name for b in self.bursts]
+        if len(set(names)) < len(names):
+            msg = f"got sources and bursts {', '.join(names)}, expected each name once"
+            raise ValueError(msg)
+        return self
 
 
 _CRAB = SourceConfig(name="Crab", ra=83.6331, dec=22.0145, norm=9.7, index=2.1)

@@ -221,7 +221,7 @@ class HousekeepingModel:
             "ECL_VP_NREC1CATJPIX": np.full(n, 101.0),
             "ECL_MEMFREE": 100.0 - 80.0 * (absolute % 86400.0) / 86400.0,
             "ECL_TMCNT": packets.astype(np.float64),
-            "ECL_TCACC": np.array([sum(t >= a for a, _ in scene.saa) for t in time], np.float64),
+            "ECL_TCACC": np.searchsorted(np.ravel(scene.saa), time, side="right").astype(np.float64),
             "ECL_TCREJ": np.zeros(n),
             "ECL_SATLON": longitude,
             "ECL_SATLAT": latitude,

@@ -2,7 +2,7 @@
 
 Each entry to and exit from the anomaly is a telecommand (high voltage down, up), accepted, started and
 completed. A burst that is not hidden sends seven alerts five seconds apart, the third with a slew request,
-in the order of fields that the project has shown publicly; contents follow from the truth, plus no noise.
+in the order of fields that the project has shown publicly; contents follow from the truth, without noise.
 """
 
 from dataclasses import dataclass, field
@@ -62,7 +62,8 @@ def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) 
     source = next(s for s in scene.sources if s.name == burst.name)
     window = burst.rise + burst.decay
     counts = round(0.6 * source.rate * window * min(1.0, (number + 1) / 3))
-    expected = round(3100.0 * window)
+    expected = round(scene.config.background_rate * window)
+    total = counts + expected
     start = scene.start + burst.start
     ticks = round(start * TICKS_PER_SECOND)
     coarse, rest = divmod(ticks, TICKS_PER_SECOND)
@@ -84,11 +85,11 @@ def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) 
         "ALERT_SKYZFIT": round(np.clip(z * 256, 0, 65535)),
         "ALERT_SKYCNT": counts,
         "ALERT_SKYCNTFIT": counts,
-        "ALERT_SKYVAR": counts + expected,
+        "ALERT_SKYVAR": total,
         "ALERT_QUALITY": 1,
         "ALERT_TRIGGERCRITERIUM": 1,
-        "ALERT_DETCOUNTS": counts + expected,
-        "ALERT_DETBKG": expected,
+        "ALERT_DETCOUNTS": min(total, 2**24 - 1),
+        "ALERT_DETBKG": min(expected, 2**24 - 1),
         "SAT_ATTQUALITY": 1,
         "SAT_ATTREF": 1,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.errors import FailedError
 from eicpy.simulation.kernels import Photons, make_photons
 from eicpy.simulation.scene import STEP, Scene
 
@@ -104,6 +105,8 @@ class PhotonStream:
             self.lost,
             photons,
         )
+        if n >= size - 1:
+            raise FailedError(f"step {step}: more than the {size} photons that its rates allow for")
         photons = _head(photons, n)
         origin = components.spectrum.astype(np.uint8)[photons.origin]
         self.counts += np.bincount(origin, minlength=len(self.counts))

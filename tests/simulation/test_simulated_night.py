@@ -27,6 +27,7 @@ from eicpy.simulation import (
     simulate,
 )
 from eicpy.simulation.faults import hash_uniform
+from eicpy.simulation.housekeeping import Counts, HousekeepingModel
 from eicpy.simulation.telemetry import _first_photons, _gather, _lengths
 
 ECLAIRS = load("eclairs")
@@ -308,6 +309,39 @@ def test_the_hash_is_uniform_and_plain():
     assert ((counts - 2000) ** 2 / 2000).sum() < 90
     assert hash_uniform(1, 3, 810, 77) == u[77]
     assert abs(np.corrcoef(u[1:], u[:-1])[0, 1]) < 0.02
+
+
+def test_limits_are_kept_but_for_the_excursions():
+    scene = build_scene(preset("day"))
+    camera = Camera(scene)
+    model = HousekeepingModel(scene, camera.encoder.layouts)
+    time = np.arange(1.0, 86400.0, 20.0)
+    n = len(time)
+    counts = Counts(np.full((n, 8), 500.0), np.full((n, 4), 1000.0), np.full(n, 90.0))
+    left = set()
+    for kind in ("ecl", "dpix"):
+        layout = camera.encoder.layouts[kind]
+        raw = model.raw(kind, time, counts if kind == "ecl" else None, np.arange(n))
+        assert set(raw) == set(layout.names) - {layout.structure.name}
+        for name, limits in layout.limits.items():
+            value = layout.calibrate(name, raw[name])
+            low = -np.inf if limits.warning_low is None else limits.warning_low
+            high = np.inf if limits.warning_high is None else limits.warning_high
+            outside = (value < low) | (value > high)
+            for e in scene.config.excursions:
+                if e.parameter == name:
+                    assert outside[(time > e.start + 15) & (time < e.start + e.duration - 15)].all()
+                    outside &= (time < e.start) | (time > e.start + e.duration)
+            left |= {name} if outside.any() else set()
+    assert left == set()
+
+
+def test_a_start_between_seconds_and_a_name_twice_are_refused():
+    for start in ("2026-11-20T18:00:00.5", "2026-11-20T18:00:00+01:00", "2016-01-01", "soon"):
+        with pytest.raises(ValueError, match="start"):
+            SimulationConfig(name="x", duration=1.0, start=start)
+    with pytest.raises(ValueError, match="expected each name once"):
+        SimulationConfig(name="x", duration=1.0, bursts=(BURST, BURST))
 
 
 @settings(max_examples=60, deadline=None)
