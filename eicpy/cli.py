@@ -40,6 +40,12 @@ class _Main(click.Group):
             where = f"{error.filename}: " if error.filename else ""
             click.echo(f"eic: {where}{error.strerror or error}", err=True)
             ctx.exit(int(ExitCode.FAILED))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        # Python would end with 1, which here means "bad data, the good part is kept": not so for a bug.
+        except Exception:  # noqa: BLE001, see above
+            _log.exception("this is a mistake of eicpy itself")
+            ctx.exit(int(ExitCode.FAILED))
 
 
 @click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

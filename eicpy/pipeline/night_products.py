@@ -339,6 +339,11 @@ class NightProducts:
         return Table(("range",), [(text,) for text in self.record.skipped], empty="No foreign bytes.")
 
     @property
+    def gain_shown(self) -> GainTable:
+        """The table that was fitted to this night; where none was, the one in use."""
+        return self.gain_used if self.gain_proposed is None else self.gain_proposed
+
+    @property
     def gain_headline(self) -> Sentence:
         """How the gain fit went, computed from the new table."""
         return gain_headline(self.gain_proposed, self.record)

@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import eicpy
 from eicpy.errors import BadArgumentError
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
-from eicpy.pipeline.report import ReportOutcome, run_report
 from eicpy.products import InputFile, sha256_of
 from eicpy.settings import Settings
+
+if TYPE_CHECKING:
+    from eicpy.pipeline.report import ReportOutcome
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
 
@@ -84,7 +87,11 @@ def make_reports(
         if not ticket.todo:
             continue
         progress(f"report {name}")
-        outcome = _run(notebook, record, folder, place, settings)
+        try:
+            outcome = _run(notebook, record, folder, place, settings)
+        except BaseException as error:
+            finish_step(database, key, StepState.FAILED, message=f"{type(error).__name__}: {error}")
+            raise
         entry = _entry(name, outcome, settings)
         state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
         finish_step(database, key, state, message=outcome.message, products=[outcome.page])
@@ -94,10 +101,14 @@ def make_reports(
 
 
 def _applicable(record: NightRecord) -> list[str]:
-    return ["monitoring", "gain"] if record.gain and record.gain.product else ["monitoring"]
+    return ["monitoring"] if record.gain is None else ["monitoring", "gain"]
 
 
-def _run(notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings) -> ReportOutcome:
+def _run(
+    notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
+) -> "ReportOutcome":
+    from eicpy.pipeline.report import run_report  # noqa: PLC0415, papermill takes seconds to import
+
     # photons are many and large, and no report reads them: their hashes are in the catalogue
     inputs = [folder / n for n in record.products if "-EVT-CAL-" not in n]
     return run_report(
@@ -112,7 +123,7 @@ def _run(notebook: Path, record: NightRecord, folder: Path, place: Path, setting
     )
 
 
-def _entry(name: str, outcome: ReportOutcome, settings: Settings) -> ReportRecord:
+def _entry(name: str, outcome: "ReportOutcome", settings: Settings) -> ReportRecord:
     return ReportRecord(
         notebook=name,
         title=outcome.title,
@@ -130,7 +141,7 @@ def notebook_report(
     *,
     folder: Path | None = None,
     timeout: int = 1800,
-) -> ReportOutcome:
+) -> "ReportOutcome":
     """Run any notebook from the command line, with a row in the ledger.
 
     Parameters
@@ -146,6 +157,8 @@ def notebook_report(
     timeout
         Longest time a cell may take, s.
     """
+    from eicpy.pipeline.report import run_report  # noqa: PLC0415, as above
+
     path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
     stamp = now()[:19].replace("-", "").replace(":", "")
     place = folder or settings.reports / "notebooks" / path.stem / stamp

@@ -27,6 +27,7 @@ from eicpy.packets import continuity
 from eicpy.pipeline.assemble import NightSums, Publisher
 from eicpy.pipeline.decisions import GAIN_CARD
 from eicpy.pipeline.index_page import write_index
+from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
 from eicpy.pipeline.plan import NightPlan
 from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
@@ -98,33 +99,39 @@ class NightRun:
             name="night",
             redo=redo or not self._is_there(key),
         )
-        record = self._make(key, redo=redo) if ticket.todo else NightRecord.read(self.folder)
-        from eicpy.pipeline.night_reports import make_reports  # noqa: PLC0415, papermill takes seconds to import
-
-        made = make_reports(record, self.folder, self.settings, self.database, redo=redo, progress=self._tell)
-        new = ticket.todo or bool(made)
-        if new:
-            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
+        record = self._new_record(key) if ticket.todo else NightRecord.read(self.folder)
+        try:
+            if ticket.todo:
+                self._make(record, redo=redo)
+            new = self._reports(record, redo=redo)
+        except BaseException as error:
+            record.status, record.message = "failed", f"{type(error).__name__}: {error}"
             self._end(record)
-        return record, new
+            raise
+        if new or ticket.todo:
+            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
+            record.message = ""
+            self._end(record)
+        return record, new or ticket.todo
 
-    def _make(self, key: str, *, redo: bool) -> NightRecord:
+    def _reports(self, record: NightRecord, *, redo: bool) -> bool:
+        """Make the reports; give whether any was to be made."""
+        made = make_reports(record, self.folder, self.settings, self.database, redo=redo, progress=self._tell)
+        return bool(made)
+
+    def _make(self, record: NightRecord, *, redo: bool) -> None:
         """Make the products, and tell the ledger how that went."""
-        record = self._new_record(key)
         try:
             record.write(self.folder)
             self._work(record, redo=redo)
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
-            finish_step(self.database, key, StepState.FAILED, message=reason)
-            record.status, record.message = "failed", reason
-            self._end(record)
+            finish_step(self.database, record.key, StepState.FAILED, message=reason)
             raise
         state = StepState.FAILED if record.failures else StepState.DONE
         message = "; ".join(record.failures) or record.headline
-        finish_step(self.database, key, state, message=message, products=record.products)
+        finish_step(self.database, record.key, state, message=message, products=record.products)
         record.write(self.folder)  # the reports read it
-        return record
 
     def key(self) -> str:
         """Hash of everything the night is made from."""
