@@ -7,11 +7,13 @@ A pixel at (y, z) sees the sky through the mask opening, the tangents |y + H·ty
 
 over that opening. Pixels in the middle see more sky than those in the corners: the well known bowl shape of
 the cosmic background on the plane. The integrand splits along the axes but for cos⁴θ and the Earth, hence a
-product of three matrices.
+product of three matrices. It is written out: a linear algebra library would start threads for it, and on a
+busy machine they cost several times the whole simulation in waiting.
 """
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PLANE_SIDE
 from eicpy.simulation.background import FULL_ETENDUE
@@ -19,6 +21,25 @@ from eicpy.simulation.background import FULL_ETENDUE
 __all__ = ["DiffuseSky", "flatten"]
 
 FloatArray = npt.NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True)
+def _sandwich(a: FloatArray, x: FloatArray) -> FloatArray:
+    """``a · x · aᵀ`` for an `a` of many zeros, shapes (n, m) and (m, m)."""
+    n, m = a.shape
+    left = np.zeros((n, m))
+    for i in range(n):
+        for k in range(m):
+            if a[i, k] != 0:
+                for j in range(m):
+                    left[i, j] += a[i, k] * x[k, j]
+    result = np.zeros((n, n))
+    for j in range(n):
+        for k in range(m):
+            if a[j, k] != 0:
+                for i in range(n):
+                    result[i, j] += left[i, k] * a[j, k]
+    return result
 
 
 class DiffuseSky:
@@ -41,11 +62,11 @@ class DiffuseSky:
         self._open = np.clip(depth + 0.5, 0.0, 1.0)
         ty, tz = np.meshgrid(t, t)
         inverse = 1 / np.sqrt(1 + ty**2 + tz**2)
-        self._direction = np.stack([inverse, ty * inverse, tz * inverse], axis=-1)
+        self._direction = (inverse, ty * inverse, tz * inverse)
         self._cell = np.arctan(step)
         weight = inverse**4
-        self._weight = weight * FULL_ETENDUE / (self._open @ weight @ self._open.T).sum()
-        self.full: FloatArray = self._open @ self._weight @ self._open.T
+        self._weight = weight * FULL_ETENDUE / _sandwich(self._open, weight).sum()
+        self.full: FloatArray = _sandwich(self._open, self._weight)
 
     def visible(self, nadir: FloatArray, limb_angle: float) -> FloatArray:
         """Share of each sky cell that the Earth does not cover.
@@ -57,7 +78,9 @@ class DiffuseSky:
         limb_angle
             Half-angle of the Earth, radians.
         """
-        angle = np.arccos(np.clip(self._direction @ nadir, -1.0, 1.0))
+        x, y, z = self._direction
+        cosine = x * nadir[0] + y * nadir[1] + z * nadir[2]
+        angle = np.arccos(np.clip(cosine, -1.0, 1.0))
         return np.asarray(np.clip((angle - limb_angle) / self._cell + 0.5, 0.0, 1.0))
 
     def split(self, nadir: FloatArray, limb_angle: float) -> tuple[FloatArray, FloatArray]:
@@ -71,7 +94,7 @@ class DiffuseSky:
         hidden = 1 - self.visible(nadir, limb_angle)
         if not hidden.any():
             return self.full, np.zeros_like(self.full)
-        earth = self._open @ (self._weight * hidden) @ self._open.T
+        earth = _sandwich(self._open, self._weight * hidden)
         return np.maximum(self.full - earth, 0.0), earth
 
 

@@ -14,7 +14,7 @@ from eicpy.simulation import (
     preset,
 )
 from eicpy.simulation import kernels as k
-from eicpy.simulation.diffuse import DiffuseSky, flatten
+from eicpy.simulation.diffuse import DiffuseSky, _sandwich, flatten
 from eicpy.simulation.spectra import expected_spectra
 
 CALM = preset("quiet").model_copy(update={"duration": 200.0})
@@ -192,6 +192,13 @@ def test_etendue_against_brute_force():
     assert np.allclose(seen + hidden, sky.full)
     assert seen.sum() == pytest.approx(0, abs=1e-6)
     assert (flatten(stream_image()) == np.arange(6400)).all()
+
+
+def test_the_product_of_three_matrices_agrees_with_numpy():
+    rng = np.random.default_rng(1)
+    a, x = rng.random((7, 9)) * (rng.random((7, 9)) > 0.5), rng.random((9, 9))
+    assert np.allclose(_sandwich(a, x), a @ x @ a.T, rtol=1e-13)
+    assert np.array_equal(_sandwich(a, x), _sandwich.py_func(a, x))
 
 
 def stream_image():
