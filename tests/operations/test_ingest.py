@@ -302,7 +302,7 @@ def test_a_full_disk_stops_the_ingest_and_the_next_call_completes_it(
 
 
 CONCURRENT = """
-    import sys
+    import os, sys, time
     from pathlib import Path
     from eicpy.acquisition import RunArchive
     from eicpy.instruments import load
@@ -311,13 +311,29 @@ CONCURRENT = """
     import eicpy.operations.ingest
 
     eicpy.operations.ingest._CHUNK = 512
-    settings = Settings.at(Path(sys.argv[1]), sys.argv[2])
-    archive = RunArchive(settings.archive("eclairs"), "eclairs")
-    with open_database(settings) as database:
-        print("ready", flush=True)
-        sys.stdin.readline()
-        for file in sys.argv[3:]:
-            print(ingest_file(Path(file), load("eclairs"), database, archive).state)
+    settings, eclairs = Settings.at(Path(sys.argv[1]), sys.argv[2]), load("eclairs")
+    archive, start = RunArchive(settings.archive("eclairs"), "eclairs"), time.time() + 0.2
+
+    def work(answers):
+        time.sleep(start - time.time())
+        with open_database(settings) as database:
+            for file in sys.argv[3:]:
+                state = ingest_file(Path(file), eclairs, database, archive).state
+                os.write(answers, f"{state} ".encode())
+
+    children = []
+    for _ in range(2):
+        out, into = os.pipe()
+        child = os.fork()
+        if child == 0:
+            work(into)
+            os._exit(0)
+        os.close(into)
+        children.append((child, out))
+    for child, out in children:
+        with open(out) as answers:
+            print(answers.read())
+        os.waitpid(child, 0)
 """
 
 
@@ -326,19 +342,16 @@ def test_two_processes_with_the_same_files_store_each_once(settings, tmp_path, p
     for i in range(8):
         names.append(str(tmp_path / f"{i}.ccsds"))
         (tmp_path / f"{i}.ccsds").write_bytes(packets(100, first=1000 * i))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(CONCURRENT), settings.home, settings.database_url, *names],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        assert process.stdout.readline() == "ready\n"
-    answers = [process.communicate("go\n", timeout=60)[0].split() for process in processes]
-    assert [sorted(pair) for pair in zip(*answers, strict=True)] == [["known", "stored"]] * 8
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CONCURRENT), settings.home, settings.database_url, *names],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    one, other = (line.split() for line in done.stdout.splitlines())
+    assert [sorted(pair) for pair in zip(one, other, strict=True)] == [["known", "stored"]] * 8
     assert len(archive.runs()) == 8
 
 
