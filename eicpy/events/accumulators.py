@@ -5,7 +5,7 @@ so a day is the sum of its runs. Memory depends on the detector, not on the numb
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +28,6 @@ class SpectraAccumulator:
 
     Attributes
     ----------
-    counts
-        int32, shape (n_pixels, n_channels).
     outside
         Photons whose pixel or channel is out of range.
 
@@ -43,18 +41,43 @@ class SpectraAccumulator:
     """
 
     def __init__(self, n_pixels: int, n_channels: int) -> None:
-        self.counts: npt.NDArray[np.int32] = np.zeros((n_pixels, n_channels), dtype=np.int32)
+        self._low: npt.NDArray[np.uint16] = np.zeros((n_pixels, n_channels), dtype=np.uint16)
+        self._high: npt.NDArray[np.uint16] = np.zeros((n_pixels, n_channels), dtype=np.uint16)
         self.outside = 0
 
     def add(self, block: PhotonBlock) -> None:
         """Add photons."""
-        self.outside += int(kernels.count_spectra(block.detnum, block.channel, self.counts))
+        self.outside += int(kernels.count_spectra(block.detnum, block.channel, self._low, self._high))
+
+    def add_and_sort(self, block: PhotonBlock, scale: Scale, bands: EnergyBands) -> npt.NDArray[np.uint8]:
+        """Add photons and return what :meth:`EnergyBands.sort` would, in one pass."""
+        segments = np.empty(block.detnum.size, dtype=np.uint8)
+        table = bands.table_for(scale, self._low.shape[1])
+        if table.shape[0] < self._low.shape[0]:
+            raise BadArgumentError(f"got a scale of {table.shape[0]} pixels, expected {self._low.shape[0]}")
+        outside = int(
+            kernels.count_spectra_and_sort(
+                block.detnum, block.channel, self._low, self._high, table, segments
+            )
+        )
+        self.outside += outside
+        return bands.sort(block.detnum, block.channel, scale) if outside else segments
 
     def __iadd__(self, other: Self) -> Self:
-        _same_shape(self.counts, other.counts)
-        self.counts += other.counts
+        _same_shape(self._low, other._low)
+        total = self.counts + other.counts
+        self._low[...] = total & 0xFFFF
+        self._high[...] = total >> 16
         self.outside += other.outside
         return self
+
+    @property
+    def counts(self) -> npt.NDArray[np.int32]:
+        """Counts, int32, shape (n_pixels, n_channels); a copy of the present state."""
+        counts = self._low.astype(np.int32)
+        if self._high.any():
+            counts += self._high.astype(np.int32) << 16
+        return counts
 
     @property
     def total(self) -> npt.NDArray[np.int64]:
@@ -62,10 +85,8 @@ class SpectraAccumulator:
         return np.asarray(self.counts.sum(axis=0, dtype=np.int64))
 
     def __repr__(self) -> str:
-        pixels, channels = self.counts.shape
-        return (
-            f"<spectra of {pixels} pixels × {channels} channels, {self.counts.sum(dtype=np.int64)} photons>"
-        )
+        pixels, channels = self._low.shape
+        return f"<spectra of {pixels} pixels × {channels} channels>"
 
 
 class ImageAccumulator:
@@ -121,6 +142,6 @@ class ImageAccumulator:
         return f"<detector images of {self._counts.shape[0]} pixels in {', '.join(self.bands.names)}>"
 
 
-def _same_shape(ours: npt.NDArray[np.int32], theirs: npt.NDArray[np.int32]) -> None:
+def _same_shape(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> None:
     if ours.shape != theirs.shape:
         raise BadArgumentError(f"got an accumulator of shape {theirs.shape}, expected {ours.shape}")

@@ -134,13 +134,10 @@ class EnergyBands:
             uint8, shape (pixels, channels). A pixel without a scale, or whose gain is not positive, is
             in segment 0 everywhere.
         """
-        gain = np.asarray(scale.gain, dtype=np.float64)[:, None]
-        offset = np.asarray(scale.offset, dtype=np.float64)[:, None]
-        table = np.zeros((gain.shape[0], channels), dtype=np.uint8)
-        energy = gain * (np.arange(channels) + 0.5) + offset
-        energy[~((gain[:, 0] > 0) & np.isfinite(gain[:, 0]) & np.isfinite(offset[:, 0]))] = -np.inf
-        for edge in self.edges:
-            table += energy >= edge
+        gain = np.ascontiguousarray(scale.gain, dtype=np.float64)
+        offset = np.ascontiguousarray(scale.offset, dtype=np.float64)
+        table = np.empty((gain.size, channels), dtype=np.uint8)
+        kernels.segment_table(gain, offset, self.edges, table)
         return table
 
     def sort(
@@ -148,17 +145,20 @@ class EnergyBands:
         detnum: npt.NDArray[np.int16],
         channel: npt.NDArray[np.int16],
         scale: Scale,
-        out: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.uint8]:
         """Segment of each photon.
 
         The table of the last scale is kept: hand over the same object from block to block.
         """
-        segments = np.empty(detnum.size, dtype=np.uint8) if out is None else out
-        if scale is not self._scale:
-            self._table = self.table(scale, _FIRST_TABLE)
-            self._scale = scale
-        while kernels.energy_segments(detnum, channel, self._table, segments):
-            channels = max(int(channel.max()) + 1, 2 * self._table.shape[1])
-            self._table = self.table(scale, channels)
+        segments = np.empty(detnum.size, dtype=np.uint8)
+        table = self.table_for(scale, _FIRST_TABLE)
+        while kernels.energy_segments(detnum, channel, table, segments):
+            table = self.table_for(scale, max(int(channel.max()) + 1, 2 * table.shape[1]))
         return segments
+
+    def table_for(self, scale: Scale, channels: int) -> npt.NDArray[np.uint8]:
+        """The table of a scale with at least `channels` channels; that of the last scale is kept."""
+        if scale is not self._scale or self._table.shape[1] < channels:
+            self._table = self.table(scale, channels)
+            self._scale = scale
+        return self._table

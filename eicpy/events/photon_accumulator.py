@@ -52,8 +52,7 @@ class PhotonAccumulator:
 
     def add(self, block: PhotonBlock, scale: Scale) -> None:
         """Add photons."""
-        segments = self.bands.sort(block.detnum, block.channel, scale)
-        self.spectra.add(block)
+        segments = self.spectra.add_and_sort(block, scale, self.bands)
         self.images.add(block, scale, segments)
         self.light_curve.add(block, scale, segments)
         self.photons += block.time.size

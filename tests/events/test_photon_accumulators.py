@@ -78,6 +78,18 @@ def test_parts_add_up_to_the_whole() -> None:
         parts[0].light_curve += LightCurveAccumulator(0, 64, 2.0, BANDS)
 
 
+def test_counts_go_beyond_sixteen_bits() -> None:
+    spectra = SpectraAccumulator(2, 4)
+    block = EventList(np.zeros(100_000), np.ones(100_000), np.full(100_000, 3))
+    for _ in range(3):
+        spectra.add(block)
+    other = SpectraAccumulator(2, 4)
+    other.add(block)
+    spectra += other
+    assert spectra.counts[1, 3] == 400_000
+    assert spectra.total.tolist() == [0, 0, 0, 400_000]
+
+
 def test_photons_out_of_range_are_counted_apart() -> None:
     events = EventList([-1.0, 0.5, 99.0], [0, 50, 2], [1, 2, 600])
     scale = PixelScale.uniform(PIXELS, 0.145, 3.0)

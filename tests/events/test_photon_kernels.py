@@ -31,14 +31,18 @@ def known(detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16]) -> npt.
 @given(columns())
 def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
-    counts = np.zeros((PIXELS, CHANNELS), dtype=np.int32)
-    outside = kernels.count_spectra(detnum, channel, counts)
+    low = np.full((PIXELS, CHANNELS), 65530, dtype=np.uint16)  # a few photons away from a carry
+    high = np.zeros((PIXELS, CHANNELS), dtype=np.uint16)
+    photons_each = 5
+    outside = 0
+    for _ in range(photons_each):
+        outside += kernels.count_spectra(detnum, channel, low, high)
     good = known(detnum, channel)
     twin = np.bincount(
         detnum[good].astype(np.int64) * CHANNELS + channel[good], minlength=PIXELS * CHANNELS
     ).reshape(PIXELS, CHANNELS)
-    assert_array_equal(counts, twin)
-    assert outside == np.count_nonzero(~good)
+    assert_array_equal(low + 65536 * high.astype(np.int64), 65530 + photons_each * twin)
+    assert outside == photons_each * np.count_nonzero(~good)
 
 
 @settings(deadline=None)  # the first call compiles
@@ -53,6 +57,39 @@ def test_segments(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) 
     twin[good] = table[detnum[good], channel[good]]
     assert_array_equal(segments, twin)
     assert beyond == np.count_nonzero((detnum >= 0) & (detnum < PIXELS) & (channel >= CHANNELS))
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.integers(0, 2**32 - 1), st.lists(st.floats(0, 40), max_size=6, unique=True))
+def test_table_of_segments(seed: int, edges: list[float]) -> None:
+    rng = np.random.default_rng(seed)
+    border = np.sort(np.array(edges, dtype=np.float64))
+    gain, offset = rng.normal(0.5, 0.3, PIXELS), rng.normal(3.0, 1.0, PIXELS)
+    gain[2], offset[3], gain[4] = np.nan, np.inf, 0.0
+    table = np.full((PIXELS, CHANNELS), 99, dtype=np.uint8)
+    kernels.segment_table(gain, offset, border, table)
+    energy = gain[:, None] * (np.arange(CHANNELS) + 0.5) + offset[:, None]
+    twin = (energy[..., None] >= border).sum(axis=2)
+    twin[~((gain > 0) & np.isfinite(offset))] = 0
+    assert_array_equal(table, twin)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(columns())
+def test_spectra_and_segments_in_one_pass(
+    photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
+) -> None:
+    detnum, channel = photons
+    table = np.random.default_rng(1).integers(0, 6, (PIXELS, CHANNELS + 3)).astype(np.uint8)
+    results = []
+    for _ in range(2):
+        low = np.full((PIXELS, CHANNELS), 65535, dtype=np.uint16)
+        results.append((low, np.zeros_like(low), np.empty(detnum.size, dtype=np.uint8)))
+    outside = kernels.count_spectra_and_sort(detnum, channel, *results[0][:2], table, results[0][2])
+    assert outside == kernels.count_spectra(detnum, channel, *results[1][:2])
+    kernels.energy_segments(detnum, channel, table[:, :CHANNELS], results[1][2])
+    for got, twin in zip(*results, strict=True):
+        assert_array_equal(got, twin)
 
 
 @settings(deadline=None)  # the first call compiles
