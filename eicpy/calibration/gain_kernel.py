@@ -26,6 +26,7 @@ __all__ = ["fit_pixels"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @njit(cache=True, nogil=True)
@@ -166,13 +167,14 @@ def _solve(factor: FloatArray, right: FloatArray, out: FloatArray) -> None:
 def _step(
     information: FloatArray,
     score: FloatArray,
+    frozen: BoolArray,
     damping: float,
     scale: FloatArray,
     matrix: FloatArray,
     factor: FloatArray,
     step: FloatArray,
 ) -> bool:
-    """Marquardt step, solved with a unit diagonal so that units do not matter."""
+    """Marquardt step of what is not frozen, solved with a unit diagonal so that units do not matter."""
     n = score.size
     for p in range(n):
         if not information[p, p] > 0.0:
@@ -180,13 +182,14 @@ def _step(
         scale[p] = 1.0 / math.sqrt(information[p, p])
     for p in range(n):
         for r in range(p + 1):
-            matrix[p, r] = information[p, r] * scale[p] * scale[r]
+            apart = p != r and (frozen[p] or frozen[r])
+            matrix[p, r] = 0.0 if apart else information[p, r] * scale[p] * scale[r]
         matrix[p, p] *= 1.0 + damping
     if not _cholesky(matrix, factor):
         return False
     right = np.empty(n)
     for p in range(n):
-        right[p] = score[p] * scale[p]
+        right[p] = 0.0 if frozen[p] else score[p] * scale[p]
     _solve(factor, right, step)
     for p in range(n):
         step[p] *= scale[p]
@@ -293,9 +296,9 @@ def _errors(
     is. Where it is not positive the expected one stands in.
     """
     n = variance.size
-    nothing = np.zeros(n)
-    if not _step(observed, nothing, 0.0, scale, matrix, factor, work) and not _step(
-        expected, nothing, 0.0, scale, matrix, factor, work
+    nothing, free = np.zeros(n), np.zeros(n, np.bool_)
+    if not _step(observed, nothing, free, 0.0, scale, matrix, factor, work) and not _step(
+        expected, nothing, free, 0.0, scale, matrix, factor, work
     ):
         return np.nan
     covariance = np.nan
@@ -336,7 +339,7 @@ def _fit_one(
     information, score = np.empty((n, n)), np.empty(n)
     information_new, score_new = np.empty((n, n)), np.empty(n)
     scale, matrix, factor, step = np.empty(n), np.empty((n, n)), np.empty((n, n)), np.empty(n)
-    trial = np.empty(n)
+    trial, frozen = np.empty(n), np.zeros(n, np.bool_)
     deviance, objective = _assemble(
         counts,
         theta,
@@ -356,7 +359,9 @@ def _fit_one(
     iteration = 0
     while objective < np.inf and iteration < max_iterations:
         iteration += 1
-        if not _step(information, score, damping, scale, matrix, factor, step):
+        for p in range(n):  # a parameter that is pressed against its bound must not spoil the others' step
+            frozen[p] = (theta[p] <= lower[p] and score[p] < 0.0) or (theta[p] >= upper[p] and score[p] > 0.0)
+        if not _step(information, score, frozen, damping, scale, matrix, factor, step):
             break
         promised = 0.0
         for p in range(n):

@@ -11,7 +11,9 @@ continuum, and multiplied with all spectra at once – a matrix product. For blo
 
 is the significance, in σ, of the lines at that place; the sum of S_b²/2 over blocks (where positive) is
 the rise of the log likelihood with free strengths. The grid is spanned by the channels of a low and a
-high energy, which the data determine almost independently, unlike gain and offset themselves.
+high energy, which the data determine almost independently, unlike gain and offset themselves. What the
+last table says counts as a wide Gaussian (3 % in gain, 0.3 keV in offset): it decides only where the
+counts do not.
 """
 
 from dataclasses import dataclass
@@ -91,13 +93,19 @@ def starting_scales(
         rise += significance * significance
     rise *= 0.5
     best = np.sqrt(2.0 * rise.max(axis=1))
-    for E, position in zip(energies, (low, high), strict=True):
-        expected = (E - previous.offset) / previous.gain
-        width = np.hypot(PLANE_GAIN_SCATTER * E, PLANE_OFFSET_SCATTER) / previous.gain
-        rise -= 0.5 * ((position - expected[:, np.newaxis]) / width[:, np.newaxis]) ** 2
+    _doubt(rise, gain, previous.gain, PLANE_GAIN_SCATTER * previous.gain)
+    _doubt(rise, offset, previous.offset, np.full(len(previous), PLANE_OFFSET_SCATTER))
     places = _peaks(rise.reshape(len(spectra), axes[0].size, axes[1].size), axes, n_candidates)
     gains = (energies[1] - energies[0]) / (places[:, :, 1] - places[:, :, 0])
     return StartingScales(gain=gains, offset=energies[0] - gains * places[:, :, 0], significance=best)
+
+
+def _doubt(rise: FloatArray, grid: FloatArray, expected: FloatArray, width: FloatArray) -> None:
+    """Subtract ½·((grid − expected)/width)² from (n_pixels, n_scales): a matrix product, written out."""
+    weight = 0.5 / width**2
+    rise -= np.stack([weight, -2.0 * weight * expected, weight * expected**2], axis=1) @ np.stack(
+        [grid**2, grid, np.ones_like(grid)]
+    )
 
 
 def _pivots(lines: LineModel) -> tuple[float, float]:
