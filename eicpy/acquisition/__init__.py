@@ -5,11 +5,9 @@ them with a cursor of their own (:func:`follow`, :func:`blocks`), live and after
 """
 
 from eicpy.acquisition.archive import RunArchive
+from eicpy.acquisition.columns import HousekeepingTable, PhotonColumns, SpectraColumns
 from eicpy.acquisition.cursor import Follower, Increment, blocks, follow
 from eicpy.acquisition.decoding import (
-    HousekeepingTable,
-    PhotonColumns,
-    SpectraColumns,
     alerts,
     housekeeping,
     is_simulated,

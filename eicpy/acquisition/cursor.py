@@ -10,15 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
-from eicpy.acquisition.decoding import (
-    HousekeepingTable,
-    PhotonColumns,
-    SpectraColumns,
-    alerts,
-    housekeeping,
-    photons,
-    spectra,
-)
+from eicpy.acquisition.columns import HousekeepingTable, PhotonColumns, SpectraColumns
+from eicpy.acquisition.decoding import alerts, housekeeping, photons, spectra
 from eicpy.acquisition.run import Run
 from eicpy.acquisition.tally import PacketCounts, Tally
 from eicpy.instruments import Instrument

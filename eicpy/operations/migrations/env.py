@@ -5,16 +5,23 @@ the transaction. How a maintainer writes a new version: ``docs/decisions/0009-le
 """
 
 from alembic import context
+from sqlalchemy import Connection
 
 from eicpy.operations.models import Base
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    target_metadata=Base.metadata,
-    compare_type=True,
-    render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
-    transactional_ddl=True,
-)
-with context.begin_transaction():
-    context.run_migrations()
+
+def run(connection: Connection) -> None:
+    """Apply the migrations that are asked for."""
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_type=True,
+        render_as_batch=connection.dialect.name == "sqlite",  # SQLite alters a table by copying it
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+if __name__ == "env_py":  # alembic's name for it: only then is there a connection
+    run(context.config.attributes["connection"])
