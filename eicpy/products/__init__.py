@@ -6,6 +6,7 @@ The room knows no physics: it is told what to write and by whom.
 from eicpy.products.atomic import atomic_file
 from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
+from eicpy.products.description import describe_products
 from eicpy.products.headers import Header, Issuer
 from eicpy.products.product import (
     Product,
@@ -44,6 +45,7 @@ __all__ = [
     "card_for",
     "day_of",
     "definition",
+    "describe_products",
     "header_values",
     "parse_product_file_name",
     "product_file_name",
