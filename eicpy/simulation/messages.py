@@ -19,7 +19,6 @@ __all__ = ["Message", "alerts", "encode_messages", "verifications"]
 _ALERTS = 7
 _SKY_PIXEL = 4.5 / 458.1
 _SKY_CENTRE = 99.5
-_COMMANDED_APID = 800
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def verifications(scene: Scene) -> list[Message]:
         columns = {
             "TC_TYPE": 1,
             "TC_SECONDARY": 1,
-            "TC_APID": _COMMANDED_APID,
+            "TC_APID": scene.instrument.packets["accepted"].apid,
             "TC_GROUPING": 3,
             "TC_SEQUENCE": number % 2**14,
         }

@@ -53,6 +53,10 @@ class SimulatedSpectra:
     exposure: float
     detector: Detector
 
+    def _repr_html_(self) -> str:
+        pixels, channels = self.counts.shape
+        return f"<b>simulated spectra</b>: {pixels} pixels × {channels} channels, {self.exposure:.0f} s"
+
 
 @njit(cache=True, nogil=True)
 def _fold(

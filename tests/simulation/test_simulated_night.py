@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eicpy.acquisition import photons
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets
@@ -84,28 +86,49 @@ def test_every_photon_comes_back(clean):
     assert (index.status == PacketStatus.GOOD).all()
     assert not index.skipped
     assert all(not c.lost for c in continuity(index).values())
-    _, photons = table("photons", buffer, index)
+    _, decoded = table("photons", buffer, index)
     blocks = list(PhotonStream(build_scene(CLEAN)).blocks())
     tick, detnum, channel, multiplicity = (
         np.concatenate([getattr(b, n) for b in blocks]) for n in ("tick", "detnum", "channel", "multiplicity")
     )
     assert clean.photons == len(tick) > 300_000
-    assert np.array_equal(photons.repeated["TIME"], tick & 0xFFFFFFFF)
-    assert np.array_equal(photons.repeated["DETNUM"], detnum)
-    assert np.array_equal(photons.repeated["CHANNEL"], channel)
-    assert np.array_equal(photons.repeated["MULTIPLICITY"], multiplicity)
+    assert np.array_equal(decoded.repeated["TIME"], tick & 0xFFFFFFFF)
+    assert np.array_equal(decoded.repeated["DETNUM"], detnum)
+    assert np.array_equal(decoded.repeated["CHANNEL"], channel)
+    assert np.array_equal(decoded.repeated["MULTIPLICITY"], multiplicity)
 
 
 def test_the_packets_time_gives_the_high_bits(clean):
     buffer, index = read(clean)
-    _, photons = table("photons", buffer, index)
+    _, decoded = table("photons", buffer, index)
     mine = index[index.apid == 810]
     seconds = mine.coarse + mine.fine * 2.0**-24
     first = np.concatenate([b.tick for b in PhotonStream(build_scene(CLEAN)).blocks()])
-    start = np.append(0, np.cumsum(photons.counts))
+    start = np.append(0, np.cumsum(decoded.counts))
     expected = first[start[:-1]] * 20e-6
     assert np.abs(seconds - expected).max() < 1e-6
     assert (np.diff(seconds) >= 0).all()
+
+
+def test_times_survive_the_rollover_of_the_counter(tmp_path):
+    rollover = 3631 * 2**32 * 20e-6
+    start = datetime(2017, 1, 1) + timedelta(seconds=int(rollover) - 2)  # noqa: DTZ001  # UTC without a zone
+    config = CLEAN.model_copy(update={"start": start.isoformat(), "duration": 5.5, "excursions": ()})
+    night = simulate(config, tmp_path)
+    buffer, index = read(night)
+    assert not np.isin(820, index.apid)
+    found = photons(buffer, index, ECLAIRS)
+    block = next(PhotonStream(build_scene(config)).blocks())
+    assert np.ptp(block.tick >> 32) == 1
+    assert np.abs(found.time - block.tick * 20e-6).max() < 1e-6
+    assert (index.apid == 801).sum() == 5
+
+
+def test_half_a_second_is_a_night_too(tmp_path):
+    night = simulate(CLEAN.model_copy(update={"duration": 0.5}), tmp_path)
+    _, index = read(night)
+    assert set(index.apid.tolist()) == {810}
+    assert night.photons > 1000
 
 
 def test_packets_say_they_are_simulated(clean):
@@ -218,10 +241,10 @@ def test_no_photons_inside_the_anomaly(tmp_path):
     night = simulate(config, tmp_path)
     ((a, b),) = night.summary["saa"]
     buffer, index = read(night)
-    photons = index[index.apid == 810]
-    assert not ((photons.coarse >= a) & (photons.coarse < b)).any()
-    assert (photons.coarse < a).any()
-    assert (photons.coarse >= b).any()
+    mine = index[index.apid == 810]
+    assert not ((mine.coarse >= a) & (mine.coarse < b)).any()
+    assert (mine.coarse < a).any()
+    assert (mine.coarse >= b).any()
     _, ecl = table("ecl", buffer, index)
     time = index.coarse[index.apid == 801]
     inside = (time >= a) & (time < b)
