@@ -90,7 +90,7 @@ class PhotonStream:
             np.empty(size, np.uint8),
             np.empty(size, np.uint8),
         )
-        if components is None:
+        if components is None or not len(components.rate):
             return _head(photons, 0)
         seed = np.random.SeedSequence(scene.config.seed, spawn_key=(1, step))
         n = make_photons(

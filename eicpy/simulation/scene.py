@@ -214,7 +214,7 @@ class Scene:
         ]
 
     def shining(self, step: int) -> Components:
-        """The components of a step, as the kernel wants them."""
+        """The components of a step, as the kernel wants them; none where nothing shines."""
         chosen: list[tuple[int, float, tuple[FloatArray, npt.NDArray[np.int64]]]] = [
             (n, self.components[n].rate, self._aliases[n])
             for n in (CAMERA, HEAT_PIPE, NOISE)
@@ -233,8 +233,8 @@ class Scene:
             rate=np.array([rate for _, rate, _ in chosen], np.float64),
             curve=np.array([self.components[n].curve for n in numbers], np.float64).reshape(-1, 3),
             noise=np.array([self.components[n].noise for n in numbers], np.bool_),
-            pixel_stay=np.stack([stay for _, _, (stay, _) in chosen]),
-            pixel_other=np.stack([other for _, _, (_, other) in chosen]),
+            pixel_stay=np.array([stay for _, _, (stay, _) in chosen], np.float64),
+            pixel_other=np.array([other for _, _, (_, other) in chosen], np.int64),
             spectrum=np.array(numbers, np.int64),
         )
 

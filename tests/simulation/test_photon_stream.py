@@ -224,6 +224,16 @@ def test_a_burst_rises_and_falls_through_the_mask():
     assert np.corrcoef(image, shadow * stream.scene.detector.efficiency)[0, 1] > 0.6
 
 
+def test_a_burst_alone_in_the_dark():
+    burst = BurstConfig(name="b", start=12.0, decay=0.5, ra=85, dec=15, peak_flux=8.0)
+    config = CALM.model_copy(update={"background_rate": 0.0, "bursts": (burst,), "duration": 60.0})
+    columns, stream = all_photons(config)
+    second = columns["tick"] / 50_000 - stream.scene.start
+    assert len(second) > 500
+    assert second.min() >= 12
+    assert second.max() < 12 + 1 + 5
+
+
 def test_nothing_shines():
     config = CALM.model_copy(update={"background_rate": 0.0})
     with pytest.raises(BadArgumentError, match="nothing shines"):
