@@ -41,8 +41,8 @@ class SpectraAccumulator:
     """
 
     def __init__(self, n_pixels: int, n_channels: int) -> None:
-        self._low: npt.NDArray[np.uint16] = np.zeros((n_pixels, n_channels), dtype=np.uint16)
-        self._high: npt.NDArray[np.uint16] = np.zeros((n_pixels, n_channels), dtype=np.uint16)
+        self._low: npt.NDArray[np.uint8] = np.zeros((n_pixels, n_channels), dtype=np.uint8)
+        self._high: npt.NDArray[np.uint32] = np.zeros((n_pixels, n_channels), dtype=np.uint32)
         self.outside = 0
 
     def add(self, block: PhotonBlock) -> None:
@@ -66,17 +66,17 @@ class SpectraAccumulator:
     def __iadd__(self, other: Self) -> Self:
         _same_shape(self._low, other._low)
         total = self.counts + other.counts
-        self._low[...] = total & 0xFFFF
-        self._high[...] = total >> 16
+        self._low[...] = total & 0xFF
+        self._high[...] = total >> 8
         self.outside += other.outside
         return self
 
     @property
     def counts(self) -> npt.NDArray[np.int32]:
         """Counts, int32, shape (n_pixels, n_channels); a copy of the present state."""
-        counts = self._low.astype(np.int32)
-        if self._high.any():
-            counts += self._high.astype(np.int32) << 16
+        counts = self._high.astype(np.int32)
+        counts <<= 8
+        counts += self._low
         return counts
 
     @property

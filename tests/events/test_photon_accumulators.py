@@ -78,7 +78,7 @@ def test_parts_add_up_to_the_whole() -> None:
         parts[0].light_curve += LightCurveAccumulator(0, 64, 2.0, BANDS)
 
 
-def test_counts_go_beyond_sixteen_bits() -> None:
+def test_counts_go_far_beyond_one_byte() -> None:
     spectra = SpectraAccumulator(2, 4)
     block = EventList(np.zeros(100_000), np.ones(100_000), np.full(100_000, 3))
     for _ in range(3):

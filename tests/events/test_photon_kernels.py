@@ -31,8 +31,8 @@ def known(detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16]) -> npt.
 @given(columns())
 def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
-    low = np.full((PIXELS, CHANNELS), 65530, dtype=np.uint16)  # a few photons away from a carry
-    high = np.zeros((PIXELS, CHANNELS), dtype=np.uint16)
+    low = np.full((PIXELS, CHANNELS), 250, dtype=np.uint8)  # a few photons away from a carry
+    high = np.zeros((PIXELS, CHANNELS), dtype=np.uint32)
     photons_each = 5
     outside = 0
     for _ in range(photons_each):
@@ -41,7 +41,7 @@ def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -
     twin = np.bincount(
         detnum[good].astype(np.int64) * CHANNELS + channel[good], minlength=PIXELS * CHANNELS
     ).reshape(PIXELS, CHANNELS)
-    assert_array_equal(low + 65536 * high.astype(np.int64), 65530 + photons_each * twin)
+    assert_array_equal(low + 256 * high.astype(np.int64), 250 + photons_each * twin)
     assert outside == photons_each * np.count_nonzero(~good)
 
 
@@ -83,8 +83,8 @@ def test_spectra_and_segments_in_one_pass(
     table = np.random.default_rng(1).integers(0, 6, (PIXELS, CHANNELS + 3)).astype(np.uint8)
     results = []
     for _ in range(2):
-        low = np.full((PIXELS, CHANNELS), 65535, dtype=np.uint16)
-        results.append((low, np.zeros_like(low), np.empty(detnum.size, dtype=np.uint8)))
+        low = np.full((PIXELS, CHANNELS), 255, dtype=np.uint8)
+        results.append((low, np.zeros(low.shape, dtype=np.uint32), np.empty(detnum.size, dtype=np.uint8)))
     outside = kernels.count_spectra_and_sort(detnum, channel, *results[0][:2], table, results[0][2])
     assert outside == kernels.count_spectra(detnum, channel, *results[1][:2])
     kernels.energy_segments(detnum, channel, table[:, :CHANNELS], results[1][2])
