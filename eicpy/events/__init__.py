@@ -7,6 +7,7 @@ columns and, where energies matter, anything with a gain and an offset for each 
 
 from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
 from eicpy.events.bands import EnergyBands, PixelScale, Scale, energies
+from eicpy.events.criteria import read_criteria, tables_of_criteria
 from eicpy.events.event_file import EventFile
 from eicpy.events.event_list import EventList, PhotonBlock
 from eicpy.events.event_writer import EventWriter
@@ -30,4 +31,6 @@ __all__ = [
     "SpectraAccumulator",
     "band_columns",
     "energies",
+    "read_criteria",
+    "tables_of_criteria",
 ]

@@ -1,6 +1,7 @@
 """Good time intervals against masks on a fine grid."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from eicpy import instruments
 from eicpy.errors import BadArgumentError
-from eicpy.events import GoodTimeIntervals
+from eicpy.events import GoodTimeIntervals, read_criteria, tables_of_criteria
+from eicpy.products import Provenance, read_product, write_product
 
 GRID = np.arange(0, 80, 0.5)
 """Ends lie on whole seconds, so the grid sees every interval and every gap."""
@@ -126,3 +129,24 @@ def test_intervals_show_themselves() -> None:
     assert "2 good time intervals" in GoodTimeIntervals([0, 5], [1, 6])._repr_html_()
     assert "inf" in (~GoodTimeIntervals(0, 1))._repr_html_()
     assert "more" in GoodTimeIntervals(np.arange(30) * 2, np.arange(30) * 2 + 1)._repr_html_()
+
+
+def test_intervals_by_criterion_are_a_product(tmp_path: Path) -> None:
+    criteria = {
+        "NSA": GoodTimeIntervals([0, 50], [20, 90]),
+        "STA": GoodTimeIntervals(10, 60),
+        "TLM": GoodTimeIntervals(),
+    }
+    path = write_product(
+        tmp_path / "gti.fits",
+        "ECL-GTI-CAL",
+        tables_of_criteria(criteria),
+        issuer=instruments.load("eclairs"),
+        provenance=Provenance("test"),
+    )
+    product = read_product(path)
+    assert product.main["MEMBER_NAME"].tolist() == ["GTICAL-NSA", "GTICAL-STA", "GTICAL-TLM"]
+    assert read_criteria(product) == criteria
+    assert read_criteria(product)["NSA"] & read_criteria(product)["STA"] == GoodTimeIntervals(
+        [10, 50], [20, 60]
+    )
