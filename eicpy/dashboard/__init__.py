@@ -1,5 +1,10 @@
 """Figures, the live page of the camera, and the server that shows both in a browser.
 
-The room is entered by its modules: :mod:`~eicpy.dashboard.figures` draws, :mod:`~eicpy.dashboard.camera`
-is the live page, :mod:`~eicpy.dashboard.serve` starts the server. Importing the room itself costs nothing.
+The room is entered by its modules: :mod:`~eicpy.dashboard.figures` draws, :mod:`~eicpy.dashboard.notebook`
+shows figures in a notebook, :mod:`~eicpy.dashboard.camera` is the live page; :func:`serve` starts the
+server.
 """
+
+from eicpy.dashboard.server import Server, serve
+
+__all__ = ["Server", "serve"]

@@ -95,6 +95,7 @@ class CameraPage:
 
     def _lay_out(self) -> None:
         on_ready = self._guarded(self._drawn)
+        self.image.on_click(self._guarded(self._click))
         image, spectrum, light_curve, housekeeping = (panel.show(on_ready) for panel in self.panels)
         curves = _column([spectrum, light_curve], "3 1 420px")
         scroll = _column([self.table], "1 1 auto", "eic-scroll")
@@ -124,7 +125,6 @@ class CameraPage:
         self.controls.language.observe(self._guarded(self._change_language), names="value")
         self.controls.forget.on_click(self._guarded(lambda *_: self._choose_pixel(None)))
         self.parameter.observe(self._guarded(self._draw_parameter), names="value")
-        self.image.on_click(self._guarded(self._click))
 
     def _guarded(self, call: Callable[..., Any]) -> Callable[..., None]:
         """Keep an error from the browser, which would get source lines with it; the log gets it whole."""

@@ -44,6 +44,7 @@ class Panel:
         found = plot.select_one({"name": "no-data"})
         self.empty = found if found is not None else theme.no_data(plot, visible=True)
         self.ready = False
+        self._sources: dict[str, ColumnDataSource] = {}
 
     def show(self, on_ready: Callable[["Panel"], None]) -> BokehModel:
         """Make the widget, and call back each time that a browser has drawn it."""
@@ -52,8 +53,10 @@ class Panel:
         return widget
 
     def source(self, name: str) -> ColumnDataSource:
-        """Data source of a named renderer."""
-        return self.plot.select_one({"name": name}).data_source
+        """Data source of a named renderer; remembered, for the search costs more than a picture."""
+        if name not in self._sources:
+            self._sources[name] = self.plot.select_one({"name": name}).data_source
+        return self._sources[name]
 
     def resync(self) -> None:
         """Send all data again."""
@@ -142,6 +145,7 @@ class SpectrumPanel(Panel):
         plot.add_layout(self.band)
         super().__init__(plot)
         self.legend = plot.select_one({"type": Legend})
+        self.pixel_curve = plot.select_one({"name": "series-1"})
 
     def update(self, view: PhotonView) -> None:
         """Show the spectra of the view."""
@@ -149,7 +153,7 @@ class SpectrumPanel(Panel):
             whole = counts[: (len(self.edges) - 1) * self.together].reshape(-1, self.together).sum(axis=1)
             columns = figures.step_columns(self.edges, whole, log=True)
             self.source(name).data = {k: v.astype(np.float32) for k, v in columns.items()}
-        self.plot.select_one({"name": "series-1"}).visible = view.selection.pixel is not None
+        self.pixel_curve.visible = view.selection.pixel is not None
         self.band.update(left=view.selection.low, right=view.selection.high)
         self.empty.visible = not view.spectrum.any()
 

@@ -1,6 +1,6 @@
 """The process that serves the dashboard: Voilà, stand-alone, set up as it is safe and works offline.
 
-Started by :mod:`eicpy.dashboard.serve`, never by hand. Its set-up comes as one JSON object on the
+Started by :mod:`eicpy.dashboard.server`, never by hand. Its set-up comes as one JSON object on the
 standard input, which the parent then keeps open: when it closes, the parent has gone and this process
 ends with its kernels. Tokens come by the environment and are taken out of it before a kernel starts.
 """
@@ -92,7 +92,7 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
     Parameters
     ----------
     setup
-        ``notebook``, ``host``, ``port``, ``pool``, ``cull_idle_timeout``, ``cull_interval``.
+        ``notebook``, ``host``, ``port``, ``pool``, ``transport``, ``cull_idle_timeout``, ``cull_interval``.
     token
         Asked from each visitor; None: nothing is asked.
     """
@@ -124,7 +124,7 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
     )
     config.MappingKernelManager.cull_idle_timeout = setup["cull_idle_timeout"]
     config.MappingKernelManager.cull_interval = setup["cull_interval"]
-    config.KernelManager.transport = "ipc"
+    config.KernelManager.transport = setup["transport"]
     return config
 
 

@@ -1,6 +1,6 @@
 // Says on the page that it is no longer alive. The kernel changes data-tick of the element
 // .eic-heartbeat at each update; when that stops (kernel gone, server restarted, network cut), nothing
-// that comes from the kernel could say so.
+// that comes from the kernel could say so. And ends the kernel with the page, where Voilà's own way fails.
 (function () {
   "use strict";
   const PATIENCE = 20000; // ms
@@ -37,4 +37,15 @@
     }
   }
   window.setInterval(look, 1000);
+
+  // Telephones do not tell a page that it is about to be unloaded (beforeunload, on which Voilà ends the
+  // kernel), only that it is hidden for good.
+  window.addEventListener("pagehide", (event) => {
+    const config = document.getElementById("jupyter-config-data");
+    if (event.persisted || config === null) {
+      return;
+    }
+    const { baseUrl, kernelId } = JSON.parse(config.textContent);
+    window.navigator.sendBeacon(`${baseUrl}voila/api/shutdown/${kernelId}`);
+  });
 })();

@@ -191,6 +191,9 @@ class Server:
 
     def _start(self, folder: Path) -> None:
         prepare_jupyter_path(folder / "share")
+        # Kernels talk over sockets in this folder, which nobody else can enter; their paths have at most 107 bytes.
+        transport = "ipc" if len(str(folder)) <= 40 else "tcp"
+        setup = self._setup | {"port": self.port, "transport": transport}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "eicpy.dashboard.voila_server"],
@@ -201,7 +204,7 @@ class Server:
                 start_new_session=True,
             )
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(self._setup | {"port": self.port}).encode() + b"\n")
+        self._process.stdin.write(json.dumps(setup).encode() + b"\n")
         self._process.stdin.flush()
         self._wait_until_it_answers()
 

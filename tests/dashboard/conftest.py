@@ -1,0 +1,188 @@
+"""A browser, and a dashboard that shows a simulated camera while its packets come in."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from eicpy.dashboard import Server
+from eicpy.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+PATIENCE = 90_000
+"""ms: how long a test waits for what takes a second on a quiet machine."""
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+READ_SOURCE = """([name, column]) => {
+  for (const document of Bokeh.documents) {
+    for (const model of document._all_models.values()) {
+      if (model.name !== name || !model.data_source) continue;
+      const raw = model.data_source.data;
+      const data = raw instanceof Map ? Object.fromEntries(raw) : raw;
+      if (column in data) {
+        return Object.fromEntries(Object.entries(data).map(([key, value]) =>
+          [key, Array.from(key === "image" ? value[0] : value).map(v => Number.isFinite(v) ? v : null)]));
+      }
+    }
+  }
+  return null;
+}"""
+TRIVIAL = """{"cells": [{"cell_type": "code", "execution_count": null, "id": "a", "metadata": {},
+"outputs": [], "source": ["import ipywidgets\\n", "ipywidgets.HTML('<h1>trivial</h1>')"]}],
+"metadata": {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+"nbformat": 4, "nbformat_minor": 5}"""
+
+
+def _wait_until(true, *, seconds=60.0, what="the condition"):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := true():
+            return value
+        time.sleep(0.1)
+    return pytest.fail(f"waited {seconds} s in vain for {what}")
+
+
+@pytest.fixture(scope="session")
+def wait_until():
+    """Wait for something that nothing tells us about."""
+    return _wait_until
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    executable = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if executable is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+class OpenPage:
+    """The live page in a tab, and what it asked for."""
+
+    def __init__(self, browser, url, *, width=1280, height=1000):
+        self.page = browser.new_page(viewport={"width": width, "height": height})
+        self.page.set_default_timeout(PATIENCE)
+        self.requests, self.errors = [], []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(url)
+
+    def wait_for_figures(self):
+        """Until the figures are drawn and the clock ticks."""
+        self.page.wait_for_function("window.Bokeh && Bokeh.documents.length >= 4")
+        self.page.wait_for_function("+document.querySelector('.eic-heartbeat')?.dataset.tick > 1")
+        return self
+
+    def columns(self, renderer, column):
+        """Columns of the data source of a named renderer; `column` tells figures apart."""
+        return self.page.evaluate(READ_SOURCE, [renderer, column])
+
+    def titles(self):
+        """Titles of the figures."""
+        return self.page.evaluate("Bokeh.documents.map(d => d.roots()[0].title.text)")
+
+    def text(self, selector):
+        """Words that are shown."""
+        return self.page.inner_text(selector)
+
+    @property
+    def kernel(self):
+        """Id of the page's kernel."""
+        return self.page.evaluate(
+            "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
+        )
+
+    def close(self):
+        self.page.close(run_before_unload=True)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open pages, and close them after the test."""
+    opened = []
+
+    def opener(url, **options):
+        opened.append(OpenPage(browser, url, **options))
+        return opened[-1]
+
+    yield opener
+    for page in opened:
+        if not page.page.is_closed():
+            page.close()
+
+
+@dataclass
+class Live:
+    """A dashboard and the feeder of its run."""
+
+    server: Server
+    settings: Settings
+    feeder: "subprocess.Popen[bytes]"
+
+    def stop_feeding(self):
+        """Let the camera fall silent; its run stays open."""
+        if not self.feeder.stdin.closed:
+            self.feeder.stdin.close()
+        self.feeder.wait(timeout=30)
+
+
+def start_feeder(home, file, *, speed, at_once):
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "feeder.py"), str(home), "eclairs", str(file), str(speed), str(at_once)],
+        stdin=subprocess.PIPE,
+        env=os.environ | {"EIC_HOME": str(home)},
+    )
+
+
+@pytest.fixture(scope="session")
+def simulated_packets(tmp_path_factory):
+    """Half an hour of a simulated camera, with an excursion and without losses."""
+    from eicpy.simulation import ExcursionConfig, SimulationConfig, simulate
+
+    excursion = ExcursionConfig(parameter="DPIX_VCTRLHVELS6", start=0.0, duration=1800.0, value=-318.0)
+    config = SimulationConfig(name="live", duration=1800.0, background_rate=1200.0, saa=False, earth=False)
+    night = simulate(
+        config.model_copy(update={"excursions": (excursion,)}), tmp_path_factory.mktemp("simulated")
+    )
+    return night.packets
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory, simulated_packets):
+    """The dashboard of a camera that sends twice as fast as it could, for a quarter of an hour."""
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings.at(home)
+    feeder = start_feeder(home, simulated_packets, speed=2, at_once=200)
+    try:
+        with Server(settings, port=0) as server:
+            yield Live(server, settings, feeder)
+    finally:
+        if not feeder.stdin.closed:
+            feeder.stdin.close()
+        feeder.wait(timeout=30)
+
+
+@pytest.fixture
+def trivial_notebook(tmp_path):
+    file = tmp_path / "trivial.ipynb"
+    file.write_text(TRIVIAL)
+    return file

@@ -1,0 +1,160 @@
+"""The window on the stream: what is added and taken out must equal what a fresh count gives."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eicpy.dashboard.live import PhotonView, RateBins, Ring, Selection
+from eicpy.instruments import load
+
+
+@dataclass(frozen=True)
+class Columns:
+    time: np.ndarray
+    detnum: np.ndarray
+    channel: np.ndarray
+
+    def __getitem__(self, part):
+        return Columns(self.time[part], self.detnum[part], self.channel[part])
+
+
+CAMERA = load("eclairs")
+EVERYTHING = Selection(window=60.0, low=4.0, high=150.0)
+
+
+def _photons(count, rate=100.0, seed=1, start=3.0e8):
+    rng = np.random.default_rng(seed)
+    return Columns(
+        start + np.sort(rng.uniform(0, count / rate, count)),
+        rng.integers(0, CAMERA.pixels.count, count).astype(np.int16),
+        rng.integers(0, CAMERA.energy.channels, count).astype(np.int16),
+    )
+
+
+def _expected(photons, selection):
+    """What the page must show, counted the plain way."""
+    scale = CAMERA.energy
+    energy = scale.gain * (photons.channel + 0.5) + scale.offset
+    inside = photons.time >= photons.time.max() - selection.window
+    band = (energy >= selection.low) & (energy <= selection.high)
+    modules = (
+        np.ones(len(inside), dtype=bool)
+        if selection.modules is None
+        else np.isin(CAMERA.pixels.module(photons.detnum.astype(int)), list(selection.modules))
+    )
+    image = np.bincount(photons.detnum[inside & band], minlength=CAMERA.pixels.count)
+    spectrum = np.bincount(photons.channel[inside & modules], minlength=scale.channels)
+    return image, spectrum, photons.time[band & modules]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cuts=st.lists(st.integers(0, 20_000), min_size=1, max_size=6),
+    window=st.sampled_from([5.0, 60.0, 1e4]),
+    low=st.sampled_from([4.0, 20.0, 200.0]),
+    modules=st.sampled_from([None, frozenset({3, 77}), frozenset()]),
+    seed=st.integers(0, 5),
+)
+def test_counting_piece_by_piece_equals_counting_at_once(cuts, window, low, modules, seed):
+    photons = _photons(20_000, seed=seed)
+    selection = Selection(window=window, low=low, high=150.0, modules=modules, pixel=5)
+    view = PhotonView(CAMERA, selection, capacity=1 << 15)
+    borders = [0, *sorted(cuts), 20_000]
+    for first, last in pairwise(borders):
+        view.add(photons[first:last])
+    image, spectrum, chosen = _expected(photons, selection)
+    np.testing.assert_array_equal(view.image, image)
+    np.testing.assert_array_equal(view.spectrum, spectrum)
+    middles, rates = view.light_curve()
+    known = np.isfinite(rates)
+    edges = np.append(middles - view.step / 2, middles[-1] + view.step / 2) if len(middles) else np.zeros(1)
+    counts = np.histogram(chosen, bins=edges)[0] if len(middles) else np.empty(0)
+    np.testing.assert_allclose((rates * view.step)[known], counts[known], atol=1e-6)
+
+
+def test_choosing_anew_equals_having_chosen_from_the_start():
+    photons = _photons(30_000)
+    later = Selection(window=60.0, low=20.0, high=80.0, modules=frozenset({1, 2}), pixel=40)
+    view = PhotonView(CAMERA, EVERYTHING, capacity=1 << 15)
+    view.add(photons)
+    view.select(later)
+    other = PhotonView(CAMERA, later, capacity=1 << 15)
+    other.add(photons)
+    np.testing.assert_array_equal(view.image, other.image)
+    np.testing.assert_array_equal(view.spectrum, other.spectrum)
+    np.testing.assert_array_equal(view.pixel_spectrum, other.pixel_spectrum)
+    np.testing.assert_array_equal(view.light_curve()[1], other.light_curve()[1])
+
+
+def test_memory_is_bounded_and_what_no_longer_fits_is_taken_out_of_the_counts():
+    photons = _photons(5_000)
+    view = PhotonView(CAMERA, Selection(window=1e6, low=0.0, high=1e3), capacity=1000)
+    for first in range(0, 5_000, 700):
+        view.add(photons[first : first + 700])
+    image, spectrum, _chosen = _expected(photons[-1000:], Selection(1e6, 0.0, 1e3))
+    np.testing.assert_array_equal(view.image, image)
+    np.testing.assert_array_equal(view.spectrum, spectrum)
+    assert view.covered == pytest.approx(photons.time[-1] - photons.time[-1000])
+
+
+def test_an_increment_larger_than_the_ring_leaves_its_newest_photons():
+    photons = _photons(5_000)
+    view = PhotonView(CAMERA, Selection(window=1e6, low=0.0, high=1e3), capacity=1000)
+    view.add(photons[:10])
+    view.add(photons[10:])
+    np.testing.assert_array_equal(view.image, _expected(photons[-1000:], Selection(1e6, 0.0, 1e3))[0])
+
+
+def test_photons_without_a_time_are_counted_and_not_shown():
+    photons = _photons(100)
+    photons.time[::10] = np.nan
+    view = PhotonView(CAMERA, EVERYTHING, capacity=1000)
+    view.add(photons)
+    assert view.without_time == 10
+    assert view.ring.total == 90
+
+
+def test_an_empty_stream_shows_nothing():
+    view = PhotonView(CAMERA, EVERYTHING, capacity=10)
+    assert not view.image.any()
+    assert view.light_curve()[0].size == 0
+    assert view.covered == 0.0
+
+
+def test_a_bin_without_any_photon_is_a_gap_only_where_photons_were_expected():
+    bright = np.r_[np.arange(0, 10, 0.01), np.arange(20, 30.5, 0.01)]
+    bins = RateBins(step=1.0, count=40)
+    bins.add(bright, np.ones(len(bright), dtype=bool))
+    middles, rates = bins.rates()
+    gap = (middles > 10) & (middles < 20)
+    assert np.isnan(rates[gap]).all()
+    assert np.isfinite(rates[(middles > 21) & (middles < 30)]).all()
+
+    faint = np.array([0.0, 1.5, 7.5, 12.0])
+    bins = RateBins(step=1.0, count=40)
+    bins.add(faint, np.ones(4, dtype=bool))
+    middles, rates = bins.rates()
+    assert rates[(middles > 3) & (middles < 7)].tolist() == [0.0] * 4
+
+
+def test_a_dark_choice_is_a_rate_of_zero_not_a_gap():
+    time = np.arange(0, 10, 0.01)
+    bins = RateBins(step=1.0, count=20)
+    bins.add(time, np.zeros(len(time), dtype=bool))
+    middles, rates = bins.rates()
+    assert (rates[(middles > 1) & (middles < 9)] == 0).all()
+
+
+def test_ring_gives_back_what_it_keeps():
+    photons = _photons(2_500)
+    ring = Ring(1000)
+    for first in range(0, 2_500, 333):
+        ring.append(photons[first : first + 333])
+    time, detnum, channel = ring.read(ring.oldest, ring.total)
+    np.testing.assert_array_equal(time, photons.time[-1000:])
+    np.testing.assert_array_equal(detnum, photons.detnum[-1000:])
+    np.testing.assert_array_equal(channel, photons.channel[-1000:])

@@ -1,0 +1,179 @@
+"""Whether the camera is well: limits, recent losses, age; and the words for it."""
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+import numpy as np
+import pytest
+
+from eicpy.acquisition import PacketCounts
+from eicpy.dashboard import markup
+from eicpy.dashboard.health import HousekeepingHistory, Level, RecentLosses, State, judge, level
+from eicpy.dashboard.request import PageRequest
+from eicpy.dashboard.source import PacketTotals
+from eicpy.dashboard.texts import LANGUAGES, Texts
+from eicpy.errors import BadArgumentError
+from eicpy.packets import PacketLayout
+
+LAYOUT = PacketLayout.parse(
+    "name,bit_offset,bit_width,type,repeat,repeat_stride_bits,calibration,unit,"
+    "warning_low,warning_high,alarm_low,alarm_high,description\n"
+    "MODE,0,8,uint,,,text:0=OFF;1=ON,,,,,,mode\n"
+    "COLD,,8,uint,,,,°C,-20,-10,-25,-5,<b>plate</b>\n"
+)
+
+
+@dataclass
+class Table:
+    time: np.ndarray
+    values: dict
+    texts: dict = field(default_factory=dict)
+    layout: PacketLayout = LAYOUT
+
+
+def _history(*cold):
+    history = HousekeepingHistory(capacity=5)
+    count = len(cold)
+    history.add(
+        {
+            "hk": Table(
+                np.arange(count, dtype=float),
+                {"MODE": np.ones(count), "COLD": np.array(cold, dtype=float)},
+                {"MODE": np.array(["ON"] * count)},
+            )
+        }
+    )
+    return history
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (-15, Level.NOMINAL),
+        (-20, Level.NOMINAL),
+        (-20.5, Level.WARNING),
+        (-7, Level.WARNING),
+        (-5, Level.WARNING),
+        (-4.9, Level.ALARM),
+        (-26, Level.ALARM),
+        (np.nan, Level.NOMINAL),
+    ],
+)
+def test_a_value_on_a_limit_is_still_within(value, expected):
+    assert level(value, LAYOUT["COLD"].limits) == expected
+
+
+def test_history_keeps_the_newest_values_and_no_more():
+    history = _history(*range(-30, -20))
+    time, values = history.series("hk", "COLD")
+    assert values.tolist() == [-25, -24, -23, -22, -21]
+    assert len(time) == 5
+    assert history.last("hk", "MODE").text == "ON"
+    assert history.series("hk", "UNKNOWN")[0].size == 0
+
+
+def test_the_verdict_is_the_worst_of_what_is_known():
+    assert judge(State.LIVE, _history(-15).parameters, 0).level == Level.NOMINAL
+    assert judge(State.LIVE, _history(-15).parameters, 1).level == Level.WARNING
+    assert judge(State.LIVE, _history(-8).parameters, 0).warnings == ("COLD",)
+    assert judge(State.LIVE, _history(0).parameters, 3).alarms == ("COLD",)
+    assert judge(State.LIVE, [], 0).level == Level.NOMINAL
+
+
+def test_losses_are_forgotten_after_a_while():
+    losses = RecentLosses(span=300.0)
+    assert losses.update(0.0, 7) == 0  # what was lost before the page was opened
+    assert losses.update(10.0, 9) == 2
+    assert losses.update(200.0, 9) == 2
+    assert losses.update(310.1, 9) == 0
+    assert losses.update(320.0, 10) == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("state", State)
+def test_the_first_words_of_the_page_tell_whether_it_is_the_present(language, state):
+    texts = Texts(language)
+    said = markup.verdict(judge(state, _history(-15).parameters, 0), 1, 100.0, texts, simulated=True)
+    assert texts(markup.STATES[state]) in said
+    assert (texts("well") in said) == (state == State.LIVE)
+    assert ("nominal" in said) == (state == State.LIVE)
+
+
+def test_an_alarm_names_its_parameters():
+    said = markup.verdict(judge(State.LIVE, _history(0).parameters, 2), 1, 0.1, Texts("en"), simulated=False)
+    assert 'class="eic-verdict alarm"' in said
+    assert "COLD" in said
+    assert "2 packets lost" in said
+
+
+def test_what_comes_from_tables_is_escaped():
+    table = markup.parameter_table(_history(-15).parameters, Texts("en"))
+    assert "<b>plate</b>" not in table
+    assert "&lt;b&gt;plate" in table
+    assert "<script>" not in markup.problem("<script>", Texts("en"))
+
+
+def test_the_table_starts_with_what_is_wrong_and_shows_limits_and_units():
+    table = markup.parameter_table(_history(0).parameters, Texts("fr"))
+    assert table.index("COLD") < table.index("MODE")
+    assert "−25 … −5" in table
+    assert "0 °C" in table
+    assert "ALARME" in table
+
+
+def test_facts_show_totals_of_all_apids():
+    counts = {1: PacketCounts(1000, 2, 0, 0, 1), 2: PacketCounts(500, 0, 1, 1, 0)}
+    totals = PacketTotals(counts)
+    assert (totals.received, totals.lost, totals.damaged, totals.disturbed) == (1500, 2, 1, 2)
+    shown = markup.facts("7", 0.0, 3.0, 3100.4, totals, Texts("en"))
+    assert "2017-01-01 00:00:00" in shown
+    assert "1\u202f500" in shown
+    assert "3.0 s ago" in shown or "3 s ago" in shown
+
+
+def test_the_languages_have_the_same_words_with_the_same_places_for_values():
+    import string
+
+    tables = {
+        language: tomllib.loads(
+            (files("eicpy.dashboard") / "languages" / f"{language}.toml").read_text(encoding="utf-8")
+        )
+        for language in LANGUAGES
+    }
+    assert tables["en"].keys() == tables["fr"].keys()
+    for key, text in tables["en"].items():
+        places = [
+            {name for _t, name, *_ in string.Formatter().parse(t[key]) if name} for t in tables.values()
+        ]
+        assert places[0] == places[1], (key, text)
+
+
+def test_every_word_is_said_somewhere():
+    room = files("eicpy.dashboard")
+    code = "".join(f.read_text(encoding="utf-8") for f in room.iterdir() if f.name.endswith(".py"))
+    words = tomllib.loads((room / "languages" / "en.toml").read_text(encoding="utf-8"))
+    silent = {key for key in words if f'"{key}"' not in code and f"'{key}'" not in code}
+    assert silent == {"alarm_word", "nominal_word", "warning_word"}  # named by the level
+
+
+@pytest.mark.parametrize(
+    ("query", "language", "instrument"),
+    [
+        ("", "en", "eclairs"),
+        ("lang=fr", "fr", "eclairs"),
+        ("lang=xx&instrument=meddea", "en", "meddea"),
+        ("lang=%3Cscript%3E", "en", "eclairs"),
+        ("instrument=eclairs&instrument=meddea", "en", "meddea"),
+    ],
+)
+def test_the_address_of_the_page_is_read(query, language, instrument):
+    request = PageRequest(query)
+    assert (request.language, request.check()) == (language, instrument)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "ECLAIRS", "<img>", "x" * 5000])
+def test_an_unknown_instrument_is_refused(name):
+    request = PageRequest("", name)
+    with pytest.raises(BadArgumentError, match="expected one of"):
+        request.check()
