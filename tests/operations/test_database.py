@@ -1,5 +1,6 @@
 """The database: migrations, transactions, addresses that cannot be used."""
 
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -157,3 +158,26 @@ def test_a_locked_database_is_a_failure_that_names_it(tmp_path, monkeypatch):
         with pytest.raises(FailedError, match=r"eic\.sqlite: could not be written.*locked"):
             add_product(database, ProductEntry("eclairs", "X", "n", tmp_path / "a", "0" * 64))
         other.close()
+
+
+def test_a_full_disk_is_a_failure_and_harms_nothing(tmp_path):
+    with open_database(Settings.at(tmp_path)) as database:
+        add_product(database, ProductEntry("eclairs", "X", "first", tmp_path / "a", "0" * 64))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+        def fill():
+            for i in range(1000):
+                add_product(database, ProductEntry("eclairs", "X", "n", tmp_path / f"{i}", "0" * 64))
+
+        room = (tmp_path / "eic.sqlite-wal").stat().st_size + 10_000
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            with pytest.raises(FailedError, match=r"eic\.sqlite: could not be written, nothing was changed"):
+                fill()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        kept = len(products(database))
+        add_product(database, ProductEntry("eclairs", "X", "last", tmp_path / "z", "0" * 64))
+        assert [p.night for p in products(database)] == ["first", *["n"] * (kept - 1), "last"]
+        with database.read() as session:
+            assert session.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
