@@ -124,7 +124,7 @@ store_u64 = _store_native(64)
 
 @kernel
 def read_bits(buffer: ByteArray, bit: int, width: int) -> Word:
-    """Bits as an unsigned number, byte by byte; what lies beyond the buffer reads as 0.
+    """Bits as an unsigned number; what lies beyond the buffer reads as 0.
 
     Parameters
     ----------
@@ -135,9 +135,12 @@ def read_bits(buffer: ByteArray, bit: int, width: int) -> Word:
     width
         Number of bits, 1 to 64.
     """
-    value = np.uint64(0)
     byte = bit >> 3
     skip = bit & 7
+    if skip + width <= 64 and byte >= 0 and byte + 8 <= buffer.size:
+        word = load64(buffer, byte) << np.uint64(skip)
+        return word >> np.uint64(64 - width)
+    value = np.uint64(0)
     left = width
     while left > 0:
         take = min(8 - skip, left)

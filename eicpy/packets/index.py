@@ -143,6 +143,8 @@ class PacketIndex:
         """Rows of a mask, a slice or an array of row numbers; decisions are kept, skipped ranges are not."""
         if isinstance(selection, int | np.integer):
             selection = slice(selection, selection + 1 or None)
+        if isinstance(selection, np.ndarray) and selection.dtype == np.bool_:
+            selection = np.flatnonzero(selection)
         return replace(self, **{name: getattr(self, name)[selection] for name in _COLUMNS}, skipped=())
 
     def __eq__(self, other: object) -> bool:
@@ -301,7 +303,7 @@ class PacketIndexer:
         self._tail: ByteArray = np.zeros(0, dtype=np.uint8)
         self._base = 0
         self._state = np.array(NEW_STATE, dtype=np.int64)
-        self._memory = tuple(np.full(APIDS, -1, dtype=np.int64) for _ in range(3))
+        self._memory = np.full((3, APIDS), -1, dtype=np.int64)
         self._finished = False
 
     @property
@@ -361,23 +363,28 @@ class PacketIndexer:
 
     def _scan(self, buffer: ByteArray, tables: ApidTables, *, final: bool) -> PacketIndex:
         parts = []
-        room = max(64, len(buffer) // 256)
+        room = max(64, min(len(buffer) // 512, 4096))
         more = True
+        before = int(self._state[POSITION])
         while more:
-            rows = tuple(np.empty(room, dtype=dtype) for dtype in _COLUMNS.values())
-            skips = (np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint8))
+            rows = np.empty((len(_COLUMNS), room), dtype=np.int64)
+            skips = np.empty((room, 3), dtype=np.int64)
             self._state[[ROWS, SKIPS]] = 0
-            known = (tables.checksum, tables.header)
-            more = scan(buffer, int(final), known, self._memory, self._state, rows, skips)
-            n_rows, n_skips = int(self._state[ROWS]), int(self._state[SKIPS])
-            gaps = [
-                Skipped(int(skips[0][i]), int(skips[1][i]), REASONS[int(skips[2][i])]) for i in range(n_skips)
-            ]
+            more = scan(
+                buffer, int(final), tables.checksum, tables.header, self._memory, self._state, rows, skips
+            )
+            rows, skips = rows[:, : self._state[ROWS]], skips[: self._state[SKIPS]]
+            gaps = tuple(Skipped(at, length, REASONS[why]) for at, length, why in skips.tolist())
             columns: dict[str, Any] = {
-                name: column[:n_rows] for name, column in zip(_COLUMNS, rows, strict=True)
+                name: column.astype(dtype)
+                for (name, dtype), column in zip(_COLUMNS.items(), rows, strict=True)
             }
-            parts.append(PacketIndex(**columns, skipped=tuple(gaps)))
-            room = min(2 * room, 1 << 20)
+            parts.append(PacketIndex(**columns, skipped=gaps))
+            # From here on the room is what the bytes so far need for the rest, and a little more.
+            done = int(self._state[POSITION])
+            ahead = len(parts[-1]) * (len(buffer) - done) / max(done - before, 1)
+            before = done
+            room = min(int(1.1 * ahead) + 4096, 1 << 20)
         self._name_adopted(tables)
         return replace(PacketIndex.concatenate(parts), decisions=dict(tables.decisions))
 

@@ -21,18 +21,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, kernel, read_bits
+from eicpy.packets.bits import ByteArray, Word, kernel, load64, read_bits
 from eicpy.packets.checksum import is_right
 
 __all__ = ["FLUSH", "NEW_STATE", "scan"]
 
 Ints = npt.NDArray[np.signedinteger[Any]]
-Arrays = tuple[Any, ...]
-"""Arrays of several types that travel together."""
 
 GOOD, BAD_CHECKSUM, TRUNCATED, BAD_LENGTH, BAD_HEADER = 0, 1, 2, 3, 4
 FOREIGN, CUT_HEADER = 0, 1
 WAIT, NO, YES = -1, 0, 1
+PUS_A, PUS_C = 1, 2
 
 POSITION, SEARCHED, IN_STEP, ROWS, SKIPS, LAST_GAP = 0, 1, 2, 3, 4, 5
 NEW_STATE = (0, 0, 1, 0, 0, 0)
@@ -130,42 +129,51 @@ def _adopt(buffer: ByteArray, position: int, length: int, checksum: Ints, candid
 
 @kernel
 def _add(
-    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: Arrays, state: Ints
+    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: Ints, state: Ints
 ) -> None:
-    """Write one row of the index; times and types as far as the packet reaches."""
-    row = state[ROWS]
+    """Write the next row of the index."""
+    head = (np.uint64(_word(buffer, position)) << np.uint64(48)) | (
+        np.uint64(_word(buffer, position + 2)) << np.uint64(32)
+    )
+    _fill(buffer, position, head, length, status, header, rows, state[ROWS])
     state[ROWS] += 1
-    offset, size, apids, service, subservice, flags, count, coarse, fine, destination, statuses = rows
-    word = _word(buffer, position)
+
+
+@kernel
+def _fill(
+    buffer: ByteArray, position: int, head: Word, length: int, status: int, header: Ints, rows: Ints, row: int
+) -> None:
+    """Write a row of the index from the first bytes of a packet; time and type as far as it reaches."""
+    word = np.int64(head >> np.uint64(48))
     apid = word & 2047
-    sequence = _word(buffer, position + 2)
-    offset[row] = position
-    size[row] = length
-    apids[row] = apid
-    flags[row] = sequence >> 14
-    count[row] = sequence & 16383
-    statuses[row] = status
-    service[row] = 0
-    subservice[row] = 0
-    destination[row] = 0
-    coarse[row] = -1
-    fine[row] = -1
+    part = np.int64(head >> np.uint64(46)) & 3
+    rows[0, row] = position
+    rows[1, row] = length
+    rows[2, row] = apid
+    rows[3, row] = 0
+    rows[4, row] = 0
+    rows[5, row] = part
+    rows[6, row] = np.int64(head >> np.uint64(32)) & 16383
+    rows[7, row] = -1
+    rows[8, row] = -1
+    rows[9, row] = 0
+    rows[10, row] = status
     kind = header[apid, 0]
     flagged = (word >> 11) & 1
-    continued = (sequence >> 14) == 0 or (sequence >> 14) == 2
-    if (kind in (1, 2) or continued) and not flagged:
+    if (kind in (PUS_A, PUS_C) or part in (0, 2)) and not flagged:
         return
-    if kind in (1, 2) and length >= 9:
-        service[row] = buffer[position + 7]
-        subservice[row] = buffer[position + 8]
-        if kind == 2 and length >= 13:
-            destination[row] = _word(buffer, position + 11)
+    if kind in (PUS_A, PUS_C) and length >= 9:
+        rows[3, row] = buffer[position + 7]
+        rows[4, row] = buffer[position + 8]
+        if kind == PUS_C and length >= 13:
+            rows[9, row] = _word(buffer, position + 11)
     bit = header[apid, 1]
-    if bit >= 0 and bit + header[apid, 2] + header[apid, 3] <= 8 * length:
-        coarse[row] = read_bits(buffer, 8 * position + bit, header[apid, 2])
-        fine[row] = 0
-        if header[apid, 3] > 0:
-            fine[row] = read_bits(buffer, 8 * position + bit + header[apid, 2], header[apid, 3])
+    coarse_bits = header[apid, 2]
+    fine_bits = header[apid, 3]
+    if bit >= 0 and bit + coarse_bits + fine_bits <= 8 * length:
+        first = 8 * position + bit
+        rows[7, row] = np.int64(read_bits(buffer, first, coarse_bits))
+        rows[8, row] = np.int64(read_bits(buffer, first + coarse_bits, fine_bits)) if fine_bits > 0 else 0
 
 
 @kernel
@@ -184,13 +192,13 @@ def _search(
 
 
 @kernel
-def _skip(position: int, length: int, reason: int, skips: Arrays, state: Ints) -> None:
+def _skip(position: int, length: int, reason: int, skips: Ints, state: Ints) -> None:
     """Note a range that is no packet."""
     row = state[SKIPS]
     state[SKIPS] += 1
-    skips[0][row] = position
-    skips[1][row] = length
-    skips[2][row] = reason
+    skips[row, 0] = position
+    skips[row, 1] = length
+    skips[row, 2] = reason
 
 
 @kernel
@@ -226,11 +234,17 @@ def _leads_on(
 
 @kernel
 def _between(
-    buffer: ByteArray, position: int, expected: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays
+    buffer: ByteArray,
+    position: int,
+    expected: int,
+    checksum: Ints,
+    header: Ints,
+    memory: Ints,
+    state: Ints,
+    rows: Ints,
 ) -> Word:
     """Note a packet that is not right but ends where the next begins; bytes taken."""
-    checksum, header = tables
-    last_count, last_length, candidate = memory
+    last_count, last_length, candidate = memory[0], memory[1], memory[2]
     apid = _word(buffer, position) & 2047
     length = _word(buffer, position + 4) + 7
     status = BAD_CHECKSUM
@@ -250,11 +264,17 @@ def _between(
 
 @kernel
 def _alone(
-    buffer: ByteArray, position: int, found: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays
+    buffer: ByteArray,
+    position: int,
+    found: int,
+    checksum: Ints,
+    header: Ints,
+    memory: Ints,
+    state: Ints,
+    rows: Ints,
 ) -> Word:
     """Note a packet that was to be expected here, but the next one stands elsewhere; bytes taken."""
-    checksum, header = tables
-    last_count, last_length, _ = memory
+    last_count, last_length = memory[0], memory[1]
     apid = _word(buffer, position) & 2047
     length = _word(buffer, position + 4) + 7
     rest = found - position - length
@@ -278,11 +298,11 @@ def _alone(
 
 @kernel
 def _lost(
-    buffer: ByteArray, position: int, final: int, tables: Arrays, memory: Arrays, state: Ints,
-    rows: Arrays, skips: Arrays,
+    buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
+    state: Ints, rows: Ints, skips: Ints,
 ) -> Word:  # fmt: skip  # where, what is known, what is written
     """Find the way back from a place where no good packet stands; bytes taken, 0 to wait for more."""
-    checksum, last_count = tables[0], memory[0]
+    last_count = memory[0]
     known = _known(buffer, position, checksum)
     follower = position + _word(buffer, position + 4) + 7
     expected = state[IN_STEP] == 1 and known and _continues(buffer, position, last_count)
@@ -298,10 +318,10 @@ def _lost(
         state[SEARCHED] = found
         return 0
     if answer == NO and leads == YES:
-        return _between(buffer, position, expected, tables, memory, state, rows)
+        return _between(buffer, position, expected, checksum, header, memory, state, rows)
     if expected:
         # What follows, if anything, is looked at in its own right.
-        return _alone(buffer, position, found, tables, memory, state, rows)
+        return _alone(buffer, position, found, checksum, header, memory, state, rows)
     _skip(position, found - position, FOREIGN, skips, state)
     state[LAST_GAP] = found - position
     state[IN_STEP] = 1 if answer == YES else 0
@@ -311,34 +331,75 @@ def _lost(
 
 @kernel
 def _step(
-    buffer: ByteArray, position: int, final: int, tables: Arrays, memory: Arrays, state: Ints,
-    rows: Arrays, skips: Arrays,
+    buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
+    state: Ints, rows: Ints, skips: Ints,
 ) -> Word:  # fmt: skip  # where, what is known, what is written
-    """Take one packet or one skipped range; bytes taken, 0 to wait for more."""
-    if position + 6 > buffer.size:
-        if not final:
-            return 0
-        _skip(position, buffer.size - position, CUT_HEADER if state[IN_STEP] else FOREIGN, skips, state)
-        return buffer.size - position
-    answer = _good(buffer, position, final, tables[0], memory[0], state[IN_STEP])
+    """Take one packet, or the bytes up to the next; bytes taken, 0 to wait for more."""
+    answer = _good(buffer, position, final, checksum, memory[0], state[IN_STEP])
     if answer == WAIT:
         return 0
     if answer == NO:
-        return _lost(buffer, position, final, tables, memory, state, rows, skips)
+        return _lost(buffer, position, final, checksum, header, memory, state, rows, skips)
     apid = _word(buffer, position) & 2047
     length = _word(buffer, position + 4) + 7
-    _add(buffer, position, length, GOOD, tables[1], rows, state)
-    memory[0][apid] = _word(buffer, position + 2) & 16383
-    memory[1][apid] = length
+    _add(buffer, position, length, GOOD, header, rows, state)
+    memory[0, apid] = _word(buffer, position + 2) & 16383
+    memory[1, apid] = length
     state[IN_STEP] = 1
     state[SEARCHED] = 0
     return length
 
 
 @kernel
+def _stride(
+    buffer: ByteArray, position: Word, checksum: Ints, header: Ints, memory: Ints, state: Ints, rows: Ints
+) -> Word:
+    """Walk in step from good packet to good packet as long as nothing is the matter; where it ends.
+
+    This is `_step` without its doubts: it gives up before any packet that needs a second look.
+    """
+    row = state[ROWS]
+    end = buffer.size - 16
+    while state[IN_STEP] == 1 and position < end and row < rows.shape[1]:
+        head = load64(buffer, position)
+        apid = np.int64(head >> np.uint64(48)) & 2047
+        length = (np.int64(head >> np.uint64(16)) & 65535) + 7
+        kind = checksum[apid]
+        follower = position + length
+        if head >> np.uint64(61) or kind < 0 or follower + 6 > buffer.size:
+            break
+        if kind > 0:
+            if not is_right(buffer, position, length, kind):
+                break
+        else:
+            word = (np.int64(buffer[follower]) << 8) | np.int64(buffer[follower + 1])
+            if word >> 13 or checksum[word & 2047] < 0:
+                break
+        _fill(buffer, position, head, length, GOOD, header, rows, row)
+        memory[0, apid] = np.int64(head >> np.uint64(32)) & 16383
+        memory[1, apid] = length
+        row += 1
+        position = follower
+    if row > state[ROWS]:
+        state[SEARCHED] = 0
+    state[ROWS] = row
+    return position
+
+
+@kernel
+def _end(buffer: ByteArray, position: int, final: int, skips: Ints, state: Ints) -> Word:
+    """Take bytes that are too few for a header; bytes taken, 0 to wait for more."""
+    if not final:
+        return 0
+    _skip(position, buffer.size - position, CUT_HEADER if state[IN_STEP] else FOREIGN, skips, state)
+    return buffer.size - position
+
+
+@kernel
 def scan(
-    buffer: ByteArray, final: int, tables: Arrays, memory: Arrays, state: Ints, rows: Arrays, skips: Arrays
-) -> bool:
+    buffer: ByteArray, final: int, checksum: Ints, header: Ints, memory: Ints, state: Ints, rows: Ints,
+    skips: Ints,
+) -> bool:  # fmt: skip  # what there is, what is known, what is written
     """Index packets until the bytes or the room for rows are used up.
 
     Parameters
@@ -347,17 +408,17 @@ def scan(
         The bytes at hand, shape (n_bytes,).
     final
         1 if the stream ends with them, else 0.
-    tables
-        Checksum and header arrays of `ApidTables`; the checksum of a newly met APID is entered.
+    checksum, header
+        Arrays of `ApidTables`; the checksum of a newly met APID is entered.
     memory
         For each APID, −1 at the start of a stream: last sequence count, last length, count of a packet that
-        was not believed. Shape (2048,) each.
+        was not believed. Shape (3, 2048).
     state
         Place, searched up to, in step, rows and skips written, last gap; carried from call to call.
     rows
-        Columns of the index to write.
+        Columns of the index to write, shape (11, room).
     skips
-        Offset, length and reason of skipped ranges to write.
+        Offset, length and reason of skipped ranges to write, shape (room, 3).
 
     Returns
     -------
@@ -366,10 +427,14 @@ def scan(
     """
     position = state[POSITION]
     while position < buffer.size:
-        if state[ROWS] >= rows[0].size or state[SKIPS] >= skips[0].size:
+        position = _stride(buffer, position, checksum, header, memory, state, rows)
+        if state[ROWS] >= rows.shape[1] or state[SKIPS] >= skips.shape[0]:
             state[POSITION] = position
-            return True
-        taken = _step(buffer, position, final, tables, memory, state, rows, skips)
+            return bool(position < buffer.size)
+        if position + 6 > buffer.size:
+            taken = _end(buffer, position, final, skips, state)
+        else:
+            taken = _step(buffer, position, final, checksum, header, memory, state, rows, skips)
         if taken == 0:
             break
         position += taken

@@ -83,7 +83,7 @@ def test_imap_hit_housekeeping_is_right_in_every_column(shared_data):
             checked += 1
     assert (index.apid[part] == 1251).all()
     assert back.columns["SC_TICK"][part].tolist() == [int(row["SHCOARSE"]) for row in rows]
-    assert checked == 117
+    assert checked == 118
 
 
 def test_imap_hit_science_comes_in_87_groups(shared_data):
