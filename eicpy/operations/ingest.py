@@ -12,7 +12,7 @@ kernel gives back when its holder dies.
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from html import escape
@@ -26,7 +26,7 @@ from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
-from eicpy.packets import PacketIndex, PacketIndexer, PacketStatus
+from eicpy.packets import PacketIndex, PacketIndexer, index_packets
 
 __all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
 
@@ -168,8 +168,7 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
     identity = FileIdentity.of(path)
     digest = hashlib.sha256()
     indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
-    apids = np.array([h.apid for h in instrument.headers])
-    others: set[int] = set()
+    apids = sorted(h.apid for h in instrument.headers)
     size = 0
     try:
         with path.open("rb") as stream:
@@ -177,7 +176,7 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
                 digest.update(chunk)
                 size += len(chunk)
                 progress(size, 2 * identity.size)
-                if indexer is not None and _has_own(indexer.feed(chunk), apids, others):
+                if indexer is not None and _has_any(indexer.feed(chunk), apids):
                     indexer = None
     except OSError as error:
         raise BadDataError(
@@ -185,25 +184,26 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
         ) from error
     if size == 0:
         raise BadDataError("got an empty file, expected packets", file=path)
-    if indexer is not None and not _has_own(indexer.finish(), apids, others):
-        found = (
-            f"packets of APID {', '.join(map(str, sorted(others)[:20]))}" if others else "no packet at all"
-        )
+    if indexer is not None and not _has_any(indexer.finish(), apids):
         raise BadDataError(
-            f"got {found} in {size} bytes, expected packets of {instrument.name} "
-            f"(APID {', '.join(map(str, sorted(apids)))})",
+            f"got {_contents(path)} in {size} bytes, expected packets of {instrument.name} "
+            f"(APID {', '.join(map(str, apids))})",
             file=path,
             advice="is it another instrument's?",
         )
     return replace(identity, size=size, sha256=digest.hexdigest())
 
 
-def _has_own(
-    index: PacketIndex, apids: "np.ndarray[tuple[int], np.dtype[np.int64]]", others: set[int]
-) -> bool:
-    good = index.apid[index.status == PacketStatus.GOOD]
-    others.update(np.unique(good).tolist())
-    return bool(np.isin(good, apids).any())
+def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
+    return bool(np.isin(index.apid[index.good], apids).any())
+
+
+def _contents(path: Path) -> str:
+    """What the start of a file holds, judged without any definition."""
+    with path.open("rb") as stream:
+        index = index_packets(stream.read(_CHUNK))
+    found = np.unique(index.apid[index.good]).tolist()
+    return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
 
 
 def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
@@ -259,9 +259,8 @@ def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunW
 
 def _outcome(path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str) -> IngestOutcome:
     index = run.index(instrument)
-    good = int(np.count_nonzero(index.status == PacketStatus.GOOD))
-    foreign = sum(skipped.length for skipped in index.skipped)
-    return IngestOutcome(path, state, run, sha256, good, len(index) - good, foreign)
+    good = int(np.count_nonzero(index.good))
+    return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
 
 
 def _summary(outcome: IngestOutcome) -> str:
