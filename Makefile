@@ -38,7 +38,7 @@ lint: install ## the checks of `make test` that need no test
 format: install ## put the code into the project's format
 	ruff check --fix-only --quiet .
 	ruff format .
-	nbstripout notebooks/*/*.ipynb dashboards/*.ipynb
+	nbstripout --keep-id notebooks/*/*.ipynb dashboards/*.ipynb
 
 docs: install ## build the documentation into docs/_build/html; a warning is an error
 	sphinx-build --fail-on-warning --keep-going --jobs auto docs docs/_build/html

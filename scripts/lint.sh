@@ -20,7 +20,7 @@ check "ruff check" ruff check --no-fix .
 check "ruff format" ruff format --check .
 check "mypy" mypy
 check "floors of the house" lint-imports
-[ ${#notebooks[@]} -eq 0 ] || check "notebooks without outputs" nbstripout --verify "${notebooks[@]}"
+[ ${#notebooks[@]} -eq 0 ] || check "notebooks without outputs" nbstripout --verify --keep-id "${notebooks[@]}"
 
 if [ ${#failed[@]} -gt 0 ]; then
   echo "make lint: ${#failed[@]} failed" >&2
