@@ -117,7 +117,7 @@ def problem(theta, windows, arrays, baseline):
     counts = rng.poisson(mu, (3, N_CHANNELS)).astype(float)
     mean = np.tile(theta, (3, 1))
     precision = np.zeros_like(mean)
-    precision[:, 2] = 1.0 / 0.1**2
+    precision[:, [2, 10, 16]] = 1.0 / 0.1**2
     return counts, mean, precision
 
 
@@ -173,6 +173,13 @@ def test_each_pixel_is_fitted_for_itself(problem, theta, windows, arrays, baseli
     alone = run(tuple(part[1:2] for part in problem), theta, windows, arrays, baseline)
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_array_equal(a[1:2], b)
+
+
+def test_a_width_at_its_bound_does_not_stop_the_others(problem, theta, windows, arrays, baseline):
+    counts, mean, _ = problem  # without prior terms one width runs away, to three times the guess
+    fitted, *_, converged = run((counts, mean, np.zeros_like(mean)), theta, windows, arrays, baseline)
+    assert np.any(fitted[:, 16] == 3.0 * theta[16])
+    assert converged.all()
 
 
 def test_a_fit_that_may_not_step_is_not_converged(problem, theta, windows, arrays, baseline):

@@ -56,7 +56,7 @@ def test_without_the_search_fits_fail_and_some_say_converged(draw_truth):
         return np.max(errors, axis=0) > 0.9
 
     blind_false = false(blind.parameters[:, 0], blind.parameters[:, 1])
-    assert (~blind.converged | blind_false).mean() > 0.03
+    assert (~blind.converged | blind_false).mean() > 0.015
     assert (blind.converged & blind_false).mean() > 0.005
     assert (ours.good & ~false(ours.gain, ours.offset)).mean() > 0.99
     assert (ours.good & false(ours.gain, ours.offset)).mean() < 0.002
