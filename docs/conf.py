@@ -45,6 +45,9 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_execution_show_tb = True
 nb_merge_streams = True
+suppress_warnings = [
+    "mystnb.unknown_mime_type"
+]  # Bokeh puts a kind of its own beside each HTML and JavaScript output
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # a page of the documentation has no live widgets
 os.environ["EIC_HOME"] = str(BUILD / "eic_home")
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
