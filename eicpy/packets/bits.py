@@ -5,12 +5,13 @@ bytes, so it is one unaligned eight-byte load, a byte swap, a shift and a mask, 
 the rare case of nine. Gathering single bytes instead costs about four times as much.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import njit, types
 from numba.extending import intrinsic
 
@@ -19,8 +20,10 @@ __all__ = [
     "ByteArray",
     "Word",
     "as_byte_array",
+    "can_multiply_without_carry",
     "kernel",
     "load64",
+    "multiply_without_carry",
     "read_bits",
     "store64",
     "store_u8",
@@ -99,6 +102,36 @@ def _store64(_typing: Any, array: Any, _index: Any, _value: Any) -> Any:
 
 store64: Callable[..., Any] = intrinsic(_store64)
 """store64(array, byte, word): write a number as eight big-endian bytes; bounds are the caller's."""
+
+
+def _multiply(_typing: Any, _left: Any, _right: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        pair = ir.VectorType(word, 2)
+        place = ir.IntType(32)
+        low, high = (
+            builder.insert_element(ir.Constant(pair, ir.Undefined), value, place(0)) for value in arguments
+        )
+        name = "llvm.x86.pclmulqdq"
+        kind = ir.FunctionType(pair, [pair, pair, ir.IntType(8)])
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        product = builder.call(function, [low, high, ir.IntType(8)(0)])
+        halves = [builder.extract_element(product, place(i)) for i in range(2)]
+        return context.make_tuple(builder, signature.return_type, halves)
+
+    result: Any = types.UniTuple
+    return result(types.uint64, 2)(types.uint64, types.uint64), generate
+
+
+multiply_without_carry: Callable[..., Any] = intrinsic(_multiply)
+"""multiply_without_carry(a, b): product of two polynomials over GF(2), low and high 64 bits (x86)."""
+
+
+def can_multiply_without_carry() -> bool:
+    """Whether the processor that numba compiles for has the instruction."""
+    if os.environ.get("NUMBA_CPU_NAME") or os.environ.get("NUMBA_CPU_FEATURES"):
+        return False
+    return bool(binding.get_host_cpu_features().get("pclmul", False))
 
 
 def _store_native(width: int) -> Callable[..., Any]:

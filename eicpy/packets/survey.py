@@ -2,8 +2,9 @@
 
 The walk goes from header to header and, where it is lost, looks for the next place from which a chain of
 headers or a right checksum leads on. What it meets on the way is counted per APID; a few packets of each
-are kept as samples. An APID is believed after two packets with a right checksum, or three that continue
-each other's sequence count, or when the walk reached the end of the data without a fault.
+are kept as samples. An APID is believed after two packets with a right checksum (one, where other APIDs have
+shown that kind), or three that continue each other's sequence count, or when the walk reached the end of the
+data without a fault.
 
 A secondary header is believed only if all samples agree on it, and a time only if it also runs forward;
 otherwise the index has none. Every decision says on what it rests.
