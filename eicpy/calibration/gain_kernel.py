@@ -20,6 +20,7 @@ import numpy.typing as npt
 from numba import njit
 
 from eicpy.calibration.gain_model import INV_SQRT_2PI, REACH, SMALLEST, evaluate_block
+from eicpy.calibration.linear_steps import errors, marquardt_step
 from eicpy.calibration.lines import LineArrays
 
 __all__ = ["fit_pixels"]
@@ -130,73 +131,6 @@ def _assemble(
 
 
 @njit(cache=True, nogil=True)
-def _cholesky(matrix: FloatArray, factor: FloatArray) -> bool:
-    """Lower Cholesky factor from the lower triangle; False where the matrix is not positive."""
-    n = matrix.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            total = matrix[i, j]
-            for k in range(j):
-                total -= factor[i, k] * factor[j, k]
-            if i == j:
-                if not total > 0.0:
-                    return False
-                factor[i, i] = math.sqrt(total)
-            else:
-                factor[i, j] = total / factor[j, j]
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _solve(factor: FloatArray, right: FloatArray, out: FloatArray) -> None:
-    """Solve L·Lᵀ·out = right."""
-    n = right.size
-    for i in range(n):
-        total = right[i]
-        for k in range(i):
-            total -= factor[i, k] * out[k]
-        out[i] = total / factor[i, i]
-    for i in range(n - 1, -1, -1):
-        total = out[i]
-        for k in range(i + 1, n):
-            total -= factor[k, i] * out[k]
-        out[i] = total / factor[i, i]
-
-
-@njit(cache=True, nogil=True)
-def _step(
-    information: FloatArray,
-    score: FloatArray,
-    frozen: BoolArray,
-    damping: float,
-    scale: FloatArray,
-    matrix: FloatArray,
-    factor: FloatArray,
-    step: FloatArray,
-) -> bool:
-    """Marquardt step of what is not frozen, solved with a unit diagonal so that units do not matter."""
-    n = score.size
-    for p in range(n):
-        if not information[p, p] > 0.0:
-            return False
-        scale[p] = 1.0 / math.sqrt(information[p, p])
-    for p in range(n):
-        for r in range(p + 1):
-            apart = p != r and (frozen[p] or frozen[r])
-            matrix[p, r] = 0.0 if apart else information[p, r] * scale[p] * scale[r]
-        matrix[p, p] *= 1.0 + damping
-    if not _cholesky(matrix, factor):
-        return False
-    right = np.empty(n)
-    for p in range(n):
-        right[p] = 0.0 if frozen[p] else score[p] * scale[p]
-    _solve(factor, right, step)
-    for p in range(n):
-        step[p] *= scale[p]
-    return True
-
-
-@njit(cache=True, nogil=True)
 def _add_bending(
     counts: FloatArray,
     theta: FloatArray,
@@ -281,39 +215,6 @@ def _observed(
 
 
 @njit(cache=True, nogil=True)
-def _errors(
-    observed: FloatArray,
-    expected: FloatArray,
-    scale: FloatArray,
-    matrix: FloatArray,
-    factor: FloatArray,
-    work: FloatArray,
-    variance: FloatArray,
-) -> float:
-    """Variances of all parameters and the covariance of the first two, NaN where there is no maximum.
-
-    The observed information is preferred: with few counts it knows better how sharp this very maximum
-    is. Where it is not positive the expected one stands in.
-    """
-    n = variance.size
-    nothing, free = np.zeros(n), np.zeros(n, np.bool_)
-    if not _step(observed, nothing, free, 0.0, scale, matrix, factor, work) and not _step(
-        expected, nothing, free, 0.0, scale, matrix, factor, work
-    ):
-        return np.nan
-    covariance = np.nan
-    unit = np.zeros(n)
-    for p in range(n):
-        unit[:] = 0.0
-        unit[p] = scale[p]
-        _solve(factor, unit, work)
-        variance[p] = work[p] * scale[p]
-        if p == 1:
-            covariance = work[0] * scale[0]
-    return covariance
-
-
-@njit(cache=True, nogil=True)
 def _fit_one(
     counts: FloatArray,
     theta: FloatArray,
@@ -361,7 +262,7 @@ def _fit_one(
         iteration += 1
         for p in range(n):  # a parameter that is pressed against its bound must not spoil the others' step
             frozen[p] = (theta[p] <= lower[p] and score[p] < 0.0) or (theta[p] >= upper[p] and score[p] > 0.0)
-        if not _step(information, score, frozen, damping, scale, matrix, factor, step):
+        if not marquardt_step(information, score, frozen, damping, scale, matrix, factor, step):
             break
         promised = 0.0
         for p in range(n):
@@ -400,7 +301,7 @@ def _fit_one(
         _observed(
             counts, theta, windows, lines, baseline, prior_precision, mu, jacobian, local, information_new
         )
-        covariance = _errors(information_new, information, scale, matrix, factor, step, variance)
+        covariance = errors(information_new, information, scale, matrix, factor, step, variance)
     return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
 
 

@@ -11,6 +11,7 @@ from eicpy.calibration import LineModel
 from eicpy.calibration.camera_spectrum import align, block_windows, counts_in_windows, parameter_bounds
 from eicpy.calibration.gain_kernel import fit_pixels
 from eicpy.calibration.gain_model import deviance_sums, evaluate_block, predict
+from eicpy.calibration.linear_steps import errors, marquardt_step
 from eicpy.calibration.poisson import LOG_LOW, LOG_STEP, deviance_moments, moment_table
 
 LINES = LineModel.default()
@@ -259,3 +260,31 @@ def test_counts_in_windows_are_plain_sums():
     counts = np.arange(20.0).reshape(2, 10)
     windows = np.array([[[0, 3], [5, 10]], [[2, 2], [4, 6]]])
     np.testing.assert_array_equal(counts_in_windows(counts, windows), [[3.0, 35.0], [0.0, 29.0]])
+
+
+def test_steps_solve_the_damped_system():
+    rng = np.random.default_rng(12)
+    root = rng.standard_normal((6, 6))
+    information, score = root @ root.T + np.eye(6), rng.standard_normal(6)
+    scale, matrix, factor, step = np.empty(6), np.empty((6, 6)), np.zeros((6, 6)), np.empty(6)
+    frozen = np.array([False, False, True, False, False, False])
+    assert marquardt_step(information, score, frozen, 0.3, scale, matrix, factor, step)
+    free = np.flatnonzero(~frozen)
+    damped = information + 0.3 * np.diag(np.diag(information))
+    np.testing.assert_allclose(step[free], np.linalg.solve(damped[np.ix_(free, free)], score[free]))
+    assert step[2] == 0.0
+    assert not marquardt_step(-np.eye(6), score, frozen, 0.0, scale, matrix, factor, step)
+
+
+def test_errors_come_from_the_observed_information_or_else_the_expected():
+    rng = np.random.default_rng(13)
+    root = rng.standard_normal((4, 4))
+    expected = root @ root.T + np.eye(4)
+    work = np.empty(4), np.empty((4, 4)), np.zeros((4, 4)), np.empty(4)
+    for observed, used in ((2.0 * expected, 2.0 * expected), (-expected, expected)):
+        variance = np.empty(4)
+        covariance = errors(observed, expected, *work, variance)
+        np.testing.assert_allclose(variance, np.diag(np.linalg.inv(used)))
+        assert covariance == pytest.approx(np.linalg.inv(used)[0, 1])
+    variance = np.full(4, np.nan)
+    assert np.isnan(errors(-expected, -expected, *work, variance))
