@@ -181,6 +181,7 @@ def _execute(
             _literal(partial),
             parameters=dict(values),
             kernel_name="python3",
+            language="python",
             progress_bar=False,
             request_save_on_cell_execute=True,
             autosave_cell_every=10,

@@ -16,6 +16,8 @@ from eicpy.errors import FailedError
 __all__ = ["Progress", "TaskOutcome", "default_workers", "run_tasks"]
 
 R = TypeVar("R")
+CONNECT_SECONDS = 20
+"""How long to wait for a scheduler to answer, s."""
 RETRIES = 1
 """A task whose worker died (out of memory, killed) is given one more worker, and no third."""
 
@@ -126,7 +128,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
 
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout="20s", set_as_default=False)
+            client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise FailedError(f"got no answer from the Dask scheduler {scheduler}: {error}") from error
         with client:

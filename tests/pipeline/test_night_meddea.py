@@ -1,0 +1,53 @@
+"""A real night: photons, spectra and housekeeping of PADRE/MeDDEA, through the same code as ECLAIRs."""
+
+import re
+
+import numpy as np
+import pytest
+
+from eicpy.pipeline import NightProducts, ingest, run_nights
+from eicpy.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def meddea(shared_data, tmp_path_factory):
+    settings = Settings.at(tmp_path_factory.mktemp("meddea"))
+    files = sorted((shared_data / "packets" / "padre_meddea").glob("padreMD*.dat"))
+    assert len(files) == 3
+    ingest(files, "meddea", settings)
+    (outcome,) = run_nights("meddea", None, None, settings)
+    return settings, outcome
+
+
+def test_the_real_night_holds_its_767_photons_its_spectra_and_its_housekeeping(meddea):
+    _, outcome = meddea
+    night = NightProducts.open(outcome.folder)
+    assert outcome.record.photons == 767
+    assert night.spectra.sum() == 767
+    assert outcome.record.received == 12
+    assert outcome.record.damaged == outcome.record.lost == 0
+    bins, onboard = night.onboard_spectra()
+    assert len(bins) == 512
+    assert "24 pixels" in night.onboard_headline
+    assert sum(s.sum() for s in onboard.values()) == np.nansum(night.onboard_image()) > 0
+    assert outcome.record.parameters > 20
+    assert len(night.state_table) > 0
+    assert night.gain_proposed is None
+    assert outcome.record.gain is None
+
+
+def test_its_report_tells_them_and_needs_no_network(meddea):
+    settings, outcome = meddea
+    (report,) = outcome.record.reports
+    assert report.status == "complete"
+    page = (settings.reports / report.page).read_text()
+    assert "767 photons" in page
+    assert "96 spectra of 24 pixels, 512 bins each" in page
+    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", page)
+    assert report.page in (settings.reports / "index.html").read_text()
+
+
+def test_a_second_call_does_nothing(meddea):
+    settings, _ = meddea
+    (again,) = run_nights("meddea", None, None, settings)
+    assert not again.new

@@ -1,0 +1,94 @@
+"""Notebooks are thin, typed, stripped, and run."""
+
+import ast
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from eicpy.pipeline import parameter_model, run_report
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
+MOST_LINES = 40
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda p: p.stem)
+def notebook(request):
+    return request.param
+
+
+def code(path):
+    return [c for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert {"monitoring", "gain", "first-steps"} <= {p.stem for p in NOTEBOOKS}
+
+
+def test_outputs_are_stripped_and_cells_have_stable_names(notebook):
+    document = nbformat.read(notebook, 4)
+    nbformat.validate(document)
+    assert all(not c.outputs and c.execution_count is None for c in code(notebook))
+    ids = [c["id"] for c in document.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(name.replace("-", "").isalpha() for name in ids), "ids are words, not random"
+    assert document.metadata.kernelspec.name == "python3"
+
+
+def test_a_notebook_is_thin(notebook):
+    """Calls into the package, and little else; imports and parameters are not counted as its work."""
+    lines = []
+    for cell in code(notebook):
+        tree = ast.parse(cell.source)
+        assert not any(isinstance(n, ast.FunctionDef | ast.ClassDef | ast.Lambda) for n in ast.walk(tree))
+        if "parameters" not in cell.metadata.get("tags", ()):
+            lines += [s for s in tree.body if not isinstance(s, ast.Import | ast.ImportFrom)]
+    assert len(lines) <= MOST_LINES
+
+
+def test_each_section_is_told_in_words(notebook):
+    cells = nbformat.read(notebook, 4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert sum(c.cell_type == "markdown" for c in cells) >= 5
+
+
+def test_parameters_are_declared_with_types_and_defaults(notebook):
+    cells = [c for c in code(notebook) if "parameters" in c.metadata.get("tags", ())]
+    assert len(cells) == 1
+    scope: dict[str, object] = {}
+    exec(cells[0].source, scope)  # noqa: S102, the notebook's own cell: what a kernel would make of it
+    model = parameter_model(notebook)
+    assert model.model_fields
+    for name, field in model.model_fields.items():
+        assert scope[name] == field.default
+        assert type(scope[name]) is field.annotation
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(tmp_path):
+    outcome = run_report(
+        ROOT / "notebooks" / "tutorials" / "first-steps.ipynb", {"duration": 20.0}, tmp_path, timeout=300
+    )
+    assert outcome.status == "complete", outcome.message
+
+
+@pytest.mark.slow
+def test_the_nightly_notebooks_run_on_a_simulated_night(tmp_path, monkeypatch):
+    from eicpy.pipeline import ingest, run_nights
+    from eicpy.settings import Settings
+    from eicpy.simulation import SimulationConfig, simulate
+
+    monkeypatch.delenv("EIC_NOTEBOOKS", raising=False)
+    made = simulate(SimulationConfig(name="short", duration=30.0, seed=3, saa=False), tmp_path)
+    settings = Settings.at(tmp_path / "home")
+    ingest([made.packets], "eclairs", settings)
+    (outcome,) = run_nights("eclairs", None, None, settings)
+    assert [(r.notebook, r.status) for r in outcome.record.reports] == [
+        ("monitoring", "complete"), ("gain", "complete"),
+    ]  # fmt: skip
+    page = (settings.reports / "eclairs" / outcome.record.night / "monitoring" / "report.html").read_text()
+    assert outcome.record.headline in page
+    assert os.path.relpath(settings.reports / "index.html", settings.reports / "eclairs/x/y") in page
