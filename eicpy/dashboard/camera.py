@@ -22,6 +22,7 @@ from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, jud
 from eicpy.dashboard.live import PhotonView
 from eicpy.dashboard.panels import HousekeepingPanel, ImagePanel, LightCurvePanel, Panel, SpectrumPanel
 from eicpy.dashboard.request import PageRequest
+from eicpy.dashboard.series import with_unit
 from eicpy.dashboard.source import ArchiveSource, LiveSource
 from eicpy.dashboard.texts import LANGUAGES, Texts
 from eicpy.errors import EicpyError
@@ -260,7 +261,7 @@ class CameraPage:
         key = (packet, name) if (packet, name) in self.history.names else None
         last = None if key is None else self.history.last(*key)
         if last is not None:
-            label = f"{last.name} ({last.unit})" if last.unit else last.name
+            label = with_unit(last.name, last.unit)
             self.housekeeping.translate(self.texts, last.name, "time_axis", label)
         self.housekeeping.update(self.history, key)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from eicpy.dashboard import theme
 from eicpy.dashboard.health import Level, Parameter, State, Verdict
+from eicpy.dashboard.series import unit_sign
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.texts import Texts
 from eicpy.dashboard.timeline import Limits
@@ -172,7 +173,7 @@ def _span(low: float | None, high: float | None) -> str:
 
 def _row(parameter: Parameter, texts: Texts) -> str:
     value = f"{parameter.value:.6g}".replace("-", "\N{MINUS SIGN}")
-    shown = f"{value} {parameter.unit}" + (f" ({parameter.text})" if parameter.text else "")
+    shown = f"{value} {unit_sign(parameter.unit)}" + (f" ({parameter.text})" if parameter.text else "")
     word = texts(f"{CLASSES[parameter.level]}_word") if parameter.limits is not None else texts("no_limits")
     kind = CLASSES[parameter.level] if parameter.limits is not None else "none"
     return (

@@ -8,14 +8,23 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 
-__all__ = ["check_length", "named", "with_unit"]
+__all__ = ["check_length", "named", "unit_sign", "with_unit"]
 
 Array = npt.NDArray[Any]
 
 
+SIGNS = {"deg_C": "°C", "degC": "°C", "deg": "°", "um": "µm", "us": "µs", "Ohm": "Ω"}
+"""Units as tables write them, and as a reader does."""
+
+
+def unit_sign(unit: str) -> str:
+    """Unit as a reader writes it."""
+    return SIGNS.get(unit, unit)
+
+
 def with_unit(name: str, unit: str) -> str:
     """Label of an axis: quantity (unit)."""
-    return f"{name} ({unit})" if unit else name
+    return f"{name} ({unit_sign(unit)})" if unit else name
 
 
 def named(values: npt.ArrayLike | Mapping[str, npt.ArrayLike], name: str) -> dict[str, Array]:

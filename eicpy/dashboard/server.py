@@ -191,7 +191,7 @@ class Server:
 
     def _start(self, folder: Path) -> None:
         prepare_jupyter_path(folder / "share")
-        # Kernels talk over sockets in this folder, which nobody else can enter; their paths have at most 107 bytes.
+        # Kernels talk over sockets in this folder, which nobody else can enter; a path has at most 107 bytes.
         transport = "ipc" if len(str(folder)) <= 40 else "tcp"
         setup = self._setup | {"port": self.port, "transport": transport}
         with self.log_file.open("ab") as log:

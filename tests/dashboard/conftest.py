@@ -79,9 +79,11 @@ class OpenPage:
     """The live page in a tab, and what it asked for."""
 
     def __init__(self, browser, url, *, width=1280, height=1000):
-        self.page = browser.new_page(viewport={"width": width, "height": height})
+        # The context outlives the tab, as a browser does: the page's farewell goes out after it closed.
+        self.context = browser.new_context(viewport={"width": width, "height": height})
+        self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE)
-        self.requests, self.errors = [], []
+        self.requests, self.errors, self.closed = [], [], False
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
@@ -111,8 +113,24 @@ class OpenPage:
             "JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId"
         )
 
-    def close(self):
+    def close_tab(self):
+        """As a reader does."""
+        self.closed = True
         self.page.close(run_before_unload=True)
+
+    def close(self):
+        """Leave the page, so that its kernel ends, and forget it."""
+        if not self.closed:
+            self.page.goto("about:blank")
+        self.context.close()
+
+
+@pytest.fixture(scope="module")
+def camera_page(browser, live):
+    """The live page on a desktop, left open for several tests."""
+    page = OpenPage(browser, live.server.url).wait_for_figures()
+    yield page
+    page.close()
 
 
 @pytest.fixture
@@ -126,8 +144,7 @@ def open_page(browser):
 
     yield opener
     for page in opened:
-        if not page.page.is_closed():
-            page.close()
+        page.close()
 
 
 @dataclass

@@ -24,8 +24,8 @@ def _status(url):
         return error.code
 
 
-def test_page_renders_with_the_installed_bokeh_and_nothing_from_elsewhere(live, open_page):
-    page = open_page(live.server.url).wait_for_figures()
+def test_page_renders_with_the_installed_bokeh_and_nothing_from_elsewhere(camera_page):
+    page = camera_page
     assert "There was an error when executing cell" not in page.text("body")
     assert page.page.evaluate("Bokeh.version") == bokeh.__version__
     assert "ECLAIRs" in page.text("h1")
@@ -36,8 +36,8 @@ def test_page_renders_with_the_installed_bokeh_and_nothing_from_elsewhere(live, 
     assert page.errors == []
 
 
-def test_verdict_status_and_table_say_how_the_camera_is(live, open_page):
-    page = open_page(live.server.url).wait_for_figures()
+def test_verdict_status_and_table_say_how_the_camera_is(camera_page):
+    page = camera_page
     verdict = page.text(".eic-verdict")
     assert "LIVE" in verdict
     assert "simulated data" in verdict
@@ -51,8 +51,8 @@ def test_verdict_status_and_table_say_how_the_camera_is(live, open_page):
     assert "WARNING" in first
 
 
-def test_it_updates_without_a_hole_while_data_arrive(live, open_page, wait_until):
-    page = open_page(live.server.url).wait_for_figures()
+def test_it_updates_without_a_hole_while_data_arrive(camera_page, wait_until):
+    page = camera_page
     before = page.columns("series-0", "rate")
     newest = max(before["time"])
 
@@ -70,11 +70,35 @@ def test_it_updates_without_a_hole_while_data_arrive(live, open_page, wait_until
     assert time[known[-1]] * 1e3 > newest, "the newest bins are those that came while the page was open"
 
 
-def test_controls_change_the_figures(live, open_page, wait_until):
-    page = open_page(live.server.url).wait_for_figures()
+def test_a_click_shows_the_spectrum_of_a_pixel(camera_page, wait_until):
+    page = camera_page
+    assert not any(page.columns("pixel", "left")["left"])
+    page.page.locator(".bk-Figure .bk-Canvas").first.click()
+    wait_until(lambda: len(page.columns("pixel", "left")["left"]) == 1, what="the mark of a pixel")
+    wait_until(lambda: "detnum" in page.text(".eic-caption"), what="the values of the pixel")
+    counts = int(re.search(r": (\d+) counts", page.text(".eic-caption").replace("\u202f", "")).group(1))
+    own = wait_until(lambda: np.nansum(_floats(page.columns("series-1", "counts")["counts"])))
+    assert 0 < own < 3 * counts + 20
+    page.page.get_by_role("button", name="Forget pixel").click()
+    wait_until(lambda: not page.columns("pixel", "left")["left"], what="the pixel to be forgotten")
+
+
+def test_a_parameter_is_drawn_with_its_limits(camera_page, wait_until):
+    page = camera_page
+    assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
+    page.page.get_by_label("Parameter").select_option(label="ECL_TEMPTH01")
+    wait_until(lambda: page.titles()[3] == "ECL_TEMPTH01", what="another parameter")
+    axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
+    assert axis == "ECL_TEMPTH01 (°C)"
+    limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
+    assert page.page.evaluate(f"{limits}.length") >= 2
+
+
+def test_controls_change_the_figures(camera_page, wait_until):
+    page = camera_page
     everything = sum(page.columns("series-0", "counts")["counts"][5:-5])
 
-    page.page.locator(".eic-controls select").nth(1).select_option(label="module 17")
+    page.page.get_by_label("Modules").select_option(label="module 17")
     wait_until(lambda: "module 17" in page.titles()[1], what="the title of the spectrum")
     wait_until(
         lambda: np.nansum(_floats(page.columns("series-0", "counts")["counts"])) < 0.05 * everything,
@@ -89,38 +113,14 @@ def test_controls_change_the_figures(live, open_page, wait_until):
         handle.press("ArrowRight")
     wait_until(lambda: "14–150 keV" in page.titles()[0], what="energies in the title of the image")
 
-    page.page.locator(".eic-controls select").nth(0).select_option(label="1 min")
+    page.page.get_by_label("Time").select_option(label="1 min")
     wait_until(lambda: np.ptp(page.columns("series-0", "rate")["time"]) < 65_000, what="the last minute")
     assert page.errors == []
 
 
-def test_a_click_shows_the_spectrum_of_a_pixel(live, open_page, wait_until):
-    page = open_page(live.server.url).wait_for_figures()
-    assert not any(page.columns("pixel", "left")["left"])
-    page.page.locator(".bk-Figure .bk-Canvas").first.click()
-    wait_until(lambda: len(page.columns("pixel", "left")["left"]) == 1, what="the mark of a pixel")
-    wait_until(lambda: "detnum" in page.text(".eic-caption"), what="the values of the pixel")
-    counts = int(re.search(r": (\d+) counts", page.text(".eic-caption").replace("\u202f", "")).group(1))
-    own = wait_until(lambda: np.nansum(_floats(page.columns("series-1", "counts")["counts"])))
-    assert 0 < own < 3 * counts + 20
-    page.page.get_by_role("button", name="Forget pixel").click()
-    wait_until(lambda: not page.columns("pixel", "left")["left"], what="the pixel to be forgotten")
-
-
-def test_a_parameter_is_drawn_with_its_limits(live, open_page, wait_until):
-    page = open_page(live.server.url).wait_for_figures()
-    assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
-    page.page.locator(".eic-panel > .widget-dropdown select").select_option(label="ECL_TEMPTH01")
-    wait_until(lambda: page.titles()[3] == "ECL_TEMPTH01", what="another parameter")
-    axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
-    assert axis == "ECL_TEMPTH01 (°C)"
-    limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
-    assert page.page.evaluate(f"{limits}.length") >= 2
-
-
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
 def test_nothing_sticks_out(live, open_page, width, height):
-    page = open_page(live.server.url, width=width, height=height).wait_for_figures()
+    page = open_page(f"{live.server.url}?lang=fr", width=width, height=height).wait_for_figures()
     parts = "[...document.querySelectorAll('html, body, #rendered_cells')]"
     wide = page.page.evaluate(f"{parts}.map(e => e.scrollWidth - e.clientWidth)")
     assert max(wide) <= 0
@@ -138,7 +138,7 @@ def test_french_by_the_address_and_by_the_control(live, open_page, wait_until):
     assert "Image du détecteur" in page.titles()[0]
     axes = page.page.evaluate("Bokeh.documents.map(d => d.roots()[0].below[0].axis_label)")
     assert axes == ["y (pixel)", "énergie (keV)", "temps (UTC)", "temps (UTC)"]
-    page.page.locator(".eic-controls select").nth(2).select_option(label="English")
+    page.page.get_by_label("Langue").select_option(label="English")
     wait_until(lambda: "LIVE" in page.text(".eic-verdict"), what="English")
     assert "Detector image" in page.titles()[0]
 
@@ -168,14 +168,14 @@ def test_the_kernel_is_gone_when_the_tab_is_closed(live, open_page, wait_until):
     page = open_page(live.server.url).wait_for_figures()
     address = f"{live.server.url}api/kernels/{page.kernel}"
     assert _status(address) == 200
-    page.close()
+    page.close_tab()
     wait_until(lambda: _status(address) == 404, what="the end of the kernel")
 
 
-def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, open_page):
+def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, camera_page):
     import websocket
 
-    page = open_page(live.server.url).wait_for_figures()
+    page = camera_page
     address = f"ws://127.0.0.1:{live.server.port}/api/kernels/{page.kernel}/channels"
     client = websocket.create_connection(address, timeout=30, enable_multithread=False)
     try:
@@ -183,14 +183,14 @@ def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, open_
         assert code == websocket.ABNF.OPCODE_CLOSE
         assert int.from_bytes(frame.data[:2], "big") == 1002
     finally:
-        client.close()
+        client.shutdown()
     before = int(page.page.get_attribute(".eic-heartbeat", "data-tick"))
     page.page.wait_for_function(f"+document.querySelector('.eic-heartbeat').dataset.tick > {before + 2}")
 
 
-def test_a_silent_camera_is_not_called_well(live, open_page, wait_until):
+def test_a_silent_camera_is_not_called_well(live, camera_page, wait_until):
     """Last: afterwards nothing comes any more."""
-    page = open_page(live.server.url).wait_for_figures()
+    page = camera_page
     live.stop_feeding()
     wait_until(lambda: "NO NEW DATA" in page.text(".eic-verdict"), what="the page to notice the silence")
     assert "The camera is well" not in page.text(".eic-verdict")

@@ -1,0 +1,198 @@
+"""The server: only for this machine, only for those who know the token, gone when it is told to go."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import bokeh
+import pytest
+
+from eicpy.dashboard import Server
+from eicpy.dashboard.kernels import PoolAwareKernelManager
+from eicpy.dashboard.server import prepare_jupyter_path
+from eicpy.dashboard.voila_server import configuration
+from eicpy.errors import BadArgumentError, FailedError
+from eicpy.settings import Settings
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_args):
+        return None
+
+
+def _get(url):
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        with opener.open(url, timeout=60) as answer:
+            return answer.status, answer.read().decode(), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode(), dict(error.headers)
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _children(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings.at(tmp_path / "home")
+
+
+def test_bokehjs_is_copied_from_the_installed_bokeh(tmp_path):
+    prepare_jupyter_path(tmp_path / "share")
+    static = tmp_path / "share" / "voila" / "templates" / "eicpy" / "static"
+    assert f'"{bokeh.__version__}"' in (static / "bokeh.min.js").read_text(encoding="utf-8")
+    assert "http" not in (static.parent / "index.html.j2").read_text()
+    assert "http" not in (static / "eicpy.css").read_text()
+
+
+def test_configuration_is_the_safe_one():
+    setup = {
+        "notebook": "x.ipynb",
+        "host": "127.0.0.1",
+        "port": 1,
+        "pool": 2,
+        "transport": "ipc",
+        "cull_idle_timeout": 90,
+        "cull_interval": 20,
+    }
+    config = configuration(setup, None)
+    voila = config.VoilaConfiguration
+    assert voila.allow_theme_override == voila.allow_template_override == "NO"
+    assert voila.strip_sources
+    assert not voila.show_tracebacks
+    assert voila.file_allowlist == []
+    assert len(voila.extension_allowlist) == 4
+    assert config.Voila.config_file_paths == []
+    assert config.Voila.tornado_settings == {"disable_check_xsrf": True}
+
+
+def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_notebook):
+    with Server(settings, port=0, pool=0, notebook=trivial_notebook) as server:
+        status, text, _headers = _get(server.reports_url)
+        assert status == 404
+        assert "No report yet" in text
+        settings.reports.joinpath("index.html").write_text("<h1>nights</h1>")
+        status, text, headers = _get(server.reports_url)
+        assert (status, text) == (200, "<h1>nights</h1>")
+        assert "sandbox" in headers["Content-Security-Policy"]
+        assert _get(f"{server.url}reports")[0] == 302
+        for outside in (
+            "reports/../eic.sqlite",
+            "reports/%2e%2e/logs/dashboard-server.log",
+            "voila/files/x.py",
+        ):
+            assert _get(server.url + outside)[0] in {403, 404}
+        status, page, _headers = _get(server.url)
+        assert status == 200
+        assert "There was an error" not in page
+        assert "ipywidgets.HTML" not in page, "sources stay here"
+        with pytest.raises(FailedError, match="choose another port"):
+            Server(settings, port=server.port, notebook=trivial_notebook).__enter__()
+
+
+def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatch):
+    token = "a-secret-of-the-duty-desk"  # noqa: S105 - of this test
+    monkeypatch.setenv("EIC_DASHBOARD_TOKEN", token)
+    with Server(settings, port=0, pool=0, notebook=trivial_notebook) as server:
+        for address in (server.url, f"{server.reports_url}index.html"):
+            status, _text, headers = _get(address)
+            assert status == 302
+            assert "login" in headers["Location"]
+        status, page, _headers = _get(f"{server.url}?token={token}")
+        assert status == 200
+        assert "voila" in page
+        assert token not in Path(f"/proc/{server.pid}/cmdline").read_text()
+        for kernel in _children(server.pid):
+            assert token not in Path(f"/proc/{kernel}/environ").read_text(errors="replace")
+        log = server.log_file
+    assert token not in log.read_text(errors="replace").replace(f"?token={token}", "")
+
+
+def test_the_server_ends_with_its_kernels(settings, trivial_notebook, wait_until):
+    with Server(settings, port=0, pool=1, notebook=trivial_notebook) as server:
+        pid = server.pid
+        kernels = wait_until(lambda: _children(pid), what="a kernel in the pool")
+    assert not _alive(pid)
+    wait_until(lambda: not any(map(_alive, kernels)), what="the end of the kernels")
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from eicpy.dashboard import serve
+from eicpy.settings import Settings
+serve(Settings.at(Path(sys.argv[1])), port=0)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, wait_until, how):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert lines[0].startswith("dashboard: http://127.0.0.1:")
+        assert lines[1].startswith("reports:   http://127.0.0.1:")
+        server = _children(process.pid)
+        assert len(server) == 1
+        os.kill(process.pid, how)
+        rest = process.stdout.read()
+        code = process.wait(timeout=60)
+    if how != signal.SIGKILL:
+        assert (code, rest) == (0, "stopped.\n")
+    wait_until(lambda: not _alive(server[0]), what="the end of the server")
+
+
+def test_a_port_that_cannot_be_is_refused(settings):
+    with pytest.raises(BadArgumentError, match="port 70000"):
+        Server(settings, port=70000)
+
+
+class _Culled(Exception):  # noqa: N818 - a mark, not an error
+    pass
+
+
+def test_a_kernel_of_the_pool_is_not_culled_until_it_has_been_outside_for_a_while(monkeypatch):
+    async def cull(_self, _kernel_id):
+        raise _Culled
+
+    monkeypatch.setattr(PoolAwareKernelManager.__mro__[1], "cull_kernel_if_idle", cull)
+
+    async def scenario():
+        manager = PoolAwareKernelManager(cull_idle_timeout=60)
+        manager._kernels["k"] = object()
+        waiting = asyncio.get_running_loop().create_future()
+        waiting.set_result({"kernel_id": "k"})
+        failed = asyncio.get_running_loop().create_future()
+        failed.set_exception(OSError("no kernel"))
+        manager._pools = {"camera.ipynb": [failed, waiting]}
+        await manager.cull_kernel_if_idle("k")
+        manager._pools = {"camera.ipynb": []}
+        await manager.cull_kernel_if_idle("k")
+        manager._outside_since["k"] = datetime.now(UTC) - timedelta(seconds=61)
+        with pytest.raises(_Culled):
+            await manager.cull_kernel_if_idle("k")
+        failed.exception()
+
+    asyncio.run(scenario())
