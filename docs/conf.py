@@ -63,4 +63,5 @@ numpydoc_show_inherited_class_members = False
 html_theme = "furo"
 html_title = f"eicpy {release}"
 html_static_path = ["_static"]
+html_css_files = ["eicpy.css"]
 html_copy_source = False
