@@ -76,7 +76,7 @@ class EventFile:
         columns = columns or self.header.get("DETCOLS")
         if not columns:
             raise BadArgumentError(f"{self.path}: tells no DETCOLS, expected `columns` (pixels in a row)")
-        self._columns = int(columns)
+        self._columns = int(self._number("DETCOLS", columns))
 
     def _find(self) -> Unit:
         for unit in self._units[1:]:
@@ -107,6 +107,14 @@ class EventFile:
             offsets.append(fields[name][1])
         return np.array(offsets, dtype=np.int64)
 
+    def _number(self, keyword: str, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise BadDataError(
+                f"got {keyword} {value!r}, expected a number", file=self.path, offset=self._unit.offset
+            ) from error
+
     def __len__(self) -> int:
         return int(self._unit.header["NAXIS2"])
 
@@ -118,7 +126,7 @@ class EventFile:
     @property
     def step_back(self) -> float:
         """Largest step back in time, s."""
-        return float(self.header.get("STEPBACK") or _STEP_BACK)
+        return self._number("STEPBACK", self.header.get("STEPBACK") or _STEP_BACK)
 
     @cached_property
     def gti(self) -> GoodTimeIntervals | None:
@@ -147,7 +155,8 @@ class EventFile:
         """
         if "NOMGAIN" not in self.header or "NOMOFFS" not in self.header:
             raise BadDataError("tells no NOMGAIN and NOMOFFS, the scale of PI", file=self.path)
-        return float(self.header["NOMGAIN"]), float(self.header["NOMOFFS"])
+        gain, offset = (self._number(key, self.header[key]) for key in ("NOMGAIN", "NOMOFFS"))
+        return gain, offset
 
     def nominal(self, pixels: PixelGrid) -> PixelScale:
         """The nominal scale for every pixel."""

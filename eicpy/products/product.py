@@ -157,6 +157,25 @@ def row_dtype(unit: Unit, path: Path) -> np.dtype[Any]:
     BadDataError
         For a column format that products do not use (bits, complex, variable length, scaled).
     """
+    try:
+        dtype = np.dtype(_fields(unit, path))
+        fits_in = dtype.itemsize * int(unit.header["NAXIS2"]) <= unit.data_size
+    except (KeyError, IndexError, ValueError, TypeError) as error:
+        raise BadDataError(
+            f"got a damaged header of {unit.name}: {error}", file=path, offset=unit.offset
+        ) from error
+    if not fits_in or dtype.itemsize != int(unit.header["NAXIS1"]):
+        raise BadDataError(
+            f"got rows of {unit.header['NAXIS1']} bytes in {unit.name}, "
+            f"expected {dtype.itemsize} from its columns",
+            file=path,
+            offset=unit.offset,
+        )
+    return dtype
+
+
+def _fields(unit: Unit, path: Path) -> list[tuple[Any, ...]]:
+    """Name, type and, for a vector, shape of each column."""
     fields: list[tuple[Any, ...]] = []
     for number in range(1, int(unit.header["TFIELDS"]) + 1):
         name, form = str(unit.header[f"TTYPE{number}"]).strip(), str(unit.header[f"TFORM{number}"]).strip()
@@ -174,19 +193,19 @@ def row_dtype(unit: Unit, path: Path) -> np.dtype[Any]:
             fields.append((name, _NUMPY[letter]))
         else:
             fields.append((name, _NUMPY[letter], (int(count),)))
-    dtype = np.dtype(fields)
-    if dtype.itemsize != int(unit.header["NAXIS1"]):
-        raise BadDataError(
-            f"got rows of {unit.header['NAXIS1']} bytes in {unit.name}, "
-            f"expected {dtype.itemsize} from its columns",
-            file=path,
-            offset=unit.offset,
-        )
-    return dtype
+    return fields
 
 
 def provenance_of(table: ProductTable) -> Provenance:
-    """The record that a PROVENANCE table holds."""
+    """The record that a PROVENANCE table holds.
+
+    Raises
+    ------
+    BadDataError
+        For a table that is not one.
+    """
+    if not {"KEY", "VALUE"} <= set(table.columns):
+        raise BadDataError(f"got columns {', '.join(table.columns)} in PROVENANCE, expected KEY and VALUE")
     return Provenance.from_rows(zip(table["KEY"].tolist(), table["VALUE"].tolist(), strict=True))
 
 
@@ -208,6 +227,16 @@ def read_table(path: Path, unit: Unit) -> ProductTable:
         For a column format that products do not use.
     """
     dtype = row_dtype(unit, path)
+    try:
+        return ProductTable(unit.name, header_values(unit.header), _columns(path, unit, dtype))
+    except (ValueError, TypeError) as error:
+        raise BadDataError(
+            f"got columns of {unit.name} that cannot be read: {error}", file=path, offset=unit.data_offset
+        ) from error
+
+
+def _columns(path: Path, unit: Unit, dtype: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
+    """Columns in native byte order."""
     rows = np.fromfile(path, dtype=dtype, count=int(unit.header["NAXIS2"]), offset=unit.data_offset)
     columns: dict[str, npt.NDArray[Any]] = {}
     for number, name in enumerate(dtype.names or (), start=1):
@@ -219,7 +248,7 @@ def read_table(path: Path, unit: Unit) -> ProductTable:
         zero = int(unit.header.get(f"TZERO{number}", 0))  # unsigned integers, FITS Standard 4.0 §5.2.5
         if zero:
             columns[name] = columns[name].astype(np.int64) + zero
-    return ProductTable(unit.name, header_values(unit.header), columns)
+    return columns
 
 
 def read_product(path: Path, card: str | None = None, *, verify: bool = True) -> Product:
