@@ -91,7 +91,7 @@ def test_a_parameter_is_drawn_with_its_limits(camera_page, wait_until):
     axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
     assert axis == "ECL_TEMPTH01 (°C)"
     limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
-    assert page.page.evaluate(f"{limits}.length") >= 2
+    wait_until(lambda: page.page.evaluate(f"{limits}.length") >= 2, what="its limits")
 
 
 def test_controls_change_the_figures(camera_page, wait_until):
