@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 from jupyter_server.utils import url_path_join
@@ -17,10 +18,11 @@ from tornado import web
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
 
 from eicpy.dashboard.kernels import PoolAwareKernelManager, VersionOneConnection
 
-__all__ = ["DashboardServer", "ReportsHandler", "configuration", "main"]
+__all__ = ["DashboardServer", "PageHandler", "ReportsHandler", "configuration", "main"]
 
 EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -54,21 +56,38 @@ class ReportsHandler(AuthenticatedFileHandler):
         )
 
 
+class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # untyped base
+    """The page; a token that came in its address is exchanged for a cookie and goes no further."""
+
+    @web.authenticated
+    async def get(self, path: str | None = None) -> None:
+        """Send to the same address without the token, else draw the page."""
+        asked = parse_qsl(self.request.query, keep_blank_values=True)
+        kept = [(name, value) for name, value in asked if name != "token"]
+        if len(kept) != len(asked):
+            here = "/" + self.request.path.lstrip("/")  # two slashes would lead to another machine
+            self.redirect(f"{here}?{urlencode(kept)}" if kept else here)
+            return
+        await super().get(path)
+
+
 class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
     """Voilà with the reports beside the dashboard, ending with its parent."""
 
     reports: Path | None = None
 
     def init_handlers(self) -> list[Any]:
-        """Put the reports before Voilà's handlers, of which the last takes every address."""
+        """Put the reports before Voilà's handlers, of which the last, the page, takes every address."""
         handlers: list[Any] = super().init_handlers()
+        address, _handler, options = handlers[-1]
+        handlers[-1] = (address, PageHandler, options)
         if self.reports is not None:
-            options = {"path": str(self.reports), "default_filename": "index.html"}
+            static = {"path": str(self.reports), "default_filename": "index.html"}
             address = url_path_join(self.server_url, r"/reports/(.*)")
             redirect = url_path_join(self.server_url, "/reports")
             handlers[:0] = [
                 (redirect, web.RedirectHandler, {"url": redirect + "/", "permanent": False}),
-                (address, ReportsHandler, options),
+                (address, ReportsHandler, static),
             ]
         return handlers
 
