@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eicpy import __version__
 from eicpy.acquisition import RunArchive
 from eicpy.calibration import GainTable
 from eicpy.errors import EicpyError
@@ -77,6 +78,10 @@ class NightRun:
         self.instrument = self.plan.instrument
         self.folder = self.settings.products(self.instrument.name) / self.plan.night
         self.segments = self.plan.segments()
+        letter = "T" if self.plan.simulated else "F"
+        self.publisher = Publisher(
+            self.instrument, self.folder, self.plan.day, letter, self._provenance("night")
+        )
         self.steps = 0
         self.total = len(self.segments) + len(self.plan.stretches) + 4
 
@@ -147,7 +152,7 @@ class NightRun:
                 "instrument": [self.instrument.name, description.hexdigest()],
                 "interval": [self.plan.start, self.plan.stop],
                 "gain": table,
-                "version": Provenance.begin("night").versions.get("eicpy", ""),
+                "version": __version__,
             },
         )
 
@@ -195,15 +200,15 @@ class NightRun:
         for task, outcome in zip(photons, outcomes, strict=True):
             if outcome.failure:
                 record.failures.append(f"photons, segment {task.segment.number}: {outcome.failure}")
-        publisher = self._publisher()
         sums = self._sum(record)
-        made = [self._photon_file(s.number) for s in self.segments if self._photon_file(s.number).is_file()]
         self._tell("products")
-        made += publisher.photon_products(sums, self.plan.gti)
-        made += publisher.onboard_spectra([o.result.spectra for o in told if o.result])
+        made = [self._photon_file(s.number) for s in self.segments if self._sums_file(s.number).is_file()]
+        made += self.publisher.photon_products(sums, self.plan.gti)
+        made += self.publisher.onboard_spectra([o.result.spectra for o in told if o.result])
         self._tell("gain")
-        made += self._fit_gain(record, publisher, sums)
+        made += self._fit_gain(record, sums)
         record.products = [p.name for p in made]
+        self._clear(made)
         self._catalogue(made)
 
     def _photon_tasks(self, *, redo: bool) -> list[PhotonTask]:
@@ -276,11 +281,15 @@ class NightRun:
             part = PhotonSums.read(self._sums_file(segment.number))
             if part is not None:
                 sums.add(part)
+            elif not record.failures:
+                file = self._sums_file(segment.number)
+                file.unlink(missing_ok=True)
+                record.failures.append(f"photons, segment {segment.number}: {file.name} cannot be read")
         record.photons = sums.photons
         record.left_out = sums.wrong
         return sums
 
-    def _fit_gain(self, record: NightRecord, publisher: Publisher, sums: NightSums) -> list[Path]:
+    def _fit_gain(self, record: NightRecord, sums: NightSums) -> list[Path]:
         rule = self.instrument.gain
         if rule is None:
             return []
@@ -294,7 +303,7 @@ class NightRun:
             return []
         try:
             middle = 0.5 * (self.plan.start + self.plan.stop)
-            path, table = publisher.gain_table(sums.spectra, self.gain, middle, self._free_version(publisher))
+            path, table = self.publisher.gain_table(sums.spectra, self.gain, middle, self._free_version())
         except EicpyError as error:
             record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="failed", message=str(error))
             record.failures.append(f"gain fit: {error}")
@@ -311,13 +320,21 @@ class NightRun:
         )
         return [path]
 
-    def _free_version(self, publisher: Publisher) -> int:
+    def _free_version(self) -> int:
         """Give the version of a table that nobody has decided about, so that no decision loses its file."""
         decided = {
             Path(r.file) for r in releases(self.database, instrument=self.instrument.name)
             if r.state is not ReleaseState.PROPOSED
         }  # fmt: skip
-        return next(v for v in range(1, 100) if publisher.path(GAIN_CARD, v) not in decided)
+        return next(v for v in range(1, 100) if self.publisher.path(GAIN_CARD, v) not in decided)
+
+    def _clear(self, made: Sequence[Path]) -> None:
+        """Remove what an earlier run of this night left and this one did not make; gain tables stay."""
+        gain = card_for(GAIN_CARD, self.instrument.card_prefix)
+        sums = {self._sums_file(s.number) for s in self.segments}
+        for path in [*self.folder.glob("*.fits"), *(self.folder / WORK).glob("*.npz")]:
+            if path not in sums and path not in made and not path.name.startswith(f"{gain}-"):
+                path.unlink()
 
     def _catalogue(self, made: Sequence[Path]) -> None:
         for path in made:
@@ -334,9 +351,6 @@ class NightRun:
                     simulated=self.plan.simulated,
                 ),
             )
-
-    def _publisher(self) -> Publisher:
-        return Publisher(self.instrument, self.folder, self.plan.day, self._letter, self._provenance("night"))
 
     def _provenance(self, activity: str) -> Provenance:
         archive = RunArchive(self.settings.archive(self.instrument.name), self.instrument.name)
@@ -363,17 +377,8 @@ class NightRun:
         record.write(self.folder)
         write_index(self.settings)
 
-    @property
-    def _letter(self) -> str:
-        return "T" if self.plan.simulated else "F"
-
     def _photon_file(self, number: int) -> Path:
-        return self._publisher_path("ECL-EVT-CAL", number)
-
-    def _publisher_path(self, card: str, version: int) -> Path:
-        return Publisher(self.instrument, self.folder, self.plan.day, self._letter, Provenance("")).path(
-            card, version
-        )
+        return self.publisher.path("ECL-EVT-CAL", number)
 
     def _sums_file(self, number: int) -> Path:
         segment = self.segments[number - 1]

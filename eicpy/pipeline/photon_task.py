@@ -102,7 +102,7 @@ class PhotonSums:
     def read(cls, path: Path) -> "PhotonSums | None":
         """Read sums; None where there are none that can be read."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 photons, wrong = arrays["numbers"].tolist()
                 return cls(
                     photons,

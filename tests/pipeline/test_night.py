@@ -277,3 +277,23 @@ def test_the_inbox_is_taken_by_the_night_itself(settings, simulated, no_reports)
 def test_deciding_about_a_table_that_nobody_proposed_lists_those_that_were(settings):
     with pytest.raises(ValueError, match="none yet"):
         decide(Path("AUX-ECL-PIX-CAL-20261120T01.fits"), settings, accepted=True, by="me")
+
+
+def test_what_an_earlier_run_left_does_not_stay_beside_the_new(filled, no_reports, monkeypatch, simulated):
+    monkeypatch.setattr("eicpy.pipeline.plan.SEGMENT_BYTES", 300_000)
+    run_night("eclairs", START, STOP, filled)
+    assert "ECL-EVT-CAL-20261120T02.fits" in files(filled)
+    monkeypatch.setattr("eicpy.pipeline.plan.SEGMENT_BYTES", 48 << 20)
+    outcome = run_night("eclairs", START, STOP, filled, redo=True)
+    assert outcome.record.photons == truth(simulated)
+    assert sorted(files(filled)) == sorted(outcome.record.products)
+    assert len(list((outcome.folder / ".work").iterdir())) == 1
+
+
+def test_sums_that_cannot_be_read_are_told_and_made_again(filled, no_reports, simulated):
+    outcome = run_night("eclairs", START, STOP, filled)
+    (sums,) = (outcome.folder / ".work").iterdir()
+    sums.write_bytes(sums.read_bytes()[:1000])
+    (outcome.folder / "ECL-QLK-SPC-20261120T01.fits").unlink()
+    assert run_night("eclairs", START, STOP, filled).exit_code is ExitCode.FAILED
+    assert run_night("eclairs", START, STOP, filled).record.photons == truth(simulated)
