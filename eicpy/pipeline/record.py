@@ -144,7 +144,7 @@ class NightRecord(_Record):
         if self.left_out:
             parts.append(f"{self.left_out} photons left out")
         if self.parameters:
-            parts.append(f"{self.alarms} alarms and {self.warnings} warnings in {self.parameters} parameters")
+            parts.append(f"alarms: {self.alarms}, warnings: {self.warnings} in {self.parameters} parameters")
         return "; ".join(parts) + "."
 
     def write(self, folder: Path) -> Path:
