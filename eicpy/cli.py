@@ -12,12 +12,15 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import click
 
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode
 from eicpy.settings import Settings
+
+if TYPE_CHECKING:
+    from eicpy.packets import PacketReport
 
 __all__ = ["main"]
 
@@ -112,9 +115,48 @@ def packets(
     worst = ExitCode.CLEAN
     for file in files:
         report = inspect_file(file, checksum, detector)
-        click.echo(json.dumps(report.to_dict()) if as_json else str(report))
+        if as_json:
+            click.echo(json.dumps(report.to_dict()))
+        else:
+            _show_packets(report)
         worst = max(worst, report.exit_code)
     ctx.exit(int(worst))
+
+
+def _show_packets(report: "PacketReport", most: int = 20) -> None:
+    """Print what is in a file: a line, a table by APID, and where something is wrong."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
+    console.print(
+        f"{report.file}: {report.packets} packets, {report.damaged} damaged, "
+        f"{report.foreign_bytes} foreign bytes",
+        soft_wrap=True,
+    )
+    rows = report.rows()
+    if rows:
+        # A column that says nothing about any APID only costs width.
+        told_below = "decided by"
+        names = [
+            name
+            for name in rows[0]
+            if name != told_below and any(row[name] not in ("", None) for row in rows)
+        ]
+        table = Table(*names)
+        for row in rows:
+            table.add_row(*(str(row[name]) for name in names))
+        console.print(table)
+        for row in rows:
+            console.print(
+                f"  APID {row['apid']}: checksum {row['checksum']}, by {row[told_below]}", soft_wrap=True
+            )
+    told = report.to_dict()
+    for title, places in (("damaged", told["damaged_packets"]), ("skipped", told["skipped"])):
+        for place in places[:most]:
+            console.print(f"  {title}: " + ", ".join(f"{key} {value}" for key, value in place.items()))
+        if len(places) > most:
+            console.print(f"  {title}: {len(places) - most} more; --json lists all")
 
 
 @main.command()
