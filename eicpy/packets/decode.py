@@ -166,9 +166,11 @@ def _group_counts(
     group: Group, start: Ints, data_end: Ints, columns: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Records in each packet, and whether it has room for as many as it should hold."""
-    room = np.maximum(data_end - start, 0) // group.stride
+    left = data_end - start
+    room = np.maximum(left, 0) // group.stride
     if group.repeat == "fill":
-        return room, data_end >= start
+        # A leftover of a part record tells of another layout; a few bits only round up to a byte.
+        return room, (left >= 0) & (left - room * group.stride < 8)
     fixed = group.fixed_count
     asked = np.full(len(start), fixed) if fixed is not None else columns[group.repeat].astype(np.int64)
     # An absurd number in a damaged packet must not ask for memory that is not there.

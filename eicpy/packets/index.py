@@ -13,6 +13,7 @@ from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -216,11 +217,11 @@ class PacketIndex:
             For a file that is not such an index.
         """
         try:
-            with np.load(path) as file:
+            with Path(path).open("rb") as source, np.load(source) as file:
                 columns = {name: file[name].astype(dtype) for name, dtype in _COLUMNS.items()}
                 gaps = zip(file["gaps"].tolist(), file["reasons"].tolist(), strict=True)
                 rules = file["decisions"].tolist()
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BadDataError(
                 f"no packet index: {error}", file=path, advice="rebuild it from the raw packets"
             ) from error

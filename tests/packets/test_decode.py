@@ -232,6 +232,15 @@ def test_a_count_that_lies_is_cut_to_the_packet_and_flagged(packet):
     assert back.repeated["V"].tolist() == [10, 11, 10, 11, 99]
 
 
+def test_a_leftover_of_a_part_record_is_flagged(packet):
+    table = PacketLayout.parse("name,bit_offset,bit_width,type,repeat\nA,0,8,uint,fill\nB,,16,uint,fill\n")
+    sizes = [3, 4, 5, 6, 301, 303]
+    raw = b"".join(packet(5, n, bytes(size)) for n, size in enumerate(sizes))
+    back = decode(raw, index_packets(raw, [PacketHeaderRule(5, "crc16")]), table)
+    assert back.complete.tolist() == [size % 3 == 0 for size in sizes]
+    assert back.counts.tolist() == [size // 3 for size in sizes]
+
+
 def test_overlapping_fields_arrays_and_bytes():
     table = PacketLayout.parse(
         "name,bit_offset,bit_width,type\nALL,0,32,uint\nHIGH,0,3,uint\nNEXT,,5,int\nRAW,0,32,bytes\nNIBBLES,0,4,uint[8]\n"

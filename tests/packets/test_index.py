@@ -320,9 +320,11 @@ def test_an_index_is_saved_and_selected(stream, harm, tmp_path):
     assert index[-1].offset.tolist() == [index.offset[-1]]
     assert len(index) == len(index[index.good]) + len(index[~index.good])
     assert "packets" in index._repr_html_()
-    (tmp_path / "index.npz").write_bytes(b"no index")
-    with pytest.raises(BadDataError, match="rebuild"):
-        PacketIndex.load(tmp_path / "index.npz")
+    whole = (tmp_path / "index.npz").read_bytes()
+    for damaged in (b"no index", whole[: len(whole) // 2], b"PK\x03\x04" + bytes(100), b""):
+        (tmp_path / "index.npz").write_bytes(damaged)
+        with pytest.raises(BadDataError, match="rebuild"):
+            PacketIndex.load(tmp_path / "index.npz")
 
 
 def test_bad_arguments_are_named(stream):
