@@ -112,7 +112,7 @@ def run(seconds: float, folder: Path) -> list[dict[str, object]]:
             "ratio": (ingest + night) / 60, "target": TARGET_MINUTES, "unit": "min",
         },
         {
-            "work": f"the same{'' if seconds >= DAY else ' (not extrapolated)'}, peak memory of all processes",
+            "work": f"the same{'' if seconds >= DAY else ' (not extrapolated)'}, peak memory",
             "ours": f"{gib:.2f} GiB", "peer": "none does this", "ratio": gib,
             "target": TARGET_GIB, "unit": "GiB",
         },
