@@ -52,7 +52,7 @@ def test_every_room_stands_on_a_floor():
 # A path of one machine, a registry's address or an archive's: none of them is a fact about the project.
 FOREIGN = re.compile(
     r"(?<![\w.])/(?:root|work|home/\w+|Users/\w+)/|"
-    r"(?:pypi[.]org|pythonhosted[.]org|npmjs[.](?:org|com)|deb[.]debian[.]org|anaconda[.]org)"
+    r"(?:pypi[.]org|python(?:hosted)[.]org|npmjs[.](?:org|com)|deb[.]debian[.]org|anaconda[.]org)"
 )
 
 
