@@ -10,13 +10,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode
+from eicpy.pipeline.terminal import TerminalProgress
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
     """
     from eicpy.pipeline import ingest as ingest_files
 
-    with _Progress("ingest") as progress:
+    with TerminalProgress("ingest") as progress:
         outcomes = ingest_files(files, instrument, ctx.obj, progress=progress)
     ctx.exit(int(_tell(outcomes)))
 
@@ -235,7 +236,7 @@ def night(
     """
     from eicpy.pipeline import run_nights
 
-    with _Progress("night") as progress:
+    with TerminalProgress("night") as progress:
         outcomes = run_nights(
             instrument, _utc(start), _utc(stop), ctx.obj, redo=redo, scheduler=scheduler, workers=workers,
             progress=progress,
@@ -319,7 +320,7 @@ def simulate(
     from eicpy.simulation import simulate as run_simulation
 
     chosen = simulation_config(name, config, duration=duration, start=_utc(start), seed=seed)
-    with _Progress("simulate") as progress:
+    with TerminalProgress("simulate") as progress:
         folder = out or ctx.obj.home / "simulated" / chosen.name
         made = run_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
     click.echo(f"{made.packets}")
@@ -334,7 +335,7 @@ def send(file: Path, address: str, rate: float | None) -> None:
     from eicpy.acquisition import send as send_file
 
     host, port = _address(address)
-    with _Progress("send") as progress:
+    with TerminalProgress("send") as progress:
         sent = send_file(file, host, port, rate=rate, progress=progress)
     click.echo(f"{sent.size} bytes sent to {host}:{port}")
 
@@ -436,45 +437,6 @@ def benchmark(arguments: Sequence[str]) -> None:
         )
     given = ["--help" if a == "--help-run" else a for a in arguments]
     sys.exit(subprocess.run([sys.executable, str(script), *given], check=False).returncode)  # noqa: S603, our own script
-
-
-class _Progress:
-    """Progress of long work: a bar on a terminal, a plain line every ten seconds elsewhere."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-        self._bar: Any = None
-        self._task: Any = None
-        self._last = 0.0
-
-    def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-                TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
-            )  # fmt: skip
-            self._bar.start()
-            self._task = self._bar.add_task(self._title, total=None)
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def __call__(self, done: float, total: float, what: str = "") -> None:
-        """Tell that `done` of `total` is done."""
-        import time
-
-        text = f"{self._title}: {what}" if what else self._title
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=total, description=text)
-        elif time.monotonic() - self._last > 10.0 or done >= total:
-            self._last = time.monotonic()
-            share = 100.0 * done / total if total else 100.0
-            click.echo(f"{datetime.now(UTC):%H:%M:%S} {text} {share:.0f} %", err=True)
 
 
 def _tell(outcomes: Iterable[Any]) -> ExitCode:
