@@ -245,6 +245,7 @@ class _State:
             status=self.status,
             deviance=self.deviance,
             dof=np.where(known, channels - self.parameters.shape[1], 0).astype(np.int32),
+            goodness=self.goodness,
             reference_time=reference_time,
         )
 

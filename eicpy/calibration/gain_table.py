@@ -33,10 +33,11 @@ _COLUMNS: dict[str, tuple[str, type]] = {
     "OFFSET": ("offset", np.float64),
     "GAIN_ERR": ("gain_error", np.float64),
     "OFFSET_ERR": ("offset_error", np.float64),
-    "COV_GAIN_OFFSET": ("covariance", np.float64),
+    "COVARIANCE": ("covariance", np.float64),
     "STATUS": ("status", np.uint8),
     "DEVIANCE": ("deviance", np.float64),
     "DOF": ("dof", np.int32),
+    "SIGNIFICANCE": ("goodness", np.float64),
 }
 
 
@@ -80,7 +81,10 @@ class GainTable:
     status
         :class:`GainStatus` bits, uint8.
     deviance, dof
-        Goodness of the fit that gave the entry and its degrees of freedom; NaN and 0 where none.
+        Poisson deviance of the pixel's fit and its degrees of freedom; NaN and 0 where none.
+    goodness
+        The deviance in standard deviations of what a right model has at these counts (SIGNIFICANCE):
+        normal with unit width around 0 where the model is right; NaN where there was no fit.
     reference_time
         Middle of the data behind the table, s TT since MJDREF; NaN where unknown.
 
@@ -99,6 +103,7 @@ class GainTable:
     status: npt.NDArray[np.uint8]
     deviance: FloatArray = field(default_factory=lambda: np.empty(0))
     dof: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
+    goodness: FloatArray = field(default_factory=lambda: np.empty(0))
     reference_time: float = float("nan")
 
     def __post_init__(self) -> None:
@@ -106,6 +111,8 @@ class GainTable:
         if self.deviance.size == 0 and n:
             object.__setattr__(self, "deviance", np.full(n, np.nan))
             object.__setattr__(self, "dof", np.zeros(n, np.int32))
+        if self.goodness.size == 0 and n:
+            object.__setattr__(self, "goodness", np.full(n, np.nan))
         for name, dtype in _COLUMNS.values():
             values: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=dtype)
             if values.shape != (n,):
@@ -197,7 +204,7 @@ class GainTable:
     def to_columns(self) -> dict[str, npt.NDArray[Any]]:
         """Columns of the product AUX-ECL-PIX-CAL, one row a pixel, ``DETNUM`` first.
 
-        Units: GAIN and GAIN_ERR keV/channel, OFFSET and OFFSET_ERR keV, COV_GAIN_OFFSET keV²/channel.
+        Units: GAIN and GAIN_ERR keV/channel, OFFSET and OFFSET_ERR keV, COVARIANCE keV²/channel.
         """
         columns: dict[str, npt.NDArray[Any]] = {"DETNUM": np.arange(len(self), dtype=np.int16)}
         columns.update({column: getattr(self, name) for column, (name, _) in _COLUMNS.items()})

@@ -17,6 +17,7 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 from scipy.stats import nbinom, poisson
 
 from eicpy.errors import BadArgumentError
@@ -30,6 +31,7 @@ BoolArray = npt.NDArray[np.bool_]
 DEAD_SHARE = 0.05  # of the expected counts; less counts as nothing
 MAX_ROUNDS = 20
 CLIP = 1e-3  # probability at which a pixel stops shaping the surface
+SMALLEST = 1e-300  # probability below which a departure is not told apart (37 σ)
 MIN_PIXELS = 60  # with fewer, the surface is a constant
 
 
@@ -82,15 +84,39 @@ class PixelHealth:
         """The ``detnum`` of the pixels with a status."""
         return np.flatnonzero(self.status == status)
 
-    def to_columns(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Columns of the product AUX-ECL-PIX-STA, one row a pixel."""
+    @property
+    def significance(self) -> FloatArray:
+        """Departure from a good pixel's counts in standard deviations of a normal distribution.
+
+        Positive for too many; shape (n_pixels,), NaN where unknown.
+        """
+        high = self.probability_high < self.probability_low
+        chance = np.where(high, self.probability_high, self.probability_low)
+        # at the middle of a coarse distribution both sides have more than half: no departure
+        sigma: FloatArray = -ndtri(np.clip(chance, SMALLEST, 0.5)) * np.where(high, 1.0, -1.0)
+        return sigma
+
+    def to_columns(self, exposure: float) -> dict[str, npt.NDArray[np.generic]]:
+        """Columns of the product AUX-ECL-PIX-STA, one row a pixel.
+
+        Parameters
+        ----------
+        exposure
+            Time behind the counts, s.
+
+        Raises
+        ------
+        BadArgumentError
+            For an exposure that is not positive.
+        """
+        if not exposure > 0.0:
+            raise BadArgumentError(f"got an exposure of {exposure} s, expected a positive one")
         return {
             "DETNUM": np.arange(self.status.size, dtype=np.int16),
             "STATUS": self.status,
-            "COUNTS": self.counts,
-            "EXPECTED": self.expected,
-            "PROB_LOW": self.probability_low,
-            "PROB_HIGH": self.probability_high,
+            "RATE": self.counts / exposure,
+            "EXPECTED": self.expected / exposure,
+            "SIGNIFICANCE": self.significance,
         }
 
     def _repr_html_(self) -> str:

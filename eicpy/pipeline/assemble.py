@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from eicpy.acquisition import SpectraColumns
 from eicpy.calibration import GainTable, LineModel, PixelStatus, fit_gain, pixel_status
 from eicpy.events import GoodTimeIntervals, LightCurve, band_columns
 from eicpy.instruments import Instrument
-from eicpy.pipeline.decisions import GAIN_CARD, gain_columns
+from eicpy.pipeline.decisions import GAIN_CARD
 from eicpy.pipeline.photon_task import STEP, PhotonSums
 from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
 
@@ -155,22 +154,9 @@ class Publisher:
     def pixel_status(self, sums: NightSums, exposure: float) -> Path:
         """Write the candidates for dead, noisy and weak pixels."""
         health = pixel_status(sums.spectra.sum(axis=1), self.instrument.pixels)
-        too_many = health.counts > health.expected
-        chance = np.clip(np.where(too_many, health.probability_high, health.probability_low), 1e-300, 1.0)
         codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
-        return self.write(
-            "AUX-ECL-PIX-STA",
-            {
-                "AUX-ECL-PIX-STA": {
-                    "DETNUM": np.arange(len(health.status)),
-                    "STATUS": health.status,
-                    "RATE": health.counts / max(exposure, 1e-9),
-                    "EXPECTED": health.expected / max(exposure, 1e-9),
-                    "SIGNIFICANCE": -ndtri(chance) * np.where(too_many, 1.0, -1.0),
-                }
-            },
-            header=codes,
-        )
+        columns = health.to_columns(max(exposure, 1e-9))
+        return self.write("AUX-ECL-PIX-STA", {"AUX-ECL-PIX-STA": columns}, header=codes)
 
     def onboard_spectra(self, parts: list[SpectraColumns]) -> list[Path]:
         """Write the spectra accumulated on board, if there are any."""
@@ -190,7 +176,7 @@ class Publisher:
     ) -> tuple[Path, GainTable]:
         """Fit gain and offset of every pixel and write the table that is proposed."""
         table = fit_gain(spectra, start=start, lines=LineModel.default()).table
-        columns = gain_columns(table) | {"COUNTS": spectra.sum(axis=1)}
+        columns = table.to_columns() | {"COUNTS": spectra.sum(axis=1)}
         path = self.write(
             GAIN_CARD,
             {GAIN_CARD: columns},

@@ -7,8 +7,6 @@ follow and never itself. Without one the nominal scale of the instrument is used
 
 from pathlib import Path
 
-import numpy as np
-
 from eicpy.calibration import GainTable
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
@@ -16,7 +14,7 @@ from eicpy.operations import Database, ReleaseState, decide_release, open_databa
 from eicpy.products import card_for, day_of, parse_product_file_name, read_product
 from eicpy.settings import Settings
 
-__all__ = ["GAIN_CARD", "decide", "gain_columns", "gain_in_force", "read_gain"]
+__all__ = ["GAIN_CARD", "decide", "gain_in_force", "read_gain"]
 
 GAIN_CARD = "AUX-ECL-PIX-CAL"
 
@@ -63,23 +61,13 @@ def read_gain(file: Path, instrument: Instrument) -> GainTable:
         For a file that is none, or is of another detector.
     """
     table = read_product(file, GAIN_CARD).main
-    columns = dict(table.columns)
-    if "COVARIANCE" in columns:
-        columns["COV_GAIN_OFFSET"] = columns.pop("COVARIANCE")
-    gain = GainTable.from_columns(columns, reference_time=float(table.header.get("TREF") or "nan"))
+    gain = GainTable.from_columns(table.columns, reference_time=float(table.header.get("TREF") or "nan"))
     if len(gain) != instrument.pixels.count:
         raise BadDataError(
             f"got a table of {len(gain)} pixels, expected {instrument.pixels.count} of {instrument.name}",
             file=file,
         )
     return gain
-
-
-def gain_columns(table: GainTable) -> dict[str, np.ndarray]:
-    """Columns of the product AUX-…-PIX-CAL."""
-    columns = table.to_columns()
-    columns["COVARIANCE"] = columns.pop("COV_GAIN_OFFSET")
-    return columns
 
 
 def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: str = "") -> str:

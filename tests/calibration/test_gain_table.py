@@ -1,5 +1,7 @@
 """The table: energies, errors with covariance, columns of AUX-ECL-PIX-CAL."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from eicpy.calibration import GainStatus, GainTable
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import load
+from eicpy.products import Provenance, read_product, write_product
 
 
 @pytest.fixture
@@ -73,8 +77,24 @@ def test_columns_come_back_in_any_order_of_rows(order):
 
 def test_columns_are_those_of_the_product(table):
     assert list(table.to_columns()) == [
-        "DETNUM", "GAIN", "OFFSET", "GAIN_ERR", "OFFSET_ERR", "COV_GAIN_OFFSET", "STATUS", "DEVIANCE", "DOF",
+        "DETNUM", "GAIN", "OFFSET", "GAIN_ERR", "OFFSET_ERR", "COVARIANCE", "STATUS", "DEVIANCE", "DOF",
+        "SIGNIFICANCE",
     ]  # fmt: skip
+
+
+def test_a_product_holds_the_table_without_a_translation(table, tmp_path):
+    table = replace(table, goodness=np.linspace(-3.0, 9.0, 50))
+    card = "AUX-ECL-PIX-CAL"
+    path = write_product(
+        tmp_path / "a.fits",
+        card,
+        {card: table.to_columns()},
+        issuer=load("eclairs"),
+        provenance=Provenance.begin("test"),
+    )
+    back = GainTable.from_columns(read_product(path, card).main.columns)
+    for name, values in table.to_columns().items():
+        np.testing.assert_allclose(back.to_columns()[name], values, rtol=1e-7, err_msg=name)
 
 
 def test_the_predecessors_three_columns_are_enough():

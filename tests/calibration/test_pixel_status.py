@@ -7,7 +7,8 @@ from scipy.stats import binom
 from eicpy.calibration import PixelStatus, pixel_status
 from eicpy.calibration.pixel_status import _tails
 from eicpy.errors import BadArgumentError
-from eicpy.instruments import PixelGrid
+from eicpy.instruments import PixelGrid, load
+from eicpy.products import Provenance, definition, read_product, write_product
 
 GRID = PixelGrid(rows=80, columns=80, module_rows=8, module_columns=4, sectors=8)
 I, J = GRID.ij(np.arange(GRID.count))
@@ -113,10 +114,36 @@ def test_a_small_plane_has_a_constant_surface():
     assert health.number(PixelStatus.GOOD) == 7
 
 
-def test_columns_are_those_of_the_product():
-    columns = pixel_status(np.full(GRID.count, 100), GRID).to_columns()
-    assert list(columns) == ["DETNUM", "STATUS", "COUNTS", "EXPECTED", "PROB_LOW", "PROB_HIGH"]
-    assert all(len(values) == GRID.count for values in columns.values())
+def test_a_product_holds_the_candidates_without_a_translation(tmp_path):
+    health = pixel_status(plane(np.random.default_rng(1), 500, 0.05), GRID)
+    card = "AUX-ECL-PIX-STA"
+    path = write_product(
+        tmp_path / "a.fits",
+        card,
+        {card: health.to_columns(50.0)},
+        issuer=load("eclairs"),
+        provenance=Provenance.begin("test"),
+    )
+    back = read_product(path, card).main
+    assert list(back.columns) == [c.name for c in definition(card).tables[0].columns]
+    np.testing.assert_array_equal(back["STATUS"], health.status)
+    np.testing.assert_allclose(back["RATE"], health.counts / 50.0, rtol=1e-6)
+    np.testing.assert_allclose(back["SIGNIFICANCE"], health.significance, rtol=1e-6)
+
+
+def test_significance_is_normal_for_good_pixels_and_signed():
+    rng = np.random.default_rng(7)
+    health = pixel_status(rng.poisson(2000.0 * SURFACE), GRID)
+    assert np.std(health.significance) == pytest.approx(1.0, abs=0.05)
+    assert np.mean(health.significance) == pytest.approx(0.0, abs=0.05)
+    faulty = pixel_status(plane(rng, 500, 0.05), GRID)
+    assert (faulty.significance[PLACES[HOT]] > 4.0).all()
+    assert (faulty.significance[PLACES[DEAD]] < -4.0).all()
+
+
+def test_rates_need_a_time():
+    with pytest.raises(BadArgumentError, match="exposure"):
+        pixel_status(np.full(GRID.count, 100), GRID).to_columns(0.0)
 
 
 def test_a_notebook_shows_the_candidates():
