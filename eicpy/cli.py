@@ -12,16 +12,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from eicpy.console import TerminalProgress, show_outcomes, show_packets
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode
-from eicpy.pipeline.terminal import TerminalProgress
 from eicpy.settings import Settings
-
-if TYPE_CHECKING:
-    from eicpy.packets import PacketReport
 
 __all__ = ["main"]
 
@@ -119,45 +116,9 @@ def packets(
         if as_json:
             click.echo(json.dumps(report.to_dict()))
         else:
-            _show_packets(report)
+            show_packets(report)
         worst = max(worst, report.exit_code)
     ctx.exit(int(worst))
-
-
-def _show_packets(report: "PacketReport", most: int = 20) -> None:
-    """Print what is in a file: a line, a table by APID, and where something is wrong."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
-    console.print(
-        f"{report.file}: {report.packets} packets, {report.damaged} damaged, "
-        f"{report.foreign_bytes} foreign bytes",
-        soft_wrap=True,
-    )
-    rows = report.rows()
-    if rows:
-        # A column that says nothing about any APID only costs width.
-        told_below = "decided by"
-        names = [
-            name
-            for name in rows[0]
-            if name != told_below and any(row[name] not in ("", None) for row in rows)
-        ]
-        table = Table(*names)
-        for row in rows:
-            table.add_row(*(str(row[name]) for name in names))
-        console.print(table)
-        for row in rows:
-            console.print(
-                f"  APID {row['apid']}: checksum {row['checksum']}, by {row[told_below]}", soft_wrap=True
-            )
-    told = report.to_dict()
-    for title, places in (("damaged", told["damaged_packets"]), ("skipped", told["skipped"])):
-        for place in places[:most]:
-            console.print(f"  {title}: " + ", ".join(f"{key} {value}" for key, value in place.items()))
-        if len(places) > most:
-            console.print(f"  {title}: {len(places) - most} more; --json lists all")
 
 
 @main.command()
@@ -174,7 +135,7 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
 
     with TerminalProgress("ingest") as progress:
         outcomes = ingest_files(files, instrument, ctx.obj, progress=progress)
-    ctx.exit(int(_tell(outcomes)))
+    ctx.exit(int(show_outcomes(outcomes)))
 
 
 @main.command()
@@ -241,13 +202,12 @@ def night(
             instrument, _utc(start), _utc(stop), ctx.obj, redo=redo, scheduler=scheduler, workers=workers,
             progress=progress,
         )  # fmt: skip
-    for outcome in outcomes:
-        click.echo(outcome.summary)
+    worst = show_outcomes(outcomes)
     if not outcomes:
         click.echo(f"{instrument}: no data in the archive in this interval; 'eic ingest' brings some")
     else:
         click.echo(f"All nights: {(ctx.obj.reports / 'index.html').as_uri()}")
-    ctx.exit(int(max((o.exit_code for o in outcomes), default=ExitCode.CLEAN)))
+    ctx.exit(int(worst))
 
 
 @main.command()
@@ -437,15 +397,6 @@ def benchmark(arguments: Sequence[str]) -> None:
         )
     given = ["--help" if a == "--help-run" else a for a in arguments]
     sys.exit(subprocess.run([sys.executable, str(script), *given], check=False).returncode)  # noqa: S603, our own script
-
-
-def _tell(outcomes: Iterable[Any]) -> ExitCode:
-    """Print one line for each file; give the worst exit code."""
-    worst = ExitCode.CLEAN
-    for outcome in outcomes:
-        click.echo(outcome.summary)
-        worst = max(worst, outcome.exit_code)
-    return worst
 
 
 def _decide(settings: Settings, files: Iterable[Path], *, accepted: bool, by: str, comment: str) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eicpy.errors import BadDataError
+from eicpy.pipeline.tables import counted, grouped
 from eicpy.products import atomic_file
 
 __all__ = ["GainRecord", "NightRecord", "PacketRecord", "ReportRecord", "now", "write_atomically"]
@@ -90,8 +91,14 @@ class NightRecord(_Record):
     photons: int = 0
     left_out: int = 0
     """Photons of no such pixel or channel, or with a time outside the night."""
+    outside: int = 0
+    """Photons outside the times that the housekeeping allows: in the photon files and in no sum."""
     exposure: float = 0.0
     """Seconds of good time."""
+    good_time: dict[str, float] = {}
+    """Seconds by criterion."""
+    unknown_criteria: list[str] = []
+    """Criteria of good time that no housekeeping told; taken as fulfilled."""
     packets: dict[str, PacketRecord] = {}
     """By APID."""
     foreign_bytes: int = 0
@@ -138,13 +145,16 @@ class NightRecord(_Record):
     @property
     def headline(self) -> str:
         """One sentence, computed from the counts."""
-        parts = [f"{self.photons:,} photons".replace(",", "\u202f")]
-        parts.append(f"{self.lost} packets lost of {self.received + self.lost:,}".replace(",", "\u202f"))
-        parts.append(f"{self.damaged} damaged")
+        parts = [
+            counted(self.photons, "photon"),
+            f"{counted(self.lost, 'packet')} lost of {grouped(self.received + self.lost)}",
+            f"{grouped(self.damaged)} damaged",
+        ]
         if self.left_out:
-            parts.append(f"{self.left_out} photons left out")
+            parts.append(f"{counted(self.left_out, 'photon')} left out")
         if self.parameters:
-            parts.append(f"alarms: {self.alarms}, warnings: {self.warnings} in {self.parameters} parameters")
+            found = f"{counted(self.alarms, 'alarm')} and {counted(self.warnings, 'warning')}"
+            parts.append(f"{found} in {counted(self.parameters, 'parameter')}")
         return "; ".join(parts) + "."
 
     def write(self, folder: Path) -> Path:

@@ -4,7 +4,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Sentence", "Table"]
+__all__ = ["Sentence", "Table", "counted", "grouped"]
+
+
+def grouped(number: int) -> str:
+    r"""Write a whole number with thin spaces between its thousands.
+
+    Examples
+    --------
+    >>> grouped(6400).replace("\u202f", "_")
+    '6_400'
+    """
+    return f"{number:,}".replace(",", "\u202f")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write how many of something there are, in the singular or the plural.
+
+    Parameters
+    ----------
+    number
+        How many.
+    noun
+        In the singular.
+    plural
+        In the plural; by default with an *s*.
+
+    Examples
+    --------
+    >>> counted(1, "alarm"), counted(0, "warning"), counted(2, "excursion")
+    ('1 alarm', '0 warnings', '2 excursions')
+    """
+    return f"{grouped(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
 class Sentence(str):
@@ -68,4 +99,4 @@ def _cells(tag: str, values: Iterable[object]) -> str:
 def _text(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else f"{value:.4g}"
+    return grouped(value) if isinstance(value, int) else f"{value:.4g}"
