@@ -1,7 +1,6 @@
-"""A browser, and a dashboard that shows a simulated camera while its packets come in."""
+"""A dashboard that shows a simulated camera while its packets come in."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,15 +15,6 @@ from eicpy.settings import Settings
 HERE = Path(__file__).resolve().parent
 PATIENCE = 90_000
 """ms: how long a test waits for what takes a second on a quiet machine."""
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 READ_SOURCE = """([name, column]) => {
   for (const document of Bokeh.documents) {
     for (const model of document._all_models.values()) {
@@ -58,21 +48,6 @@ def _wait_until(true, *, seconds=60.0, what="the condition"):
 def wait_until():
     """Wait for something that nothing tells us about."""
     return _wait_until
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium."""
-    executable = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if executable is None:
-        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        yield started
-        started.close()
 
 
 class OpenPage:
@@ -190,6 +165,11 @@ def live(tmp_path_factory, simulated_packets):
     settings = Settings.at(home)
     feeder = start_feeder(home, simulated_packets, speed=2, at_once=200)
     try:
+        _wait_until(
+            lambda: any(raw.stat().st_size for raw in home.glob("archive/eclairs/*/raw.ccsds")),
+            seconds=180.0,
+            what="the first packets of the feeder, whose kernels may have to be compiled",
+        )
         with Server(settings, port=0) as server:
             yield Live(server, settings, feeder)
     finally:

@@ -8,8 +8,6 @@ import pytest
 from eicpy.pipeline import NightRecord, ReportRecord, night_records, write_index
 from eicpy.pipeline.record import PacketRecord
 
-CHROMIUM = "/usr/bin/chromium"
-
 
 def put(settings, night, status, instrument="eclairs", finished="", **more):
     record = NightRecord(
@@ -72,11 +70,8 @@ def test_a_record_that_cannot_be_read_is_a_failed_night(settings):
 
 
 @pytest.mark.browser
-def test_the_page_tells_its_age_in_two_languages_and_fits_a_telephone(page):
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        view = browser.new_page(viewport={"width": 390, "height": 800})
+def test_the_page_tells_its_age_in_two_languages_and_fits_a_telephone(page, browser):
+    with browser.new_page(viewport={"width": 390, "height": 800}) as view:
         asked = []
         view.on("request", lambda request: asked.append(request.url))
         view.goto(page.as_uri())
@@ -90,4 +85,3 @@ def test_the_page_tells_its_age_in_two_languages_and_fits_a_telephone(page):
         assert not view.locator("text=failed >> visible=true").count()
         assert view.evaluate("document.documentElement.scrollWidth") <= 390
         assert all(url.startswith("file:") for url in asked)
-        browser.close()

@@ -43,7 +43,9 @@ def licence_of(metadata) -> str:
     """SPDX expression, else classifiers, else the first line of the free text."""
     classifiers = [line for line in metadata.get_all("Classifier") or [] if line.startswith("License ::")]
     return (
-        metadata["License-Expression"] or "; ".join(classifiers) or (metadata["License"] or "").split("\n")[0]
+        metadata.get("License-Expression")
+        or "; ".join(classifiers)
+        or (metadata.get("License") or "").split("\n")[0]
     )
 
 
