@@ -141,7 +141,12 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
             {"distributed.scheduler.allowed-failures": RETRIES, "distributed.worker.memory.terminate": False}
         ),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None, memory_limit=0, silence_logs=50
+            n_workers=workers,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",  # None would take a fixed port, on which two nights meet
+            scheduler_kwargs={"dashboard": False},
+            memory_limit=0,
+            silence_logs=50,
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -157,7 +157,12 @@ def test_other_processes_give_the_same_results(filled, no_reports, monkeypatch, 
     else:
         from distributed import LocalCluster
 
-        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        with LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+        ) as cluster:
             run_night("eclairs", START, STOP, other, scheduler=cluster.scheduler_address)
     expected = comparable(filled)
     assert expected.keys() == (found := comparable(other)).keys()
