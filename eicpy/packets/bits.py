@@ -5,8 +5,10 @@ bytes, so it is one unaligned eight-byte load, a byte swap, a shift and a mask, 
 the rare case of nine. Gathering single bytes instead costs about four times as much.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,17 +21,23 @@ __all__ = [
     "Buffer",
     "ByteArray",
     "Word",
+    "address_of",
     "as_byte_array",
+    "bits_at",
+    "byte_block",
     "can_multiply_without_carry",
+    "copy_64",
+    "get_8",
+    "get_64",
+    "inline_kernel",
     "kernel",
     "load64",
     "multiply_without_carry",
-    "read_bits",
+    "put_8",
+    "put_16",
+    "put_32",
+    "put_64",
     "store64",
-    "store_u8",
-    "store_u16",
-    "store_u32",
-    "store_u64",
     "write_bits",
 ]
 
@@ -40,11 +48,41 @@ Buffer: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
 Word: TypeAlias = Any
 """A machine word inside a kernel: numba's unsigned and signed integers, which are no Python int."""
 
+HUGE_PAGE = 1 << 21
+
+
+def _digest_of_sources() -> str:
+    """Digest of all modules of this room."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+_SOURCES = _digest_of_sources()
+
+
+def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
+    compiled: Any = njit(cache=True, nogil=True, forceinline=inline)(function)
+    # numba takes machine code from its disk cache as long as the file of the function itself is unchanged,
+    # and would go on with old versions of the functions of other files that are compiled into it.
+    file = compiled._cache._cache_file  # noqa: SLF001  # numba has no public way to add to the stamp
+    file._source_stamp = (file._source_stamp, _SOURCES)  # noqa: SLF001  # as above
+    result: Callable[..., Any] = compiled
+    return result
+
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays and keep the machine code on disk for the next process."""
-    compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
-    return compiled
+    """Compile a function of arrays and keep the machine code on disk for the next process.
+
+    The code on disk is used only while no module of this room has changed.
+    """
+    return _compile(function, inline=False)
+
+
+def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a short function into every kernel that calls it: a call with arrays costs some 5 ns."""
+    return _compile(function, inline=True)
 
 
 def as_byte_array(buffer: Buffer) -> ByteArray:
@@ -68,6 +106,19 @@ def as_byte_array(buffer: Buffer) -> ByteArray:
     array = array[:]
     array.flags.writeable = False
     return array
+
+
+def byte_block(size: int) -> ByteArray:
+    """Room for many bytes, not set to 0.
+
+    A large block begins on a boundary of huge pages: the system hands it over in pieces of 2 MiB, where
+    pieces of 4 kiB would take longer than what is written into them.
+    """
+    if size < 2 * HUGE_PAGE:
+        return np.empty(size, dtype=np.uint8)
+    block = np.empty(-(-size // HUGE_PAGE) * HUGE_PAGE + HUGE_PAGE, dtype=np.uint8)
+    start = -block.ctypes.data % HUGE_PAGE
+    return block[start : start + size]
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any, bits: int) -> Any:
@@ -134,50 +185,91 @@ def can_multiply_without_carry() -> bool:
     return bool(binding.get_host_cpu_features().get("pclmul", False))
 
 
-def _store_native(width: int) -> Callable[..., Any]:
-    def store(_typing: Any, array: Any, _index: Any, _value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1], width)
+def _address_of(_typing: Any, array: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, ir.IntType(64))
+
+    return types.int64(array), generate
+
+
+address_of: Callable[..., Any] = intrinsic(_address_of)
+"""address_of(array): where its first byte stands in memory; good as long as the caller holds the array.
+
+What is handed an array counts a reference to it, at some 5 ns a call; an address costs nothing.
+"""
+
+
+def _place(builder: Any, address: Any, byte: Any, bits: int) -> Any:
+    # A fixed pointer and a distance from it: with the sum as a number, no loop would become vector code.
+    base = builder.inttoptr(address, ir.IntType(8).as_pointer())
+    return builder.bitcast(builder.gep(base, [byte]), ir.IntType(bits).as_pointer())
+
+
+def _get(width: int) -> Callable[..., Any]:
+    def get(_typing: Any, _address: Any, _byte: Any) -> Any:
+        def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            word = builder.load(_place(builder, arguments[0], arguments[1], width))
+            word.align = 1
+            return builder.zext(word, ir.IntType(64)) if width == 8 else builder.bswap(word)
+
+        return types.uint64(types.int64, types.int64), generate
+
+    got: Callable[..., Any] = intrinsic(get)
+    return got
+
+
+# get_N(address, byte): N bits as a big-endian number; bounds are the caller's.
+get_8 = _get(8)
+get_64 = _get(64)
+
+
+def _put(width: int) -> Callable[..., Any]:
+    def put(_typing: Any, _address: Any, _byte: Any, _value: Any) -> Any:
+        def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            pointer = _place(builder, arguments[0], arguments[1], width)
             narrow = arguments[2] if width == 64 else builder.trunc(arguments[2], ir.IntType(width))
             builder.store(narrow, pointer).align = width // 8
             return context.get_dummy_value()
 
-        return types.void(array, types.intp, types.uint64), generate
+        return types.void(types.int64, types.int64, types.uint64), generate
 
-    stored: Callable[..., Any] = intrinsic(store)
+    stored: Callable[..., Any] = intrinsic(put)
     return stored
 
 
-# store_uN(array, byte, word): write the low bits of a word as a native number; bounds are the caller's.
-store_u8 = _store_native(8)
-store_u16 = _store_native(16)
-store_u32 = _store_native(32)
-store_u64 = _store_native(64)
+# put_N(address, byte, word): write the low bits of a word as a native number; bounds are the caller's.
+put_8 = _put(8)
+put_16 = _put(16)
+put_32 = _put(32)
+put_64 = _put(64)
+
+
+def _copy64(_typing: Any, _source: Any, _from: Any, _target: Any, _to: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        word = builder.load(_place(builder, arguments[0], arguments[1], 64))
+        word.align = 1
+        builder.store(word, _place(builder, arguments[2], arguments[3], 64)).align = 1
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), generate
+
+
+copy_64: Callable[..., Any] = intrinsic(_copy64)
+"""copy_64(address, byte, to_address, to_byte): copy eight bytes as they are; bounds are the caller's."""
 
 
 @kernel
-def read_bits(buffer: ByteArray, bit: int, width: int) -> Word:
-    """Bits as an unsigned number; what lies beyond the buffer reads as 0.
-
-    Parameters
-    ----------
-    buffer
-        Shape (n_bytes,), uint8.
-    bit
-        First bit, counted from the most significant bit of the first byte.
-    width
-        Number of bits, 1 to 64.
-    """
+def _bits_slowly(source: int, size: int, bit: int, width: int) -> Word:
+    """As `bits_at`, byte by byte."""
     byte = bit >> 3
     skip = bit & 7
-    if skip + width <= 64 and byte >= 0 and byte + 8 <= buffer.size:
-        word = load64(buffer, byte) << np.uint64(skip)
-        return word >> np.uint64(64 - width)
     value = np.uint64(0)
     left = width
     while left > 0:
         take = min(8 - skip, left)
-        octet = np.uint64(buffer[byte]) if 0 <= byte < buffer.size else np.uint64(0)
+        octet = get_8(source, byte) if 0 <= byte < size else np.uint64(0)
         part = (octet >> np.uint64(8 - skip - take)) & np.uint64((1 << take) - 1)
         value = (value << np.uint64(take)) | part
         left -= take
@@ -186,9 +278,29 @@ def read_bits(buffer: ByteArray, bit: int, width: int) -> Word:
     return value
 
 
+@inline_kernel
+def bits_at(source: int, size: int, bit: int, width: int) -> Word:
+    """Bits as an unsigned number; what lies beyond the bytes reads as 0.
+
+    Parameters
+    ----------
+    source, size
+        Address and number of the bytes.
+    bit
+        First bit, counted from the most significant bit of the first byte.
+    width
+        Number of bits, 1 to 64.
+    """
+    byte = bit >> 3
+    skip = bit & 7
+    if skip + width <= 64 and byte >= 0 and byte + 8 <= size:
+        return (get_64(source, byte) << np.uint64(skip)) >> np.uint64(64 - width)
+    return _bits_slowly(source, size, bit, width)
+
+
 @kernel
 def write_bits(buffer: ByteArray, bit: int, width: int, value: Word) -> None:
-    """Write a number into bits that are 0 until now (the inverse of `read_bits`)."""
+    """Write a number into bits that are 0 until now (the inverse of `bits_at`)."""
     byte = bit >> 3
     skip = bit & 7
     left = width

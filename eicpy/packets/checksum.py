@@ -29,8 +29,12 @@ from eicpy.packets.bits import (
     Buffer,
     ByteArray,
     Word,
+    address_of,
     as_byte_array,
     can_multiply_without_carry,
+    get_8,
+    get_64,
+    inline_kernel,
     kernel,
     load64,
     multiply_without_carry,
@@ -106,15 +110,15 @@ _POWERS = _powers(8193)
 
 
 @kernel
-def _sliced(buffer: ByteArray, start: int, length: int) -> Word:
-    """CRC-16/CCITT-FALSE of a part of a buffer, sixteen bytes at a time."""
+def _sliced(source: int, length: int) -> Word:
+    """CRC-16/CCITT-FALSE of the bytes at an address, sixteen bytes at a time."""
     crc = np.uint64(0xFFFF)
     mask = np.uint64(255)
-    position = start
-    end = start + length
+    position = 0
+    end = length
     while position + 16 <= end:
-        high = load64(buffer, position) ^ (crc << np.uint64(48))
-        low = load64(buffer, position + 8)
+        high = get_64(source, position) ^ (crc << np.uint64(48))
+        low = get_64(source, position + 8)
         crc = np.uint64(
             _TABLE[3840 + (high >> np.uint64(56))]
             ^ _TABLE[3584 + ((high >> np.uint64(48)) & mask)]
@@ -136,20 +140,20 @@ def _sliced(buffer: ByteArray, start: int, length: int) -> Word:
         position += 16
     while position < end:
         crc = ((crc << np.uint64(8)) & np.uint64(0xFFFF)) ^ np.uint64(
-            _TABLE[(crc >> np.uint64(8)) ^ np.uint64(buffer[position])]
+            _TABLE[(crc >> np.uint64(8)) ^ get_8(source, position)]
         )
         position += 1
     return crc
 
 
-@kernel
-def _folded(buffer: ByteArray, start: int, length: int) -> Word:
+@inline_kernel
+def _folded(source: int, length: int) -> Word:
     """CRC-16/CCITT-FALSE by polynomial products: each word of eight bytes times its power of x.
 
     The products do not depend on one another, so the processor has many of them under way at once.
     """
     if length < 16 or length > 65542:
-        return _sliced(buffer, start, length)
+        return _sliced(source, length)
     low = np.uint64(0)
     high = np.uint64(0)
     words = length >> 3
@@ -157,16 +161,16 @@ def _folded(buffer: ByteArray, start: int, length: int) -> Word:
     # The start from all ones is an exclusive or with the first two bytes.
     ones = np.uint64(0xFFFF) << np.uint64(48)
     if rest > 0:
-        word = (load64(buffer, start) ^ ones) >> np.uint64(64 - 8 * rest)
+        word = (get_64(source, 0) ^ ones) >> np.uint64(64 - 8 * rest)
         low, high = multiply_without_carry(word, _POWERS[words])
         ones = ones << np.uint64(8) if rest == 1 else np.uint64(0)
-    position = start + rest
-    part = multiply_without_carry(load64(buffer, position) ^ ones, _POWERS[words - 1])
+    position = rest
+    part = multiply_without_carry(get_64(source, position) ^ ones, _POWERS[words - 1])
     low ^= part[0]
     high ^= part[1]
     for j in range(words - 2, -1, -1):
         position += 8
-        part = multiply_without_carry(load64(buffer, position), _POWERS[j])
+        part = multiply_without_carry(get_64(source, position), _POWERS[j])
         low ^= part[0]
         high ^= part[1]
     mask = np.uint64(255)
@@ -182,8 +186,13 @@ def _folded(buffer: ByteArray, start: int, length: int) -> Word:
     )
 
 
-crc16_range = _folded if can_multiply_without_carry() else _sliced
-"""crc16_range(buffer, start, length): CRC-16/CCITT-FALSE of a part of a buffer."""
+crc16_at = _folded if can_multiply_without_carry() else _sliced
+"""crc16_at(address, length): CRC-16/CCITT-FALSE of the bytes at an address."""
+
+
+@kernel
+def _crc16(data: ByteArray) -> Word:
+    return crc16_at(address_of(data), data.size)
 
 
 @kernel
@@ -231,7 +240,7 @@ def is_right(buffer: ByteArray, start: int, length: int, kind: int) -> bool:
         return False
     value = np.uint64(0)
     if kind == 1:
-        value = crc16_range(buffer, start, length)
+        value = crc16_at(address_of(buffer) + start, length)
     elif kind == 2:
         value = xor16_range(buffer, start, length)
     elif kind == 3:
@@ -244,7 +253,7 @@ def write_checksum(buffer: ByteArray, start: int, length: int, at: int, kind: in
     """Compute the checksum of a packet and write it at byte `at` of the packet, which must hold 0."""
     value: Word = np.uint64(0)
     if kind == 1:
-        value = crc16_range(buffer, start, length - 2)
+        value = crc16_at(address_of(buffer) + start, length - 2)
     elif kind == 2:
         value = xor16_range(buffer, start, length)
         if at & 1:
@@ -308,7 +317,7 @@ def checksum_crc16(data: Buffer) -> int:
     '0x29b1'
     """
     array = as_byte_array(data)
-    return int(crc16_range(array, 0, array.size))
+    return int(_crc16(array))
 
 
 def checksum_xor16(data: Buffer) -> int:

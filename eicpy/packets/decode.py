@@ -6,15 +6,16 @@ packets are compiled (:mod:`eicpy.packets.decode_kernels`).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array
+from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
-from eicpy.packets.decode_kernels import decode_columns, decode_records
+from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
 
@@ -33,12 +34,14 @@ class GroupRows:
     ----------
     counts
         Shape (n_packets,), int64: number of records in each packet.
-    packet
-        Shape (n_records,), int64: row of the packet of each record.
     """
 
     counts: Ints
-    packet: Ints
+
+    @cached_property
+    def packet(self) -> Ints:
+        """Shape (n_records,), int64: row of the packet of each record."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class DecodedPackets:
 
     @property
     def _first(self) -> GroupRows:
-        empty = GroupRows(np.zeros(len(self.complete), np.int64), np.zeros(0, np.int64))
+        empty = GroupRows(np.zeros(len(self.complete), np.int64))
         return next(iter(self.groups.values()), empty)
 
     @property
@@ -150,7 +153,7 @@ class _Columns:
             table.append((bit, spec.bit_width, signed, spec.dtype.itemsize, end, spec.elements))
             end += -(-count * spec.elements * spec.dtype.itemsize // 64) * 64
         self.table = np.array(table, dtype=np.int64).reshape(-1, 6)
-        self.out: ByteArray = np.empty(end, dtype=np.uint8)
+        self.out: ByteArray = byte_block(end)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         result = {}
@@ -185,7 +188,7 @@ def _decode_section(
     several = tuple((spec, bit) for spec, bit in section.fields if spec.elements > 1 or spec.kind == "bytes")
     room = _Columns(single, len(base))
     reach = max((bit + spec.bits for spec, bit in single), default=0)
-    decode_columns(buffer, base, data_end, reach, room.table[:, :5].copy(), room.out)
+    decode_columns(buffer, base, data_end, reach, room.table[:, :5].copy(), room_to_work(reach), room.out)
     columns.update(room.arrays())
     if several:
         room = _Columns(several, len(base))
@@ -243,7 +246,7 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
             room = _Columns(group.fields, int(counts.sum()))
             decode_records(array, start, limit, counts, first, group.stride, room.table, room.out)
             repeated.update(room.arrays())
-            groups[group.name] = GroupRows(counts, np.repeat(np.arange(len(index)), counts))
+            groups[group.name] = GroupRows(counts)
             if group.fixed_count is None:
                 after = start + counts * group.stride
         base = after

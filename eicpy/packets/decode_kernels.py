@@ -14,16 +14,19 @@ import numpy.typing as npt
 from eicpy.packets.bits import (
     ByteArray,
     Word,
+    address_of,
+    copy_64,
+    get_8,
+    get_64,
+    inline_kernel,
     kernel,
-    load64,
-    store64,
-    store_u8,
-    store_u16,
-    store_u32,
-    store_u64,
+    put_8,
+    put_16,
+    put_32,
+    put_64,
 )
 
-__all__ = ["decode_columns", "decode_records"]
+__all__ = ["decode_columns", "decode_records", "room_to_work"]
 
 BLOCK_BYTES = 1 << 13
 """Packets that are taken side by side: a quarter of a usual first-level cache."""
@@ -31,19 +34,25 @@ BLOCK_BYTES = 1 << 13
 Ints = npt.NDArray[np.int64]
 
 
+def room_to_work(reach: int) -> ByteArray:
+    """Room for some packets side by side, whose fields end `reach` bits from their base."""
+    stride = max((reach + 63) // 64 * 8, 8)
+    rows = min(max(BLOCK_BYTES // stride, 8), 64)
+    return np.zeros(rows * stride + 8, dtype=np.uint8)
+
+
 @kernel
-def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> Word:
-    """Bits as a number, byte by byte; bits from `end_bit` on, or beyond the buffer, read as 0."""
+def _limited(source: int, bit: int, width: int, end_bit: int) -> Word:
+    """Bits as a number, byte by byte; bits before the first and from `end_bit` on read as 0."""
     value = np.uint64(0)
-    last = min(end_bit, 8 * buffer.size)
     position = bit
     left = width
     while left > 0:
         skip = position & 7
         take = min(8 - skip, left)
         part = np.uint64(0)
-        if position >= 0 and position + take <= last:
-            octet = np.uint64(buffer[position >> 3])
+        if position >= 0 and position + take <= end_bit:
+            octet = get_8(source, position >> 3)
             part = (octet >> np.uint64(8 - skip - take)) & np.uint64((1 << take) - 1)
         value = (value << np.uint64(take)) | part
         position += take
@@ -51,88 +60,91 @@ def _limited(buffer: ByteArray, bit: int, width: int, end_bit: int) -> Word:
     return value
 
 
-@kernel
-def _extend(value: Word, width: int, signed: int) -> Word:
-    """Two's complement of `width` bits as 64 bits."""
-    sign = _sign(width, signed)
-    return (value ^ sign) - sign
-
-
-@kernel
-def _put(out: ByteArray, at: int, size: int, value: Word) -> None:
+@inline_kernel
+def _put(at: int, byte: int, size: int, value: Word) -> None:
     if size == 1:
-        store_u8(out, at, value)
+        put_8(at, byte, value)
     elif size == 2:
-        store_u16(out, at, value)
+        put_16(at, byte, value)
     elif size == 4:
-        store_u32(out, at, value)
+        put_32(at, byte, value)
     else:
-        store_u64(out, at, value)
+        put_64(at, byte, value)
 
 
-@kernel
+@inline_kernel
 def _sign(width: int, signed: int) -> Word:
     """The sign bit of a signed number of less than 64 bits, else 0."""
     return np.uint64(1) << np.uint64(width - 1) if signed and width < 64 else np.uint64(0)
 
 
-@kernel
-def _mask(width: int) -> Word:
-    return np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - width)
+@inline_kernel
+def _field(source: int, byte: int, shift: int, mask: Word, sign: Word) -> Word:
+    """A number in eight bytes: shifted down, masked, its sign extended to 64 bits (two's complement)."""
+    return (((get_64(source, byte) >> np.uint64(shift)) & mask) ^ sign) - sign
 
 
 @kernel
-def _column_block(
-    block: ByteArray, stride: int, count: int, byte: int, shift: int, width: int, signed: int, size: int,
-    out: ByteArray, at: int,
-) -> None:  # fmt: skip  # one line of numbers a field
-    """One field of the packets of a block, which stand `stride` bytes apart."""
-    right = np.uint64(shift)
-    mask = _mask(width)
-    sign = _sign(width, signed)
+def _take_words(source: int, count: int, shift: int, mask: Word, sign: Word, size: int, at: int) -> None:
+    """Numbers in words of eight bytes one behind the other; the compiler uses vector instructions."""
     if size == 1:
-        for i in range(count):
-            value = (load64(block, i * stride + byte) >> right) & mask
-            store_u8(out, at + i, (value ^ sign) - sign)
+        for k in range(count):
+            put_8(at, k, _field(source, 8 * k, shift, mask, sign))
     elif size == 2:
-        for i in range(count):
-            value = (load64(block, i * stride + byte) >> right) & mask
-            store_u16(out, at + 2 * i, (value ^ sign) - sign)
+        for k in range(count):
+            put_16(at, 2 * k, _field(source, 8 * k, shift, mask, sign))
     elif size == 4:
-        for i in range(count):
-            value = (load64(block, i * stride + byte) >> right) & mask
-            store_u32(out, at + 4 * i, (value ^ sign) - sign)
+        for k in range(count):
+            put_32(at, 4 * k, _field(source, 8 * k, shift, mask, sign))
     else:
-        for i in range(count):
-            value = (load64(block, i * stride + byte) >> right) & mask
-            store_u64(out, at + 8 * i, (value ^ sign) - sign)
+        for k in range(count):
+            put_64(at, 8 * k, _field(source, 8 * k, shift, mask, sign))
 
 
 @kernel
+def _take(
+    source: int, step: int, count: int, shift: int, width: int, signed: int, size: int, at: int
+) -> None:
+    """Numbers that stand `step` bytes apart, one after the other to the address `at`."""
+    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - width)
+    sign = _sign(width, signed)
+    if step == 8:
+        _take_words(source, count, shift, mask, sign, size, at)
+    elif size == 1:
+        for k in range(count):
+            put_8(at, k, _field(source, step * k, shift, mask, sign))
+    elif size == 2:
+        for k in range(count):
+            put_16(at, 2 * k, _field(source, step * k, shift, mask, sign))
+    elif size == 4:
+        for k in range(count):
+            put_32(at, 4 * k, _field(source, step * k, shift, mask, sign))
+    else:
+        for k in range(count):
+            put_64(at, 8 * k, _field(source, step * k, shift, mask, sign))
+
+
+@inline_kernel
 def _gather(
-    buffer: ByteArray,
-    base_bit: Ints,
-    end_bit: Ints,
-    reach: int,
-    low: int,
-    high: int,
-    block: ByteArray,
+    source: int, n_bytes: int, base_bit: Ints, end_bit: Ints, reach: int, low: int, high: int, block: int,
     stride: int,
-) -> bool:
+) -> bool:  # fmt: skip  # where, which, and whereto
     """Copy packets side by side; False if one is too short, or too near the end of the buffer."""
     for i in range(low, high):
-        byte = base_bit[i] >> 3
-        if base_bit[i] & 7 or byte < 0 or base_bit[i] + reach > end_bit[i] or byte + stride > buffer.size:
+        bit = base_bit[i]
+        byte = bit >> 3
+        if bit & 7 or byte < 0 or bit + reach > end_bit[i] or byte + stride > n_bytes:
             return False
         for k in range(0, stride, 8):
-            store64(block, (i - low) * stride + k, load64(buffer, byte + k))
+            copy_64(source + byte, k, block + (i - low) * stride, k)
     return True
 
 
 @kernel
 def decode_columns(
-    buffer: ByteArray, base_bit: Ints, end_bit: Ints, reach: int, table: Ints, out: ByteArray
-) -> None:
+    buffer: ByteArray, base_bit: Ints, end_bit: Ints, reach: int, table: Ints, block: ByteArray,
+    out: ByteArray,
+) -> None:  # fmt: skip  # what there is, room to work, what is written
     """Decode the fields with one value a packet.
 
     Parameters
@@ -145,77 +157,49 @@ def decode_columns(
         Bits from the base to the end of the last field.
     table
         Shape (n_fields, 5): bit offset, width, signed, bytes of an element, place of the column in `out`.
+    block
+        Room to work, as `room_to_work` gives it.
     out
         Columns, one after the other, as bytes.
     """
     n = base_bit.size
+    source, target, work = address_of(buffer), address_of(out), address_of(block)
     stride = (reach + 63) // 64 * 8
-    rows = min(max(BLOCK_BYTES // max(stride, 8), 8), 64)
-    block = np.zeros(rows * stride + 8, dtype=np.uint8)
+    rows = (block.size - 8) // max(stride, 8)
     for low in range(0, n, rows):
         high = min(low + rows, n)
-        inside = _gather(buffer, base_bit, end_bit, reach, low, high, block, stride)
+        inside = _gather(source, buffer.size, base_bit, end_bit, reach, low, high, work, stride)
         for f in range(table.shape[0]):
-            bit, width, signed, size, column = table[f]
+            bit, width, signed = table[f, 0], table[f, 1], table[f, 2]
+            size, column = table[f, 3], table[f, 4]
             skip = bit & 7
-            at = column + size * low
+            at = target + column + size * low
             if inside and skip + width <= 64:
-                _column_block(
-                    block, stride, high - low, bit >> 3, 64 - skip - width, width, signed, size, out, at
-                )
+                _take(work + (bit >> 3), stride, high - low, 64 - skip - width, width, signed, size, at)
             else:
+                sign = _sign(width, signed)
                 for i in range(low, high):
-                    value = _limited(buffer, base_bit[i] + bit, width, end_bit[i])
-                    _put(out, column + size * i, size, _extend(value, width, signed))
+                    last = min(end_bit[i], 8 * buffer.size)
+                    value = _limited(source, base_bit[i] + bit, width, last)
+                    _put(target + column, size * i, size, (value ^ sign) - sign)
 
 
-@kernel
+@inline_kernel
 def _run(
-    buffer: ByteArray, first_bit: int, count: int, stride: int, end_bit: int, width: int, signed: int,
-    size: int, out: ByteArray, at: int,
+    source: int, n_bytes: int, bit: int, count: int, stride: int, end_bit: int, width: int, signed: int,
+    size: int, at: int,
 ) -> None:  # fmt: skip  # one line of numbers a field
     """Decode `count` numbers that stand `stride` bits apart."""
-    skip = first_bit & 7
-    byte = first_bit >> 3
+    skip = bit & 7
+    byte = bit >> 3
     last_byte = byte + ((count - 1) * stride >> 3)
-    inside = first_bit >= 0 and last_byte + 9 <= buffer.size and stride & 7 == 0 and skip + width <= 64
-    if not inside:
-        for k in range(count):
-            value = _limited(buffer, first_bit + k * stride, width, end_bit)
-            _put(out, at + size * k, size, _extend(value, width, signed))
-        return
-    _strided(buffer, byte, stride >> 3, count, 64 - skip - width, width, signed, size, out, at)
-
-
-@kernel
-def _strided(
-    buffer: ByteArray, byte: int, step: int, count: int, shift: int, width: int, signed: int, size: int,
-    out: ByteArray, at: int,
-) -> None:  # fmt: skip  # one line of numbers a field
-    """Decode numbers that stand `step` bytes apart; a step known to the compiler becomes vector code."""
-    right = np.uint64(shift)
-    mask = _mask(width)
-    sign = _sign(width, signed)
-    if step == 8 and size == 2:
-        for k in range(count):
-            value = (load64(buffer, byte + 8 * k) >> right) & mask
-            store_u16(out, at + 2 * k, (value ^ sign) - sign)
-    elif step == 8 and size == 4:
-        for k in range(count):
-            value = (load64(buffer, byte + 8 * k) >> right) & mask
-            store_u32(out, at + 4 * k, (value ^ sign) - sign)
-    elif step == 8 and size == 1:
-        for k in range(count):
-            value = (load64(buffer, byte + 8 * k) >> right) & mask
-            store_u8(out, at + k, (value ^ sign) - sign)
-    elif size == 2:
-        for k in range(count):
-            value = (load64(buffer, byte + step * k) >> right) & mask
-            store_u16(out, at + 2 * k, (value ^ sign) - sign)
+    if bit >= 0 and last_byte + 8 <= n_bytes and stride & 7 == 0 and skip + width <= 64:
+        _take(source + byte, stride >> 3, count, 64 - skip - width, width, signed, size, at)
     else:
+        sign = _sign(width, signed)
         for k in range(count):
-            value = (load64(buffer, byte + step * k) >> right) & mask
-            _put(out, at + size * k, size, (value ^ sign) - sign)
+            value = _limited(source, bit + k * stride, width, min(end_bit, 8 * n_bytes))
+            _put(at, size * k, size, (value ^ sign) - sign)
 
 
 @kernel
@@ -241,27 +225,17 @@ def decode_records(
     out
         Columns, one after the other, as bytes.
     """
+    source, target, n_bytes = address_of(buffer), address_of(out), buffer.size
     for i in range(start_bit.size):
         for f in range(table.shape[0]):
-            bit, width, signed, size, column, elements = table[f]
-            at = column + first[i] * size * elements
+            bit, width, signed = start_bit[i] + table[f, 0], table[f, 1], table[f, 2]
+            size, column, elements = table[f, 3], table[f, 4], table[f, 5]
+            at = target + column + first[i] * size * elements
             if elements == 1:
-                _run(
-                    buffer,
-                    start_bit[i] + bit,
-                    counts[i],
-                    stride,
-                    end_bit[i],
-                    width,
-                    signed,
-                    size,
-                    out,
-                    at,
-                )
+                _run(source, n_bytes, bit, counts[i], stride, end_bit[i], width, signed, size, at)
                 continue
             for k in range(counts[i]):
-                begin = start_bit[i] + k * stride + bit
                 _run(
-                    buffer, begin, elements, width, end_bit[i], width, signed, size, out,
+                    source, n_bytes, bit + k * stride, elements, width, end_bit[i], width, signed, size,
                     at + k * size * elements,
                 )  # fmt: skip  # as above

@@ -19,10 +19,21 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array
+from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.rules import APIDS, ApidDecision, ApidTables, HeaderRule
-from eicpy.packets.scan import CUT_HEADER, NEW_STATE, POSITION, ROWS, SEARCHED, SKIPS, scan
+from eicpy.packets.scan import (
+    CUT_HEADER,
+    NEW_STATE,
+    PLACES,
+    POSITION,
+    ROOM,
+    ROW_BYTES,
+    ROWS,
+    SEARCHED,
+    SKIPS,
+    scan,
+)
 from eicpy.packets.survey import survey
 
 __all__ = ["PacketIndex", "PacketIndexer", "PacketStatus", "Skipped", "index_packets"]
@@ -267,6 +278,30 @@ def _join(gaps: list[Skipped]) -> tuple[Skipped, ...]:
     return tuple(joined)
 
 
+class _Rows:
+    """Room for the columns of an index, one after the other in one block of bytes."""
+
+    def __init__(self, room: int) -> None:
+        self.room = -(-room // 64) * 64
+        self.block = byte_block(ROW_BYTES * self.room)
+
+    def columns(self, count: int) -> dict[str, npt.NDArray[Any]]:
+        """The first rows of all columns."""
+        result = {}
+        for name, dtype in _COLUMNS.items():
+            start = PLACES[name] * self.room
+            result[name] = self.block[start : start + count * np.dtype(dtype).itemsize].view(dtype)
+        return result
+
+    def grown(self, times: float) -> "_Rows":
+        """More room, about so many times as much and a little more; all rows are kept."""
+        more = _Rows(int(self.room * min(max(1.1 * times, 1.5), 64)) + 4096)
+        new = more.columns(self.room)
+        for name, column in self.columns(self.room).items():
+            new[name][:] = column
+        return more
+
+
 class PacketIndexer:
     """Index of a stream that arrives in chunks.
 
@@ -345,7 +380,12 @@ class PacketIndexer:
         if self._finished:
             raise BadArgumentError("got bytes after the end of the stream, expected a new PacketIndexer")
         self._finished = final
-        joined = chunk if len(self._tail) == 0 else np.concatenate([self._tail, chunk])
+        if len(self._tail) == 0:
+            joined = chunk
+        elif len(chunk) == 0:
+            joined = self._tail  # no copy: it may be the map of a file larger than the memory
+        else:
+            joined = np.concatenate([self._tail, chunk])
         buffer = as_byte_array(joined)
         if self._tables is None:
             if len(buffer) < self._survey_bytes and not final:
@@ -356,38 +396,30 @@ class PacketIndexer:
         parts = self._scan(buffer, self._tables, final=final)
         done = int(self._state[POSITION])
         self._tail = buffer[done:].copy()
-        index = parts.shifted(self._base)
+        index = parts.shifted(self._base) if self._base else parts
         self._base += done
         self._state[POSITION] = 0
         self._state[SEARCHED] = max(0, int(self._state[SEARCHED]) - done)
         return index
 
     def _scan(self, buffer: ByteArray, tables: ApidTables, *, final: bool) -> PacketIndex:
-        parts = []
-        room = max(64, min(len(buffer) // 512, 4096))
+        rows = _Rows(max(64, min(len(buffer) // 512, 4096)))
+        gaps: list[Skipped] = []
+        self._state[ROWS] = 0
         more = True
-        before = int(self._state[POSITION])
         while more:
-            rows = np.empty((len(_COLUMNS), room), dtype=np.int64)
-            skips = np.empty((room, 3), dtype=np.int64)
-            self._state[[ROWS, SKIPS]] = 0
+            skips = np.empty((4096, 3), dtype=np.int64)
+            self._state[[ROOM, SKIPS]] = rows.room, 0
             more = scan(
-                buffer, int(final), tables.checksum, tables.header, self._memory, self._state, rows, skips
-            )
-            rows, skips = rows[:, : self._state[ROWS]], skips[: self._state[SKIPS]]
-            gaps = tuple(Skipped(at, length, REASONS[why]) for at, length, why in skips.tolist())
-            columns: dict[str, Any] = {
-                name: column.astype(dtype)
-                for (name, dtype), column in zip(_COLUMNS.items(), rows, strict=True)
-            }
-            parts.append(PacketIndex(**columns, skipped=gaps))
-            # From here on the room is what the bytes so far need for the rest, and a little more.
-            done = int(self._state[POSITION])
-            ahead = len(parts[-1]) * (len(buffer) - done) / max(done - before, 1)
-            before = done
-            room = min(int(1.1 * ahead) + 4096, 1 << 20)
+                buffer, int(final), tables.checksum, tables.header, self._memory, self._state,
+                rows.block, skips,
+            )  # fmt: skip  # what there is, what is known, what is written
+            gaps += (Skipped(at, n, REASONS[why]) for at, n, why in skips[: self._state[SKIPS]].tolist())
+            if more and self._state[ROWS] == rows.room:
+                rows = rows.grown(len(buffer) / max(int(self._state[POSITION]), 1))
         self._name_adopted(tables)
-        return replace(PacketIndex.concatenate(parts), decisions=dict(tables.decisions))
+        columns: dict[str, Any] = rows.columns(int(self._state[ROWS]))
+        return PacketIndex(**columns, skipped=_join(gaps), decisions=dict(tables.decisions))
 
     @staticmethod
     def _name_adopted(tables: ApidTables) -> None:

@@ -21,10 +21,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, kernel, load64, read_bits
-from eicpy.packets.checksum import is_right
+from eicpy.packets.bits import (
+    ByteArray,
+    Word,
+    address_of,
+    bits_at,
+    get_8,
+    get_64,
+    inline_kernel,
+    kernel,
+    put_8,
+    put_16,
+    put_32,
+    put_64,
+)
+from eicpy.packets.checksum import crc16_at, is_right
 
-__all__ = ["FLUSH", "NEW_STATE", "scan"]
+__all__ = ["FLUSH", "NEW_STATE", "PLACES", "ROW_BYTES", "scan"]
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
@@ -33,8 +46,24 @@ FOREIGN, CUT_HEADER = 0, 1
 WAIT, NO, YES = -1, 0, 1
 PUS_A, PUS_C = 1, 2
 
-POSITION, SEARCHED, IN_STEP, ROWS, SKIPS, LAST_GAP = 0, 1, 2, 3, 4, 5
-NEW_STATE = (0, 0, 1, 0, 0, 0)
+POSITION, SEARCHED, IN_STEP, ROWS, SKIPS, LAST_GAP, ROOM = 0, 1, 2, 3, 4, 5, 6
+NEW_STATE = (0, 0, 1, 0, 0, 0, 0)
+
+PLACES = {
+    "offset": 0,
+    "coarse": 8,
+    "fine": 16,
+    "length": 24,
+    "apid": 28,
+    "sequence_count": 30,
+    "destination": 32,
+    "service": 34,
+    "subservice": 35,
+    "sequence_flags": 36,
+    "status": 37,
+}
+"""Columns of the index in a block of bytes: each begins at this number times the room for rows."""
+ROW_BYTES = 38
 
 FLUSH = 1 << 17
 """Bytes searched in vain after which they are given up, so that a stream of noise needs no memory."""
@@ -46,19 +75,19 @@ AHEAD, BEHIND = 256, 64
 """A sequence count continues if it is at most this far ahead of, or behind, the last one of its APID."""
 
 
-@kernel
+@inline_kernel
 def _word(buffer: ByteArray, position: int) -> Word:
     return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
 
 
-@kernel
+@inline_kernel
 def _known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
     """Whether a header of version 0 and a known APID stands here; six bytes must be there."""
     word = _word(buffer, position)
     return bool((word >> 13) == 0 and checksum[word & 2047] >= 0)
 
 
-@kernel
+@inline_kernel
 def _continues(buffer: ByteArray, position: int, last_count: Ints) -> bool:
     """Whether the sequence count here follows the last one of its APID, as far as one is known."""
     apid = _word(buffer, position) & 2047
@@ -129,51 +158,60 @@ def _adopt(buffer: ByteArray, position: int, length: int, checksum: Ints, candid
 
 @kernel
 def _add(
-    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: Ints, state: Ints
+    buffer: ByteArray, position: int, length: int, status: int, header: Ints, rows: ByteArray, state: Ints
 ) -> None:
     """Write the next row of the index."""
-    head = (np.uint64(_word(buffer, position)) << np.uint64(48)) | (
-        np.uint64(_word(buffer, position + 2)) << np.uint64(32)
-    )
-    _fill(buffer, position, head, length, status, header, rows, state[ROWS])
+    source = address_of(buffer)
+    apid = _word(buffer, position) & 2047
+    rule = header[apid, 0], header[apid, 1], header[apid, 2], header[apid, 3]
+    _fill(source, buffer.size, position, length, status, rule, address_of(rows), state[ROOM], state[ROWS])
     state[ROWS] += 1
 
 
-@kernel
+@inline_kernel
 def _fill(
-    buffer: ByteArray, position: int, head: Word, length: int, status: int, header: Ints, rows: Ints, row: int
-) -> None:
-    """Write a row of the index from the first bytes of a packet; time and type as far as it reaches."""
-    word = np.int64(head >> np.uint64(48))
-    apid = word & 2047
-    part = np.int64(head >> np.uint64(46)) & 3
-    rows[0, row] = position
-    rows[1, row] = length
-    rows[2, row] = apid
-    rows[3, row] = 0
-    rows[4, row] = 0
-    rows[5, row] = part
-    rows[6, row] = np.int64(head >> np.uint64(32)) & 16383
-    rows[7, row] = -1
-    rows[8, row] = -1
-    rows[9, row] = 0
-    rows[10, row] = status
-    kind = header[apid, 0]
-    flagged = (word >> 11) & 1
-    if (kind in (PUS_A, PUS_C) or part in (0, 2)) and not flagged:
-        return
-    if kind in (PUS_A, PUS_C) and length >= 9:
-        rows[3, row] = buffer[position + 7]
-        rows[4, row] = buffer[position + 8]
-        if kind == PUS_C and length >= 13:
-            rows[9, row] = _word(buffer, position + 11)
-    bit = header[apid, 1]
-    coarse_bits = header[apid, 2]
-    fine_bits = header[apid, 3]
-    if bit >= 0 and bit + coarse_bits + fine_bits <= 8 * length:
-        first = 8 * position + bit
-        rows[7, row] = np.int64(read_bits(buffer, first, coarse_bits))
-        rows[8, row] = np.int64(read_bits(buffer, first + coarse_bits, fine_bits)) if fine_bits > 0 else 0
+    source: int, size: int, position: int, length: int, status: int, rule: tuple[int, int, int, int],
+    rows: int, room: int, row: int,
+) -> None:  # fmt: skip  # what there is, where it goes
+    """Write a row of the index from the first bytes of a packet; time and type as far as it reaches.
+
+    Only numbers come in, `source` and `rows` being addresses, so that no references are counted.
+    """
+    at = source + position
+    word = np.int64((get_8(at, 0) << np.uint64(8)) | get_8(at, 1))
+    count = np.int64((get_8(at, 2) << np.uint64(8)) | get_8(at, 3))
+    kind, bit, coarse_bits, fine_bits = rule
+    part = count >> 14
+    pus = kind in (PUS_A, PUS_C)
+    service: Word = 0
+    subservice: Word = 0
+    destination: Word = 0
+    coarse: Word = -1
+    fine: Word = -1
+    if (word >> 11) & 1 or not (pus or part in (0, 2)):
+        if pus and length >= 9:
+            service = np.int64(get_8(at, 7))
+            subservice = np.int64(get_8(at, 8))
+            if kind == PUS_C and length >= 13:
+                destination = np.int64((get_8(at, 11) << np.uint64(8)) | get_8(at, 12))
+        if bit >= 0 and bit + coarse_bits + fine_bits <= 8 * length:
+            first = 8 * position + bit
+            coarse = np.int64(bits_at(source, size, first, coarse_bits))
+            fine = 0
+            if fine_bits > 0:
+                fine = np.int64(bits_at(source, size, first + coarse_bits, fine_bits))
+    # The places of the columns are those of PLACES.
+    put_64(rows, 8 * row, position)
+    put_64(rows, 8 * room + 8 * row, coarse)
+    put_64(rows, 16 * room + 8 * row, fine)
+    put_32(rows, 24 * room + 4 * row, length)
+    put_16(rows, 28 * room + 2 * row, word & 2047)
+    put_16(rows, 30 * room + 2 * row, count & 16383)
+    put_16(rows, 32 * room + 2 * row, destination)
+    put_8(rows, 34 * room + row, service)
+    put_8(rows, 35 * room + row, subservice)
+    put_8(rows, 36 * room + row, part)
+    put_8(rows, 37 * room + row, status)
 
 
 @kernel
@@ -191,7 +229,7 @@ def _search(
     return NO, stop
 
 
-@kernel
+@inline_kernel
 def _skip(position: int, length: int, reason: int, skips: Ints, state: Ints) -> None:
     """Note a range that is no packet."""
     row = state[SKIPS]
@@ -241,7 +279,7 @@ def _between(
     header: Ints,
     memory: Ints,
     state: Ints,
-    rows: Ints,
+    rows: ByteArray,
 ) -> Word:
     """Note a packet that is not right but ends where the next begins; bytes taken."""
     last_count, last_length, candidate = memory[0], memory[1], memory[2]
@@ -271,7 +309,7 @@ def _alone(
     header: Ints,
     memory: Ints,
     state: Ints,
-    rows: Ints,
+    rows: ByteArray,
 ) -> Word:
     """Note a packet that was to be expected here, but the next one stands elsewhere; bytes taken."""
     last_count, last_length = memory[0], memory[1]
@@ -299,7 +337,7 @@ def _alone(
 @kernel
 def _lost(
     buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
-    state: Ints, rows: Ints, skips: Ints,
+    state: Ints, rows: ByteArray, skips: Ints,
 ) -> Word:  # fmt: skip  # where, what is known, what is written
     """Find the way back from a place where no good packet stands; bytes taken, 0 to wait for more."""
     last_count = memory[0]
@@ -332,7 +370,7 @@ def _lost(
 @kernel
 def _step(
     buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
-    state: Ints, rows: Ints, skips: Ints,
+    state: Ints, rows: ByteArray, skips: Ints,
 ) -> Word:  # fmt: skip  # where, what is known, what is written
     """Take one packet, or the bytes up to the next; bytes taken, 0 to wait for more."""
     answer = _good(buffer, position, final, checksum, memory[0], state[IN_STEP])
@@ -352,30 +390,38 @@ def _step(
 
 @kernel
 def _stride(
-    buffer: ByteArray, position: Word, checksum: Ints, header: Ints, memory: Ints, state: Ints, rows: Ints
-) -> Word:
+    buffer: ByteArray, position: Word, checksum: Ints, header: Ints, memory: Ints, state: Ints,
+    rows: ByteArray,
+) -> Word:  # fmt: skip  # where, what is known, what is written
     """Walk in step from good packet to good packet as long as nothing is the matter; where it ends.
 
     This is `_step` without its doubts: it gives up before any packet that needs a second look.
     """
     row = state[ROWS]
-    end = buffer.size - 16
-    while state[IN_STEP] == 1 and position < end and row < rows.shape[1]:
-        head = load64(buffer, position)
+    room = state[ROOM]
+    size = buffer.size
+    source = address_of(buffer)
+    target = address_of(rows)
+    while state[IN_STEP] == 1 and position < size - 16 and row < room:
+        head = get_64(source, position)
         apid = np.int64(head >> np.uint64(48)) & 2047
         length = (np.int64(head >> np.uint64(16)) & 65535) + 7
         kind = checksum[apid]
         follower = position + length
-        if head >> np.uint64(61) or kind < 0 or follower + 6 > buffer.size:
+        if head >> np.uint64(61) or kind < 0 or follower + 6 > size:
             break
-        if kind > 0:
+        if kind == 1:
+            if length < 8 or crc16_at(source + position, length) != 0:
+                break
+        elif kind > 1:
             if not is_right(buffer, position, length, kind):
                 break
         else:
-            word = (np.int64(buffer[follower]) << 8) | np.int64(buffer[follower + 1])
+            word = np.int64((get_8(source, follower) << np.uint64(8)) | get_8(source, follower + 1))
             if word >> 13 or checksum[word & 2047] < 0:
                 break
-        _fill(buffer, position, head, length, GOOD, header, rows, row)
+        rule = header[apid, 0], header[apid, 1], header[apid, 2], header[apid, 3]
+        _fill(source, size, position, length, GOOD, rule, target, room, row)
         memory[0, apid] = np.int64(head >> np.uint64(32)) & 16383
         memory[1, apid] = length
         row += 1
@@ -397,8 +443,8 @@ def _end(buffer: ByteArray, position: int, final: int, skips: Ints, state: Ints)
 
 @kernel
 def scan(
-    buffer: ByteArray, final: int, checksum: Ints, header: Ints, memory: Ints, state: Ints, rows: Ints,
-    skips: Ints,
+    buffer: ByteArray, final: int, checksum: Ints, header: Ints, memory: Ints, state: Ints,
+    rows: ByteArray, skips: Ints,
 ) -> bool:  # fmt: skip  # what there is, what is known, what is written
     """Index packets until the bytes or the room for rows are used up.
 
@@ -414,9 +460,10 @@ def scan(
         For each APID, −1 at the start of a stream: last sequence count, last length, count of a packet that
         was not believed. Shape (3, 2048).
     state
-        Place, searched up to, in step, rows and skips written, last gap; carried from call to call.
+        Place, searched up to, in step, rows and skips written, last gap, room for rows; carried from call to
+        call.
     rows
-        Columns of the index to write, shape (11, room).
+        Room for the index as bytes, shape (ROW_BYTES · room,): one column after the other, as `PLACES` tells.
     skips
         Offset, length and reason of skipped ranges to write, shape (room, 3).
 
@@ -428,7 +475,7 @@ def scan(
     position = state[POSITION]
     while position < buffer.size:
         position = _stride(buffer, position, checksum, header, memory, state, rows)
-        if state[ROWS] >= rows.shape[1] or state[SKIPS] >= skips.shape[0]:
+        if state[ROWS] >= state[ROOM] or state[SKIPS] >= skips.shape[0]:
             state[POSITION] = position
             return bool(position < buffer.size)
         if position + 6 > buffer.size:
