@@ -21,6 +21,7 @@ from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity
 from eicpy.packets.continuity import MODULUS
+from eicpy.pipeline.repeats import find_repeats
 from eicpy.products import day_of, to_seconds
 from eicpy.settings import Settings
 
@@ -49,11 +50,14 @@ class Stretch:
         Its raw bytes.
     index
         The packets, in the order received.
+    repeats
+        Those that a run with a lower number holds as well, shape (packets,); None where none is.
     """
 
     run: int
     file: Path
     index: PacketIndex
+    repeats: npt.NDArray[np.bool_] | None = None
 
     @property
     def size(self) -> int:
@@ -138,7 +142,7 @@ class NightPlan:
         if rule is None:
             return []
         apid = self.instrument.packets[rule.packet].apid
-        chosen = [Stretch(s.run, s.file, s.index[_each_once(s.index, {apid})]) for s in self.stretches]
+        chosen = [Stretch(s.run, s.file, s.index[_each_once(s, {apid})]) for s in self.stretches]
         return [s for s in chosen if len(s.index)]
 
     @property
@@ -148,7 +152,7 @@ class NightPlan:
         others = {h.apid for h in self.instrument.headers}
         if rule is not None:
             others -= {self.instrument.packets[rule.packet].apid}
-        chosen = [Stretch(s.run, s.file, s.index[_each_once(s.index, others)]) for s in self.stretches]
+        chosen = [Stretch(s.run, s.file, s.index[_each_once(s, others)]) for s in self.stretches]
         return [s for s in chosen if len(s.index)]
 
     def segments(self) -> list[Segment]:
@@ -212,7 +216,7 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
         simulated = said if simulated is None else simulated or bool(said)
         part = index if chosen.all() else index[chosen]
         stretches.append((float(time[chosen][0]), Stretch(run.number, run.raw_file, part)))
-    ordered = tuple(s for _, s in sorted(stretches, key=lambda item: item[0]))
+    ordered = _without_repeats([s for _, s in sorted(stretches, key=lambda item: item[0])])
     plan = NightPlan(
         instrument,
         f"{day_of(start):%Y%m%d}",
@@ -273,15 +277,25 @@ def _runs(instrument: Instrument, settings: Settings) -> list[Run]:
     return [r for r in RunArchive(settings.archive(instrument.name), instrument.name).runs() if r.size]
 
 
-def _each_once(index: PacketIndex, apids: set[int]) -> npt.NDArray[np.int64]:
+def _without_repeats(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+    """Mark the packets that another run holds as well."""
+    found = find_repeats([(s.run, s.file, s.index) for s in stretches])
+    return tuple(
+        replace(s, repeats=mask) if mask.any() else s for s, mask in zip(stretches, found, strict=True)
+    )
+
+
+def _each_once(stretch: Stretch, apids: set[int]) -> npt.NDArray[np.int64]:
     """Rows of the intact packets of some APIDs, each once, APID by APID in the order of its counter."""
+    index = stretch.index
     rows = [np.empty(0, np.int64)]
     for apid, found in sorted(continuity(index).items()):
         if apid in apids:
             good = index.good[found.rows]
             _, first = np.unique(found.count[good], return_index=True)
             rows.append(found.rows[good][first])
-    return np.concatenate(rows)
+    chosen = np.concatenate(rows)
+    return chosen if stretch.repeats is None else chosen[~stretch.repeats[chosen]]
 
 
 def _belonging(index: PacketIndex, instrument: Instrument) -> npt.NDArray[np.float64]:
