@@ -30,7 +30,7 @@ from eicpy.pipeline.decisions import GAIN_CARD
 from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
-from eicpy.pipeline.plan import NightPlan
+from eicpy.pipeline.plan import NightPlan, Stretch
 from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
@@ -251,6 +251,7 @@ class NightRun:
                 entry.received += found.received
                 entry.lost += found.lost
                 entry.duplicated += found.duplicated
+                entry.duplicated += _repeats(stretch, apid)
                 entry.out_of_order += found.out_of_order
                 entry.damaged += found.damaged
         record.foreign_bytes = sum(gap.length for _, gap in self.plan.skipped)
@@ -404,6 +405,14 @@ class NightRun:
     def _tell(self, what: str) -> None:
         self.steps += 1
         self.progress(min(self.steps, self.total), self.total, f"{self.plan.night} {what}")
+
+
+def _repeats(stretch: Stretch, apid: int) -> int:
+    """Packets of an APID that another run of the night holds as well, without duplicates in their own."""
+    if stretch.repeats is None:
+        return 0
+    index = stretch.index[stretch.repeats & (stretch.index.apid == apid)]
+    return int(np.unique(np.stack([index.sequence_count, index.coarse, index.fine]), axis=1).shape[1])
 
 
 def _iso(seconds: float) -> str:
