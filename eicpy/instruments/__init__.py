@@ -6,6 +6,8 @@ An instrument is a folder here with an ``instrument.toml`` and the packet tables
 from eicpy.instruments.description import (
     EnergyScale,
     GainRule,
+    GoodTimeRule,
+    HealthRule,
     HousekeepingRule,
     Instrument,
     PacketHeader,
@@ -23,6 +25,8 @@ from eicpy.instruments.pixels import PixelGrid
 __all__ = [
     "EnergyScale",
     "GainRule",
+    "GoodTimeRule",
+    "HealthRule",
     "HousekeepingRule",
     "Instrument",
     "PacketHeader",

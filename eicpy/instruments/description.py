@@ -8,9 +8,11 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments.pixels import PixelGrid
@@ -18,6 +20,8 @@ from eicpy.instruments.pixels import PixelGrid
 __all__ = [
     "EnergyScale",
     "GainRule",
+    "GoodTimeRule",
+    "HealthRule",
     "HousekeepingRule",
     "Instrument",
     "PacketHeader",
@@ -131,6 +135,49 @@ class GainRule(_Model):
     """Counts that half of the pixels must have before a fit is tried."""
 
 
+class HealthRule(_Model):
+    """That pixels are judged by what a smooth surface over the plane lets expect of them.
+
+    Only for a plane whose pixels are alike and see nearly the same.
+    """
+
+    false_alarm: float = Field(gt=0, lt=0.5)
+    """Probability, per pixel and side, that a good one is named."""
+
+
+class GoodTimeRule(_Model):
+    """A condition on a housekeeping parameter that makes a time good: listed values, or a range."""
+
+    description: str
+    """What the condition ensures."""
+    parameter: str
+    allowed: tuple[float, ...] = ()
+    """Values that fulfil it (raw ones of a parameter with texts); empty where a range is given."""
+    low: float | None = None
+    """Lowest value that fulfils it."""
+    high: float | None = None
+    """Highest value that fulfils it."""
+    margin: float = Field(default=0.0, ge=0)
+    """Taken off where the condition begins or ends to hold, s."""
+    longest_gap: float = Field(gt=0)
+    """Longest time between two samples across which the condition may hold, s."""
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if bool(self.allowed) == (self.low is not None or self.high is not None):
+            raise ValueError(f"{self.parameter}: give either 'allowed', or 'low' and 'high' or one of them")
+        return self
+
+    def holds(self, values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each value fulfils the condition; NaN never does."""
+        value: npt.NDArray[Any] = np.asarray(values, dtype=np.float64)
+        if self.allowed:
+            return np.isin(value, self.allowed)
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        return np.asarray((value >= low) & (value <= high))
+
+
 class EnergyScale(_Model):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
@@ -170,6 +217,10 @@ class Instrument(_Model):
     spectra: SpectraRule | None = None
     gain: GainRule | None = None
     """None for a detector whose energy scale is not found from its background."""
+    health: HealthRule | None = None
+    """None for a detector whose pixels cannot be judged by their neighbours."""
+    good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = {}
+    """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
     """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
     folder: Annotated[Path, Field(exclude=True)]

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.acquisition import SpectraColumns
-from eicpy.calibration import GainTable, LineModel, PixelStatus, fit_gain, pixel_status
-from eicpy.events import GoodTimeIntervals, LightCurve, band_columns
-from eicpy.instruments import Instrument
+from eicpy.calibration import GainFitSettings, GainTable, LineModel, PixelStatus, fit_gain, pixel_status
+from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria
+from eicpy.instruments import HealthRule, Instrument
 from eicpy.pipeline.decisions import GAIN_CARD
+from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
 from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
 
@@ -33,6 +34,7 @@ class NightSums:
     def __init__(self, instrument: Instrument) -> None:
         bands = len(instrument.energy.bands)
         self.photons = 0
+        self.outside = 0
         self.wrong = 0
         self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
         self.images = np.zeros((bands, instrument.pixels.count), np.int64)
@@ -41,6 +43,7 @@ class NightSums:
     def add(self, sums: PhotonSums) -> None:
         """Add a segment."""
         self.photons += sums.photons
+        self.outside += sums.outside
         self.wrong += sums.wrong
         self.spectra += sums.spectra
         self.images += sums.images
@@ -80,6 +83,8 @@ class Publisher:
         T for simulated data, F for data from the detector.
     provenance
         Record that the products share.
+    energy_scale
+        Correction that products in bands of energy carry: the name of the energy scale.
     """
 
     instrument: Instrument
@@ -87,6 +92,7 @@ class Publisher:
     day: Any
     letter: str
     provenance: Provenance
+    energy_scale: str
 
     def path(self, card: str, version: int = 1) -> Path:
         """File of a product of this night."""
@@ -101,9 +107,10 @@ class Publisher:
         version: int = 1,
         inputs: Iterable[InputFile | Path] = (),
         header: Mapping[str, Any] | None = None,
+        corrections: Iterable[str] = (),
     ) -> Path:
         """Write a product."""
-        provenance = self.provenance.with_inputs(*inputs)
+        provenance = self.provenance.with_inputs(*inputs).with_corrections(*corrections)
         return write_product(
             self.path(card, version),
             card,
@@ -113,8 +120,9 @@ class Publisher:
             header=header,
         )
 
-    def photon_products(self, sums: NightSums, gti: GoodTimeIntervals) -> list[Path]:
-        """Write spectra, images, light curve, good time and pixel status."""
+    def photon_products(self, sums: NightSums, good_time: GoodTime) -> list[Path]:
+        """Write spectra, images, light curve, good time and, where pixels are judged, their status."""
+        gti = good_time.total
         grid = self.instrument.pixels
         detnum = np.arange(grid.count)
         i, j = grid.ij(detnum)
@@ -130,30 +138,31 @@ class Publisher:
                     "ECL-QLK-DPI": {"DETNUM": detnum, "JDET": j, "IDET": i, "LIVETIME": live, **images},
                     "BANDS": band_columns(self.instrument.energy.bands),
                 },
+                corrections=[self.energy_scale],
             ),
             self.write(
                 "ECL-GTI-CAL",
-                {
-                    "ECL-GTI-CAL-GRP": {
-                        "MEMBER_XTENSION": ["BINTABLE"],
-                        "MEMBER_NAME": ["GTICAL-TLM"],
-                        "GTI_NAME": ["TLM"],
-                    },
-                    "GTICAL-TLM": gti.to_columns(),
-                },
+                tables_of_criteria(good_time.criteria),
+                header={"UNKNOWN": (",".join(good_time.unknown) or "NONE", "criteria without housekeeping")},
             ),
-            self.pixel_status(sums, gti.exposure),
         ]
+        if self.instrument.health is not None:
+            made.append(self.pixel_status(sums, gti.exposure, self.instrument.health))
         curve = sums.light_curve(self.instrument, gti)
         if curve is not None:
             made.append(
-                self.write("ECL-QLK-LCV", curve.to_tables(), header={"TIMEDEL": (STEP, "s, width of a bin")})
+                self.write(
+                    "ECL-QLK-LCV",
+                    curve.to_tables(),
+                    header={"TIMEDEL": (STEP, "s, width of a bin")},
+                    corrections=[self.energy_scale],
+                )
             )
         return made
 
-    def pixel_status(self, sums: NightSums, exposure: float) -> Path:
+    def pixel_status(self, sums: NightSums, exposure: float, rule: HealthRule) -> Path:
         """Write the candidates for dead, noisy and weak pixels."""
-        health = pixel_status(sums.spectra.sum(axis=1), self.instrument.pixels)
+        health = pixel_status(sums.spectra.sum(axis=1), self.instrument.pixels, false_alarm=rule.false_alarm)
         codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
         columns = health.to_columns(max(exposure, 1e-9))
         return self.write("AUX-ECL-PIX-STA", {"AUX-ECL-PIX-STA": columns}, header=codes)
@@ -172,10 +181,11 @@ class Publisher:
         return [self.write("ECL-QLK-OBS", {"ECL-QLK-OBS": columns})]
 
     def gain_table(
-        self, spectra: Array, start: GainTable, middle: float, version: int
+        self, spectra: Array, start: GainTable, middle: float, version: int, threads: int
     ) -> tuple[Path, GainTable]:
         """Fit gain and offset of every pixel and write the table that is proposed."""
-        table = fit_gain(spectra, start=start, lines=LineModel.default()).table
+        settings = GainFitSettings(threads=threads)
+        table = fit_gain(spectra, start=start, lines=LineModel.default(), settings=settings).table
         columns = table.to_columns() | {"COUNTS": spectra.sum(axis=1)}
         path = self.write(
             GAIN_CARD,

@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from eicpy import __version__
-from eicpy.acquisition import RunArchive
+from eicpy.acquisition import RunArchive, packet_seconds
 from eicpy.calibration import GainTable
 from eicpy.errors import EicpyError
+from eicpy.events import GoodTimeIntervals
 from eicpy.operations import (
     Database,
     ProductEntry,
@@ -27,10 +28,11 @@ from eicpy.operations import (
 from eicpy.packets import continuity
 from eicpy.pipeline.assemble import NightSums, Publisher
 from eicpy.pipeline.decisions import GAIN_CARD
+from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
-from eicpy.pipeline.plan import NightPlan, Stretch
+from eicpy.pipeline.plan import NightPlan, Segment, Stretch
 from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
@@ -43,6 +45,10 @@ WORK = ".work"
 """Folder in that of the night, for what a segment leaves to the night."""
 SMALL = 64 << 20
 """Bytes of photon packets below which starting other processes costs more than it brings."""
+EDGE = 60.0
+"""Good time this far, s, from the packets of a segment cannot change what the segment leaves."""
+NOT_APPLIED = ("dead time", "efficiency of pixels", "background", "clock")
+"""Corrections that one may look for and that no product of a night has."""
 SHOWN = 100
 """Skipped ranges that the record names; the others are only counted."""
 
@@ -73,15 +79,19 @@ class NightRun:
     scheduler: str | None
     workers: int | None
     progress: Progress
+    good_time: GoodTime = field(init=False)
 
     def __post_init__(self) -> None:
         self.instrument = self.plan.instrument
         self.folder = self.settings.products(self.instrument.name) / self.plan.night
         self.segments = self.plan.segments()
         letter = "T" if self.plan.simulated else "F"
+        self.good_time = GoodTime(self.plan.gti, {})
+        self.energy_scale = f"gain {'nominal' if self.gain_file is None else self.gain_file.name}"
         self.publisher = Publisher(
-            self.instrument, self.folder, self.plan.day, letter, self._provenance("night")
+            self.instrument, self.folder, self.plan.day, letter, self._provenance("night"), self.energy_scale
         )
+        self._names: dict[int, Path] = {}
         self.steps = 0
         self.total = len(self.segments) + len(self.plan.stretches) + 4
 
@@ -179,17 +189,16 @@ class NightRun:
             key=key,
             runs=self.plan.runs,
             simulated=self.plan.simulated,
-            exposure=self.plan.gti.exposure,
             gain_used="" if self.gain_file is None else self._relative(self.gain_file),
         )
 
     def _work(self, record: NightRecord, *, redo: bool) -> None:
-        photons = self._photon_tasks(redo=redo)
         telemetry = self._telemetry_tasks()
-        self.steps = len(self.segments) - len(photons)
         self._count_packets(record)
         told = run_tasks(process_telemetry, [(t,) for t in telemetry], done=self._report("housekeeping"))
         self._use_telemetry(record, telemetry, told)
+        photons = self._photon_tasks(redo=redo)
+        self.steps += len(self.segments) - len(photons)
         outcomes = run_tasks(
             process_photons,
             [(t,) for t in photons],
@@ -203,7 +212,7 @@ class NightRun:
         sums = self._sum(record)
         self._tell("products")
         made = [self._photon_file(s.number) for s in self.segments if self._sums_file(s.number).is_file()]
-        made += self.publisher.photon_products(sums, self.plan.gti)
+        made += self.publisher.photon_products(sums, self.good_time)
         made += self.publisher.onboard_spectra([o.result.spectra for o in told if o.result])
         self._tell("gain")
         made += self._fit_gain(record, sums)
@@ -222,11 +231,12 @@ class NightRun:
                     instrument=self.instrument.name,
                     segment=segment,
                     gain=self.gain,
-                    gti=self.plan.gti,
+                    gti=self.good_time.total,
+                    allowed=self.good_time.allowed,
                     span=(self.plan.start, self.plan.stop),
                     product=self._photon_file(segment.number),
                     sums=sums,
-                    provenance=self._provenance("photons"),
+                    provenance=self._provenance("photons").with_corrections(self.energy_scale),
                 )
             )
         return tasks
@@ -275,6 +285,15 @@ class NightRun:
             record.alerts += found.alerts
             parameters |= found.parameters
         record.parameters = len(parameters)
+        samples = [None if o.result is None else o.result.samples for o in outcomes]
+        self.good_time = good_time(self.instrument, self.plan.gti, samples)
+        self._names.clear()
+        record.exposure = self.good_time.total.exposure
+        record.good_time = {
+            name: (gti & GoodTimeIntervals(self.plan.start, self.plan.stop)).exposure
+            for name, gti in self.good_time.criteria.items()
+        }
+        record.unknown_criteria = list(self.good_time.unknown)
 
     def _sum(self, record: NightRecord) -> NightSums:
         sums = NightSums(self.instrument)
@@ -288,6 +307,7 @@ class NightRun:
                 record.failures.append(f"photons, segment {segment.number}: {file.name} cannot be read")
         record.photons = sums.photons
         record.left_out = sums.wrong
+        record.outside = sums.outside
         return sums
 
     def _fit_gain(self, record: NightRecord, sums: NightSums) -> list[Path]:
@@ -304,7 +324,8 @@ class NightRun:
             return []
         try:
             middle = 0.5 * (self.plan.start + self.plan.stop)
-            path, table = self.publisher.gain_table(sums.spectra, self.gain, middle, self._free_version())
+            version, threads = self._free_version(), self.workers or default_workers()
+            path, table = self.publisher.gain_table(sums.spectra, self.gain, middle, version, threads)
         except EicpyError as error:
             record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="failed", message=str(error))
             record.failures.append(f"gain fit: {error}")
@@ -368,8 +389,8 @@ class NightRun:
             configuration={
                 "instrument": self.instrument.name, "start": self.plan.start, "stop": self.plan.stop,
                 "gain": "nominal" if self.gain_file is None else self.gain_file.name,
+                "not_applied": NOT_APPLIED,
             },
-            corrections=() if self.gain_file is None else ("gain",),
             simulated=self.plan.simulated,
         )  # fmt: skip
 
@@ -382,10 +403,19 @@ class NightRun:
         return self.publisher.path("ECL-EVT-CAL", number)
 
     def _sums_file(self, number: int) -> Path:
-        segment = self.segments[number - 1]
-        gain = hashlib.sha256(self.gain.gain.tobytes() + self.gain.offset.tobytes()).hexdigest()
-        key = step_key("photons", [s.key for s in segment.stretches], {"gain": gain, "version": 1})
-        return self.folder / WORK / f"segment-{number:02d}-{key[:16]}.npz"
+        if number not in self._names:
+            key = self._segment_key(self.segments[number - 1])
+            self._names[number] = self.folder / WORK / f"segment-{number:02d}-{key[:16]}.npz"
+        return self._names[number]
+
+    def _segment_key(self, segment: Segment) -> str:
+        """Hash of everything the sums of a segment are made from."""
+        times = np.concatenate([packet_seconds(s.index, self.instrument) for s in segment.stretches])
+        around = GoodTimeIntervals(np.fmin.reduce(times) - EDGE, np.fmax.reduce(times) + EDGE)
+        good = [gti & around for gti in (self.good_time.total, self.good_time.allowed)]
+        arrays = [self.gain.gain, self.gain.offset, *(a for g in good for a in (g.start, g.stop))]
+        made_from = hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()
+        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 2})
 
     def _relative(self, path: Path) -> str:
         return (

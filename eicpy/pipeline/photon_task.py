@@ -38,6 +38,8 @@ class PhotonTask:
         The gain table in force.
     gti
         Good time intervals of the night.
+    allowed
+        Times that the housekeeping allows: the other photons go to the file and not into the sums.
     span
         Begin and end of the night, s.
     product
@@ -52,6 +54,7 @@ class PhotonTask:
     segment: Segment
     gain: GainTable
     gti: GoodTimeIntervals
+    allowed: GoodTimeIntervals
     span: tuple[float, float]
     product: Path
     sums: Path
@@ -65,7 +68,9 @@ class PhotonSums:
     Parameters
     ----------
     photons
-        Number of photons.
+        Number of photons in the file.
+    outside
+        Those of them outside the times that the housekeeping allows; they are in no sum.
     wrong
         Photons left out: no such pixel or channel, or a time outside the night.
     first_bin
@@ -79,6 +84,7 @@ class PhotonSums:
     """
 
     photons: int
+    outside: int
     wrong: int
     first_bin: float
     light_curve: npt.NDArray[np.int64]
@@ -87,11 +93,12 @@ class PhotonSums:
 
     def write(self, path: Path) -> None:
         """Write the sums, all or nothing."""
-        small = self.spectra.astype(np.uint16) if self.spectra.max(initial=0) < 1 << 16 else self.spectra
+        # the smallest type that holds them, uncompressed: compression took longer than all the rest
+        small = self.spectra.astype(np.min_scalar_type(int(self.spectra.max(initial=0))))
         with atomic_file(path) as file:
-            np.savez_compressed(
+            np.savez(
                 file,
-                numbers=np.array([self.photons, self.wrong], np.int64),
+                numbers=np.array([self.photons, self.outside, self.wrong], np.int64),
                 first_bin=np.array(self.first_bin),
                 light_curve=self.light_curve,
                 images=self.images,
@@ -103,9 +110,10 @@ class PhotonSums:
         """Read sums; None where there are none that can be read."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                photons, wrong = arrays["numbers"].tolist()
+                photons, outside, wrong = arrays["numbers"].tolist()
                 return cls(
                     photons,
+                    outside,
                     wrong,
                     float(arrays["first_bin"]),
                     arrays["light_curve"],
@@ -146,13 +154,17 @@ def process_photons(task: PhotonTask) -> Path:
         EnergyBands(instrument.energy.bands),
     )
     span = GoodTimeIntervals(first, last + STEP)
+    written = 0
     with EventWriter(task.product, instrument, provenance=task.provenance, gti=task.gti & span) as writer:
         for block in filled:
             for part in block.blocks():
                 writer.append(part, task.gain)
-                sums.add(part, task.gain)
+                written += len(part)
+                allowed = task.allowed.mask(part.time)
+                sums.add(part if allowed.all() else part[allowed], task.gain)
     PhotonSums(
-        photons=sums.photons,
+        photons=written,
+        outside=written - sums.photons,
         wrong=wrong,
         first_bin=first,
         light_curve=sums.light_curve.result().counts,

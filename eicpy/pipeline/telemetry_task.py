@@ -14,6 +14,7 @@ from eicpy.acquisition import HousekeepingTable, SpectraColumns, alerts, houseke
 from eicpy.housekeeping import HousekeepingArchive, Limits, check_limits
 from eicpy.instruments import load
 from eicpy.operations import ExcursionEntry, Level
+from eicpy.pipeline.good_time import Samples, samples_of
 from eicpy.pipeline.plan import Stretch
 
 __all__ = ["Telemetry", "TelemetryTask", "process_telemetry"]
@@ -55,12 +56,15 @@ class Telemetry:
         Number of alert packets.
     spectra
         Spectra accumulated on board.
+    samples
+        What the housekeeping says of good time.
     """
 
     parameters: frozenset[str]
     excursions: tuple[ExcursionEntry, ...]
     alerts: int
     spectra: SpectraColumns
+    samples: Samples
 
 
 def process_telemetry(task: TelemetryTask) -> Telemetry:
@@ -71,7 +75,8 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
     parameters: set[str] = set()
     excursions: list[ExcursionEntry] = []
     archive = HousekeepingArchive(task.archive)
-    for name, table in housekeeping(buffer, index, instrument).items():
+    tables = housekeeping(buffer, index, instrument)
+    for name, table in tables.items():
         timed = np.isfinite(table.time)
         if not timed.any():
             continue
@@ -86,6 +91,7 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
         excursions=tuple(excursions),
         alerts=sum(len(t) for t in found.values()),
         spectra=spectra(buffer, index, instrument),
+        samples=samples_of(tables.values(), instrument),
     )
 
 

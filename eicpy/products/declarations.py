@@ -85,7 +85,8 @@ _GTI = ProductDefinition(
         TableDefinition(
             "GTICAL-",
             "intervals of a criterion: NSA outside the SAA, STA stable attitude, TLM telemetry, "
-            "NEO no Earth occultation (PEO partial, TEO total)",
+            "NEO no Earth occultation (PEO partial, TEO total); eicpy's: HV high voltage up, "
+            "ALL every criterion of the file at once",
             (
                 _START,
                 _STOP,

@@ -57,7 +57,10 @@ def test_an_accepted_table_serves_the_nights_after_it_and_no_other(proposed):
     assert np.allclose(night.gain_used.gain, 0.145 * 1.01)
     event_file = next(second.folder.glob("ECL-EVT-CAL-*.fits"))
     product = read_product(event_file)
-    assert product.header["CALSTAT"] == "gain"
+    assert product.header["CALSTAT"] == "gain AUX-ECL-PIX-CAL-20261120T01.fits"
+    status = {p.name[:11]: read_product(p).header["CALSTAT"] for p in second.folder.glob("*.fits")}
+    assert status["ECL-QLK-LCV"] == status["ECL-QLK-DPI"] == product.header["CALSTAT"]
+    assert status["ECL-QLK-SPC"] == status["ECL-GTI-CAL"] == "NONE"  # channels as measured
     expected = np.floor((0.145 * 1.01 * (product.main["PHA"] + 0.5)) / 0.145).clip(0, 1023)
     assert np.mean(product.main["PI"] == expected) > 0.999  # float32 gain in the file
 

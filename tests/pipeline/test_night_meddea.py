@@ -36,6 +36,16 @@ def test_the_real_night_holds_its_767_photons_its_spectra_and_its_housekeeping(m
     assert outcome.record.gain is None
 
 
+def test_its_channels_are_no_plane_whose_pixels_could_be_judged_by_their_neighbours(meddea):
+    _, outcome = meddea
+    night = NightProducts.open(outcome.folder)
+    assert night.instrument.health is None
+    assert night.product("AUX-ECL-PIX-STA") is None
+    assert night.pixel_status == {}
+    assert list(outcome.record.good_time) == ["TLM", "ALL"]
+    assert outcome.record.unknown_criteria == []
+
+
 def test_its_report_tells_them_and_needs_no_network(meddea):
     settings, outcome = meddea
     (report,) = outcome.record.reports
