@@ -1,12 +1,12 @@
 """The reports of a night: which notebooks apply, and when they need to be run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import eicpy
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
 from eicpy.products import InputFile, sha256_of
@@ -115,7 +115,6 @@ def _run(
         notebook,
         {"folder": str(folder), "instrument": record.instrument},
         place,
-        assets=settings.reports / "assets",
         index=settings.reports / "index.html",
         inputs=[InputFile.of(p, "product") for p in inputs],
         simulated=record.simulated,
@@ -162,18 +161,33 @@ def notebook_report(
     path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
     stamp = now()[:19].replace("-", "").replace(":", "")
     place = folder or settings.reports / "notebooks" / path.stem / stamp
-    shared = place.absolute().is_relative_to(settings.reports)
     outcome = run_report(
         path,
         parameters,
         place,
-        assets=settings.reports / "assets" if shared else None,
         mode="text",
         timeout=timeout,
     )
     key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
     with open_database(settings) as database:
-        begin_step(database, key=key, instrument="", night="", name=f"report {path.stem}", redo=True)
+        instrument, night = _subject(outcome.parameters, settings)
+        begin_step(
+            database, key=key, instrument=instrument, night=night, name=f"report {path.stem}", redo=True
+        )
         state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
         finish_step(database, key, state, message=outcome.message, products=[outcome.page])
     return outcome
+
+
+def _subject(parameters: Mapping[str, object], settings: Settings) -> tuple[str, str]:
+    """Detector and night that a notebook was run for; empty where its parameters do not tell."""
+    instrument, folder = (str(parameters.get(name, "")) for name in ("instrument", "folder"))
+    if "folder" not in parameters:
+        return instrument, str(parameters.get("night", ""))
+    nights = sorted(settings.products(instrument).glob("*/night.json")) if instrument else []
+    place = Path(folder) if folder else (nights[-1].parent if nights else None)
+    try:
+        record = None if place is None else NightRecord.read(place)
+    except BadDataError:
+        record = None
+    return (instrument, "") if record is None else (record.instrument, record.night)
