@@ -61,7 +61,7 @@ class _Main(click.Group):
 )
 @click.pass_context
 def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
-    r"""From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
+    """From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
 
     \b
     A first evening:
@@ -72,7 +72,7 @@ def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
 
     Exit status: 0 clean; 1 something was lost or damaged, the good part is kept; 2 the call was wrong;
     3 it failed.
-    """
+    """  # noqa: D301, click wants the control character itself, not its escape
     level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     url = os.environ.get("EIC_DATABASE_URL")
@@ -112,7 +112,12 @@ def packets(
     detector = load(instrument) if instrument else None
     worst = ExitCode.CLEAN
     for file in files:
-        report = inspect_file(file, checksum, detector)
+        try:
+            report = inspect_file(file, checksum, detector)
+        except EicpyError as error:  # the other files are still told about
+            click.echo(f"eic: {error}", err=True)
+            worst = max(worst, error.exit_code)
+            continue
         if as_json:
             click.echo(json.dumps(report.to_dict()))
         else:
@@ -134,8 +139,10 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
     from eicpy.pipeline import ingest as ingest_files
 
     with TerminalProgress("ingest") as progress:
-        outcomes = ingest_files(files, instrument, ctx.obj, progress=progress)
-    ctx.exit(int(show_outcomes(outcomes)))
+        outcomes = ingest_files(
+            files, instrument, ctx.obj, progress=progress, told=lambda outcome: show_outcomes([outcome])
+        )
+    ctx.exit(int(max(outcome.exit_code for outcome in outcomes)))
 
 
 @main.command()

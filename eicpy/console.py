@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
-from eicpy.errors import ExitCode
+from eicpy.errors import ExitCode, readable
 from eicpy.pipeline.tables import counted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
     """
     console = _console()
     console.print(
-        f"{report.file}: {counted(report.packets, 'packet')}, {report.damaged} damaged, "
+        f"{readable(report.file)}: {counted(report.packets, 'packet')}, {report.damaged} damaged, "
         f"{counted(report.foreign_bytes, 'foreign byte')}",
         soft_wrap=True,
     )

@@ -7,7 +7,19 @@ The command line turns them into exit codes (see :class:`ExitCode`), so that a s
 from enum import IntEnum
 from pathlib import Path
 
-__all__ = ["BadArgumentError", "BadDataError", "EicpyError", "ExitCode", "FailedError"]
+__all__ = ["BadArgumentError", "BadDataError", "EicpyError", "ExitCode", "FailedError", "readable"]
+
+
+def readable(path: Path | str) -> str:
+    r"""Name of a file as text that any log, table, JSON file or database takes.
+
+    A name on disk is bytes: it may hold line breaks, control characters, or bytes that are no UTF-8.
+    Those are written as escapes.
+
+    >>> readable("a\nb")
+    'a\\nb'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(path))
 
 
 class ExitCode(IntEnum):
@@ -59,7 +71,7 @@ class BadDataError(EicpyError):
         self.file = None if file is None else Path(file)
         self.offset = offset
         self.advice = advice
-        where = "" if file is None else f"{file}: "
+        where = "" if file is None else f"{readable(file)}: "
         at = "" if offset is None else f"at byte {offset}: "
         super().__init__(f"{where}{at}{what}{f' ({advice})' if advice else ''}")
 

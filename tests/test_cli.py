@@ -246,3 +246,23 @@ def test_simulate_writes_packets_and_truth(eic, tmp_path):
     assert result.exit_code == ExitCode.CLEAN
     assert Path(result.stdout.strip()).is_file()
     assert (tmp_path / "made/truth.json").is_file()
+
+
+def test_a_file_that_is_not_there_does_not_silence_the_others(eic, packets, tmp_path):
+    result = eic("packets", "--json", packets, tmp_path / "missing", tmp_path, packets)
+    assert result.exit_code == ExitCode.BAD_ARGUMENTS
+    assert len(result.stdout.splitlines()) == 2
+    assert "no such file" in result.stderr
+    assert "expected a file" in result.stderr
+
+
+def test_the_first_page_of_help_keeps_its_lines(eic):
+    lines = eic("--help").output.splitlines()
+    assert any(line.strip().startswith("eic ingest FILE") for line in lines)
+    assert not any("\\b" in line for line in lines)
+
+
+def test_a_night_that_ends_before_it_begins_is_a_bad_argument(eic):
+    result = eic("night", "-i", "eclairs", "--from", "2027-03-02", "--to", "2027-03-01")
+    assert result.exit_code == ExitCode.BAD_ARGUMENTS
+    assert "expected an end after the begin" in result.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from eicpy.errors import readable
 from eicpy.operations.database import Database
 from eicpy.operations.models import FileState, IngestedFile
 
@@ -87,7 +88,7 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
             select(IngestedFile)
             .where(
                 IngestedFile.instrument == instrument,
-                IngestedFile.path == str(identity.path),
+                IngestedFile.path == readable(identity.path),
                 IngestedFile.size == identity.size,
                 IngestedFile.modified_ns == identity.modified_ns,
                 IngestedFile.state != FileState.CLAIMED,
@@ -121,7 +122,7 @@ def _put(
     now = datetime.now(tz=UTC)
     same = IngestedFile.sha256 == identity.sha256
     if identity.sha256 is None:
-        same = IngestedFile.sha256.is_(None) & (IngestedFile.path == str(identity.path))
+        same = IngestedFile.sha256.is_(None) & (IngestedFile.path == readable(identity.path))
     with database.write() as session:
         row = session.scalars(select(IngestedFile).where(IngestedFile.instrument == instrument, same)).first()
         if row is None:
@@ -129,7 +130,7 @@ def _put(
             session.add(row)
         elif row.state is FileState.STORED and state is not FileState.STORED:
             return row  # what is in the archive stays known, whatever happens to the file
-        row.path, row.name = str(identity.path), identity.path.name
+        row.path, row.name = readable(identity.path), readable(identity.path.name)
         row.size, row.modified_ns = identity.size, identity.modified_ns
         row.state, row.run, row.message = state, run, message
         row.finished_at = None if state is FileState.CLAIMED else now

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from eicpy.acquisition import RunArchive
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, readable
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
@@ -144,7 +144,7 @@ def _take(
         if on_refused is not None:
             on_refused(path, error)
     else:
-        _log.info("%s: %s as run %d", path.name, outcome.state, outcome.run.number)
+        _log.info("%s: %s as run %d", readable(path.name), outcome.state, outcome.run.number)
         report.outcomes.append(outcome)
         if on_outcome is not None:
             on_outcome(outcome)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from eicpy.acquisition import Run, RunArchive, RunWriter, hash_file, is_simulated
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, readable
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
@@ -170,6 +170,8 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
     indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
     apids = sorted(h.apid for h in instrument.headers)
     size = 0
+    if path.exists() and not path.is_file():
+        raise BadDataError("got a folder, a pipe or a device; expected a file of packets", file=path)
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
@@ -209,7 +211,7 @@ def _contents(path: Path) -> str:
 def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
     identity = FileIdentity.of(path)
     try:
-        sha256 = hash_file(path).hexdigest()
+        sha256 = hash_file(path).hexdigest() if path.is_file() else None
     except OSError:
         sha256 = None
     refuse_file(database, instrument.name, replace(identity, sha256=sha256), str(error))
@@ -225,7 +227,7 @@ def _copy(
     """Copy a file into a run, going on after the bytes that a partial run holds already."""
     writer = None if partial is None else _continue(identity, archive, partial)
     if writer is None:
-        writer = archive.create(source=str(identity.path), expected_sha256=identity.sha256)
+        writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
     with writer:  # an error leaves the run open for the next call
         try:
             with identity.path.open("rb") as stream:
@@ -252,7 +254,7 @@ def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunW
     writer = archive.reopen(partial.number)
     if writer.size <= identity.size and writer.sha256 == hash_file(identity.path, writer.size).hexdigest():
         return writer
-    _log.warning("run %d is no copy of %s and is made again", partial.number, identity.path)
+    _log.warning("run %d is no copy of %s and is made again", partial.number, readable(identity.path))
     archive.discard(writer)
     return None
 

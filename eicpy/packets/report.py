@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eicpy.errors import BadArgumentError, BadDataError, ExitCode
+from eicpy.errors import BadArgumentError, BadDataError, ExitCode, readable
 from eicpy.packets.bits import ByteArray, as_byte_array
 from eicpy.packets.continuity import Continuity, continuity
 from eicpy.packets.index import PacketIndex, PacketStatus, index_packets
@@ -272,8 +272,10 @@ def map_file(path: Path | str) -> ByteArray:
     """
     path = Path(path)
     try:
+        if not path.exists():
+            raise BadArgumentError(f"{readable(path)}: no such file")
         if not path.is_file():
-            raise BadArgumentError(f"{path}: no such file")
+            raise BadArgumentError(f"{readable(path)}: a folder, a pipe or a device; expected a file")
         if path.stat().st_size == 0:
             return as_byte_array(b"")
         return as_byte_array(np.memmap(path, dtype=np.uint8, mode="r"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eicpy.acquisition import RunArchive
-from eicpy.errors import BadDataError, ExitCode
+from eicpy.errors import BadDataError, ExitCode, readable
 from eicpy.instruments import Instrument, load
 from eicpy.operations import IngestOutcome, ingest_file, open_database
 from eicpy.operations import watch as watch_folder
@@ -36,9 +36,10 @@ class FileOutcome:
     def of(cls, outcome: IngestOutcome) -> "FileOutcome":
         """Tell what an ingest did."""
         bad = outcome.damaged or outcome.foreign_bytes
+        name = readable(outcome.file.name)
         return cls(
             outcome.file,
-            f"{outcome.file.name}: {outcome.state}, run {outcome.run.number}: {outcome.packets} packets, "
+            f"{name}: {outcome.state}, run {outcome.run.number}: {outcome.packets} packets, "
             f"{outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes",
             ExitCode.BAD_DATA if bad else ExitCode.CLEAN,
         )
@@ -46,7 +47,7 @@ class FileOutcome:
     @classmethod
     def refused(cls, file: Path, error: BadDataError) -> "FileOutcome":
         """Tell why a file was not taken."""
-        return cls(file, f"{file.name}: refused: {error}", ExitCode.BAD_DATA)
+        return cls(file, f"{readable(file.name)}: refused: {error}", ExitCode.BAD_DATA)
 
 
 def inbox(settings: Settings, instrument: str) -> Path:
@@ -60,6 +61,7 @@ def ingest(
     settings: Settings,
     *,
     progress: Callable[[float, float, str], None] | None = None,
+    told: Callable[[FileOutcome], object] | None = None,
 ) -> list[FileOutcome]:
     """Take files into the archive, each content once; one that is refused does not stop the others.
 
@@ -73,6 +75,8 @@ def ingest(
         The set-up.
     progress
         Called with (done, total, file name).
+    told
+        Called for each file as soon as it is dealt with.
 
     Raises
     ------
@@ -86,11 +90,14 @@ def ingest(
     outcomes = []
     with open_database(settings) as database:
         for file in files:
-            told = None if progress is None else _named(progress, file.name)
+            shown = None if progress is None else _named(progress, readable(file.name))
             try:
-                outcomes.append(FileOutcome.of(ingest_file(file, detector, database, archive, progress=told)))
+                outcome = FileOutcome.of(ingest_file(file, detector, database, archive, progress=shown))
             except BadDataError as error:
-                outcomes.append(FileOutcome.refused(file, error))
+                outcome = FileOutcome.refused(file, error)
+            outcomes.append(outcome)
+            if told is not None:
+                told(outcome)
     return outcomes
 
 

@@ -7,9 +7,10 @@ record of the night, on the index page, in the ledger and in the exit status.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from eicpy.errors import ExitCode
+from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.instruments import load
 from eicpy.operations import open_database
 from eicpy.pipeline.decisions import gain_in_force
@@ -86,9 +87,11 @@ def run_nights(
     Raises
     ------
     BadArgumentError
-        For a detector that is not known or a date that is none.
+        For a detector that is not known an interval without length or a date that is none.
     """
     detector = load(instrument)
+    if start and stop and datetime.fromisoformat(stop) <= datetime.fromisoformat(start):
+        raise BadArgumentError(f"got from {start} to {stop} UTC; expected an end after the begin")
     ingest_inbox(detector, settings)
     nights = days_with_data(detector, settings, start, stop)
     return [
