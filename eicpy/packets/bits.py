@@ -8,6 +8,7 @@ the rare case of nine. Gathering single bytes instead costs about four times as 
 import hashlib
 import os
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
 from numba import njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = [
+    "LANES",
     "Buffer",
     "ByteArray",
     "Word",
@@ -25,7 +28,6 @@ __all__ = [
     "as_byte_array",
     "bits_at",
     "byte_block",
-    "can_multiply_without_carry",
     "copy_64",
     "get_8",
     "get_64",
@@ -38,6 +40,7 @@ __all__ = [
     "put_32",
     "put_64",
     "store64",
+    "sum_of_products",
     "write_bits",
 ]
 
@@ -178,13 +181,6 @@ multiply_without_carry: Callable[..., Any] = intrinsic(_multiply)
 """multiply_without_carry(a, b): product of two polynomials over GF(2), low and high 64 bits (x86)."""
 
 
-def can_multiply_without_carry() -> bool:
-    """Whether the processor that numba compiles for has the instruction."""
-    if os.environ.get("NUMBA_CPU_NAME") or os.environ.get("NUMBA_CPU_FEATURES"):
-        return False
-    return bool(binding.get_host_cpu_features().get("pclmul", False))
-
-
 def _address_of(_typing: Any, array: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -258,6 +254,64 @@ def _copy64(_typing: Any, _source: Any, _from: Any, _target: Any, _to: Any) -> A
 
 copy_64: Callable[..., Any] = intrinsic(_copy64)
 """copy_64(address, byte, to_address, to_byte): copy eight bytes as they are; bounds are the caller's."""
+
+
+def _lanes() -> int:
+    if os.environ.get("NUMBA_CPU_NAME") or os.environ.get("NUMBA_CPU_FEATURES"):
+        return 0
+    features = binding.get_host_cpu_features()
+    if not features.get("pclmul", False):
+        return 0
+    if not features.get("vpclmulqdq", False):
+        return 2
+    return 8 if features.get("avx512f", False) and features.get("avx512bw", False) else 4
+
+
+LANES = _lanes()
+"""How many words at once the processor that numba compiles for multiplies without carry; 0 if it cannot."""
+
+
+def _sum_of_products(
+    _typing: Any, _source: Any, _byte: Any, _factors: Any, _factor_byte: Any, _words: Any
+) -> Any:
+    word, place = ir.IntType(64), ir.IntType(32)
+    vector = ir.VectorType(word, LANES)
+
+    def called(builder: Any, name: str, *arguments: Any) -> Any:
+        kind = ir.FunctionType(vector, [argument.type for argument in arguments])
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        return builder.call(function, arguments)
+
+    def loaded(builder: Any, address: Any, byte: Any) -> Any:
+        pointer = builder.bitcast(_place(builder, address, byte, 8), vector.as_pointer())
+        value = builder.load(pointer)
+        value.align = 1
+        return value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, byte, factors, factor_byte, words = arguments
+        multiply = "llvm.x86.pclmulqdq" + {2: "", 4: ".256", 8: ".512"}[LANES]
+        zeros = ir.Constant(vector, [0] * LANES)
+        total = cgutils.alloca_once_value(builder, zeros)  # type: ignore[no-untyped-call]  # of numba
+        with cgutils.for_range_slice(builder, word(0), words, word(LANES), word) as (index, _):
+            ahead = builder.mul(index, word(8))
+            left = loaded(builder, source, builder.add(byte, ahead))
+            left = called(builder, f"llvm.bswap.v{LANES}i64", left)
+            right = loaded(builder, factors, builder.add(factor_byte, ahead))
+            even = called(builder, multiply, left, right, ir.IntType(8)(0x00))
+            odd = called(builder, multiply, left, right, ir.IntType(8)(0x11))
+            builder.store(builder.xor(builder.load(total), builder.xor(even, odd)), total)
+        lanes = [builder.extract_element(builder.load(total), place(i)) for i in range(LANES)]
+        halves = [reduce(builder.xor, lanes[half::2]) for half in (0, 1)]
+        return context.make_tuple(builder, signature.return_type, halves)
+
+    result: Any = types.UniTuple
+    return result(types.uint64, 2)(*[types.int64] * 5), generate
+
+
+sum_of_products: Callable[..., Any] = intrinsic(_sum_of_products)
+"""sum_of_products(address, byte, factors, factor_byte, words): sum over GF(2) of the products of big-endian
+words with as many native factors, low and high 64 bits; their number is a multiple of `LANES` (x86)."""
 
 
 @kernel

@@ -26,18 +26,19 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.packets.bits import (
+    LANES,
     Buffer,
     ByteArray,
     Word,
     address_of,
     as_byte_array,
-    can_multiply_without_carry,
     get_8,
     get_64,
     inline_kernel,
     kernel,
     load64,
     multiply_without_carry,
+    sum_of_products,
 )
 
 __all__ = [
@@ -96,17 +97,18 @@ _TABLE = _slicing_tables()
 
 
 def _powers(number: int) -> npt.NDArray[np.uint64]:
-    """Remainders of x^(16 + 64·j), j < number, divided by the polynomial."""
+    """Remainders of x^(16 + 64·j) divided by the polynomial, from j = number − 1 down to 0."""
     powers = np.zeros(number, dtype=np.uint64)
     remainder = _POLYNOMIAL
     for j in range(number):
-        powers[j] = remainder
+        powers[-1 - j] = remainder
         for _ in range(64):
             remainder = ((remainder << 1) ^ (_POLYNOMIAL | 0x10000)) if remainder & 0x8000 else remainder << 1
     return powers
 
 
-_POWERS = _powers(8193)
+_MOST_WORDS = 8193
+_POWERS = _powers(_MOST_WORDS)
 
 
 @kernel
@@ -152,27 +154,33 @@ def _folded(source: int, length: int) -> Word:
 
     The products do not depend on one another, so the processor has many of them under way at once.
     """
-    if length < 16 or length > 65542:
+    if length < 16 or length >> 3 >= _MOST_WORDS:
         return _sliced(source, length)
     low = np.uint64(0)
     high = np.uint64(0)
     words = length >> 3
     rest = length & 7
+    position = rest
     # The start from all ones is an exclusive or with the first two bytes.
     ones = np.uint64(0xFFFF) << np.uint64(48)
+    factor = _MOST_WORDS - words
     if rest > 0:
         word = (get_64(source, 0) ^ ones) >> np.uint64(64 - 8 * rest)
-        low, high = multiply_without_carry(word, _POWERS[words])
+        low, high = multiply_without_carry(word, _POWERS[factor - 1])
         ones = ones << np.uint64(8) if rest == 1 else np.uint64(0)
-    position = rest
-    part = multiply_without_carry(get_64(source, position) ^ ones, _POWERS[words - 1])
-    low ^= part[0]
-    high ^= part[1]
-    for j in range(words - 2, -1, -1):
-        position += 8
-        part = multiply_without_carry(get_64(source, position), _POWERS[j])
+    single = words % LANES
+    if ones != 0 and single == 0:
+        single = LANES
+    for _ in range(single):
+        part = multiply_without_carry(get_64(source, position) ^ ones, _POWERS[factor])
         low ^= part[0]
         high ^= part[1]
+        ones = np.uint64(0)
+        position += 8
+        factor += 1
+    part = sum_of_products(source, position, address_of(_POWERS), 8 * factor, _MOST_WORDS - factor)
+    low ^= part[0]
+    high ^= part[1]
     mask = np.uint64(255)
     return (low & np.uint64(0xFFFF)) ^ np.uint64(
         _TABLE[(low >> np.uint64(16)) & mask]
@@ -186,7 +194,7 @@ def _folded(source: int, length: int) -> Word:
     )
 
 
-crc16_at = _folded if can_multiply_without_carry() else _sliced
+crc16_at = _folded if LANES else _sliced
 """crc16_at(address, length): CRC-16/CCITT-FALSE of the bytes at an address."""
 
 
