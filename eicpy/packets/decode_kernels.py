@@ -2,7 +2,7 @@
 
 A layout table is a few small arrays that one compiled kernel walks: nothing is compiled per layout, so the
 first packet of a new detector is as fast as the last. Two loops carry the load. Fields with one value a
-packet are copied side by side, up to 64 packets at a time, into a block that stays in the first-level cache
+packet are copied side by side, up to 256 packets at a time, into a block that stays in the first-level cache
 while field after field passes over it; a field's byte, shift and mask are constants of the inner loop, and
 packets of other APIDs in between do not matter. Repeated records are taken packet by packet, field by field,
 with a constant stride that the compiler turns into vector instructions where it is eight bytes.
@@ -28,8 +28,10 @@ from eicpy.packets.bits import (
 
 __all__ = ["decode_columns", "decode_records", "room_to_work"]
 
-BLOCK_BYTES = 1 << 13
-"""Packets that are taken side by side: a quarter of a usual first-level cache."""
+BLOCK_BYTES = 1 << 15
+"""Packets that are taken side by side: they fill a usual first-level cache."""
+BLOCK_ROWS = 256
+"""Most packets side by side; with fewer, each column is written in pieces too short to be fetched ahead."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,7 +39,7 @@ Ints = npt.NDArray[np.int64]
 def room_to_work(reach: int) -> ByteArray:
     """Room for some packets side by side, whose fields end `reach` bits from their base."""
     stride = max((reach + 63) // 64 * 8, 8)
-    rows = min(max(BLOCK_BYTES // stride, 8), 64)
+    rows = min(max(BLOCK_BYTES // stride, 8), BLOCK_ROWS)
     return np.zeros(rows * stride + 8, dtype=np.uint8)
 
 
