@@ -10,6 +10,7 @@ from eicpy.calibration.gain_quality import (
     GainChange,
     PassFraction,
     compare,
+    goodness_gate,
     pass_fraction,
 )
 from eicpy.calibration.gain_settings import GainFitSettings
@@ -33,6 +34,7 @@ __all__ = [
     "PixelStatus",
     "compare",
     "fit_gain",
+    "goodness_gate",
     "pass_fraction",
     "pixel_status",
 ]

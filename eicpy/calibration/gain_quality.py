@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.calibration.gain_settings import GainFitSettings
 from eicpy.calibration.gain_table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
 
@@ -30,6 +31,7 @@ __all__ = [
     "PassFraction",
     "compare",
     "gated_table",
+    "goodness_gate",
     "pass_fraction",
 ]
 
@@ -239,6 +241,24 @@ def compare(
     )
 
 
+def goodness_gate(goodness: FloatArray, deviance_gate: float = GainFitSettings().deviance_gate) -> float:
+    """Give the deviance, in σ of a right model's, beyond which a fit counts as bad.
+
+    Parameters
+    ----------
+    goodness
+        Of the pixels to judge, shape (n,); NaN without a fit.
+    deviance_gate
+        In σ: of a right model, or of the plane where that is wider.
+    """
+    known = goodness[np.isfinite(goodness)]
+    centre, scatter = 0.0, 1.0
+    if known.size >= PLANE_MINIMUM:
+        centre = max(float(np.median(known)), 0.0)
+        scatter = max(_robust_scatter(known), 1.0)
+    return centre + deviance_gate * scatter
+
+
 def gated_table(
     fitted: GainTable,
     previous: GainTable,
@@ -268,11 +288,8 @@ def gated_table(
     status = fitted.status.copy()
     judged = (status == GainStatus.GOOD) & np.isfinite(goodness)
     if judged.any():
-        centre, scatter = 0.0, 1.0
-        if np.count_nonzero(judged) >= PLANE_MINIMUM:
-            centre = max(float(np.median(goodness[judged])), 0.0)
-            scatter = max(_robust_scatter(goodness[judged]), 1.0)
-        status[judged & (goodness > centre + deviance_gate * scatter)] |= np.uint8(GainStatus.BAD_FIT)
+        limit = goodness_gate(goodness[judged], deviance_gate)
+        status[judged & (goodness > limit)] |= np.uint8(GainStatus.BAD_FIT)
     judged &= status == GainStatus.GOOD
     change = _moved(fitted, previous, np.array([25.0, 75.0]))
     status[judged & _outliers(change, judged, outlier_gate)] |= np.uint8(GainStatus.OUTLIER)

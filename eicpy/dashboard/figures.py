@@ -18,14 +18,21 @@ from bokeh.models.annotations import Label, Span
 from bokeh.plotting import figure
 
 from eicpy.dashboard import theme
-from eicpy.dashboard.plane import detector_image, detector_values
+from eicpy.dashboard.plane import (
+    detector_change,
+    detector_image,
+    detector_status,
+    detector_values,
+)
 from eicpy.dashboard.series import check_length, named, with_unit
 from eicpy.dashboard.timeline import Limits, break_at_gaps, housekeeping, light_curve
 
 __all__ = [
     "Limits",
     "break_at_gaps",
+    "detector_change",
     "detector_image",
+    "detector_status",
     "detector_values",
     "histogram",
     "housekeeping",

@@ -4,8 +4,7 @@ BokehJS must be loaded before a figure is shown, and never from the network. Whe
 depends on who shows the page:
 
 - Voilà: the template of :mod:`eicpy.dashboard` holds it; nothing is loaded here.
-- a report: the runner says it in ``EIC_BOKEH_RESOURCES``, either ``inline`` or ``assets:<address>``,
-  the address of the folder, relative to the page, that holds ``static/js/bokeh.min.js``.
+- a report: the page holds it, once; the runner says so with ``EIC_BOKEH_RESOURCES=page``.
 - JupyterLab and everything else: within the notebook.
 """
 
@@ -13,12 +12,13 @@ import os
 
 from bokeh.io import output_notebook
 from bokeh.io import show as bokeh_show
+from bokeh.io.state import curstate
 from bokeh.models import LayoutDOM, Row
-from bokeh.resources import INLINE, Resources
+from bokeh.resources import INLINE
 
 from eicpy.errors import BadArgumentError
 
-__all__ = ["resources", "show", "side_by_side", "under_voila", "use_bokeh"]
+__all__ = ["page_holds_bokeh", "show", "side_by_side", "under_voila", "use_bokeh"]
 
 
 def under_voila() -> bool:
@@ -26,48 +26,46 @@ def under_voila() -> bool:
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_PREHEAT" in os.environ
 
 
-def resources(place: str | None) -> Resources:
-    """Tell where BokehJS comes from.
-
-    Parameters
-    ----------
-    place
-        ``inline``, ``assets:<relative address>``, or None or empty for ``inline``.
+def page_holds_bokeh() -> bool:
+    """Whether the page that will show this notebook brings BokehJS itself.
 
     Raises
     ------
     BadArgumentError
-        For anything else: an address of another machine would fail where there is no network.
+        If ``EIC_BOKEH_RESOURCES`` is neither ``page`` nor ``inline``: an address of another machine would
+        fail where there is no network.
     """
-    if place in (None, "", "inline"):
-        return INLINE
-    kind, _, address = str(place).partition(":")
-    if kind != "assets" or not address or "//" in address or address.startswith("/"):
-        raise BadArgumentError(
-            f"got EIC_BOKEH_RESOURCES={place!r}, expected 'inline' or 'assets:<relative address>'"
-        )
-    return Resources(
-        mode="server",
-        root_url=address.rstrip("/") + "/",
-        components=["bokeh"],
-        path_versioner=None,
-    )
+    place = os.environ.get("EIC_BOKEH_RESOURCES") or "inline"
+    if place not in ("page", "inline"):
+        raise BadArgumentError(f"got EIC_BOKEH_RESOURCES={place!r}, expected 'page' or 'inline'")
+    return place == "page"
 
 
 def use_bokeh() -> None:
     """Make figures appear in this notebook, without a network; call it once, before the first figure."""
     if under_voila():
         return
-    output_notebook(resources(os.environ.get("EIC_BOKEH_RESOURCES")), hide_banner=True)
+    if page_holds_bokeh():
+        curstate().output_notebook("jupyter")
+    else:
+        output_notebook(INLINE, hide_banner=True)
 
 
 def show(*figures: LayoutDOM) -> None:
     """Show figures side by side where there is room for it, and one below the other on a telephone."""
+    if not figures:
+        return
     bokeh_show(figures[0] if len(figures) == 1 else side_by_side(*figures))
 
 
 def side_by_side(*figures: LayoutDOM, width: int = 340) -> Row:
-    """Put figures in a row that wraps where one of them would become narrower than `width` px."""
-    for figure in figures:
-        figure.styles = {"flex": f"1 1 {width}px", "min-width": f"min({width}px, 100%)"}
-    return Row(children=list(figures), sizing_mode="stretch_width", styles={"flex-wrap": "wrap"})
+    """Put figures in a row that wraps where one of them would become narrower than `width` px.
+
+    All columns are equally wide, so that many small figures line up.
+    """
+    columns = f"repeat(auto-fit, minmax(min({width}px, 100%), 1fr))"
+    return Row(
+        children=list(figures),
+        sizing_mode="stretch_width",
+        styles={"display": "grid", "grid-template-columns": columns, "gap": "6px 12px"},
+    )

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 from astropy.time import Time
 from bokeh.models import DatetimeTickFormatter, Node, Range1d
-from bokeh.models.annotations import Label
-from bokeh.palettes import Cividis256
+from bokeh.models.annotations import Label, Legend
+from bokeh.palettes import Cividis256, interp_palette
 from bokeh.plotting import figure
 
 __all__ = [
     "ALARM",
+    "CHANGE_PALETTE",
     "COLOURS",
     "IMAGE_PALETTE",
     "INK",
@@ -27,7 +28,9 @@ __all__ = [
     "WARNING",
     "empty",
     "frame",
+    "legend_look",
     "no_data",
+    "state_colour",
     "style_legend",
     "unix_milliseconds",
     "utc_axis",
@@ -39,9 +42,20 @@ NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#B3261E"
 """Green, amber, red with a contrast of at least 4.5 on white; always beside a word, never alone."""
 INK, MUTED, RULE = "#1B2733", "#556270", "#E3E8ED"
 IMAGE_PALETTE = Cividis256
+CHANGE_PALETTE = tuple(interp_palette(("#00395C", "#0072B2", "#F4F4F2", "#D55E00", "#6B2F00"), 255))
+"""Changes around zero: blue below, white at zero, vermilion above, equally dark at both ends."""
+STATE_COLOURS = (
+    "#DCE8E2", "#1B2733", "#56B4E9", "#D55E00", "#9AA4AF", "#CC79A7", "#E69F00", "#0072B2", "#009E73",
+)  # fmt: skip
+"""States of a pixel: a pale one for what is as it should be, strong ones for the others, in this order."""
 MISSING_COLOUR = "#D0D5DB"
 """Pixels without a value."""
 FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+
+
+def state_colour(number: int) -> str:
+    """Colour of a state by its place in the legend; the first is the good one."""
+    return STATE_COLOURS[number and 1 + (number - 1) % (len(STATE_COLOURS) - 1)]
 
 
 def unix_milliseconds(seconds: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -137,13 +151,18 @@ def style_legend(plot: figure, entries: int) -> None:
         plot.legend.visible = False
         return
     legend = plot.legend[0]
+    legend_look(legend, entries)
+    legend.click_policy = "hide"
+    plot.add_layout(legend, "above")
+
+
+def legend_look(legend: Legend, entries: int) -> None:
+    """Give a legend above a figure the house style: rows of at most three, no box."""
     legend.ncols = min(entries, 3)
     legend.label_text_font, legend.label_text_font_size, legend.label_text_color = FONT, "12px", INK
     legend.border_line_color = None
     legend.background_fill_alpha = 0.0
     legend.padding, legend.margin, legend.spacing, legend.label_height = 2, 2, 2, 14
-    legend.click_policy = "hide"
-    plot.add_layout(legend, "above")
 
 
 def utc_axis(plot: figure) -> None:

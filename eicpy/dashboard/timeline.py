@@ -10,7 +10,7 @@ from bokeh.models.annotations import BoxAnnotation, Span
 from bokeh.plotting import figure
 
 from eicpy.dashboard import theme
-from eicpy.dashboard.series import check_length, named, with_unit
+from eicpy.dashboard.series import check_length, named, unit_sign, with_unit
 
 __all__ = [
     "Limits",
@@ -141,6 +141,7 @@ def housekeeping(
     name: str = "",
     unit: str = "",
     title: str = "",
+    height: int = 240,
 ) -> figure:
     """Draw a housekeeping parameter against UTC with its limits.
 
@@ -159,6 +160,8 @@ def housekeeping(
         Of the parameter, on the y axis.
     title
         What is shown; `name` where empty.
+    height
+        px; below 220, where many stand side by side, the title alone names the parameter.
     """
     times = np.asarray(time, dtype=np.float64)
     heights = np.asarray(values, dtype=np.float64)
@@ -166,10 +169,10 @@ def housekeeping(
     plot = theme.frame(
         title=title or name,
         x_label="time (UTC)",
-        y_label=with_unit(name, unit),
+        y_label=with_unit(name, unit) if height >= 220 else unit_sign(unit) or "value",
         x_axis_type="datetime",
         x_range=DataRange1d(range_padding=0.02),
-        height=240,
+        height=height,
     )
     theme.utc_axis(plot)
     source = ColumnDataSource(housekeeping_columns(times, heights, limits))

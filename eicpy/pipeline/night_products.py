@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.calibration import GainTable, LineModel, PixelStatus
+from eicpy.calibration import GainTable, LineModel
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument, load
 from eicpy.operations import Excursion, excursions, open_database
 from eicpy.pipeline.decisions import GAIN_CARD, read_gain
-from eicpy.pipeline.gain_text import gain_decision, gain_headline
+from eicpy.pipeline.gain_text import GainVerdict, gain_decision, gain_verdict
+from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
 from eicpy.pipeline.record import NightRecord
+from eicpy.pipeline.status_text import gain_status_table, pixel_table
 from eicpy.pipeline.tables import Sentence, Table
 from eicpy.products import Product, card_for, read_product, to_seconds, to_time
 from eicpy.settings import Settings
@@ -211,7 +213,7 @@ class NightProducts:
             for block in LineModel.default().blocks
             for group in block.groups
         }
-        return {group: line.energy for group, line in strongest.items()}
+        return {_greek(group): line.energy for group, line in strongest.items()}
 
     @cached_property
     def pixel_status(self) -> dict[str, Array]:
@@ -219,23 +221,10 @@ class NightProducts:
         product = self.product("AUX-ECL-PIX-STA")
         return {} if product is None else product.main.columns
 
-    def status_image(self) -> Array:
-        """Status of each pixel in the plane, shape (rows, columns); NaN where nothing was judged."""
-        grid = self.instrument.pixels
-        status = self.pixel_status.get("STATUS", np.full(grid.count, np.nan))
-        return grid.image(np.where(status == PixelStatus.UNKNOWN, np.nan, status))
-
     @property
     def pixel_table(self) -> Table:
-        """How many pixels stand out, and the first of them by number."""
-        status = self.pixel_status.get("STATUS", np.empty(0))
-        rows = []
-        for kind in PixelStatus:
-            pixels = np.flatnonzero(status == kind)
-            shown = ", ".join(map(str, pixels[:12])) + (" …" if pixels.size > 12 else "")
-            if pixels.size and kind is not PixelStatus.GOOD:
-                rows.append((f"{int(kind)} {kind.name.lower().replace('_', ' ')}", int(pixels.size), shown))
-        return Table(("status", "pixels", "detnum"), rows, empty="No pixel stands out.")
+        """How many pixels stand out, and the first of them by number and place."""
+        return pixel_table(self.pixel_status.get("STATUS", np.empty(0)), self.instrument.pixels)
 
     def onboard_spectra(self) -> tuple[Array, dict[str, Array]]:
         """Spectra accumulated on board, summed over the night and the pixels of each module.
@@ -344,15 +333,15 @@ class NightProducts:
         return self.gain_used if self.gain_proposed is None else self.gain_proposed
 
     @property
-    def gain_headline(self) -> Sentence:
-        """How the gain fit went, computed from the new table."""
-        return gain_headline(self.gain_proposed, self.record)
+    def gain_verdict(self) -> GainVerdict:
+        """Whether to accept the new table, and why."""
+        with open_database(self.settings) as database:
+            return gain_verdict(self.gain_proposed, self.gain_used, self.record, database)
 
     @property
     def gain_status_table(self) -> Table:
-        """How many pixels of the new table carry each status."""
-        counts = {} if self.gain_proposed is None else self.gain_proposed.counts_by_status()
-        return Table(("status", "pixels"), [(k, n) for k, n in counts.items() if n], empty="No new table.")
+        """How many pixels of the new table were fitted, and why the others were not."""
+        return gain_status_table(self.gain_proposed, self.instrument.pixels)
 
     @property
     def gain_decision(self) -> Sentence:
@@ -360,13 +349,31 @@ class NightProducts:
         with open_database(self.settings) as database:
             return gain_decision(database, self.record)
 
+    @property
+    def good_time_table(self) -> Table:
+        """Good time by criterion; those that no housekeeping told have none."""
+        means = {name: rule.description for name, rule in self.instrument.good_time.items()}
+        means |= {TELEMETRY: "photon packets came without a gap", ALL: "all of them at once"}
+        rows: list[tuple[str, str, object]] = [
+            (name, means.get(name, ""), seconds) for name, seconds in self.record.good_time.items()
+        ]
+        rows += [(name, means.get(name, ""), "unknown") for name in self.record.unknown_criteria]
+        return Table(("criterion", "what it says", "s"), rows, empty="No good time.")
+
+    @property
+    def _good_time_text(self) -> str:
+        outside = f"; {self.record.outside} photons outside it" if self.record.outside else ""
+        unknown = ", ".join(self.record.unknown_criteria)
+        without = f"; no housekeeping tells {unknown}" if unknown else ""
+        return f"{self.record.exposure:.5g} s{outside}{without}"
+
     def _repr_html_(self) -> str:
         r = self.record
         facts: dict[str, object] = {
             "detector": self.instrument.title,
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
-            "good time": f"{r.exposure:.5g} s",
+            "good time": self._good_time_text,
             "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
             "runs": ", ".join(map(str, r.runs)),
             "energy scale": r.gain_used or "nominal",
@@ -377,6 +384,11 @@ class NightProducts:
             f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
         )
         return f"<p><strong>{escape(r.headline)}</strong></p>{warning}<table>{rows}</table>"
+
+
+def _greek(line: str) -> str:
+    """Name of a line as physicists write it: Cd Kα for Cd Ka."""
+    return line[:-1] + {"a": "α", "b": "β"}.get(line[-1], line[-1])
 
 
 def _clock(seconds: float) -> str:

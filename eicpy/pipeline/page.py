@@ -1,12 +1,12 @@
 """From an executed notebook to a page that anyone can open without a network.
 
-The code is hidden, nothing is asked of another machine: no MathJax, no RequireJS, no font. BokehJS is
-one file beside all reports (``assets/static/js``), copied from the Bokeh that drew the figures, so
-that versions always match and a page weighs 0.4 MB instead of 4 MB.
+A page is one file: it can be mailed, or kept for ten years, and still shows its figures. The code is
+hidden and nothing is asked of another machine: no MathJax, no RequireJS, no font. BokehJS is written
+into the page once, in its smallest form and only where there is a figure; it is that of the Bokeh that
+drew the figures, so that versions always match. The executed notebook beside it stays without it.
 """
 
-import os
-import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +16,11 @@ from nbconvert import HTMLExporter
 
 from eicpy.pipeline.record import write_atomically
 
-__all__ = ["assets_address", "install_assets", "write_page"]
+__all__ = ["write_page"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("bokeh.min.js",)
-
-
-def install_assets(folder: Path) -> Path:
-    """Copy BokehJS of the installed Bokeh under a folder, unless the same is there.
-
-    Returns
-    -------
-    pathlib.Path
-        `folder`, to be given to :func:`assets_address`.
-    """
-    source = Path(bokeh.__file__).parent / "server" / "static" / "js"
-    target = folder / "static" / "js"
-    target.mkdir(parents=True, exist_ok=True)
-    for name in _SCRIPTS:
-        old = target / name
-        if not old.is_file() or old.read_bytes() != (source / name).read_bytes():
-            partial = target / f".{name}.{os.getpid()}.partial"
-            shutil.copyfile(source / name, partial)
-            partial.replace(old)
-    return folder
-
-
-def assets_address(assets: Path, page_folder: Path) -> str:
-    """Address of the assets as seen from a page, relative, so that the folder can be moved."""
-    return Path(os.path.relpath(assets, page_folder)).as_posix() + "/"
+_FIGURE = "application/vnd.bokehjs_exec.v0+json"
+"""Type of the output that Bokeh leaves in a notebook for each figure."""
 
 
 def write_page(
@@ -53,6 +29,7 @@ def write_page(
     *,
     title: str,
     failure: str = "",
+    simulated: bool | None = None,
     facts: dict[str, str],
     index: str,
 ) -> None:
@@ -68,6 +45,8 @@ def write_page(
         Title of the page.
     failure
         Why the run failed; empty for a good one. A failed page says so in a banner at its top.
+    simulated
+        True where the data come from a simulation: a banner says so.
     facts
         What the foot of the page tells of its origin, label → text.
     index
@@ -85,8 +64,25 @@ def write_page(
         mermaid_js_url="",
         widget_renderer_url="",
     )
-    body, _ = exporter.from_notebook_node(
-        notebook,
-        resources={"eicpy": {"title": title, "failure": failure, "facts": facts, "index": index}},
-    )
+    told = {
+        "title": title,
+        "failure": failure,
+        "simulated": bool(simulated),
+        "facts": facts,
+        "index": index,
+        "bokeh": _bokehjs() if _has_figures(notebook) else "",
+    }
+    body, _ = exporter.from_notebook_node(notebook, resources={"eicpy": told})
     write_atomically(path, body)
+
+
+def _has_figures(notebook: nbformat.NotebookNode) -> bool:
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return any(_FIGURE in output.get("data", {}) for output in outputs)
+
+
+@cache
+def _bokehjs() -> str:
+    """BokehJS of the installed Bokeh, without widgets, tables, WebGL and TeX; it holds no closing tag."""
+    script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
+    return script.read_text(encoding="utf-8").replace("</script", "<\\/script")

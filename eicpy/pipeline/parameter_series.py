@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument
 from eicpy.packets import FieldSpec, Limits, PacketLayout
-from eicpy.pipeline.tables import Table
+from eicpy.pipeline.tables import Table, counted
 from eicpy.settings import Settings
 
 __all__ = ["ParameterSeries", "read_series", "summarise"]
@@ -36,6 +36,16 @@ class ParameterSeries:
     time: npt.NDArray[np.float64]
     values: npt.NDArray[Any]
     limits: Limits | None
+
+    @property
+    def level(self) -> Literal["", "WARNING", "ALARM"]:
+        """The worst limit that any value is beyond; empty where none is."""
+        if self.limits is None:
+            return ""
+        if _beyond(self.values, self.limits.alarm_low, self.limits.alarm_high):
+            return "ALARM"
+        outside = _beyond(self.values, self.limits.warning_low, self.limits.warning_high)
+        return "WARNING" if outside else ""
 
 
 def read_series(
@@ -85,19 +95,27 @@ def read_series(
 
 
 def summarise(settings: Settings, instrument: Instrument, span: tuple[float, float]) -> Table:
-    """Range of every parameter of a night, as a table."""
+    """Range of every parameter of a night, as a folded table, those beyond their limits first."""
+    shown = [s for s in read_series(settings, instrument, span) if np.isfinite(s.values).any()]
+    shown.sort(key=lambda s: (not s.level, s.level, s.name))
+    beyond = sum(bool(s.level) for s in shown)
     return Table(
-        ("parameter", "smallest", "median", "largest", "unit", "values", "what it is"),
+        ("parameter", "smallest", "median", "largest", "unit", "beyond", "what it is"),
         [
             (
                 s.name, float(np.nanmin(s.values)), float(np.nanmedian(s.values)), float(np.nanmax(s.values)),
-                s.unit, len(s.values), s.description,
+                s.unit, s.level, s.description,
             )
-            for s in sorted(read_series(settings, instrument, span), key=lambda s: s.name)
-            if np.isfinite(s.values).any()
+            for s in shown
         ],
+        caption=f"Range of {counted(len(shown), 'parameter')}, {beyond} beyond limits",
         empty="No housekeeping.",
+        folded=True,
     )  # fmt: skip
+
+
+def _beyond(values: npt.NDArray[Any], low: float | None, high: float | None) -> bool:
+    return bool((low is not None and (values < low).any()) or (high is not None and (values > high).any()))
 
 
 def _specs(instrument: Instrument) -> dict[str, FieldSpec]:

@@ -21,7 +21,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
-from eicpy.pipeline.page import assets_address, install_assets, write_page
+from eicpy.pipeline.page import write_page
 from eicpy.pipeline.parameters import check_parameters, read_notebook
 from eicpy.pipeline.record import write_atomically
 from eicpy.products import InputFile, Provenance
@@ -78,7 +78,6 @@ def run_report(
     parameters: Mapping[str, object],
     folder: Path,
     *,
-    assets: Path | None = None,
     index: Path | None = None,
     inputs: Sequence[InputFile | Path] = (),
     simulated: bool | None = None,
@@ -96,8 +95,6 @@ def run_report(
         Values by name, checked before a kernel starts.
     folder
         Where the report goes.
-    assets
-        Folder of the shared BokehJS; by default ``assets`` in `folder`.
     index
         The index page to link to, if any.
     inputs
@@ -127,7 +124,6 @@ def run_report(
     values = check_parameters(notebook, parameters, mode=mode)
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    address = assets_address(install_assets(assets or folder / "assets"), folder)
     provenance = Provenance.begin(
         f"report {notebook.stem}",
         inputs=[InputFile.of(notebook, "notebook"), *inputs],
@@ -135,7 +131,7 @@ def run_report(
         simulated=simulated,
     )
     clock = time.monotonic()
-    with _kernel_environment(EIC_BOKEH_RESOURCES=f"assets:{address}"):
+    with _kernel_environment(EIC_BOKEH_RESOURCES="page"):
         executed, message = _execute(notebook, source, values, folder, timeout)
     outcome = ReportOutcome(
         status="failed" if message else "complete",
@@ -161,6 +157,7 @@ def run_report(
         outcome.page,
         title=f"{outcome.title} – {label}" if label else outcome.title,
         failure=message,
+        simulated=simulated,
         facts=_facts(outcome, provenance),
         index=Path(os.path.relpath(index, folder)).as_posix() if index else "",
     )

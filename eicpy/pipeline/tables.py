@@ -61,6 +61,8 @@ class Table:
         Said above the table.
     empty
         Said in its place when there are no rows.
+    folded
+        Show only the caption until the reader opens it: for a long table.
 
     Examples
     --------
@@ -72,6 +74,7 @@ class Table:
     rows: Sequence[Sequence[object]]
     caption: str = ""
     empty: str = "None."
+    folded: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,14 +89,28 @@ class Table:
     def _repr_html_(self) -> str:
         if not self.rows:
             return f"<p><em>{escape(self.empty)}</em></p>"
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption else ""
         body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
-        head = f"<thead><tr>{_cells('th', self.columns)}</tr></thead>"
-        return f"<table>{caption}{head}<tbody>{body}</tbody></table>"
+        head = f"<thead><tr>{_heads(self.columns, self.rows[0])}</tr></thead>"
+        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption and not self.folded else ""
+        table = f'<table class="eic-table">{caption}{head}<tbody>{body}</tbody></table>'
+        if not self.folded:
+            return table
+        return f"<details><summary>{escape(self.caption)}</summary>{table}</details>"
+
+
+def _heads(columns: Sequence[str], first: Sequence[object]) -> str:
+    """Headings on the side of what stands below them."""
+    return "".join(f"<th{_side(v)}>{escape(c)}</th>" for c, v in zip(columns, first, strict=True))
 
 
 def _cells(tag: str, values: Iterable[object]) -> str:
-    return "".join(f"<{tag}>{escape(_text(value))}</{tag}>" for value in values)
+    return "".join(f"<{tag}{_side(value)}>{escape(_text(value))}</{tag}>" for value in values)
+
+
+def _side(value: object) -> str:
+    """Numbers stand right, texts left, whatever the page around the table does."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f' style="text-align: {"right" if number else "left"}"'
 
 
 def _text(value: object) -> str:

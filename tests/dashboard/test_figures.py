@@ -80,6 +80,37 @@ def test_a_pixel_appears_where_the_grid_puts_it():
     assert np.argwhere(drawn == 7).tolist() == [[3, 79 - 10]]
 
 
+def test_states_have_colours_of_their_own_and_a_legend_that_counts_them():
+    status = np.zeros(GRID.count, np.uint8)
+    status[:3], status[GRID.detnum(3, 10)], status[-1] = 2, 4, 77
+    plot = figures.detector_status(status, GRID, {0: "good", 1: "dead", 2: "noisy", 4: "unknown"}, "Status")
+    assert [item.label.value for item in plot.legend[0].items] == [
+        f"good: {GRID.count - 5}", "noisy: 3", "unknown: 1",
+    ]  # fmt: skip
+    drawn = _data(plot, "image")["image"][0]
+    assert drawn[3, 79 - 10] == 3
+    assert np.isnan(drawn).sum() == 1
+    mapper = plot.select_one({"name": "image"}).glyph.color_mapper
+    assert len(set(mapper.palette)) == len(mapper.palette) == 4
+    assert not plot.right, "no colour bar"
+
+
+def test_a_status_without_pixels_says_no_data_and_one_of_another_plane_is_refused():
+    assert _says_no_data(figures.detector_status(np.full(GRID.count, 9), GRID, {0: "good"}))
+    with pytest.raises(BadArgumentError, match="expected 6400"):
+        figures.detector_status([0, 1], GRID, {0: "good"})
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 5.0])
+def test_colours_of_a_change_meet_at_zero(scale):
+    values = scale * np.random.default_rng(3).normal(1.0, 1.0, GRID.count)
+    mapper = (
+        figures.detector_change(values, GRID, "Change", "%").select_one({"name": "image"}).glyph.color_mapper
+    )
+    assert mapper.low == -mapper.high < 0
+    assert mapper.palette[len(mapper.palette) // 2].upper() == "#F4F4F2"
+
+
 def test_borders_of_the_modules_are_where_the_modules_meet():
     plot = figures.detector_values(np.ones(GRID.count), GRID)
     assert list(plot.xgrid[0].ticker.ticks) == list(range(4, 80, 4))

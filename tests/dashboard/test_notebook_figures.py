@@ -1,9 +1,9 @@
 """Where BokehJS comes from: never from the network."""
 
-import os
 from pathlib import Path
 
 import pytest
+from bokeh.io.state import curstate
 
 from eicpy.dashboard import figures, notebook
 from eicpy.errors import BadArgumentError
@@ -15,20 +15,29 @@ def elsewhere(monkeypatch):
     monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
 
 
-@pytest.mark.parametrize("place", [None, "", "inline"])
-def test_bokehjs_is_within_the_notebook_by_default(place):
-    assert notebook.resources(place).mode == "inline"
+@pytest.mark.parametrize("place", ["", "inline"])
+def test_bokehjs_is_within_the_notebook_by_default(monkeypatch, elsewhere, place):
+    asked = []
+    monkeypatch.setattr(notebook, "output_notebook", lambda where, **_k: asked.append(where.mode))
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", place)
+    notebook.use_bokeh()
+    assert asked == ["inline"]
 
 
-def test_a_report_takes_bokehjs_from_beside_it():
-    files = notebook.resources("assets:../../../assets").js_files
-    assert files == ["../../../assets/static/js/bokeh.min.js"]
+def test_a_report_takes_bokehjs_from_its_page(monkeypatch, elsewhere):
+    monkeypatch.setattr(notebook, "output_notebook", lambda *_a, **_k: pytest.fail("loaded BokehJS"))
+    kinds: list[str] = []
+    monkeypatch.setattr(curstate(), "output_notebook", kinds.append, raising=False)
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", "page")
+    notebook.use_bokeh()
+    assert kinds == ["jupyter"]
 
 
-@pytest.mark.parametrize("place", ["cdn", "assets:", "assets:https://cdn.example/x", "assets:/etc", "x:y"])
-def test_an_address_elsewhere_is_refused(place):
+@pytest.mark.parametrize("place", ["cdn", "assets:a", "https://cdn.example/x", "/etc"])
+def test_an_address_elsewhere_is_refused(monkeypatch, elsewhere, place):
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", place)
     with pytest.raises(BadArgumentError, match="EIC_BOKEH_RESOURCES"):
-        notebook.resources(place)
+        notebook.use_bokeh()
 
 
 def test_under_voila_nothing_is_loaded(monkeypatch, elsewhere):
@@ -37,18 +46,16 @@ def test_under_voila_nothing_is_loaded(monkeypatch, elsewhere):
     notebook.use_bokeh()
 
 
-def test_elsewhere_the_runner_decides(monkeypatch, elsewhere):
-    asked = []
-    monkeypatch.setattr(notebook, "output_notebook", lambda where, **_k: asked.append(where))
-    monkeypatch.setenv("EIC_BOKEH_RESOURCES", "assets:a")
-    notebook.use_bokeh()
-    assert asked[0].js_files == [f"a{os.sep}static/js/bokeh.min.js".replace(os.sep, "/")]
-
-
-def test_several_figures_wrap_in_a_row():
+def test_several_figures_wrap_in_columns_of_one_width():
     row = notebook.side_by_side(figures.histogram([1.0]), figures.histogram([2.0]), width=300)
-    assert row.styles["flex-wrap"] == "wrap"
-    assert all(f.styles["flex"] == "1 1 300px" for f in row.children)
+    assert row.styles["display"] == "grid"
+    assert "auto-fit" in row.styles["grid-template-columns"]
+    assert "min(300px, 100%)" in row.styles["grid-template-columns"]
+
+
+def test_no_figure_shows_nothing(monkeypatch):
+    monkeypatch.setattr(notebook, "bokeh_show", lambda *_a: pytest.fail("showed something"))
+    notebook.show()
 
 
 def test_bokehjs_of_the_installed_bokeh_is_there_to_be_copied():

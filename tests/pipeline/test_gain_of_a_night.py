@@ -87,5 +87,6 @@ def test_too_few_counts_are_told_instead_of_fitted(filled, no_reports):
     assert outcome.record.gain.product == ""
     assert "are needed" in outcome.record.gain.message
     night = NightProducts.open(outcome.folder)
-    assert "No new table" in night.gain_headline
+    assert night.gain_verdict.accept is None
+    assert "are needed" in str(night.gain_verdict)
     assert night.gain_decision == "There is nothing to decide."

@@ -1,9 +1,11 @@
 """A report leaves a page, the executed notebook and a record, whatever happens in the notebook."""
 
 import json
+import os
 import re
-from pathlib import Path
+import shutil
 
+import bokeh
 import nbformat
 import pytest
 
@@ -33,12 +35,15 @@ def test_a_good_run_leaves_page_notebook_record_and_needs_no_network(make_notebo
     outcome = run_report(source, {"bins": 5}, tmp_path / "report {odd}", inputs=[extra], simulated=True)
     assert (outcome.status, outcome.message, outcome.title) == ("complete", "", "The small report")
     page = outcome.page.read_text()
-    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", page)
-    assert 'src="assets/' not in page  # BokehJS is loaded by the figure's own script
-    assert "assets/static/js/bokeh.min.js" in page
-    assert (outcome.folder / "assets/static/js/bokeh.min.js").is_file()
+    own = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", own)
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](?!data:)", page)
+    assert page.count(f'"{bokeh.__version__}"') >= 1, "BokehJS is in the page"
+    assert sorted(p.name for p in outcome.folder.iterdir()) == ["report.html", "report.ipynb", "report.json"]
     assert "plot.line" not in page  # the code is hidden
-    assert len(page) < 1_000_000
+    assert len(page) < 2_000_000
+    assert outcome.notebook.stat().st_size < 100_000, "the notebook is without BokehJS"
+    assert 'class="eic-simulated"' in page
     record = json.loads((outcome.folder / "report.json").read_text())
     assert record["status"] == "complete"
     assert record["parameters"] == {"bins": 5}
@@ -83,11 +88,36 @@ def test_a_kernel_that_dies_or_hangs_is_a_failed_report(make_notebook, tmp_path,
     assert outcome.notebook.is_file()
 
 
+def test_a_page_without_figures_is_small_and_measured_data_carry_no_banner(make_notebook, tmp_path):
+    page = run_report(make_notebook("1 + 1"), {}, tmp_path / "report", simulated=False).page.read_text()
+    assert len(page) < 600_000
+    assert 'class="eic-simulated"' not in page
+
+
+@pytest.mark.browser
+def test_a_page_alone_shows_its_figure(make_notebook, tmp_path, browser):
+    made = run_report(
+        make_notebook(DRAW, parameters="bins: int = 2"), {}, tmp_path / "report", simulated=True
+    )
+    alone = tmp_path / "mailed" / "some name.html"
+    alone.parent.mkdir()
+    shutil.copyfile(made.page, alone)
+    shutil.rmtree(made.folder)
+    with browser.new_page(viewport={"width": 390, "height": 800}) as view:
+        asked, wrong = [], []
+        view.on("request", lambda request: asked.append(request.url))
+        view.on("pageerror", lambda error: wrong.append(str(error)))
+        view.goto(alone.as_uri())
+        view.wait_for_function("window.Bokeh && Bokeh.documents.length == 1")
+        view.locator("canvas").first.wait_for()
+        assert view.get_by_text("SIMULATED").is_visible()
+        assert view.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not wrong
+    assert asked == [alone.as_uri()]
+
+
 def test_the_environment_is_as_before(make_notebook, tmp_path, monkeypatch):
     monkeypatch.delenv("EIC_BOKEH_RESOURCES", raising=False)
-    code = "import os; assert os.environ['EIC_BOKEH_RESOURCES'] == 'assets:../shared/'"
-    shared = Path(tmp_path) / "shared"
-    assert run_report(make_notebook(code), {}, tmp_path / "report", assets=shared).status == "complete"
-    import os
-
+    code = "import os; assert os.environ['EIC_BOKEH_RESOURCES'] == 'page'"
+    assert run_report(make_notebook(code), {}, tmp_path / "report").status == "complete"
     assert "EIC_BOKEH_RESOURCES" not in os.environ
