@@ -260,4 +260,6 @@ def load(name: str) -> Instrument:
     try:
         return Instrument(folder=file.parent, **tomllib.loads(file.read_text()))
     except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise BadDataError(str(error), file=file, advice="eicpy/instruments/description.py tells what each entry is") from error
+        raise BadDataError(
+            str(error), file=file, advice="eicpy/instruments/description.py tells what each entry is"
+        ) from error

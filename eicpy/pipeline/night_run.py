@@ -43,7 +43,7 @@ __all__ = ["NightRun"]
 
 WORK = ".work"
 """Folder in that of the night, for what a segment leaves to the night."""
-SMALL = 64 << 20
+SMALL = 512 << 20
 """Bytes of photon packets below which starting other processes costs more than it brings."""
 EDGE = 60.0
 """Good time this far, s, from the packets of a segment cannot change what the segment leaves."""
