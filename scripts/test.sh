@@ -8,6 +8,6 @@ status=0
 scripts/lint.sh || status=1
 
 workers=${WORKERS:-2}
-# Tests of one group (the browser, the database server) stay in one process; the others are shared out.
-pytest --numprocesses "$workers" --dist loadgroup --durations 15 "$@" </dev/null || status=1
+# A file of tests stays in one process, so that what it prepares - a browser, a simulated night - is made once.
+pytest --numprocesses "$workers" --dist loadfile --durations 15 "$@" </dev/null || status=1
 exit $status

@@ -62,14 +62,6 @@ def browser() -> "Iterator[Browser]":
         started.close()
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that shares the tests out reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the tests that drive a browser to one process, one after the other."""
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
-
-
 def pytest_report_header() -> str:
     """Tell which of the things that a test may miss are there."""
     shared = ROOT.parent / "shared" / "data"

@@ -34,7 +34,6 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_documentation_builds_without_a_warning(pages: Path):
     assert (pages / "index.html").is_file()
     rooms = {path.stem for path in (ROOT / "docs/api").glob("*.md")} - {"index"}
@@ -43,7 +42,6 @@ def test_documentation_builds_without_a_warning(pages: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_tutorial_was_executed(pages: Path):
     page = (pages / "tutorials/first-steps.html").read_text()
     assert 'class="cell_output' in page
@@ -51,7 +49,6 @@ def test_tutorial_was_executed(pages: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("docs")
 def test_no_page_loads_anything_from_elsewhere(pages: Path):
     foreign = {
         f"{page.relative_to(pages)}: {tag}"
