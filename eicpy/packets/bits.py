@@ -20,6 +20,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = [
+    "KERNEL_MODULES",
     "LANES",
     "Buffer",
     "ByteArray",
@@ -54,11 +55,14 @@ Word: TypeAlias = Any
 HUGE_PAGE = 1 << 21
 
 
+KERNEL_MODULES = ("bits", "checksum", "continuity", "decode_kernels", "encode", "scan", "survey")
+"""Modules of this room that hold compiled functions."""
+
+
 def _digest_of_sources() -> str:
-    """Digest of all modules of this room."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for name in KERNEL_MODULES:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()
 
 
@@ -78,7 +82,7 @@ def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function of arrays and keep the machine code on disk for the next process.
 
-    The code on disk is used only while no module of this room has changed.
+    The code on disk is used only while none of `KERNEL_MODULES` has changed.
     """
     return _compile(function, inline=False)
 

@@ -157,7 +157,11 @@ class PacketIndex:
             selection = slice(selection, selection + 1 or None)
         if isinstance(selection, np.ndarray) and selection.dtype == np.bool_:
             selection = np.flatnonzero(selection)
-        return replace(self, **{name: getattr(self, name)[selection] for name in _COLUMNS}, skipped=())
+        if isinstance(selection, np.ndarray):
+            columns = {name: getattr(self, name).take(selection) for name in _COLUMNS}
+        else:
+            columns = {name: getattr(self, name)[selection] for name in _COLUMNS}
+        return replace(self, **columns, skipped=())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PacketIndex):
