@@ -170,7 +170,10 @@ class RunArchive:
         """The run that is, or is becoming, the copy of a file; None if there is none."""
         wanted = sha256.encode()
         for run in reversed(self.runs()):
-            if wanted in (run.folder / METADATA_NAME).read_bytes():  # far cheaper than reading the fields
+            description = run.folder / METADATA_NAME
+            if (
+                description.is_file() and wanted in description.read_bytes()
+            ):  # cheaper than reading the fields
                 return run
         return None
 

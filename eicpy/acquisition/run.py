@@ -12,6 +12,7 @@ from it, except ``run.json``, which says where the bytes came from.
 """
 
 import hashlib
+import logging
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from eicpy.packets import PacketIndex
 from eicpy.products.atomic import atomic_file
 
 __all__ = ["Run", "RunMetadata", "RunWriter"]
+
+_log = logging.getLogger(__name__)
 
 RAW_NAME = "raw.ccsds"
 METADATA_NAME = "run.json"
@@ -134,7 +137,20 @@ class Run:
         PacketIndex
             One row for each packet, damaged ones included.
         """
-        return load_or_build(self.raw_file, instrument.headers, keep=not self.is_open)
+        try:
+            keep = not self.is_open
+        except BadDataError as error:
+            _log.warning("the bytes of the run are used all the same: %s", error)
+            keep = False
+        return load_or_build(self.raw_file, instrument.headers, keep=keep)
+
+    @property
+    def stated_sha256(self) -> str:
+        """Hash at close; where there is none, words that say why."""
+        try:
+            return self.metadata.sha256 or "run still open"
+        except BadDataError:
+            return f"unknown, {METADATA_NAME} does not read"
 
     def sha256(self, length: int | None = None) -> str:
         """Hash of the raw bytes, or of the first `length` of them."""

@@ -379,7 +379,7 @@ class NightRun:
         inputs = []
         for number in self.plan.runs:
             run = archive.run(number)
-            known = run.metadata.sha256 or "run still open"
+            known = run.stated_sha256
             inputs.append(InputFile(f"run {number:06d}/{run.raw_file.name}", known, run.size, "packets"))
         if self.gain_file is not None:
             inputs.append(InputFile.of(self.gain_file, "gain table"))
