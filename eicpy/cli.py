@@ -9,47 +9,36 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from eicpy.console import TerminalProgress, show_outcomes, show_packets
+from eicpy.console import (
+    CommandGroup,
+    TerminalProgress,
+    host_and_port,
+    name_values,
+    show_decisions,
+    show_listening,
+    show_outcomes,
+    show_packets,
+)
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode
 from eicpy.settings import Settings
 
 __all__ = ["main"]
 
-_log = logging.getLogger("eicpy")
 _FILE = click.Path(path_type=Path)
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
-class _Main(click.Group):
-    """The group of all commands; turns the package's errors into a line and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        try:
-            return super().invoke(ctx)
-        except EicpyError as error:
-            click.echo(f"eic: {error}", err=True)
-            ctx.exit(int(error.exit_code))
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            click.echo(f"eic: {where}{error.strerror or error}", err=True)
-            ctx.exit(int(ExitCode.FAILED))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        # Python would end with 1, which here means "bad data, the good part is kept": not so for a bug.
-        except Exception:  # noqa: BLE001, see above
-            _log.exception("this is a mistake of eicpy itself")
-            ctx.exit(int(ExitCode.FAILED))
-
-
-@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(package_name="eicpy", prog_name="eic")
 @click.option("-v", "--verbose", count=True, help="Tell more; twice for everything.")
 @click.option(
@@ -101,10 +90,12 @@ def _instrument_option(*, required: bool = True) -> Callable[[Any], Any]:
 def packets(
     ctx: click.Context, files: tuple[Path, ...], checksum: str, instrument: str | None, *, as_json: bool
 ) -> None:
-    """Tell what is in any file of CCSDS packets, without any definition.
+    """Tell what is in any file of CCSDS packets.
 
-    APIDs, counts, times; what is lost, duplicated, out of order, damaged, foreign.
-    Exit status 0 clean, 1 something is lost or damaged, 2 bad arguments.
+    APIDs, types, counts, times; what is lost, duplicated, out of order, damaged or foreign. No definition
+    of the packets is needed, nothing is written.
+
+    Exit status: 0 clean, 1 something is lost or damaged, 2 bad arguments.
     """
     from eicpy.instruments import load
     from eicpy.packets import inspect_file
@@ -131,7 +122,7 @@ def packets(
 @_instrument_option()
 @click.pass_context
 def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None:
-    """Keep files of packets in the run archive, each content once.
+    """Keep files of packets in the archive, once.
 
     The bytes are kept exactly as they are; a file that is already there is recognised by its content.
     Can be interrupted at any moment and called again.
@@ -148,11 +139,13 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
 @main.command()
 @click.argument("inbox", type=_FILE)
 @_instrument_option()
-@click.option("--interval", default=5.0, show_default=True, help="Seconds between two looks.")
+@click.option("--interval", default=5.0, show_default=True, metavar="SECONDS", help="Between two looks.")
 @click.option("--once", is_flag=True, help="Take what is there and end.")
 @click.pass_context
 def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, once: bool) -> None:
-    """Ingest every file dropped into a folder, once, whatever happens in between.
+    """Ingest every file dropped into a folder, once.
+
+    INBOX is the folder. Whatever happens in between, nothing is lost or taken twice.
 
     Files are left where they are. A file still being written is taken when it stops growing.
     Ends with Ctrl-C.
@@ -178,9 +171,11 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
     "--to", "stop", type=click.DateTime(_DATES), metavar="DATE", help="End, UTC.  [default: the last data]"
 )
 @click.option("--redo", is_flag=True, help="Repeat what was done before.")
-@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler, for example tcp://host:8786.")
 @click.option(
-    "--workers", type=click.IntRange(0), help="Processes; 0 works in this one.  [default: by cores]"
+    "--scheduler", metavar="ADDRESS", help="Dask scheduler to work on, for example tcp://host:8786."
+)
+@click.option(
+    "--workers", type=click.IntRange(0), help="Processes; 0 works in this one alone.  [default: by cores]"
 )
 @click.pass_context
 def night(
@@ -193,7 +188,7 @@ def night(
     scheduler: str | None,
     workers: int | None,
 ) -> None:
-    """Calibrate, monitor and report one night, or every day of an interval.
+    """Calibrate, monitor and report one night or many.
 
     Takes the runs of the archive, writes products, reports and the index page. What was done before is
     not done again: a second call with nothing new says so and ends. It can be stopped at any moment;
@@ -219,19 +214,29 @@ def night(
 
 @main.command()
 @click.argument("notebook", type=_FILE)
-@click.option("-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Repeat for more.")
+@click.option(
+    "-p",
+    "--parameter",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Parameter of the notebook; repeat for more.",
+)
 @click.option("--out", type=_FILE, help="Folder of the report.  [default: under reports/notebooks]")
-@click.option("--timeout", default=1800, show_default=True, help="Seconds a cell may take.")
+@click.option("--timeout", default=1800, show_default=True, metavar="SECONDS", help="Longest time of a cell.")
 @click.pass_context
 def report(ctx: click.Context, notebook: Path, pairs: Sequence[str], out: Path | None, timeout: int) -> None:
-    """Run one notebook and leave its report: page, executed notebook, record.
+    """Run one notebook and leave its report.
+
+    A report is a page to read (one file, also without a network), the executed notebook, and a record of
+    where it came from.
 
     NOTEBOOK is a file, or the name of a nightly one (monitoring, gain). Names and types of the
     parameters are checked before the kernel starts.
     """
     from eicpy.pipeline import notebook_report
 
-    outcome = notebook_report(notebook, _pairs(pairs), ctx.obj, folder=out, timeout=timeout)
+    outcome = notebook_report(notebook, name_values(pairs), ctx.obj, folder=out, timeout=timeout)
     click.echo(f"{outcome.title}: {outcome.status} in {outcome.seconds:.0f} s: {outcome.page.as_uri()}")
     if outcome.status == "failed":
         click.echo(f"eic: {outcome.message}", err=True)
@@ -240,30 +245,36 @@ def report(ctx: click.Context, notebook: Path, pairs: Sequence[str], out: Path |
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="TABLE…", type=_FILE)
-@click.option("--comment", default="", help="Why.")
-@click.option("--by", default="", help="Who.  [default: your user name]")
+@click.option("--comment", default="", help="Why; kept with the decision.")
+@click.option("--by", default="", help="Who decides.  [default: your user name]")
 @click.pass_context
 def accept(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -> None:
-    """Accept calibration tables that a night proposed (file name or path of AUX-…-PIX-CAL-….fits).
+    """Accept calibration tables that a night proposed.
 
-    The nights that follow use the last accepted table.
+    TABLE is a file name such as AUX-ECL-PIX-CAL-20261120F01.fits, or its path. The nights after the
+    table's own use it. The gain report of the night recommends what to do.
     """
-    _decide(ctx.obj, files, accepted=True, by=by, comment=comment)
+    show_decisions(files, ctx.obj, accepted=True, by=by, comment=comment)
 
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="TABLE…", type=_FILE)
-@click.option("--comment", default="", help="Why.")
-@click.option("--by", default="", help="Who.  [default: your user name]")
+@click.option("--comment", default="", help="Why; kept with the decision.")
+@click.option("--by", default="", help="Who decides.  [default: your user name]")
 @click.pass_context
 def reject(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -> None:
-    """Reject calibration tables that a night proposed; they are kept, and not used."""
-    _decide(ctx.obj, files, accepted=False, by=by, comment=comment)
+    """Reject calibration tables that a night proposed.
+
+    TABLE is as for 'eic accept'. Rejected tables are kept, and not used.
+    """
+    show_decisions(files, ctx.obj, accepted=False, by=by, comment=comment)
 
 
 @main.command()
 @click.argument("name", default="demo")
-@click.option("--duration", type=float, help="Seconds of data.  [default: of the ready-made night]")
+@click.option(
+    "--duration", type=float, metavar="SECONDS", help="Of data.  [default: of the ready-made night]"
+)
 @click.option("--start", type=click.DateTime(_DATES), metavar="DATE", help="Begin, UTC.")
 @click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")
 @click.option("--config", type=_FILE, help="JSON file of a simulation of your own; NAME is then ignored.")
@@ -278,7 +289,9 @@ def simulate(
     config: Path | None,
     out: Path | None,
 ) -> None:
-    """Simulate packets of the ECLAIRs camera, with the truth kept beside them.
+    """Simulate packets of the ECLAIRs camera.
+
+    The truth (gains, dead pixels, sources, what was lost) is kept beside them.
 
     NAME is a ready-made night: demo (three hours with a burst, the Crab, an SAA passage, excursions, a
     little loss and damage), quiet (an hour of background), day (24 hours like demo).
@@ -296,12 +309,15 @@ def simulate(
 @main.command()
 @click.argument("file", type=_FILE)
 @click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
-@click.option("--rate", type=float, help="Bytes per second.  [default: as fast as it goes]")
+@click.option("--rate", type=float, metavar="BYTES", help="Per second.  [default: as fast as it goes]")
 def send(file: Path, address: str, rate: float | None) -> None:
-    """Send a file of packets over TCP, as a test bench or a ground station would."""
+    """Send a file of packets over TCP.
+
+    As a test bench or a ground station would: 'eic receive' or a dashboard takes them.
+    """
     from eicpy.acquisition import send as send_file
 
-    host, port = _address(address)
+    host, port = host_and_port(address)
     with TerminalProgress("send") as progress:
         sent = send_file(file, host, port, rate=rate, progress=progress)
     click.echo(f"{sent.size} bytes sent to {host}:{port}")
@@ -329,7 +345,7 @@ def receive(
     port_file: Path | None,
     peers: tuple[str, ...],
 ) -> None:
-    """Receive packets over TCP into a new run of the archive.
+    """Receive packets over TCP into the archive.
 
     Bytes are in the archive before anything else sees them. Prints the address it listens on; ends
     with Ctrl-C, or with --once when the sender has closed its connection. A script waits for the
@@ -342,14 +358,7 @@ def receive(
     from eicpy.instruments import load
     from eicpy.operations import open_database, register_run
 
-    def listening(host: str, listened: int) -> None:
-        click.echo(f"listening on {host}:{listened}")
-        if port_file is not None:
-            partial = port_file.with_name(f".{port_file.name}.partial")
-            partial.write_text(f"{listened}\n")
-            partial.replace(port_file)
-
-    host, listened = _address(listen)
+    host, listened = host_and_port(listen)
     detector = load(instrument)
     summary = receive_run(
         RunArchive(ctx.obj.archive(instrument), instrument),
@@ -358,7 +367,7 @@ def receive(
         port=listened if port is None else port,
         peers=peers or LOOPBACK,
         until_disconnect=once,
-        on_listening=listening,
+        on_listening=partial(show_listening, port_file),
     )
     if summary.run is None:
         click.echo("nothing came")
@@ -369,19 +378,20 @@ def receive(
         f"run {summary.run.number}: {summary.size} bytes, {summary.packets} packets, "
         f"{summary.damaged} damaged, {summary.foreign_bytes} foreign bytes"
     )
-    bad = summary.damaged or summary.foreign_bytes
-    ctx.exit(int(ExitCode.BAD_DATA if bad else ExitCode.CLEAN))
+    ctx.exit(int(ExitCode.BAD_DATA if summary.damaged or summary.foreign_bytes else ExitCode.CLEAN))
 
 
 @main.command()
-@click.option("--port", default=8866, show_default=True, type=click.IntRange(0, 65535))
+@click.option(
+    "--port", default=8866, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
 @click.option("--no-reports", is_flag=True, help="Serve the dashboards alone.")
 @click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
 @click.pass_context
 def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser: bool) -> None:
-    """Serve the dashboards and the reports on this machine, and print their addresses.
+    """Serve the dashboards and the reports.
 
-    Only this machine can reach them. Ends with Ctrl-C.
+    Prints their addresses. Only this machine can reach them. Ends with Ctrl-C.
     """
     from eicpy.dashboard.server import serve
 
@@ -391,7 +401,9 @@ def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser:
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def benchmark(arguments: Sequence[str]) -> None:
-    """Measure speed and memory beside the peers; needs a clone of the project.
+    """Measure speed and memory beside the peers.
+
+    Needs a clone of the project, not only the installed package.
 
     ARGUMENTS go to benchmarks/run.py; 'eic benchmark --help-run' tells which.
     """
@@ -399,40 +411,10 @@ def benchmark(arguments: Sequence[str]) -> None:
 
     script = Path(__file__).parents[1] / "benchmarks" / "run.py"
     if not script.is_file():
-        raise BadArgumentError(
-            f"{script} does not exist; the benchmarks come with a clone, not with the package"
-        )
+        raise BadArgumentError(f"got no {script}; the benchmarks come with a clone, not with the package")
     given = ["--help" if a == "--help-run" else a for a in arguments]
     sys.exit(subprocess.run([sys.executable, str(script), *given], check=False).returncode)  # noqa: S603, our own script
 
 
-def _decide(settings: Settings, files: Iterable[Path], *, accepted: bool, by: str, comment: str) -> None:
-    import getpass
-
-    from eicpy.pipeline import decide
-
-    for file in files:
-        click.echo(decide(file, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment))
-
-
 def _utc(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
-
-
-def _pairs(pairs: Iterable[str]) -> dict[str, str]:
-    split = [pair.partition("=") for pair in pairs]
-    for name, equals, _ in split:
-        if not equals or not name:
-            _usage(f"got parameter {name!r}, expected NAME=VALUE")
-    return {name: value for name, _, value in split}
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        _usage(f"got address {text!r}, expected HOST:PORT such as 127.0.0.1:5000")
-    return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _usage(message: str) -> NoReturn:
-    raise BadArgumentError(message)

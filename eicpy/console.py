@@ -1,28 +1,45 @@
-"""What a terminal shows: progress of long work, what is in a file of packets, how each file or night went.
+"""What a terminal takes and shows: errors as a line, progress of long work, tables, how each file went.
 
 On a terminal there is colour, a bar that moves, and tables as wide as the window; where nobody looks (a
 pipe, a log, cron) the same is told in plain lines. Results go to standard output, progress to standard error.
 """
 
+import getpass
+import logging
 import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import click
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from eicpy.errors import ExitCode, readable
+from eicpy.errors import BadArgumentError, EicpyError, ExitCode, readable
 from eicpy.pipeline.tables import counted
+from eicpy.settings import Settings
 
 if TYPE_CHECKING:
     from eicpy.packets import PacketReport
 
-__all__ = ["Outcome", "TerminalProgress", "show_outcomes", "show_packets"]
+__all__ = [
+    "CommandGroup",
+    "Outcome",
+    "TerminalProgress",
+    "host_and_port",
+    "name_values",
+    "show_decisions",
+    "show_listening",
+    "show_outcomes",
+    "show_packets",
+]
+
+_log = logging.getLogger("eicpy")
 
 
 PIPE_WIDTH = 160
@@ -39,6 +56,28 @@ class Outcome(Protocol):
     @property
     def exit_code(self) -> ExitCode:
         """What a script is told."""
+
+
+class CommandGroup(click.Group):
+    """The group of all commands; turns the package's errors into a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except EicpyError as error:
+            click.echo(f"eic: {error}", err=True)
+            ctx.exit(int(error.exit_code))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"eic: {where}{error.strerror or error}", err=True)
+            ctx.exit(int(ExitCode.FAILED))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        # Python would end with 1, which here means "bad data, the good part is kept": not so for a bug.
+        except Exception:  # noqa: BLE001, see above
+            _log.exception("this is a mistake of eicpy itself")
+            ctx.exit(int(ExitCode.FAILED))
 
 
 class TerminalProgress:
@@ -123,6 +162,55 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
             console.print(f"  {title}: {len(places) - most} more; --json lists all")
 
 
+def show_decisions(
+    tables: Iterable[Path], settings: Settings, *, accepted: bool, by: str, comment: str
+) -> None:
+    """Accept or reject calibration tables, and print what that means for each; by this user if not told."""
+    from eicpy.pipeline import decide  # noqa: PLC0415, the rooms are loaded when they are needed
+
+    for table in tables:
+        told = decide(table, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment)
+        _console().print(told, soft_wrap=True)
+
+
+def show_listening(port_file: Path | None, host: str, port: int) -> None:
+    """Print where a receiver listens, and write the port into a file that scripts wait for."""
+    _console().print(f"listening on {host}:{port}", soft_wrap=True)
+    if port_file is not None:
+        partial = port_file.with_name(f".{port_file.name}.partial")
+        partial.write_text(f"{port}\n")
+        partial.replace(port_file)
+
+
+def name_values(pairs: Iterable[str]) -> dict[str, str]:
+    """Split texts NAME=VALUE.
+
+    Raises
+    ------
+    BadArgumentError
+        For a text without a name or without an equals sign.
+    """
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals or not name:
+            raise BadArgumentError(f"got parameter {name!r}, expected NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Split a text HOST:PORT; an empty host is this machine.
+
+    Raises
+    ------
+    BadArgumentError
+        For anything else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise BadArgumentError(f"got address {text!r}, expected HOST:PORT such as 127.0.0.1:5000")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
 _TOLD_BELOW = "decided by"
 _WRONG = ("lost", "duplicated", "out of order", "damaged")
 
@@ -132,14 +220,16 @@ def _packet_table(rows: list[dict[str, Any]]) -> Table:
     names = [n for n in rows[0] if n != _TOLD_BELOW and any(row[n] not in ("", None) for row in rows)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in names:
-        table.add_column("APID" if name == "apid" else name, justify=_side(rows, name), overflow="fold")
+        number = all(isinstance(row[name], int) for row in rows)
+        table.add_column(
+            "APID" if name == "apid" else name,
+            justify="right" if number else "left",
+            min_width=max(map(len, [*name.split(), *(str(row[name]) for row in rows if number)])),
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*(Text(str(row[n]), style="bold red" if n in _WRONG and row[n] else "") for n in names))
     return table
-
-
-def _side(rows: list[dict[str, Any]], name: str) -> Literal["left", "right"]:
-    return "right" if all(isinstance(row[name], int) for row in rows) else "left"
 
 
 def _console() -> Console:

@@ -162,7 +162,7 @@ def legend_look(legend: Legend, entries: int) -> None:
     legend.label_text_font, legend.label_text_font_size, legend.label_text_color = FONT, "12px", INK
     legend.border_line_color = None
     legend.background_fill_alpha = 0.0
-    legend.padding, legend.margin, legend.spacing, legend.label_height = 2, 2, 2, 14
+    legend.padding, legend.margin, legend.spacing, legend.label_height = 2, 2, 8, 14
 
 
 def utc_axis(plot: figure) -> None:

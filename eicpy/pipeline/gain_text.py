@@ -6,6 +6,7 @@ fitted, few bad fits, and the requirement on the energy met by nearly all. It na
 
 from dataclasses import dataclass
 from html import escape
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +88,7 @@ class GainVerdict:
 def gain_verdict(
     table: GainTable | None, used: GainTable, record: NightRecord, database: Database
 ) -> GainVerdict:
-    """Recommend to accept or not to accept the new table of a night, and say why.
+    """Recommend to accept or not to accept the new table of a night, and say why, what is wrong first.
 
     Parameters
     ----------
@@ -118,6 +119,7 @@ def gain_verdict(
         f"{wrong} ({_percent(bad / len(table))}, at most {_percent(SHARE_BAD_FITS)}).",
         _requirement(passed, fitted),
     ]
+    reasons = [text for _, text in sorted(zip(right, reasons, strict=True), key=itemgetter(0))]
     if not all(right) and bool(np.all(used.status & np.uint8(GainStatus.NOMINAL))):
         change = compare(table, used)
         scatter = np.median(np.abs(change.energy[-1][fitted] - np.median(change.energy[-1][fitted])))

@@ -20,6 +20,9 @@ __all__ = ["night_records", "write_index"]
 STALE_HOURS = 36.0
 """A night is due every day; half a day of grace before the page warns."""
 
+LATE_HOURS = 6.0
+"""A night that began so long ago and has not ended was interrupted, or hangs."""
+
 
 def night_records(settings: Settings) -> list[NightRecord]:
     """Read the records of all nights of all instruments, the newest first.
@@ -66,6 +69,8 @@ def write_index(settings: Settings) -> Path:
         instruments=[_instrument(name, nights) for name, nights in sorted(by_instrument.items())],
         made=now(),
         stale_hours=STALE_HOURS,
+        late_hours=LATE_HOURS,
+        failing=sum(r.status in ("failed", "incomplete") for r in records),
     )
     path = settings.reports / "index.html"
     write_atomically(path, page)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import eicpy
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
+from eicpy.pipeline.parameters import check_parameters
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
 from eicpy.products import InputFile, sha256_of
 from eicpy.settings import Settings
@@ -118,7 +119,7 @@ def _run(
         index=settings.reports / "index.html",
         inputs=[InputFile.of(p, "product") for p in inputs],
         simulated=record.simulated,
-        label=f"{record.title}, {record.night[:4]}-{record.night[4:6]}-{record.night[6:]}",
+        label=_label(record),
     )
 
 
@@ -161,16 +162,19 @@ def notebook_report(
     path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
     stamp = now()[:19].replace("-", "").replace(":", "")
     place = folder or settings.reports / "notebooks" / path.stem / stamp
+    values = check_parameters(path, parameters, mode="text")
+    instrument, record = _subject(values, settings)
     outcome = run_report(
         path,
-        parameters,
+        values,
         place,
-        mode="text",
+        simulated=None if record is None else record.simulated,
+        label="" if record is None else _label(record),
         timeout=timeout,
     )
     key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
     with open_database(settings) as database:
-        instrument, night = _subject(outcome.parameters, settings)
+        night = str(values.get("night", "")) if record is None else record.night
         begin_step(
             database, key=key, instrument=instrument, night=night, name=f"report {path.stem}", redo=True
         )
@@ -179,15 +183,20 @@ def notebook_report(
     return outcome
 
 
-def _subject(parameters: Mapping[str, object], settings: Settings) -> tuple[str, str]:
-    """Detector and night that a notebook was run for; empty where its parameters do not tell."""
-    instrument, folder = (str(parameters.get(name, "")) for name in ("instrument", "folder"))
-    if "folder" not in parameters:
-        return instrument, str(parameters.get("night", ""))
+def _subject(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
+    """Detector and night that a notebook is run for; empty and None where its parameters do not tell."""
+    instrument, folder = (str(values.get(name, "")) for name in ("instrument", "folder"))
+    if "folder" not in values:
+        return instrument, None
     nights = sorted(settings.products(instrument).glob("*/night.json")) if instrument else []
     place = Path(folder) if folder else (nights[-1].parent if nights else None)
     try:
         record = None if place is None else NightRecord.read(place)
     except BadDataError:
         record = None
-    return (instrument, "") if record is None else (record.instrument, record.night)
+    return (instrument, None) if record is None else (record.instrument, record)
+
+
+def _label(record: NightRecord) -> str:
+    """The detector and the date, for the title of a page."""
+    return f"{record.title}, {record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"

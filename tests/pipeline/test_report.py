@@ -110,7 +110,7 @@ def test_a_page_alone_shows_its_figure(make_notebook, tmp_path, browser):
         view.goto(alone.as_uri())
         view.wait_for_function("window.Bokeh && Bokeh.documents.length == 1")
         view.locator("canvas").first.wait_for()
-        assert view.get_by_text("SIMULATED").is_visible()
+        assert view.locator(".eic-simulated").is_visible()
         assert view.evaluate("document.documentElement.scrollWidth") <= 390
     assert not wrong
     assert asked == [alone.as_uri()]
