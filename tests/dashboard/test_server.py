@@ -21,8 +21,6 @@ from eicpy.dashboard.voila_server import configuration
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.settings import Settings
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_args):
