@@ -59,7 +59,10 @@ class NightOutcome:
         if not self.new:
             return f"{name}: nothing new since {self.record.finished[:16]} UTC; --redo repeats it"
         lines = [f"{name}: {self.record.status}: {self.record.headline}"]
-        return "\n".join(lines + [f"  failed: {f}" for f in self.record.failures])
+        lines += [f"  failed: {failure}" for failure in self.record.failures]
+        return "\n".join(
+            lines + [f"  failed: report {r.notebook}: {r.message}" for r in self.record.failed_reports]
+        )
 
 
 def run_nights(

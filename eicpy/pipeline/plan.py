@@ -9,7 +9,7 @@ night that was interrupted goes on after the last finished segment.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -253,7 +253,7 @@ def days_with_data(
     known = [s for s in spans if s[0] <= s[1]]
     if not known:
         return []
-    begin = to_seconds(start) if start else to_seconds(day_of(min(first for first, _ in known)).isoformat())
+    begin = _begin(start, day_of(min(first for first, _ in known)))
     end = to_seconds(stop) if stop else np.inf
     nights: set[int] = set()
     for run in _runs(instrument, settings):
@@ -263,6 +263,15 @@ def days_with_data(
             inside = time[(time >= begin) & (time < end)]
             nights |= set(np.unique((inside - begin) // DAY).astype(int).tolist())
     return [(begin + DAY * n, min(begin + DAY * (n + 1), end)) for n in sorted(nights)]
+
+
+def _begin(start: str | None, first_day: date) -> float:
+    """Begin of the first night, s: whole days before the first data are left out, leap seconds with them."""
+    if start is None:
+        return float(to_seconds(first_day.isoformat()))
+    begin = datetime.fromisoformat(start)
+    empty = (first_day - begin.date()).days - 1
+    return float(to_seconds((begin + timedelta(days=max(empty, 0))).isoformat()))
 
 
 @lru_cache(maxsize=4096)
