@@ -218,7 +218,7 @@ _WRONG = ("lost", "duplicated", "out of order", "damaged")
 def _packet_table(rows: list[dict[str, Any]]) -> Table:
     """A row an APID; a column that says nothing about any of them only costs width."""
     names = [n for n in rows[0] if n != _TOLD_BELOW and any(row[n] not in ("", None) for row in rows)]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in names:
         number = all(isinstance(row[name], int) for row in rows)
         table.add_column(

@@ -70,7 +70,7 @@ def write_index(settings: Settings) -> Path:
         made=now(),
         stale_hours=STALE_HOURS,
         late_hours=LATE_HOURS,
-        failing=sum(r.status in ("failed", "incomplete") for r in records),
+        failing=sum(r.status in ("failed", "incomplete") or bool(r.failed_reports) for r in records),
     )
     path = settings.reports / "index.html"
     write_atomically(path, page)

@@ -34,7 +34,7 @@ def page(settings):
     )  # fmt: skip
     put(settings, "20261121", "failed", message="no space left <script>alert(1)</script>")
     put(settings, "20240916", "complete", instrument="meddea", finished=hours_ago(100))
-    put(settings, "20240917", "running", instrument="dpix")
+    put(settings, "20240917", "running", instrument="dpix", began=hours_ago(30), simulated=True)
     return write_index(settings)
 
 
@@ -47,6 +47,12 @@ def test_every_night_is_there_newest_first_with_its_numbers(page):
     assert 'href="a/b.html"' in text
     assert 'class="failed">Gain' in text
     assert "complete, with losses" in text
+
+
+def test_what_needs_attention_and_what_is_simulated_is_seen_at_once(page):
+    text = page.read_text()
+    assert "2 nights need attention" in text
+    assert text.count('class="simulated"') == 1
 
 
 def test_nothing_is_asked_of_another_machine_and_messages_are_text(page):
@@ -79,6 +85,8 @@ def test_the_page_tells_its_age_in_two_languages_and_fits_a_telephone(page, brow
         assert "2 h ago" in ages["age"]
         assert "too old" in ages["age stale"]
         assert "No night has succeeded yet" in view.locator(".never").inner_text()
+        assert view.locator(".night.stale").get_attribute("data-instrument") == "dpix"
+        assert view.locator(".attention").is_visible()
         view.locator("#language").click()
         assert "il y a 2 h" in view.locator(".age:not(.stale):not(.never)").first.inner_text()
         assert view.locator("text=en échec").first.is_visible()
