@@ -7,8 +7,8 @@ packets have 117 bytes with 40 parameters of 1 to 64 bits, integers and floats; 
 Ours: memory map, index, CRC-16 of every packet, columns per APID. ccsdspy: columns per APID, the photons as
 64-bit words that numpy takes apart, which is its fastest way; no CRC. It gets there by two roads, of which
 the faster counts: split by APID first, as its manual says; or read all packets as one APID, which works
-because here all have one layout, and sort them afterwards. All read the same file and take turns; processor time is
-taken, the best of several rounds; compilation is left out.
+because here all have one layout, and sort them afterwards. All read the same file and take turns; processor
+time is taken, the best of several rounds; compilation is left out.
 
     python benchmarks/packets.py
 """

@@ -18,6 +18,7 @@ from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
+from eicpy.packets.rules import APIDS
 
 __all__ = ["DecodedPackets", "Discriminant", "GroupRows", "decode", "select"]
 
@@ -220,24 +221,26 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
         If a packet does not lie inside the buffer.
     """
     array = as_byte_array(buffer)
-    offset = index.offset.astype(np.int64)
-    end = 8 * (offset + index.length)
-    if len(index) and (int(offset.min()) < 0 or int(end.max()) > 8 * len(array)):
+    # In place where it can be: new pages for arrays of this size take longer than the sums.
+    base: Ints = np.multiply(index.offset, 8, dtype=np.int64)
+    end: Ints = np.multiply(index.length, 8, dtype=np.int64)
+    end += base
+    if len(index) and (int(base.min()) < 0 or int(end.max()) > 8 * len(array)):
         raise BadDataError(
             f"got an index that reaches to byte {int(end.max()) // 8}, expected at most {len(array)}",
             advice="is it the index of this file?",
         )
-    data_end = end - _trailer_bits(index, layout)
-    base = 8 * offset + PRIMARY_HEADER_BITS
+    data_end: Ints = end - _trailer_bits(index, layout)
+    base += PRIMARY_HEADER_BITS
     columns: dict[str, npt.NDArray[Any]] = {}
     repeated: dict[str, npt.NDArray[Any]] = {}
     groups: dict[str, GroupRows] = {}
     complete = np.ones(len(index), dtype=np.bool_)
     for section in layout.sections:
         limit = end if layout.places_checksum else data_end
-        complete &= base + section.bits <= limit
+        complete &= limit - base >= section.bits
         _decode_section(array, section, base, limit, columns)
-        after = base + section.bits
+        bits: Ints | int = section.bits
         for group in section.groups:
             start = base + group.start
             counts, whole = _group_counts(group, start, data_end, columns)
@@ -248,18 +251,19 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
             repeated.update(room.arrays())
             groups[group.name] = GroupRows(counts)
             if group.fixed_count is None:
-                after = start + counts * group.stride
-        base = after
+                bits = group.start + counts * group.stride
+        if section is not layout.sections[-1]:
+            base = base + bits
     ordered = {name: columns[name] for name in layout.names if name in columns}
     return DecodedPackets(ordered, repeated, groups, complete)
 
 
-def _trailer_bits(index: PacketIndex, layout: PacketLayout) -> Ints:
+def _trailer_bits(index: PacketIndex, layout: PacketLayout) -> Ints | int:
     """Bits at the end of each packet that are no data: its checksum."""
     if layout.places_checksum:
-        last = layout.fields[-1].kind == "checksum"
-        return np.full(len(index), 16 if last else 0, dtype=np.int64)
-    bits = np.zeros(2048, dtype=np.int64)
+        return 16 if layout.fields[-1].kind == "checksum" else 0
+    bits = np.zeros(APIDS, dtype=np.int64)
     for apid, decision in index.decisions.items():
         bits[apid] = 0 if decision.checksum is ChecksumKind.NONE else 16
-    return bits[index.apid]
+    alone = len(index) > 0 and index.apid.min() == index.apid.max()
+    return int(bits[index.apid[0]]) if alone else bits[index.apid]
