@@ -30,6 +30,7 @@ __all__ = [
     "bits_at",
     "byte_block",
     "copy_64",
+    "fetch_ahead",
     "get_8",
     "get_64",
     "inline_kernel",
@@ -316,6 +317,23 @@ def _sum_of_products(
 sum_of_products: Callable[..., Any] = intrinsic(_sum_of_products)
 """sum_of_products(address, byte, factors, factor_byte, words): sum over GF(2) of the products of big-endian
 words with as many native factors, low and high 64 bits; their number is a multiple of `LANES` (x86)."""
+
+
+def _fetch(_typing: Any, _address: Any, _byte: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        number = ir.IntType(32)
+        pointer = _place(builder, arguments[0], arguments[1], 8)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        name = "llvm.prefetch.p0i8" if str(pointer.type) == "i8*" else "llvm.prefetch.p0"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(function, [pointer, number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), generate
+
+
+fetch_ahead: Callable[..., Any] = intrinsic(_fetch)
+"""fetch_ahead(address, byte): have a cache line brought near before it is needed; any address will do."""
 
 
 @kernel

@@ -16,6 +16,7 @@ from eicpy.packets.bits import (
     Word,
     address_of,
     copy_64,
+    fetch_ahead,
     get_8,
     get_64,
     inline_kernel,
@@ -137,6 +138,9 @@ def _gather(
         byte = bit >> 3
         if bit & 7 or byte < 0 or bit + reach > end_bit[i] or byte + stride > n_bytes:
             return False
+        after = base_bit[min(i + 16, high - 1)] >> 3
+        fetch_ahead(source, after)
+        fetch_ahead(source, after + 64)
         for k in range(0, stride, 8):
             copy_64(source + byte, k, block + (i - low) * stride, k)
     return True
@@ -229,6 +233,9 @@ def decode_records(
     """
     source, target, n_bytes = address_of(buffer), address_of(out), buffer.size
     for i in range(start_bit.size):
+        after = start_bit[min(i + 2, start_bit.size - 1)] >> 3
+        for ahead in range(0, (counts[i] * stride) >> 3, 64):
+            fetch_ahead(source, after + ahead)
         for f in range(table.shape[0]):
             bit, width, signed = start_bit[i] + table[f, 0], table[f, 1], table[f, 2]
             size, column, elements = table[f, 3], table[f, 4], table[f, 5]
