@@ -8,7 +8,11 @@ from eicpy.pipeline.record import NightRecord
 from eicpy.pipeline.report import ReportOutcome
 
 NIGHT = {"title": "MeDDEA", "start": "", "stop": "", "status": "complete"}
-PARAMETERS = "folder: str = ''\ninstrument: str = 'meddea'"
+CELLS = {
+    "of-a-night": "folder: str = ''\ninstrument: str = 'meddea'",
+    "of-a-date": "night: str = ''\ninstrument: str = 'eclairs'",
+    "of-nothing": "bins: int = 3",
+}
 
 
 @pytest.fixture
@@ -16,8 +20,7 @@ def no_kernel(monkeypatch):
     """A report that takes no time."""
 
     def run(path, parameters, place, **_):
-        values = {"folder": "", "instrument": "meddea"} | parameters if "night" in path.stem else parameters
-        return ReportOutcome("complete", place, path.stem, "", 0.0, values)
+        return ReportOutcome("complete", place, path.stem, "", 0.0, dict(parameters))
 
     monkeypatch.setattr("eicpy.pipeline.report.run_report", run)
 
@@ -35,18 +38,18 @@ def nights(settings):
 @pytest.mark.parametrize(
     ("name", "given", "expected"),
     [
-        ("night", {"folder": "20260101"}, ("meddea", "20260101")),
-        ("night", {}, ("meddea", "20260102")),  # the latest, as the notebook takes it
-        ("night", {"folder": "nowhere"}, ("meddea", "")),
-        ("other", {"instrument": "eclairs"}, ("eclairs", "")),
-        ("other", {"instrument": "eclairs", "night": "20260103"}, ("eclairs", "20260103")),
-        ("other", {}, ("", "")),
+        ("of-a-night", {"folder": "20260101"}, ("meddea", "20260101")),
+        ("of-a-night", {}, ("meddea", "20260102")),  # the latest, as the notebook takes it
+        ("of-a-night", {"folder": "nowhere"}, ("meddea", "")),
+        ("of-a-date", {"night": "20260103"}, ("eclairs", "20260103")),
+        ("of-a-date", {"instrument": "meddea"}, ("meddea", "")),
+        ("of-nothing", {}, ("", "")),
     ],
 )
 def test_the_row_of_the_ledger_names_them(nights, make_notebook, no_kernel, name, given, expected):
     if "folder" in given:
         given = given | {"folder": str(nights.products("meddea") / given["folder"])}
-    notebook_report(make_notebook(parameters=PARAMETERS, name=name), given, nights)
+    notebook_report(make_notebook(parameters=CELLS[name], name=name), given, nights)
     with open_database(nights) as database:
         (row,) = steps(database)
     assert (row.instrument, row.night) == expected
