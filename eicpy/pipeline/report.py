@@ -24,6 +24,7 @@ from papermill.exceptions import PapermillExecutionError
 from eicpy.pipeline.page import write_page
 from eicpy.pipeline.parameters import check_parameters, read_notebook
 from eicpy.pipeline.record import write_atomically
+from eicpy.pipeline.tables import counted
 from eicpy.products import InputFile, Provenance
 
 __all__ = ["ReportOutcome", "run_report"]
@@ -237,6 +238,6 @@ def _facts(outcome: ReportOutcome, provenance: Provenance) -> dict[str, str]:
         "Parameters": ", ".join(f"{k} = {v!r}" for k, v in outcome.parameters.items()) or "none",
         "Software": ", ".join(f"{k} {v}" for k, v in provenance.versions.items())
         + (commit if provenance.commit else ""),
-        "Inputs": f"{len(inputs)} files, with their hashes in report.json",
+        "Inputs": f"{counted(len(inputs), 'file')}, with hashes in report.json" if inputs else "not told",
         "Data": {True: "simulated", False: "measured", None: "origin not told"}[provenance.simulated],
     }
