@@ -33,7 +33,7 @@ from eicpy.settings import Settings
 __all__ = ["main"]
 
 _FILE = click.Path(path_type=Path)
-_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+_DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
 
 
 @click.group(
@@ -139,7 +139,14 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
 @main.command()
 @click.argument("inbox", type=_FILE)
 @_instrument_option()
-@click.option("--interval", default=5.0, show_default=True, metavar="SECONDS", help="Between two looks.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 86400.0),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Between two looks.",
+)
 @click.option("--once", is_flag=True, help="Take what is there and end.")
 @click.pass_context
 def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, once: bool) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.errors import BadArgumentError, BadDataError, FailedError, readable
 
 __all__ = ["SendSummary", "send"]
 
@@ -68,7 +68,7 @@ def send(
     Raises
     ------
     BadArgumentError
-        For a rate that is not positive.
+        For a rate that is not positive, or a file that is not there.
     BadDataError
         If the file cannot be read.
     FailedError
@@ -77,6 +77,8 @@ def send(
     """
     if rate is not None and not rate > 0:
         raise BadArgumentError(f"got rate {rate}, expected bytes per second above 0")
+    if not Path(file).is_file():
+        raise BadArgumentError(f"{readable(file)}: no such file")
     begun = time.monotonic()
     sent = start
     try:

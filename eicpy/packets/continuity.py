@@ -12,6 +12,9 @@ count A and the time t of the packet that is furthest ahead. A new packet lies d
   closed), unless its time is later by so much that a turn was lost: a quarter of the time that the turn
   would have taken, at least.
 
+Idle packets (APID 2047, CCSDS 133.0-B-2 section 4.1.2.3.2.3) fill the link and need not be counted by
+their sender: they are counted here, never judged.
+
 Without times, nothing is ever taken for a lost turn. A damaged packet closes the gap where its count
 says it belongs: it is counted as damaged, not as lost.
 """
@@ -29,6 +32,8 @@ from eicpy.packets.index import PacketIndex, PacketStatus
 __all__ = ["MODULUS", "Continuity", "Gap", "continuity", "unwrap_counts"]
 
 MODULUS = 1 << 14
+IDLE = 2047
+"""APID of packets that only fill the link."""
 FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
 
 Ints = npt.NDArray[np.int64]
@@ -224,6 +229,8 @@ def continuity(index: PacketIndex, fine_tick: Mapping[int, float] | None = None)
 def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
     count = index.sequence_count[rows].astype(np.int64)
     good = index.status[rows] == PacketStatus.GOOD
+    if apid == IDLE:
+        count = np.arange(len(rows), dtype=np.int64)
     unwrapped, what = np.empty_like(count), np.empty_like(count)
     interval, regular = _interval(count, time[rows], good)
     unwrap_counts(count, time[rows], good, interval, int(regular), unwrapped, what)

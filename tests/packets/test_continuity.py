@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eicpy.packets import PacketIndex, PacketStatus, continuity
+from eicpy.packets import PacketIndex, PacketStatus, continuity, index_packets
 from eicpy.packets.continuity import AHEAD, DAMAGED, DUPLICATE, FIRST, LATE, unwrap_counts
 
 
@@ -175,3 +175,9 @@ def test_lost_packets_are_counted_across_the_rollover(first, missing, seed):
     swapped[[at, at - 1]] = swapped[[at - 1, at]]
     lost, duplicated, late = judge(swapped % 16384)
     assert (lost, duplicated, late) == (len(inner), 0, 1)
+
+
+def test_idle_packets_are_counted_but_never_judged():
+    header = bytes([0x07, 0xFF, 0xC0, 0x00, 0x00, 0x03])  # version 0, APID 2047, count 0, four bytes of data
+    found = continuity(index_packets((header + b"\x55\x55\x55\x55") * 20000, checksum="none"))[2047]
+    assert (found.received, found.is_clean) == (20000, True)
