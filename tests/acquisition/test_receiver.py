@@ -14,7 +14,7 @@ import time
 import pytest
 
 from eicpy.acquisition import receive, send
-from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 
 REAL = {
