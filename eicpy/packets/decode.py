@@ -4,7 +4,7 @@ The fields of a table are grouped into those with one value a packet and those t
 packets are compiled (:mod:`eicpy.packets.decode_kernels`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -59,8 +59,8 @@ class DecodedPackets:
     groups
         For each repeated record, by the name of its first field, how it is spread over the packets.
     complete
-        Shape (n_packets,), bool: whether the packet holds all that the table and its own counts promise;
-        what it does not hold reads as 0.
+        Shape (n_packets,), bool: whether the packet holds all that the table and its own counts promise, no
+        part of a record is left over, and what must be 0 is 0. What it does not hold reads as 0.
     """
 
     columns: dict[str, npt.NDArray[Any]]
@@ -144,8 +144,8 @@ def select(
 class _Columns:
     """Room for the columns of some fields in one block of bytes, and the table that the kernels read."""
 
-    def __init__(self, fields: tuple[tuple[FieldSpec, int], ...], count: int) -> None:
-        self.fields = [(spec, bit) for spec, bit in fields if spec.is_data]
+    def __init__(self, fields: Iterable[tuple[FieldSpec, int]], count: int) -> None:
+        self.fields = tuple(fields)
         self.count = count
         table = []
         end = 0
@@ -156,14 +156,32 @@ class _Columns:
         self.table = np.array(table, dtype=np.int64).reshape(-1, 6)
         self.out: ByteArray = byte_block(end)
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        result = {}
+    def _each(self) -> Iterator[tuple[FieldSpec, npt.NDArray[Any]]]:
         for (spec, _), start in zip(self.fields, self.table[:, 4].tolist(), strict=True):
             stop = start + self.count * spec.elements * spec.dtype.itemsize
             column = self.out[start:stop].view(spec.dtype)
             shaped = spec.elements > 1 or spec.kind == "bytes"
-            result[spec.name] = column.reshape(self.count, spec.elements) if shaped else column
-        return result
+            yield spec, column.reshape(self.count, spec.elements) if shaped else column
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Columns of the fields that have values."""
+        return {spec.name: column for spec, column in self._each() if spec.is_data}
+
+    def not_zero(self) -> npt.NDArray[np.bool_]:
+        """Rows in which a field that must be 0 is not."""
+        wrong = np.zeros(self.count, dtype=np.bool_)
+        for spec, column in self._each():
+            if spec.kind == "zero":
+                wrong |= column.any(axis=1) if column.ndim > 1 else column != 0
+        return wrong
+
+
+def _values(fields: tuple[tuple[FieldSpec, int], ...]) -> tuple[tuple[FieldSpec, int], ...]:
+    return tuple((spec, bit) for spec, bit in fields if spec.is_data)
+
+
+def _zeros(fields: tuple[tuple[FieldSpec, int], ...]) -> tuple[tuple[FieldSpec, int], ...]:
+    return tuple((spec, bit) for spec, bit in fields if spec.kind == "zero")
 
 
 def _group_counts(
@@ -184,18 +202,23 @@ def _group_counts(
 
 def _decode_section(
     buffer: ByteArray, section: Section, base: Ints, data_end: Ints, columns: dict[str, npt.NDArray[Any]]
-) -> None:
-    single = tuple((spec, bit) for spec, bit in section.fields if spec.elements == 1 and spec.kind != "bytes")
-    several = tuple((spec, bit) for spec, bit in section.fields if spec.elements > 1 or spec.kind == "bytes")
+) -> npt.NDArray[np.bool_]:
+    """Enter the columns with one value a packet; packets with other than 0 where they must have 0."""
+    fields = _values(section.fields)
+    single = tuple((spec, bit) for spec, bit in fields if spec.elements == 1 and spec.kind != "bytes")
+    several = tuple((spec, bit) for spec, bit in fields if spec.elements > 1 or spec.kind == "bytes")
     room = _Columns(single, len(base))
     reach = max((bit + spec.bits for spec, bit in single), default=0)
     decode_columns(buffer, base, data_end, reach, room.table[:, :5].copy(), room_to_work(reach), room.out)
     columns.update(room.arrays())
-    if several:
-        room = _Columns(several, len(base))
-        ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
-        decode_records(buffer, base, data_end, ones, first, 0, room.table, room.out)
-        columns.update(room.arrays())
+    rest = several + _zeros(section.fields)
+    if not rest:
+        return np.zeros(len(base), dtype=np.bool_)
+    room = _Columns(rest, len(base))
+    ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
+    decode_records(buffer, base, data_end, ones, first, 0, room.table, room.out)
+    columns.update(room.arrays())
+    return room.not_zero()
 
 
 def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedPackets:
@@ -239,17 +262,20 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
     for section in layout.sections:
         limit = end if layout.places_checksum else data_end
         complete &= limit - base >= section.bits
-        _decode_section(array, section, base, limit, columns)
+        complete &= ~_decode_section(array, section, base, limit, columns)
         bits: Ints | int = section.bits
         for group in section.groups:
             start = base + group.start
             counts, whole = _group_counts(group, start, data_end, columns)
             complete &= whole
             first = np.cumsum(counts) - counts
-            room = _Columns(group.fields, int(counts.sum()))
+            room = _Columns(_values(group.fields) + _zeros(group.fields), int(counts.sum()))
             decode_records(array, start, limit, counts, first, group.stride, room.table, room.out)
             repeated.update(room.arrays())
-            groups[group.name] = GroupRows(counts)
+            groups[group.name] = rows = GroupRows(counts)
+            wrong = room.not_zero()
+            if wrong.any():
+                complete[rows.packet[wrong]] = False
             if group.fixed_count is None:
                 bits = group.start + counts * group.stride
         if section is not layout.sections[-1]:

@@ -41,7 +41,7 @@ COLUMNS = (
     "description",
 )
 NUMBERS = ("uint", "int", "float", "structure")
-TYPES = (*NUMBERS, "bytes", "pad", "checksum")
+TYPES = (*NUMBERS, "bytes", "pad", "zero", "checksum")
 _TYPE = re.compile(rf"({'|'.join(TYPES)})(?:\[(\d+)\])?")
 _INTEGERS = {
     False: (np.uint8, np.uint16, np.uint32, np.uint64),
@@ -75,7 +75,8 @@ class FieldSpec:
     bit_width
         Bits of one element.
     kind
-        uint, int, float, structure (a uint that tells packets of one type apart), bytes, pad, checksum.
+        uint, int, float, structure (a uint that tells packets of one type apart), bytes, pad, zero (a pad
+        that is 0 in every packet of this layout), checksum.
     elements
         Number of elements in a row, as in ``uint[512]``; of ``bytes`` the number of bytes.
     repeat
@@ -111,8 +112,8 @@ class FieldSpec:
 
     @property
     def is_data(self) -> bool:
-        """Whether the field is decoded; pads and checksums are not."""
-        return self.kind not in {"pad", "checksum"}
+        """Whether the field has values; pads and checksums have none."""
+        return self.kind not in {"pad", "zero", "checksum"}
 
 
 @dataclass(frozen=True)
@@ -415,7 +416,7 @@ def _type(text: str, width: int) -> tuple[str, int, int]:
         raise ValueError(f"got a float of {width} bits, expected 16, 32 or 64")
     if kind == "checksum" and width != 16:
         raise ValueError(f"got a checksum of {width} bits, expected 16")
-    if elements < 1 or width < 1 or (kind in NUMBERS and width > 64):
+    if elements < 1 or width < 1 or (kind in {*NUMBERS, "zero"} and width > 64):
         raise ValueError(f"got {width} bits, expected 1 to 64")
     return kind, width, elements
 
