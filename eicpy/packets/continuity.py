@@ -230,7 +230,7 @@ def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
     count = index.sequence_count[rows].astype(np.int64)
     good = index.status[rows] == PacketStatus.GOOD
     if apid == IDLE:
-        count = np.arange(len(rows), dtype=np.int64)
+        count, time = np.arange(len(rows), dtype=np.int64) % MODULUS, np.full_like(time, np.nan)
     unwrapped, what = np.empty_like(count), np.empty_like(count)
     interval, regular = _interval(count, time[rows], good)
     unwrap_counts(count, time[rows], good, interval, int(regular), unwrapped, what)
