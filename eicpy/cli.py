@@ -425,3 +425,7 @@ def benchmark(arguments: Sequence[str]) -> None:
 
 def _utc(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
+
+
+if __name__ == "__main__":
+    main(prog_name="eic")
