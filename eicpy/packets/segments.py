@@ -3,7 +3,9 @@
 A source packet longer than a packet may be is sent in segments: a first one (sequence flags 1), any number
 of continuations (0) and a last one (2), with consecutive sequence counts (CCSDS 133.0-B-2, 4.1.3.4.2). A
 group is complete if all of that holds. Whatever else is found is an incomplete group that says why; its
-packets are all there for who can use them. Only the segments whose header announces a secondary header
+packets are all there for who can use them. One missing count between segments that go on can only be a
+segment of the same group; two or more may hide the end of one group and the beginning of the next, and the
+groups on either side are kept apart. Only the segments whose header announces a secondary header
 lose one when a group is put together.
 """
 
@@ -57,6 +59,8 @@ class SegmentGroups:
         Shape (n_groups + 1,): group g holds ``rows[start[g]:start[g + 1]]``.
     begun, ended
         Shape (n_groups,), bool: whether the first, the last segment is there.
+    unbroken
+        Shape (n_groups,), bool: whether no segment is missing between those that are there.
     """
 
     apid: int
@@ -64,11 +68,12 @@ class SegmentGroups:
     start: Ints
     begun: npt.NDArray[np.bool_]
     ended: npt.NDArray[np.bool_]
+    unbroken: npt.NDArray[np.bool_]
 
     @property
     def complete(self) -> npt.NDArray[np.bool_]:
         """Shape (n_groups,), bool."""
-        return self.begun & self.ended
+        return self.begun & self.ended & self.unbroken
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -77,10 +82,12 @@ class SegmentGroups:
         """Group of a number."""
         number = range(len(self))[number]
         begun, ended = bool(self.begun[number]), bool(self.ended[number])
-        missing = [what for there, what in ((begun, "beginning"), (ended, "end")) if not there]
-        reason = f"the {' and the '.join(missing)} missing" if missing else ""
+        unbroken = bool(self.unbroken[number])
+        parts = ((begun, "the beginning"), (unbroken, "a segment between"), (ended, "the end"))
+        missing = [what for there, what in parts if not there]
+        reason = f"{' and '.join(missing)} missing" if missing else ""
         rows = self.rows[self.start[number] : self.start[number + 1]]
-        return SegmentGroup(self.apid, rows, begun and ended, reason)
+        return SegmentGroup(self.apid, rows, bool(self.complete[number]), reason)
 
     def __iter__(self) -> Iterator[SegmentGroup]:
         return (self[number] for number in range(len(self)))
@@ -94,16 +101,20 @@ def _groups(apid: int, index: PacketIndex, judged: Continuity) -> SegmentGroups:
     rows = rows[place]
     flags = index.sequence_flags[rows]
     part = flags != WHOLE
-    begins = np.zeros(len(rows), dtype=np.bool_)
+    begins, broken = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
     if len(rows):
+        step = np.diff(count)
         begins[0] = True
-        begins[1:] = (np.diff(count) != 1) | (flags[:-1] == END) | (flags[:-1] == WHOLE)
-        begins |= flags == BEGIN
-    rows, flags, begins = rows[part], flags[part], begins[part]
+        begins[1:] = (step > 2) | (flags[:-1] == END) | (flags[:-1] == WHOLE)
+        begins |= (flags == BEGIN) | (flags == WHOLE)
+        broken[1:] = (step == 2) & ~begins[1:]
+    rows, flags, begins, broken = rows[part], flags[part], begins[part], broken[part]
     first = np.flatnonzero(begins)
     start = np.append(first, len(rows)).astype(np.int64)
     last = start[1:] - 1
-    return SegmentGroups(apid, rows, start, flags[first] == BEGIN, flags[last] == END)
+    holes = np.append(0, np.cumsum(broken))
+    unbroken = holes[start[1:]] == holes[start[:-1]]
+    return SegmentGroups(apid, rows, start, flags[first] == BEGIN, flags[last] == END, unbroken)
 
 
 def segment_groups(

@@ -39,7 +39,7 @@ def test_incomplete_groups_are_kept_and_say_what_is_missing(packet):
         (0, 0, b"no beginning", False),
         (1, 2, b"end", False),
         (2, 1, b"begin", False),
-        (4, 2, b"after a gap", False),
+        (4, 2, b"after one that is lost", False),
         (5, 1, b"never ends", False),
         (6, 3, b"whole", False),
         (7, 0, b"alone", False),
@@ -52,8 +52,7 @@ def test_incomplete_groups_are_kept_and_say_what_is_missing(packet):
     found = [(g.rows.tolist(), g.complete, g.reason) for g in groups]
     assert found == [
         ([0, 1], False, "the beginning missing"),
-        ([2], False, "the end missing"),
-        ([3], False, "the beginning missing"),
+        ([2, 3], False, "a segment between missing"),
         ([4], False, "the end missing"),
         ([6], False, "the beginning and the end missing"),
         ([7], False, "the end missing"),
@@ -62,6 +61,15 @@ def test_incomplete_groups_are_kept_and_say_what_is_missing(packet):
     kept = np.concatenate([g.rows for g in groups])
     assert kept.tolist() == np.flatnonzero(index.sequence_flags != 3).tolist()
     assert assemble(raw, index, groups[0]).tobytes() == b"no beginningend"
+
+
+def test_a_wider_gap_may_hide_an_end_and_a_beginning(packet):
+    plan = [(0, 1, b"a", False), (1, 0, b"b", False), (4, 0, b"e", False), (5, 2, b"f", False)]
+    _, groups = groups_of(make(packet, plan))
+    assert [(g.rows.tolist(), g.reason) for g in groups] == [
+        ([0, 1], "the end missing"),
+        ([2, 3], "the beginning missing"),
+    ]
 
 
 def test_late_and_doubled_segments_find_their_place_across_the_rollover(packet):
@@ -83,7 +91,7 @@ def test_a_damaged_segment_makes_its_group_incomplete(packet):
     raw = bytearray(make(packet, [(n, f, bytes(30), False) for n, f in enumerate((3, 1, 0, 2, 3))]))
     raw[2 * 38 + 20] ^= 1
     _, groups = groups_of(bytes(raw))
-    assert [g.complete for g in groups] == [False, False]
+    assert [(g.complete, g.reason) for g in groups] == [(False, "a segment between missing")]
 
 
 def test_whole_packets_have_no_groups(packet):
