@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.acquisition import Run, RunArchive, is_simulated, packet_seconds
+from eicpy.errors import BadDataError
 from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity
@@ -212,6 +213,7 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
             continue
         if time[0] >= start:
             skipped += [(run.number, gap) for gap in index.skipped]
+        skipped += [(run.number, gap) for gap in _lost_since(run)]
         said = is_simulated(index, instrument)
         simulated = said if simulated is None else simulated or bool(said)
         part = index if chosen.all() else index[chosen]
@@ -228,6 +230,19 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
         simulated,
     )
     return replace(plan, gti=_good_time(plan.photon_stretches, instrument))
+
+
+def _lost_since(run: Run) -> list[Skipped]:
+    """Bytes that the archive's file had when the run was closed and has no longer."""
+    try:
+        closed = run.metadata.size
+    except BadDataError:  # told where the bytes are read
+        return []
+    if closed is None or closed <= run.size:
+        return []
+    return [
+        Skipped(run.size, closed - run.size, "lost: the file of the archive was longer when the run ended")
+    ]
 
 
 def days_with_data(
