@@ -29,6 +29,9 @@ from eicpy.settings import Settings
 
 __all__ = ["Server", "notebook_folder", "prepare_jupyter_path", "serve"]
 
+CLEANUP_ATTEMPTS = 100
+"""Attempts, 0.1 s apart, to remove the server's folder while its last kernels end."""
+
 
 def notebook_folder() -> Path:
     """Folder of the dashboard notebooks: beside the package in a clone, inside it when it is installed.
@@ -233,13 +236,24 @@ class Server:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            _remove(folder)
 
     def wait(self) -> int:
         """Wait until the server ends by itself; its exit code."""
         return self._running().wait()
+
+
+def _remove(folder: "tempfile.TemporaryDirectory[str]") -> None:
+    for attempt in range(1, CLEANUP_ATTEMPTS + 1):
+        try:
+            return folder.cleanup()
+        except OSError:  # a kernel that is still ending writes there
+            if attempt == CLEANUP_ATTEMPTS:
+                raise
+            time.sleep(0.1)
+    return None
 
 
 def _say(line: str) -> None:

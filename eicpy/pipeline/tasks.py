@@ -7,7 +7,7 @@ outcome and never takes the others with it; a worker that dies is replaced and i
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -136,18 +136,24 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
         return
     logging.getLogger("distributed").setLevel(logging.ERROR)  # every start and stop is told otherwise
     # One death is enough to give a task up after its retry; memory is bounded by the size of a task.
-    with (
-        dask.config.set(
-            {"distributed.scheduler.allowed-failures": RETRIES, "distributed.worker.memory.terminate": False}
-        ),
-        LocalCluster(
+    limits = {
+        "distributed.scheduler.allowed-failures": RETRIES,
+        "distributed.worker.memory.terminate": False,
+    }
+    with dask.config.set(limits):
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             dashboard_address="127.0.0.1:0",  # None would take a fixed port, on which two nights meet
             scheduler_kwargs={"dashboard": False},
             memory_limit=0,
             silence_logs=50,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        yield client
+        )
+        try:
+            with Client(cluster, set_as_default=False) as client:
+                yield client
+        finally:
+            # Where a worker has just died, the process that replaces it may not be there yet to be joined;
+            # Dask then fails to close, after all results are in. What is left of it ends with this process.
+            with suppress(AssertionError):
+                cluster.close()
