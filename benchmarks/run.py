@@ -146,8 +146,8 @@ Written by `make benchmark`; not edited by hand.
 {table(rows, failed)}
 
 "×" is how many times faster (or smaller) eicpy is than the peer in the same run on the same data; where
-another unit stands, less is better. Each part runs in a process of its own; short times are the best of several,
-because the machine may be busy. Ratios travel from machine to machine, seconds do not.
+another unit stands, less is better. Each part runs in a process of its own; short times are the best of
+several, because the machine may be busy. Ratios travel from machine to machine, seconds do not.
 
 {facts}
 """
