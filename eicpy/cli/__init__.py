@@ -1,0 +1,56 @@
+"""The command ``eic``: a thin door to each room of the house.
+
+Nothing is computed here. Every command imports its room when it is called, so that ``eic --help``
+answers at once. The exit status tells a script what happened: 0 clean, 1 something was lost or damaged
+(the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+import click
+
+from eicpy.cli import bench, live, looking, nights, pages
+from eicpy.cli.options import FILE
+from eicpy.console import CommandGroup
+from eicpy.settings import Settings
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="eicpy", prog_name="eic")
+@click.option("-v", "--verbose", count=True, help="Tell more; twice for everything.")
+@click.option(
+    "--home",
+    type=FILE,
+    envvar="EIC_HOME",
+    show_envvar=True,
+    help="Folder that holds everything of this set-up.  [default: your user data folder]",
+)
+@click.pass_context
+def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
+    """From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
+
+    \b
+    A first evening:
+      eic simulate demo                     a night of packets, with the truth beside them
+      eic ingest FILE --instrument eclairs  keep them in the archive
+      eic night --instrument eclairs        calibrate, monitor, write the reports
+      eic dashboards                        look at them in a browser
+
+    Exit status: 0 clean; 1 something was lost or damaged, the good part is kept; 2 the call was wrong;
+    3 it failed.
+    """  # noqa: D301, click wants the control character itself, not its escape
+    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    url = os.environ.get("EIC_DATABASE_URL")
+    ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
+
+
+for _room in (looking, nights, live, bench, pages):
+    for _name in _room.__all__:
+        main.add_command(getattr(_room, _name))

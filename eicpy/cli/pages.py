@@ -1,0 +1,22 @@
+"""Pages in a browser."""
+
+import click
+
+__all__ = ["dashboards"]
+
+
+@click.command()
+@click.option(
+    "--port", default=8866, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
+)
+@click.option("--no-reports", is_flag=True, help="Serve the dashboards alone.")
+@click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
+@click.pass_context
+def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser: bool) -> None:
+    """Serve the dashboards and the reports.
+
+    Prints their addresses. Only this machine can reach them. Ends with Ctrl-C.
+    """
+    from eicpy.dashboard.server import serve
+
+    serve(ctx.obj, port=port, reports=not no_reports, open_browser=open_browser)
