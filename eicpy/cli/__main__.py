@@ -2,4 +2,5 @@
 
 from eicpy.cli import main
 
-main(prog_name="eic")
+if __name__ == "__main__":
+    main(prog_name="eic")
