@@ -54,6 +54,10 @@ class Settings:
         """Folder of the housekeeping archive of an instrument."""
         return self.home / "housekeeping" / instrument
 
+    def live(self, instrument: str) -> Path:
+        """Folder in which the parts of the live chain of an instrument tell how they are."""
+        return self.home / "live" / instrument
+
     @property
     def reports(self) -> Path:
         """Folder of the reports: static pages and their index."""

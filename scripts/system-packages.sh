@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What the tests need from the system: a Chromium for the pages, a PostgreSQL server for the database by URL.
+# What the tests need from the system: a Chromium for the pages, a PostgreSQL server for the database by URL, a
+# NATS server for messages beyond one host, a C compiler for the worked example in C.
 # Installed where that is possible (root on a Debian); otherwise what is missing is named, and the tests that
 # need it skip with that reason.
 set -euo pipefail
@@ -7,6 +8,8 @@ set -euo pipefail
 missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 command -v pg_ctl >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/pg_ctl' >/dev/null || missing+=(postgresql)
+command -v nats-server >/dev/null || missing+=(nats-server)
+command -v cc >/dev/null || missing+=(gcc libc6-dev)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -18,9 +18,9 @@ MOZILLA = {"certifi", "fqdn", "tqdm"}
 
 
 def installed_closure() -> dict[str, str]:
-    """The licence, as the metadata tell it, of each package that eicpy[postgresql] brings along here."""
-    lines = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["postgresql"]]
-    pending = [Requirement(line) for line in lines]
+    """The licence, as the metadata tell it, of each package that eicpy with all its extras brings along here."""
+    groups = (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    pending = [Requirement(line) for lines in groups for line in lines]
     seen: set[tuple[str, frozenset[str]]] = set()
     licences: dict[str, str] = {}
     while pending:
