@@ -236,7 +236,7 @@ def test_send_and_receive_over_tcp(packets, tmp_path):
 
 
 def test_nobody_listening_returns_3(packets, monkeypatch):
-    monkeypatch.setattr("eicpy.acquisition.sender.time.sleep", lambda _s: None)
+    monkeypatch.setattr("eicpy.egse.session.time.sleep", lambda _s: None)
     result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1"])
     assert result.exit_code == ExitCode.FAILED
 

@@ -16,7 +16,6 @@ from eicpy.acquisition.decoding import (
 )
 from eicpy.acquisition.receiver import LOOPBACK, ReceiveSummary, receive
 from eicpy.acquisition.run import Run, RunMetadata, RunWriter, hash_file
-from eicpy.acquisition.sender import SendSummary, send
 from eicpy.acquisition.tally import PacketCounts, Tally
 from eicpy.acquisition.times import epoch_seconds, packet_seconds
 
@@ -32,7 +31,6 @@ __all__ = [
     "RunArchive",
     "RunMetadata",
     "RunWriter",
-    "SendSummary",
     "SpectraColumns",
     "Tally",
     "alerts",
@@ -45,6 +43,5 @@ __all__ = [
     "packet_seconds",
     "photons",
     "receive",
-    "send",
     "spectra",
 ]

@@ -56,7 +56,7 @@ def send(file: Path, address: str, rate: float | None) -> None:
 
     As a test bench or a ground station would: 'eic receive' or a dashboard takes them.
     """
-    from eicpy.acquisition import send as send_file
+    from eicpy.egse import send as send_file
 
     host, port = host_and_port(address)
     with TerminalProgress("send") as progress:

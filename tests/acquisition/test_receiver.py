@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from eicpy.acquisition import receive, send
+from eicpy.acquisition import receive
+from eicpy.egse import send
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 

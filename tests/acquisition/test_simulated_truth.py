@@ -5,7 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from eicpy.acquisition import blocks, epoch_seconds, follow, send
+from eicpy.acquisition import blocks, epoch_seconds, follow
+from eicpy.egse import send
 from eicpy.products import to_seconds
 from eicpy.simulation import FaultConfig, preset, simulate
 
