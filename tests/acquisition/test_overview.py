@@ -1,0 +1,301 @@
+"""What a monitor shows, from statuses made up for it: well, wrong, dead, torn and senseless."""
+
+import json
+import signal
+import subprocess
+import sys
+import zlib
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from eicpy.acquisition.archive import RunArchive
+from eicpy.acquisition.overview import OverviewReader, read_overview
+from eicpy.acquisition.overview_parts import ApidView, DiskView, LinkView, PartView, ReceiverView
+from eicpy.acquisition.station import Station
+from eicpy.acquisition.verdict import REASONS, Level, judge
+from eicpy.settings import Settings
+
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings.at(tmp_path)
+
+
+@pytest.fixture
+def station(settings):
+    return Station(settings.live("eclairs"))
+
+
+@pytest.fixture
+def reader(settings, eclairs):
+    return OverviewReader(settings, eclairs)
+
+
+@pytest.fixture
+def parts(station):
+    """Open statuses of made-up parts, held until the test ends."""
+    with ExitStack() as stack:
+        yield lambda name, role: stack.enter_context(station.report(name, role=role))
+
+
+def counts(received=0, **wrong):
+    return {"received": received, "lost": 0, "duplicated": 0, "out_of_order": 0, "damaged": 0} | wrong
+
+
+def receiver_values(**changes):
+    return {
+        "run": None, "suffix": "", "received": 1000, "rate": 100.0, "packets": 10, "damaged": 0,
+        "foreign_bytes": 0, "links": [
+            {"address": "127.0.0.1:4711", "transport": "tcp", "state": "connected", "bytes": 1000, "age": 0.2}
+        ],
+        "apids": {"810": counts(10)}, "commands": {}, "disk_free": 10**12, "disk_seconds": 1e9,
+        "udp_dropped": 0, "listening": ["tcp 127.0.0.1:5000"], "mode": "automatic",
+    } | changes  # fmt: skip
+
+
+def codes(overview):
+    return [reason.code for reason in overview.verdict.reasons if reason.code != "little-space"]
+
+
+def test_nothing_was_ever_started(reader):
+    overview = reader.read()
+    assert codes(overview) == ["no-receiver"]
+    assert overview.receiver is None
+    assert overview.run is None
+    assert overview.disk.free > 0
+    assert overview.journal == ()
+
+
+def test_a_chain_that_is_well(reader, parts, settings):
+    with RunArchive(settings.archive("eclairs"), "eclairs").create(source="bench", comment="first") as writer:
+        writer.append(b"x" * 5000)
+        report = parts("receiver", "receiver")
+        report.update(state="receiving", values=receiver_values(run=writer.run.number))
+        parts("photons", "processor").update(
+            state="running",
+            values={
+                "mode": "next", "run": 1, "offset": 4000, "behind": 1000, "packets": 7, "skipped": 0,
+                "restarts": 0, "parameters": {"threshold": 4.5, "band": "soft"},
+            },
+        )  # fmt: skip
+        overview = reader.read()
+    assert codes(overview) == []
+    assert (overview.run.number, overview.run.size, overview.run.comment) == (1, 5000, "first")
+    assert overview.run.is_open
+    (photons,) = overview.processors
+    assert (photons.behind, photons.behind_seconds) == (1000, 10.0)  # at 100 bytes/s
+    assert photons.parameters == {"threshold": 4.5, "band": "soft"}
+    assert overview.addresses == ("tcp 127.0.0.1:5000",)
+    assert [apid.name for apid in overview.apids] == ["photons"]
+
+
+def test_names_are_the_instruments_own(reader, parts):
+    table = {str(apid): counts(1) for apid in (800, 801, 802, 820, 1234)}
+    parts("receiver", "receiver").update(values=receiver_values(apids=table, commands={"800": counts(3)}))
+    overview = reader.read()
+    assert {apid.apid: apid.name for apid in overview.apids if not apid.command} == {
+        800: "verification", 801: "housekeeping ecl", 802: "housekeeping dpix", 820: "alert", 1234: "",
+    }  # fmt: skip
+    assert [apid.received for apid in overview.apids if apid.command] == [3]
+    assert codes(overview) == ["unknown-apid"]
+
+
+def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(reader, station, settings):
+    with RunArchive(settings.archive("eclairs"), "eclairs").create(source="bench") as writer:
+        writer.append(b"x" * 5000)
+        told = {"mode": "next", "run": 1, "offset": 2000, "behind": 0}
+        code = (
+            "import sys, time; from pathlib import Path; from eicpy.acquisition.station import Station\n"
+            f"with Station(Path(sys.argv[1])).report('photons', role='processor') as report:\n"
+            f"    report.update(state='running', values={told!r}); print('told', flush=True); time.sleep(600)"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, str(station.folder)], stdout=subprocess.PIPE, text=True
+        )
+        with child:
+            assert child.stdout.readline() == "told\n"
+            assert reader.read().processors[0].health == "alive"
+            child.send_signal(signal.SIGKILL)
+        overview = reader.read()
+    assert overview.verdict.level is Level.ALARM
+    assert codes(overview)[0] == "part-dead"
+    assert overview.verdict.reasons[0].values["part"] == "photons"
+    assert overview.processors[0].health == "dead"
+    assert overview.processors[0].behind == 3000  # what came since, not what it said
+
+
+def test_a_farewell_is_no_alarm_and_a_failure_is(reader, station):
+    with station.report("receiver", role="receiver") as report:
+        report.update(state="receiving", values=receiver_values())
+    assert codes(reader.read()) == ["receiver-ended"]
+    with pytest.raises(ZeroDivisionError), station.report("receiver", role="receiver"):
+        1 / 0  # noqa: B018
+    overview = reader.read()
+    assert codes(overview)[0] == "part-failed"
+    assert "ZeroDivisionError" in overview.verdict.reasons[0].values["text"]
+    assert overview.last_error.part == "receiver"
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn", b"\0" * 4096])
+def test_a_torn_status_is_named_and_harms_nothing_else(reader, parts, station, damage):
+    parts("receiver", "receiver").update(state="receiving", values=receiver_values())
+    (station.folder / "photons.status").write_bytes(damage)
+    with station.journal_file.open("wb") as stream:
+        stream.write(b'{"time": "2026-11-21T0')
+    overview = reader.read()
+    assert codes(overview) == ["unreadable"]
+    assert overview.verdict.reasons[-1].values["what"] == "photons.status"
+    assert overview.receiver.health == "alive"
+
+
+def test_senseless_values_are_not_known_rather_than_shown(reader, station):
+    station.folder.mkdir(parents=True)
+    values = {
+        "run": "seven", "rate": "fast", "links": {"a": 1}, "apids": {"x": {}, "810": 3}, "commands": [],
+        "listening": 7, "received": True, "parameters": 1, "restarts": "often",
+    }  # fmt: skip
+    text = json.dumps(
+        {
+            "name": "receiver", "role": "receiver", "pid": 1, "state": "?", "values": values,
+            "started": NOW.isoformat(), "updated": NOW.isoformat(),
+        }
+    ).encode()  # fmt: skip
+    (station.folder / "receiver.status").write_bytes(b"%08x %08x " % (len(text), zlib.crc32(text)) + text)
+    overview = reader.read()
+    assert overview.receiver.received is None
+    assert overview.receiver.rate is None
+    assert overview.links == ()
+    assert overview.apids == ()
+
+
+def test_a_run_that_the_receiver_names_but_is_not_there(reader, parts):
+    parts("receiver", "receiver").update(values=receiver_values(run=12))
+    overview = reader.read()
+    assert overview.run is None
+    assert "unreadable" in codes(overview)
+
+
+def test_an_unreadable_description_leaves_number_and_size(reader, parts, settings):
+    writer = RunArchive(settings.archive("eclairs"), "eclairs").create(source="bench")
+    writer.append(b"x" * 100)
+    writer.release()
+    (writer.run.folder / "run.json").write_text("{")
+    overview = reader.read()
+    assert (overview.run.number, overview.run.size, overview.run.opened) == (1, 100, None)
+    assert "unreadable" in codes(overview)
+
+
+def test_rates_come_from_two_statuses(reader, parts):
+    report = parts("receiver", "receiver")
+    report.update(values=receiver_values(apids={"810": counts(10)}))
+    assert reader.read().apids[0].rate is None
+    report.update(values=receiver_values(apids={"810": counts(30)}))
+    first = reader.read().apids[0].rate
+    assert first > 0
+
+
+def test_a_loss_makes_the_verdict_for_ten_minutes_and_stays_in_the_table(reader, parts):
+    report = parts("receiver", "receiver")
+    report.update(values=receiver_values(apids={"810": counts(10)}))
+    assert codes(reader.read()) == []
+    report.update(values=receiver_values(apids={"810": counts(10, lost=4)}))
+    overview = reader.read()
+    assert codes(overview) == ["lost"]
+    values = overview.verdict.reasons[0].values
+    assert (values["packets"], values["name"]) == (4, "photons")
+    for key in reader._risen:
+        reader._risen[key] -= timedelta(seconds=601)
+    overview = reader.read()
+    assert codes(overview) == []
+    assert overview.apids[0].lost == 4
+    report.update(values=receiver_values(apids={"810": counts(10, lost=5)}))
+    assert codes(reader.read()) == ["lost"]
+
+
+def receiver(**changes):
+    known = {"name": "receiver", "role": "receiver", "health": "alive", "state": "receiving", "age": 0.1}
+    return ReceiverView(**(known | changes))
+
+
+def link(state="connected", age=0.1):
+    return LinkView(address="10.0.0.7:4000", transport="tcp", state=state, age=age)
+
+
+def judged(*, parts=None, links=None, apids=(), disk=None, risen=None):
+    return judge(
+        moment=NOW,
+        parts=[receiver()] if parts is None else parts,
+        links=[link()] if links is None else links,
+        apids=apids,
+        disk=disk,
+        risen=risen or {},
+        unreadable={},
+    )
+
+
+def disk(**changes):
+    return DiskView(**({"folder": "/", "total": 10**13, "free": 10**12} | changes))
+
+
+@pytest.mark.parametrize(
+    ("chain", "code"),
+    [
+        ({"parts": [receiver(state="no space")], "disk": disk()}, "no-space"),
+        ({"parts": [receiver(health="silent", age=30.0)]}, "part-silent"),
+        ({"parts": [receiver(error="disk broken")]}, "receiver-error"),
+        ({"links": []}, "nobody-sends"),
+        ({"links": [link("waiting", None)]}, "nobody-sends"),
+        ({"links": [link(), link("refused")]}, "link-refused"),
+        ({"links": [link(age=11.0)]}, "link-silent"),
+        ({"disk": disk(seconds_to_full=1800.0)}, "disk-alarm"),
+        ({"disk": disk(seconds_to_full=7200.0)}, "disk-attention"),
+        ({"disk": disk(free=10**6)}, "little-space"),
+        ({"risen": {("udp-dropped",): NOW}}, "udp-dropped"),
+        ({"risen": {("foreign-bytes",): NOW}}, "foreign-bytes"),
+        (
+            {"parts": [receiver(), PartView(name="p", role="processor", health="alive", state="given up")]},
+            "given-up",
+        ),
+        (
+            {
+                "parts": [receiver(), PartView(name="p", role="x", health="alive", state="", restarts=2)],
+                "risen": {("restarted", "p"): NOW},
+            },
+            "restarted",
+        ),
+        (
+            {
+                "apids": [ApidView(apid=810, name="photons", lost=1)],
+                "risen": {("apid", False, 810, "lost"): NOW},
+            },
+            "lost",
+        ),
+    ],
+)
+def test_each_thing_that_is_wrong_has_its_reason(chain, code):
+    verdict = judged(**chain)
+    assert [reason.code for reason in verdict.reasons] == [code]
+    assert verdict.level is REASONS[code]
+
+
+def test_the_worst_comes_first():
+    dead = PartView(name="photons", role="processor", health="dead", state="running", age=5.0)
+    verdict = judged(parts=[receiver(), dead], links=[], disk=disk(seconds_to_full=100.0))
+    assert [reason.code for reason in verdict.reasons] == ["part-dead", "disk-alarm", "nobody-sends"]
+    assert verdict.level is Level.ALARM
+
+
+def test_one_look_waits_for_a_rate_and_is_json(settings, eclairs, station):
+    with station.report("receiver", role="receiver") as report:
+        report.update(values=receiver_values())
+        station.journal("anna", "comment: test", run=3)
+        overview = read_overview(settings, eclairs, patience=0.01)
+    told = json.loads(json.dumps(overview.to_json(), allow_nan=False))
+    assert told["receiver"]["rate"] == 100.0
+    assert told["verdict"]["level"] in {"well", "attention"}
+    assert told["journal"][0]["by"] == "anna"
+    assert told["journal"][0]["time"].endswith(("Z", "+00:00"))
