@@ -21,7 +21,7 @@ from eicpy.products.atomic import atomic_file
 __all__ = ["SIDECAR_NAME", "load_or_build"]
 
 SIDECAR_NAME = "index.npz"
-_FORMAT = 1
+_FORMAT = 2
 _STAMP = "stamp"
 
 _log = logging.getLogger(__name__)

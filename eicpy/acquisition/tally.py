@@ -1,18 +1,22 @@
 """Running continuity of a stream that is read piece by piece.
 
-Gaps, duplicates and late packets show only beside their neighbours, so the last packets are remembered
-and judged again with the new ones: what a piece adds is the difference of the two judgements.
+Gaps, duplicates and late packets show only beside their neighbours, so the last packets of each counter are
+remembered and judged again with the new ones: what a piece adds is the difference of the two judgements.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex, continuity
 
 __all__ = ["PacketCounts", "Tally"]
 
-_REMEMBERED = 2048
+_REMEMBERED = 512
+"""Packets remembered of each counter, so that one that counts slowly is not forgotten beside a fast one."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class PacketCounts:
 
 @dataclass
 class Tally:
-    """Continuity of a stream, per APID, in memory that does not grow.
+    """Continuity of a stream, per APID and direction, in memory that does not grow.
 
     Parameters
     ----------
@@ -61,7 +65,9 @@ class Tally:
 
     instrument: Instrument
     counts: dict[int, PacketCounts] = field(default_factory=dict, init=False)
-    """By APID."""
+    """Telemetry, by APID."""
+    commands: dict[int, PacketCounts] = field(default_factory=dict, init=False)
+    """Telecommands, by APID: they have sequence counts of their own."""
 
     def __post_init__(self) -> None:
         self._tail = PacketIndex.empty()
@@ -78,19 +84,33 @@ class Tally:
         Returns
         -------
         mapping of int to PacketCounts
-            All counts so far, by APID.
+            All counts of telemetry so far, by APID; those of telecommands are in `commands`.
         """
         if len(index):
             both = PacketIndex.concatenate([self._tail, index])
-            before, after = self._judge(self._tail), self._judge(both)
-            for apid, new in after.items():
-                old = self.counts.get(apid, PacketCounts())
-                self.counts[apid] = old.changed(new, before.get(apid, PacketCounts()))
-            self._tail = both[-_REMEMBERED:]
+            self._count(both, self.counts, commands=False)
+            self._count(both, self.commands, commands=True)
+            self._tail = both[_newest(both)]
         return self.counts
 
-    def _judge(self, index: PacketIndex) -> dict[int, PacketCounts]:
+    def _count(self, both: PacketIndex, counts: dict[int, PacketCounts], *, commands: bool) -> None:
+        before = self._judge(self._tail, commands=commands)
+        for apid, new in self._judge(both, commands=commands).items():
+            old = counts.get(apid, PacketCounts())
+            counts[apid] = old.changed(new, before.get(apid, PacketCounts()))
+
+    def _judge(self, index: PacketIndex, *, commands: bool) -> dict[int, PacketCounts]:
         return {
             apid: PacketCounts(c.received, c.lost, c.duplicated, c.out_of_order, c.damaged)
-            for apid, c in continuity(index, self._ticks).items()
+            for apid, c in continuity(index, self._ticks, commands=commands).items()
         }
+
+
+def _newest(index: PacketIndex) -> npt.NDArray[np.intp]:
+    """Rows of the last packets of each counter, in the order of the stream."""
+    counter = index.apid + np.where(index.command, np.uint16(2048), np.uint16(0))
+    order = np.argsort(counter, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(counter[order])) + 1, len(order))
+    size = np.diff(ends, prepend=0)
+    from_end = np.repeat(ends, size) - np.arange(len(order))
+    return np.sort(order[from_end <= _REMEMBERED])

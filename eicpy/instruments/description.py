@@ -74,6 +74,8 @@ class PacketKind(_Model):
     subservice: int | None = None
     structure: int | None = None
     """Value of the structure id (the field of type ``structure``), where packets share their type."""
+    command: bool = False
+    """Whether it is a telecommand; its fields follow a PUS header of 4 (pus-a) or 5 (pus-c) bytes."""
     layout: str
     """File name of the layout table, in the instrument's folder."""
     kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "other"]

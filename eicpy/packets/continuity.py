@@ -1,9 +1,10 @@
 """What is missing: sequence counts per APID, judged before any split by type.
 
-The count of an APID runs modulo 2¹⁴ over all its packets, whatever their type. From one packet to the
-next it tells how many are missing only modulo 16384; the time tells the rest. The walk keeps an unwrapped
-count A and the time t of the packet that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d
-< 8192, or that plus a multiple of 16384, and
+The count of an APID runs modulo 2¹⁴ over all its telemetry packets, whatever their type; its telecommands
+have a count of their own and are judged apart. From one packet to the next it tells how many are missing
+only modulo 16384; the time tells the rest. The walk keeps an unwrapped count A and the time t of the packet
+that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d < 8192, or that plus a multiple of
+16384, and
 
 * d > 0: it is ahead, d − 1 are missing in between, unless the time says that whole turns of 16384 were
   lost too: that is believed if the packets come regularly (interquartile range of the intervals below half
@@ -200,7 +201,9 @@ def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
     return gaps, sum(gap.missing for gap in gaps)
 
 
-def continuity(index: PacketIndex, fine_tick: Mapping[int, float] | None = None) -> dict[int, Continuity]:
+def continuity(
+    index: PacketIndex, fine_tick: Mapping[int, float] | None = None, *, commands: bool = False
+) -> dict[int, Continuity]:
     """Judge the sequence counts of each APID.
 
     Parameters
@@ -209,14 +212,18 @@ def continuity(index: PacketIndex, fine_tick: Mapping[int, float] | None = None)
         All packets of a stream in its order, whatever their type.
     fine_tick
         Length of a unit of fine time for each APID, s; by default what the index knows.
+    commands
+        Judge the telecommands; else the telemetry.
 
     Returns
     -------
     dict
-        For each APID. An APID that only a damaged header names is left out.
+        For each APID that has some. An APID that only a damaged header names is left out.
     """
     time = index.time(fine_tick)
-    named = index.status != PacketStatus.BAD_HEADER
+    named = (index.status != PacketStatus.BAD_HEADER) & (index.command == commands)
+    if not named.any():
+        return {}
     order = np.argsort(index.apid, kind="stable")
     order = order[named[order]]
     apids, starts = np.unique(index.apid[order], return_index=True)

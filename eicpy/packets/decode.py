@@ -106,11 +106,15 @@ class Discriminant(Protocol):
     def structure(self) -> int | None:
         """Value of the structure id, or None for any."""
 
+    @property
+    def command(self) -> bool:
+        """Whether it is a telecommand."""
+
 
 def select(
     buffer: Buffer, index: PacketIndex, kind: Discriminant, layout: PacketLayout | None = None
 ) -> npt.NDArray[np.bool_]:
-    """Which packets are of a kind, by APID, type, subtype and structure id.
+    """Which packets are of a kind, by direction, APID, type, subtype and structure id.
 
     Parameters
     ----------
@@ -128,7 +132,7 @@ def select(
     numpy.ndarray
         Shape (n_packets,), bool.
     """
-    mask: npt.NDArray[np.bool_] = index.apid == kind.apid
+    mask: npt.NDArray[np.bool_] = (index.apid == kind.apid) & (index.command == kind.command)
     if kind.service is not None:
         mask &= index.service == kind.service
     if kind.subservice is not None:

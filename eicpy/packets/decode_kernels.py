@@ -27,7 +27,7 @@ from eicpy.packets.bits import (
     put_64,
 )
 
-__all__ = ["decode_columns", "decode_records", "room_to_work"]
+__all__ = ["decode_columns", "decode_records", "limited_bits", "room_to_work"]
 
 BLOCK_BYTES = 1 << 15
 """Packets that are taken side by side: they fill a usual first-level cache."""
@@ -45,7 +45,7 @@ def room_to_work(reach: int) -> ByteArray:
 
 
 @kernel
-def _limited(source: int, bit: int, width: int, end_bit: int) -> Word:
+def limited_bits(source: int, bit: int, width: int, end_bit: int) -> Word:
     """Bits as a number, byte by byte; bits before the first and from `end_bit` on read as 0."""
     value = np.uint64(0)
     position = bit
@@ -186,7 +186,7 @@ def decode_columns(
                 sign = _sign(width, signed)
                 for i in range(low, high):
                     last = min(end_bit[i], 8 * buffer.size)
-                    value = _limited(source, base_bit[i] + bit, width, last)
+                    value = limited_bits(source, base_bit[i] + bit, width, last)
                     _put(target + column, size * i, size, (value ^ sign) - sign)
 
 
@@ -204,7 +204,7 @@ def _run(
     else:
         sign = _sign(width, signed)
         for k in range(count):
-            value = _limited(source, bit + k * stride, width, min(end_bit, 8 * n_bytes))
+            value = limited_bits(source, bit + k * stride, width, min(end_bit, 8 * n_bytes))
             _put(at, size * k, size, (value ^ sign) - sign)
 
 

@@ -9,7 +9,7 @@ from eicpy.errors import BadArgumentError
 from eicpy.packets.bits import ByteArray, kernel, load64, store64, write_bits
 from eicpy.packets.checksum import ChecksumKind, write_checksum
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
-from eicpy.packets.rules import DEFAULT_TIME_BYTE, SECONDARY, HeaderRule
+from eicpy.packets.rules import COMMAND_HEADER_END, DEFAULT_TIME_BYTE, SECONDARY, HeaderRule
 
 __all__ = ["encode"]
 
@@ -17,6 +17,8 @@ Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 PerPacket = npt.ArrayLike
 LONGEST = 65542
+ACKNOWLEDGE = 0b1101
+"""Acknowledgement that a telecommand asks for: of acceptance (8), start (4), progress (2), completion (1)."""
 
 
 @kernel
@@ -45,14 +47,17 @@ def _write_records(
 @kernel
 def _write_headers(
     out: ByteArray, offset: Ints, length: Ints, fixed: Ints, count: Ints, flags: Ints, message: Ints,
-    destination: Ints, coarse: Ints, fine: Ints, geometry: Ints,
+    destination: Ints, coarse: Ints, fine: Ints, geometry: Ints, command: Ints,
 ) -> None:  # fmt: skip  # one column a header field
-    """Primary and secondary headers and checksums; `fixed`: apid, secondary kind, flag, type, subtype."""
+    """Primary and secondary headers and checksums; `fixed`: apid, secondary kind, flag, type, subtype.
+
+    `command`: packet type bit, and the acknowledgement flags of a telecommand.
+    """
     time_bit, coarse_bits, fine_bits, checksum, checksum_byte = geometry
     for i in range(offset.size):
         p = offset[i]
         words = (
-            (fixed[2] << 11) | fixed[0],
+            (command[0] << 12) | (fixed[2] << 11) | fixed[0],
             (flags[i] << 14) | (count[i] & 16383),
             length[i] - 7,
         )
@@ -60,12 +65,15 @@ def _write_headers(
             out[p + 2 * w] = words[w] >> 8
             out[p + 2 * w + 1] = words[w] & 255
         if fixed[1] == 1 or fixed[1] == 2:  # a set is slow in a kernel
-            out[p + 6] = 0x10 if fixed[1] == 1 else 0x20
+            out[p + 6] = (0x10 if fixed[1] == 1 else 0x20) | command[1]
             out[p + 7] = fixed[3]
             out[p + 8] = fixed[4]
         if fixed[1] == 1:
             out[p + 9] = destination[i] & 255
-        if fixed[1] == 2:
+        if fixed[1] == 2 and command[0]:
+            out[p + 9] = destination[i] >> 8
+            out[p + 10] = destination[i] & 255
+        elif fixed[1] == 2:
             out[p + 9] = (message[i] >> 8) & 255
             out[p + 10] = message[i] & 255
             out[p + 11] = destination[i] >> 8
@@ -206,6 +214,8 @@ def encode(
     message_count: PerPacket | None = None,
     sequence_flags: PerPacket = 3,
     secondary_flag: bool | None = None,
+    command: bool = False,
+    acknowledge: int = ACKNOWLEDGE,
 ) -> ByteArray:
     """Make packets of one kind: headers, fields, checksums.
 
@@ -231,13 +241,17 @@ def encode(
     service, subservice
         PUS type and subtype.
     destination
-        PUS destination id.
+        PUS destination id; of a telecommand the source id.
     message_count
         PUS-C message type counter; by default the sequence count.
     sequence_flags
         3 for whole packets.
     secondary_flag
         Whether the primary header announces a secondary one; by default for PUS headers.
+    command
+        Make telecommands: the packet type bit, and the shorter PUS header without a time.
+    acknowledge
+        What reports a telecommand asks for, 4 bits: acceptance, start, progress, completion.
 
     Returns
     -------
@@ -264,7 +278,7 @@ def encode(
     kind = ChecksumKind.of(header.checksum)
     sizes = _Sizes(layout, n, number)
     trailer = 0 if kind is ChecksumKind.NONE or layout.places_checksum else 2
-    time_bit, time_end = _time_place(header)
+    time_bit, time_end = _command_place(header) if command else _time_place(header)
     data_bytes = np.maximum(sizes.end + 7 >> 3, time_end + 7 >> 3)
     length = np.maximum(data_bytes + trailer, 7)
     if n and int(length.max()) > LONGEST:
@@ -289,6 +303,7 @@ def encode(
             for column in (sequence, sequence_flags, message, destination, coarse, fine)
         ),
         np.array([time_bit, header.coarse_bits, header.fine_bits, int(kind), checksum_byte], dtype=np.int64),
+        np.array([command, acknowledge & 15 if command else 0], dtype=np.int64),
     )
     return out
 
@@ -303,6 +318,11 @@ def _time_place(header: HeaderRule) -> tuple[int, int]:
     if byte is None or header.coarse_bits == 0:
         return -1, {"pus-a": 80, "pus-c": 104}.get(header.secondary, 0)
     return 8 * byte, 8 * byte + header.coarse_bits + header.fine_bits
+
+
+def _command_place(header: HeaderRule) -> tuple[int, int]:
+    """As `_time_place` for a telecommand, which has no time."""
+    return -1, 8 * COMMAND_HEADER_END.get(header.secondary, 0)
 
 
 def _checksum_byte(layout: PacketLayout) -> int:

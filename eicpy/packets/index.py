@@ -21,7 +21,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
-from eicpy.packets.rules import APIDS, ApidDecision, ApidTables, HeaderRule
+from eicpy.packets.rules import APIDS, COUNTERS, ApidDecision, ApidTables, HeaderRule
 from eicpy.packets.scan import (
     CUT_HEADER,
     NEW_STATE,
@@ -71,6 +71,7 @@ _COLUMNS = {
     "fine": np.int64,
     "destination": np.uint16,
     "status": np.uint8,
+    "command": np.bool_,
 }
 
 
@@ -104,9 +105,13 @@ class PacketIndex:
     coarse, fine
         On-board time as it is in the packet, int64; −1 where none is known.
     destination
-        PUS-C destination id, uint16; 0 where there is none.
+        The other end, uint16: of telemetry the PUS-C destination id, of a telecommand the PUS source id; 0
+        where there is none.
     status
         `PacketStatus`, uint8.
+    command
+        Whether it is a telecommand (packet type 1), bool. Telecommands have no time, and within an APID a
+        sequence count of their own.
     skipped
         Ranges that are no packets, in order.
     decisions
@@ -124,6 +129,7 @@ class PacketIndex:
     fine: npt.NDArray[np.int64]
     destination: npt.NDArray[np.uint16]
     status: npt.NDArray[np.uint8]
+    command: npt.NDArray[np.bool_]
     skipped: tuple[Skipped, ...] = ()
     decisions: Mapping[int, ApidDecision] = field(default_factory=dict)
 
@@ -291,7 +297,7 @@ class _Rows:
 
     def columns(self, count: int) -> dict[str, npt.NDArray[Any]]:
         """The first rows of all columns."""
-        result = {}
+        result: dict[str, npt.NDArray[Any]] = {}
         for name, dtype in _COLUMNS.items():
             start = PLACES[name] * self.room
             result[name] = self.block[start : start + count * np.dtype(dtype).itemsize].view(dtype)
@@ -343,7 +349,7 @@ class PacketIndexer:
         self._tail: ByteArray = np.zeros(0, dtype=np.uint8)
         self._base = 0
         self._state = np.array(NEW_STATE, dtype=np.int64)
-        self._memory = np.full((3, APIDS), -1, dtype=np.int64)
+        self._memory = np.full((3, COUNTERS), -1, dtype=np.int64)
         self._finished = False
 
     @property

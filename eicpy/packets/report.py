@@ -5,7 +5,7 @@
 
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -99,11 +99,14 @@ class PacketReport:
     apids
         By number. An APID that only damaged packets name, where others are intact, is no APID of the file:
         such packets count in `damaged` alone.
+    commands
+        The same for the telecommands, which have sequence counts of their own.
     """
 
     file: Path
     index: PacketIndex
     apids: dict[int, ApidReport]
+    commands: dict[int, ApidReport] = field(default_factory=dict)
 
     @property
     def packets(self) -> int:
@@ -127,7 +130,8 @@ class PacketReport:
             self.damaged
             or self.foreign_bytes
             or any(
-                a.lost or a.duplicated or a.out_of_order or a.groups_incomplete for a in self.apids.values()
+                a.lost or a.duplicated or a.out_of_order or a.groups_incomplete
+                for a in (*self.apids.values(), *self.commands.values())
             )
         )
 
@@ -148,6 +152,7 @@ class PacketReport:
             "damaged": self.damaged,
             "foreign_bytes": self.foreign_bytes,
             "apids": {str(apid): report.to_dict() for apid, report in self.apids.items()},
+            "commands": {str(apid): report.to_dict() for apid, report in self.commands.items()},
             "damaged_packets": [
                 {
                     "offset": int(self.index.offset[row]),
@@ -165,10 +170,10 @@ class PacketReport:
         }
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row an APID, for a table on a screen; all rows have the same keys."""
+        """One row an APID, telecommands after telemetry and marked TC; all rows have the same keys."""
         return [
             {
-                "apid": apid,
+                "apid": name,
                 "types": " ".join(f"{kind}×{number}" for kind, number in report.types.items()),
                 "received": report.received,
                 "lost": report.lost,
@@ -183,7 +188,10 @@ class PacketReport:
                 "checksum": report.checksum,
                 "decided by": report.decision,
             }
-            for apid, report in self.apids.items()
+            for name, report in (
+                *self.apids.items(),
+                *((f"{apid} TC", report) for apid, report in self.commands.items()),
+            )
         ]
 
     def _repr_html_(self) -> str:
@@ -238,9 +246,15 @@ def report_index(file: Path, index: PacketIndex) -> PacketReport:
     index
         Its index.
     """
-    judged: dict[int, Continuity] = continuity(index)
-    if any(one.received for one in judged.values()):
-        judged = {apid: one for apid, one in judged.items() if one.received}
+    telemetry, commands = continuity(index), continuity(index, commands=True)
+    if index.good.any():
+        telemetry, commands = (
+            {apid: one for apid, one in judged.items() if one.received} for judged in (telemetry, commands)
+        )
+    return PacketReport(file, index, _apids(index, telemetry), _apids(index, commands))
+
+
+def _apids(index: PacketIndex, judged: dict[int, Continuity]) -> dict[int, ApidReport]:
     groups = segment_groups(index, judged)
     apids = {}
     for apid, one in sorted(judged.items()):
@@ -261,7 +275,7 @@ def report_index(file: Path, index: PacketIndex) -> PacketReport:
             checksum="none" if decision is None else decision.checksum.name.lower(),
             decision="" if decision is None else decision.reason,
         )
-    return PacketReport(file, index, apids)
+    return apids
 
 
 def map_file(path: Path | str) -> ByteArray:

@@ -14,11 +14,16 @@ __all__ = ["APIDS", "ApidDecision", "ApidTables", "HeaderRule", "PacketHeaderRul
 
 APIDS = 2048
 """Number of APIDs: the field has 11 bits."""
+COUNTERS = 2 * APIDS
+"""Sequence counters: one of the telemetry and, from 2048 on, one of the telecommands of each APID."""
 UNKNOWN = -1
 SECONDARY = {"none": 0, "pus-a": 1, "pus-c": 2, "own": 3}
 DEFAULT_TIME_BYTE = {"pus-a": 10, "pus-c": 13}
 """Byte of the coarse time from the start of the packet: PUS-A with a destination id (ECSS-E-70-41A),
 PUS-C (ECSS-E-ST-70-41C, figure 7-2)."""
+COMMAND_HEADER_END = {"pus-a": 10, "pus-c": 11}
+"""Byte after the secondary header of a telecommand, from the start of the packet: version and acknowledgement
+flags, type, subtype, source id of 1 byte (ECSS-E-70-41A) or 2 bytes (ECSS-E-ST-70-41C, figure 7-4)."""
 
 
 @runtime_checkable

@@ -14,6 +14,9 @@ What is believed, in this order:
 
 Every decision waits for the bytes that it needs. The result therefore does not depend on how the stream
 was cut into pieces, and a file is simply one piece.
+
+Telecommands and telemetry of one APID have counters of their own (ECSS-E-ST-70-41C, 7.4.1 and 7.4.4), and
+usually lengths of their own: what is remembered is kept by *lane*, the APID plus 2048 for telecommands.
 """
 
 from typing import Any
@@ -61,9 +64,10 @@ PLACES = {
     "subservice": 35,
     "sequence_flags": 36,
     "status": 37,
+    "command": 38,
 }
 """Columns of the index in a block of bytes: each begins at this number times the room for rows."""
-ROW_BYTES = 38
+ROW_BYTES = 39
 
 FLUSH = 1 << 17
 """Bytes searched in vain after which they are given up, so that a stream of noise needs no memory."""
@@ -72,7 +76,7 @@ LONGEST = 65542
 PADDING = 16
 """Bytes between packets without a checksum that are taken for padding, not for a wrong length."""
 AHEAD, BEHIND = 256, 64
-"""A sequence count continues if it is at most this far ahead of, or behind, the last one of its APID."""
+"""A sequence count continues if it is at most this far ahead of, or behind, the last one of its lane."""
 
 
 @inline_kernel
@@ -88,12 +92,19 @@ def _known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
 
 
 @inline_kernel
+def _lane(buffer: ByteArray, position: int) -> Word:
+    """APID of the header that stands here, plus 2048 for a telecommand."""
+    word = _word(buffer, position)
+    return (word & 2047) | ((word >> 1) & 2048)
+
+
+@inline_kernel
 def _continues(buffer: ByteArray, position: int, last_count: Ints) -> bool:
-    """Whether the sequence count here follows the last one of its APID, as far as one is known."""
-    apid = _word(buffer, position) & 2047
-    if last_count[apid] < 0:
+    """Whether the sequence count here follows the last one of its lane, as far as one is known."""
+    lane = _lane(buffer, position)
+    if last_count[lane] < 0:
         return True
-    ahead = (_word(buffer, position + 2) - last_count[apid]) & 16383
+    ahead = (_word(buffer, position + 2) - last_count[lane]) & 16383
     return bool(ahead <= AHEAD or ahead >= 16384 - BEHIND)
 
 
@@ -148,11 +159,11 @@ def _adopt(buffer: ByteArray, position: int, length: int, checksum: Ints, candid
                 break
         if used and is_right(buffer, position, length, kind):
             return kind
-    apid = word & 2047
+    lane = _lane(buffer, position)
     count = _word(buffer, position + 2) & 16383
-    if plain or (candidate[apid] >= 0 and ((candidate[apid] + 1) & 16383) == count):
+    if plain or (candidate[lane] >= 0 and ((candidate[lane] + 1) & 16383) == count):
         return 0
-    candidate[apid] = count
+    candidate[lane] = count
     return -1
 
 
@@ -188,7 +199,16 @@ def _fill(
     destination: Word = 0
     coarse: Word = -1
     fine: Word = -1
-    if (word >> 11) & 1 or not (pus or part in (0, 2)):
+    command = (word >> 12) & 1
+    if command:
+        if (word >> 11) & 1 and pus and length >= 9:
+            service = np.int64(get_8(at, 7))
+            subservice = np.int64(get_8(at, 8))
+            if kind == PUS_C and length >= 11:
+                destination = np.int64((get_8(at, 9) << np.uint64(8)) | get_8(at, 10))
+            elif kind == PUS_A and length >= 10:
+                destination = np.int64(get_8(at, 9))
+    elif (word >> 11) & 1 or not (pus or part in (0, 2)):
         if pus and length >= 9:
             service = np.int64(get_8(at, 7))
             subservice = np.int64(get_8(at, 8))
@@ -212,6 +232,7 @@ def _fill(
     put_8(rows, 35 * room + row, subservice)
     put_8(rows, 36 * room + row, part)
     put_8(rows, 37 * room + row, status)
+    put_8(rows, 38 * room + row, command)
 
 
 @kernel
@@ -283,7 +304,7 @@ def _between(
 ) -> Word:
     """Note a packet that is not right but ends where the next begins; bytes taken."""
     last_count, last_length, candidate = memory[0], memory[1], memory[2]
-    apid = _word(buffer, position) & 2047
+    apid, lane = _word(buffer, position) & 2047, _lane(buffer, position)
     length = _word(buffer, position + 4) + 7
     status = BAD_CHECKSUM
     if not _known(buffer, position, checksum):
@@ -292,9 +313,9 @@ def _between(
         if adopted >= 0:
             checksum[apid] = adopted
             status = GOOD
-            last_length[apid] = length
+            last_length[lane] = length
     if status == GOOD or expected:
-        last_count[apid] = _word(buffer, position + 2) & 16383
+        last_count[lane] = _word(buffer, position + 2) & 16383
     _add(buffer, position, length, status, header, rows, state)
     state[SEARCHED] = position + length
     return length
@@ -313,10 +334,10 @@ def _alone(
 ) -> Word:
     """Note a packet that was to be expected here, but the next one stands elsewhere; bytes taken."""
     last_count, last_length = memory[0], memory[1]
-    apid = _word(buffer, position) & 2047
+    apid, lane = _word(buffer, position) & 2047, _lane(buffer, position)
     length = _word(buffer, position + 4) + 7
     rest = found - position - length
-    fits = last_length[apid] < 0 or last_length[apid] == length or rest == 0
+    fits = last_length[lane] < 0 or last_length[lane] == length or rest == 0
     if rest < 0:
         status = TRUNCATED if found == buffer.size else BAD_LENGTH
     elif checksum[apid] > 0:
@@ -327,9 +348,9 @@ def _alone(
     if rest < 0 or (status == BAD_LENGTH and found - position <= LONGEST):
         extent = found - position
     _add(buffer, position, extent, status, header, rows, state)
-    last_count[apid] = _word(buffer, position + 2) & 16383
+    last_count[lane] = _word(buffer, position + 2) & 16383
     if status == GOOD:
-        last_length[apid] = length
+        last_length[lane] = length
     state[SEARCHED] = found
     return extent
 
@@ -378,11 +399,11 @@ def _step(
         return 0
     if answer == NO:
         return _lost(buffer, position, final, checksum, header, memory, state, rows, skips)
-    apid = _word(buffer, position) & 2047
+    lane = _lane(buffer, position)
     length = _word(buffer, position + 4) + 7
     _add(buffer, position, length, GOOD, header, rows, state)
-    memory[0, apid] = _word(buffer, position + 2) & 16383
-    memory[1, apid] = length
+    memory[0, lane] = _word(buffer, position + 2) & 16383
+    memory[1, lane] = length
     state[IN_STEP] = 1
     state[SEARCHED] = 0
     return length
@@ -422,8 +443,9 @@ def _stride(
                 break
         rule = header[apid, 0], header[apid, 1], header[apid, 2], header[apid, 3]
         _fill(source, size, position, length, GOOD, rule, target, room, row)
-        memory[0, apid] = np.int64(head >> np.uint64(32)) & 16383
-        memory[1, apid] = length
+        lane = apid | (np.int64(head >> np.uint64(49)) & 2048)
+        memory[0, lane] = np.int64(head >> np.uint64(32)) & 16383
+        memory[1, lane] = length
         row += 1
         position = follower
     if row > state[ROWS]:
@@ -457,8 +479,8 @@ def scan(
     checksum, header
         Arrays of `ApidTables`; the checksum of a newly met APID is entered.
     memory
-        For each APID, −1 at the start of a stream: last sequence count, last length, count of a packet that
-        was not believed. Shape (3, 2048).
+        For each lane, −1 at the start of a stream: last sequence count, last length, count of a packet that
+        was not believed. Shape (3, 4096).
     state
         Place, searched up to, in step, rows and skips written, last gap, room for rows; carried from call to
         call.

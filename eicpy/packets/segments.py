@@ -118,7 +118,7 @@ def _groups(apid: int, index: PacketIndex, judged: Continuity) -> SegmentGroups:
 
 
 def segment_groups(
-    index: PacketIndex, judged: Mapping[int, Continuity] | None = None
+    index: PacketIndex, judged: Mapping[int, Continuity] | None = None, *, commands: bool = False
 ) -> dict[int, SegmentGroups]:
     """Groups of the APIDs that send segmented packets.
 
@@ -128,6 +128,8 @@ def segment_groups(
         All packets of a stream in its order.
     judged
         What `continuity` found, if it was called already.
+    commands
+        Groups of telecommands; else of telemetry.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def segment_groups(
         For each APID with segmented packets. Late segments are put in their place, damaged ones are left
         out, so that their group is incomplete.
     """
-    judged = continuity(index) if judged is None else judged
+    judged = continuity(index, commands=commands) if judged is None else judged
     found = {apid: _groups(apid, index, one) for apid, one in judged.items()}
     return {apid: groups for apid, groups in found.items() if len(groups)}
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from eicpy.packets.bits import ByteArray, Word, kernel
 from eicpy.packets.checksum import ChecksumKind, is_right
-from eicpy.packets.rules import APIDS, DEFAULT_TIME_BYTE, ApidDecision, ApidTables
+from eicpy.packets.rules import APIDS, COUNTERS, DEFAULT_TIME_BYTE, ApidDecision, ApidTables
 
 __all__ = ["SAMPLES", "survey"]
 
@@ -26,6 +26,8 @@ SAMPLES = 64
 SEARCH_BUDGET = 1 << 24
 """Bytes looked at off the walk before the survey rests on what it has."""
 _SHORT = 4096
+LANE_BITS = 0x17FF
+"""Bits of a header's first word that tell the counter: packet type and APID."""
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
@@ -53,16 +55,16 @@ def _depth(buffer: ByteArray, position: int, most: int) -> int:
 
 @kernel
 def _runs_on(buffer: ByteArray, position: int) -> bool:
-    """Whether two of the next five headers are of one APID and have consecutive sequence counts."""
-    apids = np.full(5, -1, dtype=np.int64)
+    """Whether two of the next five headers are of one counter and have consecutive sequence counts."""
+    lanes = np.full(5, -1, dtype=np.int64)
     counts = np.zeros(5, dtype=np.int64)
     for i in range(5):
         if position + 6 > buffer.size or buffer[position] >= 32:
             return False
-        apids[i] = _word(buffer, position) & 2047
+        lanes[i] = _word(buffer, position) & LANE_BITS
         counts[i] = _word(buffer, position + 2) & 16383
         for j in range(i):
-            if apids[j] == apids[i] and ((counts[i] - counts[j]) & 16383) == 1:
+            if lanes[j] == lanes[i] and ((counts[i] - counts[j]) & 16383) == 1:
                 return True
         position += _word(buffer, position + 4) + 7
     return False
@@ -112,9 +114,10 @@ def _note(
         for kind in (1, 2, 3):
             if is_right(buffer, position, length, kind):
                 right[apid, kind] += 1
-    if last[apid] >= 0 and ((count - last[apid]) & 16383) == 1:
+    lane = apid | ((_word(buffer, position) >> 1) & 2048)
+    if last[lane] >= 0 and ((count - last[lane]) & 16383) == 1:
         continued[apid] += 1
-    last[apid] = count
+    last[lane] = count
     met[apid] += 1
 
 
@@ -150,16 +153,18 @@ def _walk(
         stands = True
 
 
-def _header_starts(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8] | None:
-    """First 20 bytes of the sampled packets that can carry a secondary header; None if there are none."""
-    room = samples + 20 <= buffer.size
+def _header_starts(
+    buffer: ByteArray, samples: npt.NDArray[np.int64], size: int, *, commands: bool
+) -> npt.NDArray[np.uint8] | None:
+    """First bytes of the sampled packets that can carry a secondary header; None if there are none."""
+    room = samples + size <= buffer.size
     samples = samples[room]
     if len(samples) == 0:
         return None
-    starts: npt.NDArray[np.uint8] = buffer[samples[:, None] + np.arange(20)]
-    starts = starts[(starts[:, 0] >> 3) & 1 == 1]
+    starts: npt.NDArray[np.uint8] = buffer[samples[:, None] + np.arange(size)]
+    starts = starts[starts[:, 0] >> 3 == (3 if commands else 1)]
     lengths = (starts[:, 4].astype(np.int64) << 8) + starts[:, 5] + 7
-    starts = starts[lengths >= 20]
+    starts = starts[lengths >= size]
     return starts if len(starts) else None
 
 
@@ -173,9 +178,9 @@ def _runs_forward(coarse: npt.NDArray[np.int64]) -> bool:
 
 def _secondary(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> tuple[str, int | None]:
     """Secondary header that all samples agree on, and the byte of its coarse time if that runs forward."""
-    starts = _header_starts(buffer, samples)
+    starts = _header_starts(buffer, samples, 20, commands=False)
     if starts is None:
-        return "none", None
+        return _secondary_of_commands(buffer, samples), None
     if (starts[:, 6] == 0x10).all() and (starts[:, 7] > 0).all():
         kind = "pus-a"
     elif (starts[:, 6] >> 4 == 2).all() and (starts[:, 7] > 0).all():
@@ -187,6 +192,15 @@ def _secondary(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> tuple[str, 
     for i in range(4):
         coarse = (coarse << 8) | starts[:, byte + i]
     return kind, byte if _runs_forward(coarse) else None
+
+
+def _secondary_of_commands(buffer: ByteArray, samples: npt.NDArray[np.int64]) -> str:
+    """Secondary header that all sampled telecommands agree on: version 1 or 2, and a type."""
+    starts = _header_starts(buffer, samples, 11, commands=True)
+    if starts is None or not (starts[:, 7] > 0).all():
+        return "none"
+    versions = np.unique(starts[:, 6] >> 4).tolist()
+    return {1: "pus-a", 2: "pus-c"}.get(versions[0], "none") if len(versions) == 1 else "none"
 
 
 def _checksum(met: int, right: npt.NDArray[np.int64]) -> tuple[ChecksumKind, str]:
@@ -219,7 +233,7 @@ def survey(buffer: ByteArray, checksum: str = "auto") -> ApidTables:
     right = np.zeros((APIDS, 4), dtype=np.int64)
     continued = np.zeros(APIDS, dtype=np.int64)
     samples = np.zeros((APIDS, SAMPLES), dtype=np.int64)
-    last = np.full(APIDS, -1, dtype=np.int64)
+    last = np.full(COUNTERS, -1, dtype=np.int64)
     clean = _walk(buffer, SEARCH_BUDGET, met, right, continued, last, samples)
     asked = None if checksum == "auto" else ChecksumKind.of(checksum)
     tables = ApidTables()

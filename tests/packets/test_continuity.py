@@ -24,6 +24,7 @@ def index_of(counts, times=None, apid=100, status=None, flags=None):
         fine=np.where(timed, ticks % 65536, -1),
         destination=np.zeros(n, np.uint16),
         status=np.zeros(n, np.uint8) if status is None else np.asarray(status, np.uint8),
+        command=np.zeros(n, np.bool_),
     )
 
 

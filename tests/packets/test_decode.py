@@ -203,6 +203,7 @@ class Kind:
     service: int | None = None
     subservice: int | None = None
     structure: int | None = None
+    command: bool = False
 
 
 def test_kinds_are_told_apart_by_type_and_structure():

@@ -157,7 +157,7 @@ def stix_layout():
 
 
 class LightCurveKind:
-    apid, service, subservice, structure = 1500, 21, 6, 30
+    apid, service, subservice, structure, command = 1500, 21, 6, 30, False
 
 
 def test_stix_light_curves_are_the_published_ones(shared_data):

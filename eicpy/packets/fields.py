@@ -1,0 +1,189 @@
+"""A row of a layout table: one field, as it is written in the CSV and as the decoder takes it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from eicpy.errors import BadDataError
+from eicpy.packets.curves import Calibration, parse_calibration
+
+__all__ = ["COLUMNS", "NUMBERS", "FieldSpec", "Limits", "read_field"]
+
+COLUMNS = (
+    "name",
+    "bit_offset",
+    "bit_width",
+    "type",
+    "repeat",
+    "repeat_stride_bits",
+    "calibration",
+    "unit",
+    "warning_low",
+    "warning_high",
+    "alarm_low",
+    "alarm_high",
+    "description",
+)
+NUMBERS = ("uint", "int", "float", "structure")
+TYPES = (*NUMBERS, "bytes", "pad", "zero", "checksum")
+_TYPE = re.compile(rf"({'|'.join(TYPES)})(?:\[(\d+)\])?")
+_HERE = re.compile(r"here([+-]\d+)")
+_INTEGERS = {
+    False: (np.uint8, np.uint16, np.uint32, np.uint64),
+    True: (np.int8, np.int16, np.int32, np.int64),
+}
+_FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of an engineering value; None where there is none."""
+
+    warning_low: float | None = None
+    warning_high: float | None = None
+    alarm_low: float | None = None
+    alarm_high: float | None = None
+
+    def __bool__(self) -> bool:
+        return (self.warning_low, self.warning_high, self.alarm_low, self.alarm_high) != (None,) * 4
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """A row of a layout table.
+
+    Attributes
+    ----------
+    bit_offset
+        First bit, from the first byte after the primary header; in a repeated record that of the first
+        record; None: where the row before ends.
+    bit_width
+        Bits of one element.
+    kind
+        uint, int, float, structure (a uint that tells packets of one type apart), bytes, pad, zero (a pad
+        that is 0 in every packet of this layout), checksum.
+    elements
+        Number of elements in a row, as in ``uint[512]``; of ``bytes`` the number of bytes.
+    repeat
+        "", a number, the name of the field that counts, or ``fill``; of a record within a record what counts
+        the outer one, a slash, and what counts the inner one.
+    stride
+        Bits from one record to the next; None: the records follow without a gap.
+    shift
+        Where `bit_offset` is None: bits left out after the row before; below 0 the two overlap.
+    """
+
+    name: str
+    bit_offset: int | None
+    bit_width: int
+    kind: str
+    elements: int = 1
+    repeat: str = ""
+    stride: int | None = None
+    calibration: Calibration = field(default_factory=lambda: parse_calibration(""))
+    unit: str = ""
+    limits: Limits = Limits()
+    description: str = ""
+    shift: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Bits of all elements."""
+        return self.bit_width * self.elements
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Smallest native type that holds an element."""
+        if self.kind == "float":
+            return np.dtype(_FLOATS[self.bit_width])
+        size = next(i for i, bits in enumerate((8, 16, 32, 64)) if self.bit_width <= bits)
+        return np.dtype(_INTEGERS[self.kind == "int"][size])
+
+    @property
+    def is_data(self) -> bool:
+        """Whether the field has values; pads and checksums have none."""
+        return self.kind not in {"pad", "zero", "checksum"}
+
+    @property
+    def can_count(self) -> bool:
+        """Whether the field can tell a number of records."""
+        return self.kind in NUMBERS and self.kind != "float" and self.elements == 1
+
+    @cached_property
+    def path(self) -> tuple[str, ...]:
+        """What counts the records that the field is in, from the outermost to its own."""
+        return tuple(self.repeat.split("/")) if self.repeat else ()
+
+
+def read_field(row: Mapping[str, str | None], number: int) -> FieldSpec:
+    """Field of a row of a table; `number` counts lines from 1.
+
+    Raises
+    ------
+    BadDataError
+        With the line and the field that is wrong.
+    """
+    cell = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    try:
+        kind, width, elements = _type(cell["type"], int(cell["bit_width"]))
+        offset, shift = _offset(cell["bit_offset"])
+        return FieldSpec(
+            name=cell["name"] or f"row {number}",
+            bit_offset=offset,
+            shift=shift,
+            bit_width=width,
+            kind=kind,
+            elements=elements,
+            repeat=_repeat(cell["repeat"]),
+            stride=int(cell["repeat_stride_bits"]) if cell["repeat_stride_bits"] else None,
+            calibration=parse_calibration(cell["calibration"]),
+            unit=cell["unit"],
+            limits=Limits(
+                *(
+                    float(cell[limit]) if cell[limit] else None
+                    for limit in ("warning_low", "warning_high", "alarm_low", "alarm_high")
+                )
+            ),
+            description=cell["description"],
+        )
+    except BadDataError as error:
+        raise BadDataError(f"line {number}, field {cell['name']}: {error.what}") from error
+    except ValueError as error:
+        raise BadDataError(f"line {number}, field {cell['name']}: {error}") from error
+
+
+def _offset(text: str) -> tuple[int | None, int]:
+    """Bit from the start, and bits from the end of the row before."""
+    here = _HERE.fullmatch(text)
+    if here is not None:
+        return None, int(here[1])
+    return (int(text) if text else None), 0
+
+
+def _type(text: str, width: int) -> tuple[str, int, int]:
+    """Kind, bits of an element, and number of elements."""
+    match = _TYPE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"got type {text!r}, expected one of {', '.join(TYPES)}")
+    kind, elements = match[1], int(match[2] or 1)
+    if kind == "bytes":
+        if width % 8:
+            raise ValueError(f"got {width} bits, expected whole bytes")
+        elements, width = width // 8 * elements, 8
+    if kind == "float" and width not in _FLOATS:
+        raise ValueError(f"got a float of {width} bits, expected 16, 32 or 64")
+    if kind == "checksum" and width != 16:
+        raise ValueError(f"got a checksum of {width} bits, expected 16")
+    if elements < 1 or width < 1 or (kind in {*NUMBERS, "zero"} and width > 64):
+        raise ValueError(f"got {width} bits, expected 1 to 64")
+    return kind, width, elements
+
+
+def _repeat(text: str) -> str:
+    if any(part.isdigit() and int(part) == 0 for part in text.split("/")):
+        raise ValueError("got repeat 0, expected 1 or more")
+    return text

@@ -1,0 +1,227 @@
+"""Where the fields of a layout table stand: offsets resolved, repeated records found, the table cut up.
+
+A field without an offset begins where the row before it ends. Behind a record of variable number that place
+differs from packet to packet, so the table is cut there into *sections*, each with its own base. A record is
+laid out the same way, so that records may hold records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from eicpy.errors import BadDataError
+from eicpy.packets.fields import FieldSpec
+
+__all__ = ["Group", "Section", "build_sections"]
+
+Placed = tuple[FieldSpec, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A repeated record.
+
+    Attributes
+    ----------
+    sections
+        What one record holds; offsets count from its first bit.
+    start
+        First bit of the first record from the base of the section that the group is in.
+    stride
+        Bits from one record to the next; where records differ in size, the fewest that one has.
+    repeat
+        A number, the name of the field that counts, or ``fill``.
+    """
+
+    sections: tuple["Section", ...]
+    start: int
+    stride: int
+    repeat: str
+
+    @property
+    def fields(self) -> tuple[Placed, ...]:
+        """Fields of the record itself, each with its bit from the base of its section."""
+        return tuple(placed for section in self.sections for placed in section.fields)
+
+    @property
+    def groups(self) -> tuple["Group", ...]:
+        """Records within the record."""
+        return tuple(group for section in self.sections for group in section.groups)
+
+    @property
+    def name(self) -> str:
+        """Name of the first field that has values, by which the group is known."""
+        names = [spec.name for spec, _ in self.fields if spec.is_data]
+        return names[0] if names else self.fields[0][0].name
+
+    @property
+    def fixed_count(self) -> int | None:
+        """Number of records where it is the same in every packet."""
+        return int(self.repeat) if self.repeat.isdigit() else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a record holds no other records; all of them have `stride` bits then."""
+        return not self.groups
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the group takes the same room in every packet."""
+        return self.fixed_count is not None and all(group.is_fixed for group in self.groups)
+
+    @property
+    def first_bits(self) -> int:
+        """Bits of a record up to where its size begins to vary; with fewer left there is no record."""
+        return self.sections[0].bits
+
+
+@dataclass(frozen=True)
+class Section:
+    """Fields at fixed places from a base: the fields, and the repeated records among and after them.
+
+    Only the last group may vary in size; what follows it is the next section.
+    """
+
+    fields: tuple[Placed, ...]
+    groups: tuple[Group, ...]
+    bits: int
+    """Bits from the base to the end of the fixed part."""
+
+    def moved(self, bits: int) -> "Section":
+        """The same section with its base `bits` further on."""
+        return Section(
+            tuple((spec, at - bits) for spec, at in self.fields),
+            tuple(replace(group, start=group.start - bits) for group in self.groups),
+            self.bits - bits,
+        )
+
+
+class _Builder:
+    """Resolves offsets row by row and cuts a table, or a record of it, into sections.
+
+    Parameters
+    ----------
+    depth
+        How many records are around the rows.
+    cursor
+        Bit where the row before ends.
+    is_known
+        Whether places are the same in every packet up to here, so that rows may give theirs.
+    counters
+        Fields so far that may count records.
+    """
+
+    def __init__(self, depth: int, cursor: int, *, is_known: bool, counters: dict[str, FieldSpec]) -> None:
+        self.depth = depth
+        self.cursor = cursor
+        self.is_known = is_known
+        self.counters = counters
+        self.sections: list[Section] = []
+        self.fields: list[Placed] = []
+        self.groups: list[Group] = []
+        # A record may begin before the row that stands above it; a packet does not.
+        self.ends: list[int] = [0] if depth == 0 else []
+
+    def read(self, rows: Sequence[FieldSpec]) -> tuple[Section, ...]:
+        """Sections of some rows."""
+        row = 0
+        while row < len(rows):
+            if len(rows[row].path) == self.depth:
+                self.add(rows[row])
+                row += 1
+            else:
+                after = self.end_of_record(rows, row)
+                self.add_group(rows[row:after])
+                row = after
+        if self.fields or self.groups or not self.sections:
+            self.close_section()
+        return tuple(self.sections)
+
+    def add(self, spec: FieldSpec) -> None:
+        if not self.is_known and spec.bit_offset is not None:
+            raise BadDataError(
+                f"field {spec.name}: got an offset behind a record of variable number, expected none",
+                advice="leave bit_offset empty, write here-8 or here+8, or move the row before that record",
+            )
+        at = self.cursor + spec.shift if spec.bit_offset is None else spec.bit_offset
+        self.cursor = at + spec.bits
+        self.fields.append((spec, at))
+        self.ends.append(self.cursor)
+        if spec.is_data:
+            self.counters[spec.name] = spec
+
+    def end_of_record(self, rows: Sequence[FieldSpec], start: int) -> int:
+        """Row after the last one of the record that begins in a row."""
+        first = rows[start]
+        for row in range(start, len(rows)):
+            spec = rows[row]
+            if spec.path[: self.depth + 1] != first.path[: self.depth + 1]:
+                return row
+            if len(spec.path) == self.depth + 1 and spec.stride != first.stride:
+                return row
+        return len(rows)
+
+    def add_group(self, rows: Sequence[FieldSpec]) -> None:
+        first = rows[0]
+        if len(first.path) != self.depth + 1:
+            raise BadDataError(
+                f"field {first.name}: got a record that begins with another record, expected a field first"
+            )
+        repeat = first.path[self.depth]
+        self.check_counter(first, repeat)
+        inner = _Builder(self.depth + 1, self.cursor, is_known=self.is_known, counters=dict(self.counters))
+        sections = inner.read(rows)
+        begins = [at for _, at in sections[0].fields] + [group.start for group in sections[0].groups]
+        start = min(begins)
+        sections = (sections[0].moved(start), *sections[1:])
+        group = Group(sections, start, self.stride(first, sections), repeat)
+        self.groups.append(group)
+        self.ends.append(start)
+        if group.is_fixed:
+            assert group.fixed_count is not None
+            self.cursor = start + group.fixed_count * group.stride
+            self.ends.append(self.cursor)
+        else:
+            self.close_section()
+
+    def check_counter(self, spec: FieldSpec, repeat: str) -> None:
+        counter = self.counters.get(repeat)
+        if repeat.isdigit() or (repeat == "fill" and self.depth == 0):
+            return
+        if counter is None or not counter.can_count:
+            raise BadDataError(
+                f"field {spec.name} repeats {repeat!r} times, expected a number, fill (not within a record), "
+                "or an earlier field that is not repeated itself or is of the same record"
+            )
+
+    @staticmethod
+    def stride(first: FieldSpec, sections: Sequence[Section]) -> int:
+        """Bits from one record to the next, or the fewest."""
+        size = sum(section.bits for section in sections)
+        if first.stride is None:
+            return size
+        if any(not group.is_fixed for section in sections for group in section.groups):
+            raise BadDataError(
+                f"field {first.name}: got a stride of {first.stride} bits for a record whose size varies",
+                advice="leave repeat_stride_bits empty",
+            )
+        if first.stride < size:
+            raise BadDataError(
+                f"field {first.name}: got a stride of {first.stride} bits, expected {size} or more"
+            )
+        return first.stride
+
+    def close_section(self) -> None:
+        bits = max(self.ends)
+        self.sections.append(Section(tuple(self.fields), tuple(self.groups), bits))
+        self.fields, self.groups, self.cursor, self.ends, self.is_known = [], [], 0, [0], False
+
+
+def build_sections(fields: Sequence[FieldSpec]) -> tuple[Section, ...]:
+    """Sections of a table.
+
+    Raises
+    ------
+    BadDataError
+        For a table that contradicts itself.
+    """
+    return _Builder(0, 0, is_known=True, counters={}).read(fields)
