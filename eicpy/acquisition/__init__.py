@@ -14,10 +14,12 @@ from eicpy.acquisition.decoding import (
     photons,
     spectra,
 )
+from eicpy.acquisition.metadata import RunChange, RunMetadata, edit_run
 from eicpy.acquisition.receiver import LOOPBACK, ReceiveSummary, receive
-from eicpy.acquisition.run import Run, RunMetadata, RunWriter, hash_file
+from eicpy.acquisition.run import Run, hash_file
 from eicpy.acquisition.tally import PacketCounts, Tally
 from eicpy.acquisition.times import epoch_seconds, packet_seconds
+from eicpy.acquisition.writer import RunWriter
 
 __all__ = [
     "LOOPBACK",
@@ -29,12 +31,14 @@ __all__ = [
     "ReceiveSummary",
     "Run",
     "RunArchive",
+    "RunChange",
     "RunMetadata",
     "RunWriter",
     "SpectraColumns",
     "Tally",
     "alerts",
     "blocks",
+    "edit_run",
     "epoch_seconds",
     "follow",
     "hash_file",

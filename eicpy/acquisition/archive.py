@@ -1,4 +1,4 @@
-"""The run archive: one folder for each run, numbered once and for ever.
+"""The run archive: one folder for each run, numbered once and for ever, whatever its suffix.
 
 The number of a new run is written to ``last-number`` before the run exists, under a lock, and the
 folder of the run appears with all its files in one rename. A process killed in between leaves a
@@ -16,7 +16,9 @@ from html import escape
 from pathlib import Path
 
 from eicpy.acquisition.disk import locked, sync_folder
-from eicpy.acquisition.run import METADATA_NAME, RAW_NAME, Run, RunMetadata, RunWriter
+from eicpy.acquisition.metadata import METADATA_NAME, RunMetadata, folder_name
+from eicpy.acquisition.run import RAW_NAME, Run
+from eicpy.acquisition.writer import RunWriter
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.products.atomic import atomic_file
 
@@ -55,18 +57,20 @@ class RunArchive:
         """All runs, by number."""
         if not self.folder.is_dir():
             return []
-        return [Run(f) for f in sorted(self.folder.iterdir(), key=_number) if _number(f) > 0]
+        numbered = [(number, f) for f in self.folder.iterdir() if (number := _number(f)) > 0]
+        return [Run(f) for _, f in sorted(numbered)]
 
     def run(self, number: int) -> Run:
-        """The run of a number.
+        """The run of a number, whatever its suffix.
 
         Raises
         ------
         BadArgumentError
             If there is none.
         """
-        run = Run(self.folder / f"{number:06d}")
-        if not run.raw_file.is_file():
+        folders = [self.folder / f"{number:06d}", *self.folder.glob(f"{number:06d}-*")]
+        run = next((run for run in map(Run, folders) if run.raw_file.is_file()), None)
+        if run is None:
             known = [r.number for r in self.runs()]
             span = f"one of the {len(known)} runs from {known[0]} to {known[-1]}" if known else "no run yet"
             raise BadArgumentError(f"got run {number}, expected {span} in {self.folder}")
@@ -76,7 +80,11 @@ class RunArchive:
         self,
         *,
         source: str,
+        suffix: str = "",
+        operator: str = "",
+        setup: str = "",
         comment: str = "",
+        position: str = "",
         simulated: bool | None = None,
         expected_sha256: str | None = None,
     ) -> RunWriter:
@@ -86,8 +94,11 @@ class RunArchive:
         ----------
         source
             Where the bytes come from: a file, a connection.
-        comment
-            Free text.
+        suffix
+            ``configuration`` for what comes while the instrument is configured; it stands in the name
+            of the folder, and the numbers go on whatever the suffix.
+        operator, setup, comment, position
+            Free texts: who takes the data, with what on the bench, and where the source stands.
         simulated
             Whether the data are simulated; None while that is not known.
         expected_sha256
@@ -100,17 +111,24 @@ class RunArchive:
 
         Raises
         ------
+        BadArgumentError
+            For a suffix that is no word of small letters and digits.
         FailedError
             If the archive cannot be written.
         """
+        folder_name(1, suffix)
         with self.lock("archive"):
             number = self._claim_number()
             metadata = RunMetadata(
                 number=number,
+                suffix=suffix,
                 instrument=self.instrument,
                 source=source,
                 opened=datetime.now(tz=UTC),
+                operator=operator,
+                setup=setup,
                 comment=comment,
+                position=position,
                 simulated=simulated,
                 expected_sha256=expected_sha256,
             )
@@ -149,8 +167,41 @@ class RunArchive:
                 _log.warning("left as it is: %s", error)
         return found
 
+    def unfinished(self) -> list[Run]:
+        """Runs that a crash left open, or closed without their hash; no process works on them.
+
+        Copies of files (with ``expected_sha256``) are left out: the next ingest completes them.
+        """
+        found = []
+        for run in self.runs():
+            try:
+                metadata = run.metadata
+                whole = metadata.sha256 is not None or metadata.expected_sha256 is not None
+                if not whole and not run.is_written:
+                    found.append(run)
+            except BadDataError as error:
+                _log.warning("left as it is: %s", error)
+        return found
+
+    def take_over(self, run: Run) -> RunWriter:
+        """A writer of an unfinished run, closed for readers now if a crash left it open; to be completed.
+
+        Raises
+        ------
+        FailedError
+            If another process holds it, or the archive cannot be written.
+        """
+        writer = RunWriter(run)
+        try:
+            if run.is_open:
+                writer.seal(comment=f"{run.metadata.comment} (closed after its writer died)".strip())
+        except BaseException:
+            writer.release()
+            raise
+        return writer
+
     def recover(self) -> list[Run]:
-        """Close the runs that a crash left open; their bytes are kept.
+        """Close the runs that a crash left unfinished; their bytes are kept.
 
         Copies of files (with ``expected_sha256``) are left for the next ingest, which completes them.
 
@@ -160,10 +211,11 @@ class RunArchive:
             The runs that were closed.
         """
         closed = []
-        for run in self.abandoned():
-            if run.metadata.expected_sha256 is None:
-                comment = f"{run.metadata.comment} (closed after its writer died)".strip()
-                closed.append(self.reopen(run.number).close(comment=comment))
+        for run in self.unfinished():
+            try:
+                closed.append(self.take_over(run).complete())
+            except BadDataError as error:
+                _log.warning("left as it is: %s", error)
         return closed
 
     def find(self, sha256: str) -> Run | None:
@@ -215,7 +267,7 @@ class RunArchive:
         return number
 
     def _place(self, metadata: RunMetadata) -> Run:
-        name = f"{metadata.number:06d}"
+        name = folder_name(metadata.number, metadata.suffix)
         draft = self.folder / f".{name}.new"
         draft.mkdir()
         with (draft / RAW_NAME).open("xb") as stream:
@@ -228,7 +280,8 @@ class RunArchive:
     def _repr_html_(self) -> str:
         head = "<tr><th>Run</th><th>Opened (UTC)</th><th>Size (MB)</th><th>State</th><th>Source</th></tr>"
         rows = "".join(
-            f"<tr><td>{run.number}</td><td>{m.opened:%Y-%m-%d %H:%M:%S}</td><td>{run.size / 1e6:.3f}</td>"
+            f"<tr><td>{escape(run.folder.name)}</td><td>{m.opened:%Y-%m-%d %H:%M:%S}</td>"
+            f"<td>{run.size / 1e6:.3f}</td>"
             f"<td>{'closed' if m.closed else 'open'}</td><td>{escape(m.source)}</td></tr>"
             for run in self.runs()
             for m in [run.metadata]
@@ -237,4 +290,7 @@ class RunArchive:
 
 
 def _number(folder: Path) -> int:
-    return int(folder.name) if folder.name.isdecimal() and folder.is_dir() else 0
+    """Number in the name of a folder of a run; 0 for anything else."""
+    number, dash, suffix = folder.name.partition("-")
+    named = number.isascii() and number.isdecimal() and bool(suffix) == bool(dash)
+    return int(number) if named and folder.is_dir() else 0

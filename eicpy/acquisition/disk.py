@@ -3,6 +3,7 @@
 A lock is ``flock`` on an open file: the kernel gives it back when its holder dies, however it dies.
 """
 
+import errno
 import fcntl
 import os
 import time
@@ -12,7 +13,26 @@ from pathlib import Path
 
 from eicpy.errors import FailedError
 
-__all__ = ["locked", "sync_folder", "try_lock"]
+__all__ = ["is_full_disk", "locked", "locked_folder", "sync_folder", "try_lock"]
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that there is no space: work can go on when there is some.
+
+    Examples
+    --------
+    >>> is_full_disk(OSError(errno.ENOSPC, "No space left on device")), is_full_disk(OSError(errno.EIO, ""))
+    (True, False)
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def sync_folder(folder: Path) -> None:
@@ -71,6 +91,31 @@ def locked(file: Path) -> Iterator[None]:
         raise FailedError(
             f"{file}: could not be made, expected a folder I may write: {error.strerror}"
         ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, waiting for whoever holds it now; no lock file is left in it.
+
+    Parameters
+    ----------
+    folder
+        A folder that is there.
+
+    Raises
+    ------
+    FailedError
+        If it is not.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FailedError(f"{folder}: could not be opened: {error.strerror}") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

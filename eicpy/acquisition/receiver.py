@@ -22,7 +22,8 @@ from html import escape
 from eicpy.acquisition.archive import RunArchive
 from eicpy.acquisition.decoding import is_simulated
 from eicpy.acquisition.framing import Merger, StreamCount
-from eicpy.acquisition.run import Run, RunWriter
+from eicpy.acquisition.run import Run
+from eicpy.acquisition.writer import RunWriter
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.instruments import Instrument
 

@@ -6,66 +6,37 @@ from it, except ``run.json``, which says where the bytes came from.
 
 ::
 
-    000001/raw.ccsds    the bytes
-           run.json     instrument, source, opened, closed, comment, simulated, size and hash at close
-           index.npz    the packet index: derived, rebuilt when it is missing or does not fit
+    000001/raw.ccsds      the bytes
+           run.json       source, opened, closed, operator, set-up, comment …, at close the size and hash
+           index.npz      the packet index: derived, rebuilt when it is missing or does not fit
+           tc-hk.ccsds    the commands and housekeeping alone: derived like the index
+
+A run of what came while the instrument was configured has its suffix in the name: ``000002-configuration``.
 """
 
 import hashlib
 import logging
-import os
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from eicpy.acquisition.commands import load_or_extract
 from eicpy.acquisition.disk import try_lock
+from eicpy.acquisition.metadata import METADATA_NAME, RunMetadata
 from eicpy.acquisition.sidecar import load_or_build
-from eicpy.errors import BadDataError, FailedError
+from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
-from eicpy.products.atomic import atomic_file
 
-__all__ = ["Run", "RunMetadata", "RunWriter"]
+__all__ = ["METADATA_NAME", "RAW_NAME", "Run", "hash_file"]
 
 _log = logging.getLogger(__name__)
 
 RAW_NAME = "raw.ccsds"
-METADATA_NAME = "run.json"
 _READ_BYTES = 1 << 22
-
-
-class RunMetadata(BaseModel):
-    """What is known about a run besides its bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    number: int
-    """Progressive number in the archive of the instrument; never used twice."""
-    instrument: str
-    source: str
-    """Where the bytes came from: a file, a connection."""
-    opened: datetime
-    """UTC."""
-    closed: datetime | None = None
-    """UTC; None while the run is open."""
-    comment: str = ""
-    simulated: bool | None = None
-    """Whether any packet says that it is simulated; None where packets cannot tell."""
-    expected_sha256: str | None = None
-    """Hash of the file this run is a copy of, known before the first byte was copied."""
-    size: int | None = None
-    """Bytes at close."""
-    sha256: str | None = None
-    """Hash of the raw bytes at close."""
-
-    def write(self, folder: Path) -> None:
-        """Write ``run.json`` in the folder of the run, whole or not at all."""
-        with atomic_file(folder / METADATA_NAME) as stream:
-            stream.write(self.model_dump_json(indent=2).encode())
 
 
 @dataclass(frozen=True)
@@ -75,7 +46,7 @@ class Run:
     Parameters
     ----------
     folder
-        Its folder, named by the run's number.
+        Its folder, named by the run's number and suffix.
     """
 
     folder: Path
@@ -83,7 +54,12 @@ class Run:
     @property
     def number(self) -> int:
         """Progressive number of the run."""
-        return int(self.folder.name)
+        return int(self.folder.name.partition("-")[0])
+
+    @property
+    def suffix(self) -> str:
+        """``configuration`` for what came while the instrument was configured; empty for a measurement."""
+        return self.folder.name.partition("-")[2]
 
     @property
     def raw_file(self) -> Path:
@@ -144,13 +120,36 @@ class Run:
             keep = False
         return load_or_build(self.raw_file, instrument.headers, keep=keep)
 
+    def commands_and_housekeeping(self, instrument: Instrument) -> Path:
+        """File of the telecommands, their verification and the housekeeping alone, byte by byte as received.
+
+        Kept beside the raw file; made again if it is missing, or was made of fewer bytes or by other rules.
+
+        Parameters
+        ----------
+        instrument
+            Whose tables tell which packets these are.
+
+        Returns
+        -------
+        Path
+            The file; intact packets only, in the order received.
+
+        Raises
+        ------
+        FailedError
+            If it cannot be written.
+        """
+        return load_or_extract(self.raw_file, self.index(instrument), instrument)
+
     @property
     def stated_sha256(self) -> str:
         """Hash at close; where there is none, words that say why."""
         try:
-            return self.metadata.sha256 or "run still open"
+            metadata = self.metadata
         except BadDataError:
             return f"unknown, {METADATA_NAME} does not read"
+        return metadata.sha256 or ("run still open" if metadata.closed is None else "not computed yet")
 
     def sha256(self, length: int | None = None) -> str:
         """Hash of the raw bytes, or of the first `length` of them."""
@@ -161,6 +160,9 @@ class Run:
         rows: dict[str, Any] = {
             "instrument": metadata.instrument,
             "source": metadata.source,
+            "operator": metadata.operator,
+            "set-up": metadata.setup,
+            "position": metadata.position,
             "opened": f"{metadata.opened:%Y-%m-%d %H:%M:%S} UTC",
             "closed": f"{metadata.closed:%Y-%m-%d %H:%M:%S} UTC" if metadata.closed else "still open",
             "size": f"{self.size / 1e6:.3f} MB",
@@ -168,7 +170,7 @@ class Run:
             "comment": metadata.comment,
         }
         cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
-        return f"<table><caption>Run {self.number}</caption>{cells}</table>"
+        return f"<table><caption>Run {escape(self.folder.name)}</caption>{cells}</table>"
 
 
 def hash_file(file: Path, length: int | None = None) -> "hashlib._Hash":
@@ -180,136 +182,3 @@ def hash_file(file: Path, length: int | None = None) -> "hashlib._Hash":
             digest.update(chunk)
             left = None if left is None else left - len(chunk)
     return digest
-
-
-@dataclass
-class RunWriter:
-    """A run held open for writing by this process alone.
-
-    Use :meth:`eicpy.acquisition.RunArchive.create` or :meth:`~eicpy.acquisition.RunArchive.reopen`.
-
-    Parameters
-    ----------
-    run
-        The run; its raw file exists.
-    """
-
-    run: Run
-    size: int = field(init=False)
-    """Bytes in the raw file."""
-
-    def __post_init__(self) -> None:
-        self._descriptor = os.open(self.run.raw_file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        if not try_lock(self._descriptor, patience=0.5):  # others hold it for an instant to look at it
-            os.close(self._descriptor)
-            raise FailedError(
-                f"{self.run.raw_file}: run {self.run.number} is being written by another process"
-            )
-        self.size = os.fstat(self._descriptor).st_size
-        self._digest = hash_file(self.run.raw_file, self.size)
-
-    def append(self, data: bytes | bytearray | memoryview) -> int:
-        """Append bytes and hand them to the operating system, all or none.
-
-        When this returns, the bytes survive the death of the process (not a power failure: see
-        :meth:`sync`).
-
-        Parameters
-        ----------
-        data
-            Bytes as received.
-
-        Returns
-        -------
-        int
-            Offset of the first of them in the raw file.
-
-        Raises
-        ------
-        FailedError
-            If they could not all be written, for example on a full disk. The raw file is as it was
-            before the call, which can be repeated once there is space.
-        """
-        start = self.size
-        view = memoryview(data).cast("B")
-        written = 0
-        try:
-            while written < len(view):
-                written += os.write(self._descriptor, view[written:])
-        except OSError as error:
-            os.ftruncate(self._descriptor, start)
-            raise FailedError(
-                f"{self.run.raw_file}: could not append {len(view)} bytes at byte {start}: {error.strerror}; "
-                f"the {start} bytes before are intact, none of the new ones was kept"
-            ) from error
-        self._digest.update(view)
-        self.size += written
-        return start
-
-    def sync(self) -> None:
-        """Force what was appended to the disk, so that it survives a power failure."""
-        os.fsync(self._descriptor)
-
-    def describe(self, **changes: Any) -> RunMetadata:
-        """Change fields of the description.
-
-        Parameters
-        ----------
-        **changes
-            Fields of :class:`RunMetadata`, for example ``comment``.
-
-        Returns
-        -------
-        RunMetadata
-            As it is on the disk now.
-        """
-        metadata = RunMetadata(**(self.run.metadata.model_dump() | changes))
-        metadata.write(self.run.folder)
-        return metadata
-
-    def close(self, **changes: Any) -> Run:
-        """Force everything to the disk and close the run with its size and hash.
-
-        Parameters
-        ----------
-        **changes
-            Fields of :class:`RunMetadata` to set, for example ``simulated``.
-
-        Returns
-        -------
-        Run
-            The closed run.
-
-        Raises
-        ------
-        FailedError
-            If the description could not be written; the run stays open and can be reopened.
-        """
-        try:
-            self.sync()
-            self.describe(
-                closed=datetime.now(tz=UTC), size=self.size, sha256=self._digest.hexdigest(), **changes
-            )
-        finally:
-            self.release()
-        return self.run
-
-    def release(self) -> None:
-        """Let go of the run and leave it open, as a crash would."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the bytes written so far."""
-        return self._digest.hexdigest()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        """Close the run, or leave it open (as a crash would) when the block failed."""
-        if kind is None and self._descriptor >= 0:
-            self.close()
-        self.release()
