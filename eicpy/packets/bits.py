@@ -56,7 +56,16 @@ Word: TypeAlias = Any
 HUGE_PAGE = 1 << 21
 
 
-KERNEL_MODULES = ("bits", "checksum", "continuity", "decode_kernels", "encode", "record_kernels", "scan", "survey")
+KERNEL_MODULES = (
+    "bits",
+    "checksum",
+    "continuity",
+    "decode_kernels",
+    "encode",
+    "record_kernels",
+    "scan",
+    "survey",
+)
 """Modules of this room that hold compiled functions."""
 
 

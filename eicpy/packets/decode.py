@@ -5,7 +5,7 @@ packets are compiled (:mod:`eicpy.packets.decode_kernels`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
+from eicpy.packets.records import find_records, outside_counters
 from eicpy.packets.rules import APIDS
 
 __all__ = ["DecodedPackets", "Discriminant", "GroupRows", "decode", "select"]
@@ -35,14 +36,26 @@ class GroupRows:
     ----------
     counts
         Shape (n_packets,), int64: number of records in each packet.
+    parent
+        For a record within a record: name of the group of the outer one; else None.
+    within
+        For a record within a record: shape (n_outer_records,), int64: number of records in each outer one.
     """
 
     counts: Ints
+    parent: str | None = None
+    within: Ints | None = None
 
     @cached_property
     def packet(self) -> Ints:
         """Shape (n_records,), int64: row of the packet of each record."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    @cached_property
+    def outer(self) -> Ints:
+        """Shape (n_records,), int64: row of the outer record, or of the packet, of each record."""
+        within = self.counts if self.within is None else self.within
+        return np.repeat(np.arange(len(within)), within)
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,16 @@ class DecodedPackets:
     complete
         Shape (n_packets,), bool: whether the packet holds all that the table and its own counts promise, no
         part of a record is left over, and what must be 0 is 0. What it does not hold reads as 0.
+    unread
+        Shape (n_packets,), int64: bits of each packet, its checksum aside, that stand behind the last row of
+        the table; below 0 for a packet that is too short.
     """
 
     columns: dict[str, npt.NDArray[Any]]
     repeated: dict[str, npt.NDArray[Any]]
     groups: dict[str, GroupRows] = field(default_factory=dict)
     complete: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    unread: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     @property
     def _first(self) -> GroupRows:
@@ -139,10 +156,18 @@ def select(
         mask &= index.subservice == kind.subservice
     if kind.structure is not None and layout is not None and layout.structure is not None:
         rows = np.flatnonzero(mask)
-        place = PacketLayout([spec for spec, _ in layout.sections[0].fields], layout.name)
+        place = PacketLayout([_structure(layout)], layout.name)
         found = decode(buffer, index[rows], place).columns[layout.structure.name]
         mask[rows[found != kind.structure]] = False
     return mask
+
+
+def _structure(layout: PacketLayout) -> FieldSpec:
+    """The field that tells packets of one type apart, with its place."""
+    for spec, bit in layout.sections[0].fields:
+        if spec.kind == "structure":
+            return replace(spec, bit_offset=bit, shift=0)
+    raise BadDataError(f"{layout.name}: got a structure id behind a record of variable number")
 
 
 class _Columns:
@@ -204,25 +229,125 @@ def _group_counts(
     return counts, counts == asked
 
 
-def _decode_section(
-    buffer: ByteArray, section: Section, base: Ints, data_end: Ints, columns: dict[str, npt.NDArray[Any]]
-) -> npt.NDArray[np.bool_]:
-    """Enter the columns with one value a packet; packets with other than 0 where they must have 0."""
-    fields = _values(section.fields)
-    single = tuple((spec, bit) for spec, bit in fields if spec.elements == 1 and spec.kind != "bytes")
-    several = tuple((spec, bit) for spec, bit in fields if spec.elements > 1 or spec.kind == "bytes")
-    room = _Columns(single, len(base))
-    reach = max((bit + spec.bits for spec, bit in single), default=0)
-    decode_columns(buffer, base, data_end, reach, room.table[:, :5].copy(), room_to_work(reach), room.out)
-    columns.update(room.arrays())
-    rest = several + _zeros(section.fields)
-    if not rest:
-        return np.zeros(len(base), dtype=np.bool_)
-    room = _Columns(rest, len(base))
-    ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
-    decode_records(buffer, base, data_end, ones, first, 0, room.table, room.out)
-    columns.update(room.arrays())
-    return room.not_zero()
+@dataclass(frozen=True)
+class _Rows:
+    """What is laid out by the same sections: the packets, or the records of a group.
+
+    Attributes
+    ----------
+    base
+        Bit from which offsets count.
+    data_end, limit
+        First bit after the data of the packet; after all that may be read of it.
+    packet
+        Row of the packet of each; None for the packets themselves.
+    name
+        Name of the group; None for the packets themselves.
+    counters
+        Fields so far that count records: one value for each of these rows.
+    """
+
+    base: Ints
+    data_end: Ints
+    limit: Ints
+    packet: Ints | None = None
+    name: str | None = None
+    counters: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def within(self, name: str, counters: Iterable[str], place: Ints, counts: Ints) -> "_Rows":
+        """The records of a group in each of these rows."""
+        row = np.repeat(np.arange(len(counts)), counts)
+        packet = row if self.packet is None else self.packet[row]
+        known = {counter: self.counters[counter][row] for counter in counters}
+        return _Rows(place, self.data_end[row], self.limit[row], packet, name, known)
+
+
+class _Decoder:
+    """Decodes sections of packets, and of the records in them, into columns."""
+
+    def __init__(self, buffer: ByteArray, layout: PacketLayout, count: int) -> None:
+        self.buffer = buffer
+        self.columns: dict[str, npt.NDArray[Any]] = {}
+        self.repeated: dict[str, npt.NDArray[Any]] = {}
+        self.groups: dict[str, GroupRows] = {}
+        self.complete = np.ones(count, dtype=np.bool_)
+        self.counters = {group.repeat for group in layout.groups.values()}
+
+    def keep(self, right: npt.NDArray[np.bool_], packet: Ints | None) -> None:
+        """Note of packets, or of records in them, whether they hold what they should."""
+        if packet is None:
+            self.complete &= right
+        else:
+            self.complete[packet[~right]] = False
+
+    def read(self, sections: tuple[Section, ...], rows: _Rows) -> Ints:
+        """Decode sections; the bit after the last one."""
+        base = rows.base
+        for section in sections:
+            self.keep(rows.limit - base >= section.bits, rows.packet)
+            columns = self.fields(section, base, rows)
+            (self.columns if rows.packet is None else self.repeated).update(columns)
+            rows.counters.update({k: v for k, v in columns.items() if k in self.counters})
+            after: Ints | None = None
+            for group in section.groups:
+                end = (self.plain if group.is_plain else self.varying)(group, base + group.start, rows)
+                after = None if group.is_fixed else end
+            base = base + section.bits if after is None else after
+        return base
+
+    def fields(self, section: Section, base: Ints, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
+        """Columns of the fields with one value a row."""
+        chosen = _values(section.fields)
+        single = tuple(
+            (spec, bit)
+            for spec, bit in chosen
+            if spec.elements == 1 and spec.kind != "bytes" and bit >= 0  # a block begins at the base
+        )
+        room = _Columns(single, len(base))
+        reach = max((bit + spec.bits for spec, bit in single), default=0)
+        decode_columns(
+            self.buffer, base, rows.limit, reach, room.table[:, :5].copy(), room_to_work(reach), room.out
+        )
+        columns = room.arrays()
+        rest = tuple(each for each in chosen if each not in single) + _zeros(section.fields)
+        if rest:
+            room = _Columns(rest, len(base))
+            ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
+            decode_records(self.buffer, base, rows.limit, ones, first, 0, room.table, room.out)
+            columns.update(room.arrays())
+            self.keep(~room.not_zero(), rows.packet)
+        return columns
+
+    def note(self, group: Group, counts: Ints, rows: _Rows) -> None:
+        """How the records of a group are spread."""
+        if rows.packet is None:
+            self.groups[group.name] = GroupRows(counts)
+            return
+        sums = np.bincount(rows.packet, weights=counts, minlength=len(self.complete)).astype(np.int64)
+        self.groups[group.name] = GroupRows(sums, rows.name, counts)
+
+    def plain(self, group: Group, start: Ints, rows: _Rows) -> Ints:
+        """Decode records that are all of one size; the bit after the last one."""
+        counts, whole = _group_counts(group, start, rows.data_end, rows.counters)
+        self.keep(whole, rows.packet)
+        first = np.cumsum(counts) - counts
+        room = _Columns(_values(group.fields) + _zeros(group.fields), int(counts.sum()))
+        decode_records(self.buffer, start, rows.limit, counts, first, group.stride, room.table, room.out)
+        self.repeated.update(room.arrays())
+        self.note(group, counts, rows)
+        wrong = room.not_zero()
+        if wrong.any():
+            self.complete[self.groups[group.name].packet[wrong]] = False
+        after: Ints = start + counts * group.stride
+        return after
+
+    def varying(self, group: Group, start: Ints, rows: _Rows) -> Ints:
+        """Decode records that hold records; the bit after the last one."""
+        found = find_records(self.buffer, group, start, rows.data_end, rows.counters)
+        self.keep(found.whole, rows.packet)
+        self.note(group, found.counts, rows)
+        self.read(group.sections, rows.within(group.name, outside_counters(group), found.place, found.counts))
+        return found.after
 
 
 def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedPackets:
@@ -259,33 +384,11 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
         )
     data_end: Ints = end - _trailer_bits(index, layout)
     base += PRIMARY_HEADER_BITS
-    columns: dict[str, npt.NDArray[Any]] = {}
-    repeated: dict[str, npt.NDArray[Any]] = {}
-    groups: dict[str, GroupRows] = {}
-    complete = np.ones(len(index), dtype=np.bool_)
-    for section in layout.sections:
-        limit = end if layout.places_checksum else data_end
-        complete &= limit - base >= section.bits
-        complete &= ~_decode_section(array, section, base, limit, columns)
-        bits: Ints | int = section.bits
-        for group in section.groups:
-            start = base + group.start
-            counts, whole = _group_counts(group, start, data_end, columns)
-            complete &= whole
-            first = np.cumsum(counts) - counts
-            room = _Columns(_values(group.fields) + _zeros(group.fields), int(counts.sum()))
-            decode_records(array, start, limit, counts, first, group.stride, room.table, room.out)
-            repeated.update(room.arrays())
-            groups[group.name] = rows = GroupRows(counts)
-            wrong = room.not_zero()
-            if wrong.any():
-                complete[rows.packet[wrong]] = False
-            if group.fixed_count is None:
-                bits = group.start + counts * group.stride
-        if section is not layout.sections[-1]:
-            base = base + bits
-    ordered = {name: columns[name] for name in layout.names if name in columns}
-    return DecodedPackets(ordered, repeated, groups, complete)
+    decoder = _Decoder(array, layout, len(index))
+    limit = end if layout.places_checksum else data_end
+    after = decoder.read(layout.sections, _Rows(base, data_end, limit))
+    ordered = {name: decoder.columns[name] for name in layout.names if name in decoder.columns}
+    return DecodedPackets(ordered, decoder.repeated, decoder.groups, decoder.complete, limit - after)
 
 
 def _trailer_bits(index: PacketIndex, layout: PacketLayout) -> Ints | int:

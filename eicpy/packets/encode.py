@@ -263,6 +263,9 @@ def encode(
     BadArgumentError
         For missing values, a value that does not fit its field, or a packet of more than 65542 bytes.
     """
+    nested = [name for name, group in layout.groups.items() if not group.is_plain]
+    if nested:
+        raise BadArgumentError(f"{layout.name}: got records within the record {nested[0]}, expected none")
     sequence = np.asarray(sequence_count, dtype=np.int64).reshape(-1)
     n = len(sequence)
     number = _counts(layout, n, counts, columns)

@@ -124,7 +124,7 @@ class PacketLayout:
 
     @cached_property
     def groups(self) -> dict[str, Group]:
-        """Repeated records by the name of their first field, those within records after the one around them."""
+        """Repeated records by the name of their first field, inner ones after the one around them."""
         found: dict[str, Group] = {}
         waiting = [group for section in self.sections for group in section.groups]
         while waiting:

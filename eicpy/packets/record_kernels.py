@@ -8,10 +8,10 @@ damaged on the way costs no more than the bits of its packet.
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, address_of, kernel
+from eicpy.packets.bits import ByteArray, address_of, inline_kernel, kernel
 from eicpy.packets.decode_kernels import limited_bits
 
-__all__ = ["BEGIN", "COUNT", "DEEPEST", "END", "REPEAT", "SKIP", "STEP_COLUMNS", "walk_records"]
+__all__ = ["BEGIN", "COUNT", "DEEPEST", "END", "ENDLESS", "REPEAT", "SKIP", "STEP_COLUMNS", "walk_records"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,11 +24,63 @@ SKIP = 1
 REPEAT = 2
 """Go over records of one size: register (−1: a number), number, bit of the first, bits of each."""
 BEGIN = 3
-"""Begin to repeat a part: register (−1: a number), number, bit of the first, bits that it needs, step after."""
+"""Begin to repeat a part: register (−1: a number), number, bit of the first, bits it needs, step after."""
 END = 4
 """End of the part."""
+ENDLESS = 1 << 62
+"""More records than any packet holds: asks for as many as there are."""
 DEEPEST = 16
 """Most records around a record."""
+
+
+@inline_kernel
+def _counter(source: int, bit: int, width: int, signed: int, end: int) -> int:
+    """A counter as a signed number."""
+    value = np.int64(limited_bits(source, bit, width, end))
+    if signed and width < 64 and value >> (width - 1):
+        value -= np.int64(1) << width
+    return value
+
+
+@kernel
+def _after_record(
+    source: int, place: int, end: int, last: int, steps: Ints, registers: Ints, left: Ints, begun: Ints,
+) -> tuple[int, bool]:  # fmt: skip  # where, the program, room to work
+    """First bit after a record, and whether all is there that its counters promise."""
+    fits = True
+    step = 0
+    depth = -1
+    while step < steps.shape[0]:
+        code, a, b, c, d = steps[step, 0], steps[step, 1], steps[step, 2], steps[step, 3], steps[step, 4]
+        if code == COUNT:
+            registers[a] = _counter(source, place + b, c, d, last)
+        elif code == SKIP:
+            place += a
+        elif code == REPEAT:
+            asked = b if a < 0 else registers[a]
+            place += c
+            number = min(max(asked, 0), max(end - place, 0) // d)
+            fits = fits and number == asked
+            place += number * d
+        elif code == BEGIN:
+            asked = b if a < 0 else registers[a]
+            place += c
+            if asked <= 0 or place + d > end:
+                fits = fits and asked == 0
+                step = steps[step, 5]
+                continue
+            depth += 1
+            left[depth] = asked
+            begun[depth] = step
+        else:
+            left[depth] -= 1
+            if left[depth] > 0 and place + steps[begun[depth], 4] <= end:
+                step = begun[depth]
+            else:
+                fits = fits and left[depth] == 0
+                depth -= 1
+        step += 1
+    return place, fits
 
 
 @kernel
@@ -64,60 +116,21 @@ def walk_records(
         Shape (n_rows,): written: whether all were there, and all that they promise.
     """
     source = address_of(buffer)
-    n_steps = steps.shape[0]
     left = np.zeros(DEEPEST, dtype=np.int64)
     begun = np.zeros(DEEPEST, dtype=np.int64)
     for i in range(start_bit.size):
-        for k in range(outside.shape[1]):
-            registers[k] = outside[i, k]
+        registers[: outside.shape[1]] = outside[i]
         place = start_bit[i]
         end = end_bit[i]
-        stop = min(end, 8 * buffer.size)
+        last = min(end, 8 * buffer.size)
         count = 0
         fits = True
         while count < asked[i] and place + need <= end:
             if places.size > 0:
                 places[first[i] + count] = place
             count += 1
-            step = 0
-            depth = -1
-            while step < n_steps:
-                code, a, b = steps[step, 0], steps[step, 1], steps[step, 2]
-                if code == COUNT:
-                    width = steps[step, 3]
-                    value = np.int64(limited_bits(source, place + b, width, stop))
-                    if steps[step, 4] and width < 64 and value >> (width - 1):
-                        value -= np.int64(1) << width
-                    registers[a] = value
-                elif code == SKIP:
-                    place += a
-                elif code == REPEAT:
-                    number = b if a < 0 else registers[a]
-                    place += steps[step, 3]
-                    room = max(end - place, 0) // steps[step, 4]
-                    if number < 0 or number > room:
-                        fits = False
-                        number = min(max(number, 0), room)
-                    place += number * steps[step, 4]
-                elif code == BEGIN:
-                    number = b if a < 0 else registers[a]
-                    place += steps[step, 3]
-                    if number <= 0 or place + steps[step, 4] > end:
-                        fits = fits and number == 0
-                        step = steps[step, 5]
-                        continue
-                    depth += 1
-                    left[depth] = number
-                    begun[depth] = step
-                else:
-                    left[depth] -= 1
-                    top = begun[depth]
-                    if left[depth] > 0 and place + steps[top, 4] <= end:
-                        step = top
-                    else:
-                        fits = fits and left[depth] == 0
-                        depth -= 1
-                step += 1
+            place, right = _after_record(source, place, end, last, steps, registers, left, begun)
+            fits = fits and right
         counts[i] = count
         after[i] = place
-        whole[i] = fits and count == asked[i] and place <= end
+        whole[i] = fits and place <= end and (count == asked[i] or asked[i] == ENDLESS)

@@ -8,14 +8,22 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 from eicpy.packets.bits import ByteArray
-from eicpy.packets.record_kernels import BEGIN, COUNT, DEEPEST, END, REPEAT, SKIP, STEP_COLUMNS, walk_records
+from eicpy.packets.record_kernels import (
+    BEGIN,
+    COUNT,
+    DEEPEST,
+    END,
+    ENDLESS,
+    REPEAT,
+    SKIP,
+    STEP_COLUMNS,
+    walk_records,
+)
 from eicpy.packets.sections import Group, Section
 
 __all__ = ["RecordPlaces", "find_records", "outside_counters"]
 
 Ints = npt.NDArray[np.int64]
-ENDLESS = 1 << 62
-"""More records than any packet holds: what ``fill`` asks for."""
 
 
 @dataclass(frozen=True)
@@ -159,5 +167,5 @@ def find_records(
     found = whole.astype(np.bool_)
     if group.repeat == "fill":
         # A few bits only round up to a byte; more would be a part of a record.
-        found = (after <= ends) & (ends - after < 8)
+        found &= ends - after < 8
     return RecordPlaces(counts, places, after, found)
