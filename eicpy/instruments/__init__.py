@@ -1,6 +1,7 @@
 """What differs from detector to detector, and nothing else: mostly data files.
 
-An instrument is a folder here with an ``instrument.toml`` and the packet tables that it names.
+An instrument is a folder with an ``instrument.toml`` and the packet tables that it names: here, or in one of
+the folders of `search_path`.
 """
 
 from eicpy.instruments.description import (
@@ -10,6 +11,8 @@ from eicpy.instruments.description import (
     HealthRule,
     HousekeepingRule,
     Instrument,
+    MeasurementRule,
+    MeasurementSwitch,
     PacketHeader,
     PacketKind,
     PhotonRule,
@@ -17,10 +20,9 @@ from eicpy.instruments.description import (
     PixelTerm,
     SpectraRule,
     TimeRule,
-    available,
-    load,
 )
 from eicpy.instruments.pixels import PixelGrid
+from eicpy.instruments.search import available, find, load, search_path
 
 __all__ = [
     "EnergyScale",
@@ -29,6 +31,8 @@ __all__ = [
     "HealthRule",
     "HousekeepingRule",
     "Instrument",
+    "MeasurementRule",
+    "MeasurementSwitch",
     "PacketHeader",
     "PacketKind",
     "PhotonRule",
@@ -38,5 +42,7 @@ __all__ = [
     "SpectraRule",
     "TimeRule",
     "available",
+    "find",
     "load",
+    "search_path",
 ]

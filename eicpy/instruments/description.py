@@ -4,17 +4,14 @@ Everything that generic code needs to know about a detector is a field here; the
 ``if instrument == ...`` anywhere else.
 """
 
-import tomllib
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments.pixels import PixelGrid
 
 __all__ = [
@@ -24,6 +21,8 @@ __all__ = [
     "HealthRule",
     "HousekeepingRule",
     "Instrument",
+    "MeasurementRule",
+    "MeasurementSwitch",
     "PacketHeader",
     "PacketKind",
     "PhotonRule",
@@ -31,8 +30,6 @@ __all__ = [
     "PixelTerm",
     "SpectraRule",
     "TimeRule",
-    "available",
-    "load",
 ]
 
 
@@ -78,7 +75,7 @@ class PacketKind(_Model):
     """Whether it is a telecommand; its fields follow a PUS header of 4 (pus-a) or 5 (pus-c) bytes."""
     layout: str
     """File name of the layout table, in the instrument's folder."""
-    kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "other"]
+    kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "command", "other"]
 
 
 class PhotonTime(_Model):
@@ -180,6 +177,30 @@ class GoodTimeRule(_Model):
         return np.asarray((value >= low) & (value <= high))
 
 
+class MeasurementSwitch(_Model):
+    """A packet, usually a telecommand, by which a measurement begins or ends."""
+
+    packet: str
+    """Name of the kind of packet."""
+    field: str | None = None
+    """Field, an argument of the telecommand, that decides; None where the packet alone does."""
+    value: int | None = None
+    """Raw value that the field must have."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.field is None) != (self.value is None):
+            raise ValueError(f"{self.packet}: give both 'field' and 'value', or neither")
+        return self
+
+
+class MeasurementRule(_Model):
+    """Which packets in the stream open a run, and which close it."""
+
+    start: MeasurementSwitch
+    stop: MeasurementSwitch
+
+
 class EnergyScale(_Model):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
@@ -217,6 +238,8 @@ class Instrument(_Model):
     photons: PhotonRule | None = None
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
+    measurement: MeasurementRule | None = None
+    """None for a detector whose runs nothing in the stream opens or closes."""
     gain: GainRule | None = None
     """None for a detector whose energy scale is not found from its background."""
     health: HealthRule | None = None
@@ -225,7 +248,33 @@ class Instrument(_Model):
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
     """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
+    place: int = 100
+    """Place in lists of detectors: low first, then by name. The first is shown where none was asked for."""
     folder: Annotated[Path, Field(exclude=True)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        apids = {header.apid for header in self.headers}
+        for name, kind in self.packets.items():
+            if kind.apid not in apids:
+                raise ValueError(f"packets.{name}: got APID {kind.apid}, expected one that has [[headers]]")
+        for entry, name in self._named_packets():
+            if name not in self.packets:
+                known = ", ".join(self.packets) or "none: there is no [packets.NAME]"
+                raise ValueError(f"{entry}: got packet {name!r}, expected one of {known}")
+        return self
+
+    def _named_packets(self) -> Iterator[tuple[str, str]]:
+        """Entries that name a kind of packet, and the name."""
+        if self.photons is not None:
+            yield "photons.packet", self.photons.packet
+        if self.spectra is not None:
+            yield "spectra.packet", self.spectra.packet
+        if self.housekeeping is not None:
+            yield from (("housekeeping.packets", name) for name in self.housekeeping.packets)
+        if self.measurement is not None:
+            yield "measurement.start.packet", self.measurement.start.packet
+            yield "measurement.stop.packet", self.measurement.stop.packet
 
     def header(self, apid: int) -> PacketHeader | None:
         """Header rule of an APID; None for an APID that is not this detector's."""
@@ -234,34 +283,3 @@ class Instrument(_Model):
     def layout_file(self, packet: str) -> Path:
         """Layout table of a kind of packet."""
         return self.folder / self.packets[packet].layout
-
-
-def _root() -> Path:
-    return Path(str(files("eicpy.instruments")))
-
-
-def available() -> tuple[str, ...]:
-    """Names of the detectors that are known."""
-    return tuple(sorted(f.parent.name for f in _root().glob("*/instrument.toml")))
-
-
-@cache
-def load(name: str) -> Instrument:
-    """Read the description of a detector.
-
-    Raises
-    ------
-    BadArgumentError
-        For a name that is not known.
-    BadDataError
-        For a description that does not fit the model.
-    """
-    if name not in available():
-        raise BadArgumentError(f"got instrument {name!r}, expected one of {', '.join(available())}")
-    file = _root() / name / "instrument.toml"
-    try:
-        return Instrument(folder=file.parent, **tomllib.loads(file.read_text()))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise BadDataError(
-            str(error), file=file, advice="eicpy/instruments/description.py tells what each entry is"
-        ) from error
