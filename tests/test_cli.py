@@ -235,9 +235,8 @@ def test_send_and_receive_over_tcp(packets, tmp_path):
     assert "known" in known.stdout
 
 
-def test_nobody_listening_returns_3(packets, monkeypatch):
-    monkeypatch.setattr("eicpy.egse.session.time.sleep", lambda _s: None)
-    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1"])
+def test_nobody_listening_returns_3(packets):
+    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1", "--patience", "0.1"])
     assert result.exit_code == ExitCode.FAILED
 
 

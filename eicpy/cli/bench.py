@@ -1,11 +1,13 @@
 """The other end of the line: what a test bench or a simulator sends."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from eicpy.cli.options import DATES, FILE, utc
+from eicpy.cli.options import DATES, FILE, instrument_option, utc
 from eicpy.console import TerminalProgress, host_and_port
 
 __all__ = ["send", "simulate"]
@@ -47,18 +49,77 @@ def simulate(
     click.echo(f"{made.packets}")
 
 
-@click.command()
-@click.argument("file", type=FILE)
-@click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
-@click.option("--rate", type=float, metavar="BYTES", help="Per second.  [default: as fast as it goes]")
-def send(file: Path, address: str, rate: float | None) -> None:
-    """Send a file of packets over TCP.
+_FAULTS = (
+    ("--loss", "lost", "Leave packets out."),
+    ("--duplicate", "duplicated", "Send packets twice."),
+    ("--swap", "swapped", "Send packets after the one that follows them."),
+    ("--flip", "damaged", "Flip one to eight bits of packets."),
+    ("--cut", "truncated", "Leave the tails of packets out."),
+    ("--garbage", "foreign", "Send 8 to 64 bytes of nothing before packets."),
+    ("--stall", "stalled", "Stand still in the middle of packets (TCP; before them with --udp)."),
+    ("--disconnect", "disconnected", "Break off in the middle of packets, and connect again (TCP)."),
+)
 
-    As a test bench or a ground station would: 'eic receive' or a dashboard takes them.
+
+def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
+    for flag, kind, text in reversed(_FAULTS):
+        command = click.option(flag, kind, metavar="SHARE|@N", help=text)(command)
+    return command
+
+
+@click.command()
+@click.argument("source")
+@click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
+@instrument_option(required=False)
+@click.option("--udp", is_flag=True, help="UDP instead of TCP, whole packets in each datagram.")
+@click.option(
+    "--datagram", default=1472, show_default=True, metavar="BYTES", help="Most bytes of a datagram (UDP)."
+)
+@click.option(
+    "--speed", type=float, metavar="N", help="By the packets' on-board time: 1 real time, 10 faster."
+)
+@click.option("--rate", type=float, metavar="BYTES", help="Per second.  [default: as fast as it goes]")
+@click.option("--loop", default=1, metavar="N", help="Send it N times; 0: until Ctrl-C.")
+@click.option("--reconnect", is_flag=True, help="Connect again when the receiver goes away, and go on.")
+@click.option(
+    "--patience", default=10.0, show_default=True, metavar="SECONDS", help="How long to try to connect."
+)
+@_fault_options
+@click.option(
+    "--seed", default=1, show_default=True, help="Seed of the faults: the same hits the same packets."
+)
+@click.option(
+    "--stall-time", "stall", default=2.0, show_default=True, metavar="SECONDS", help="Length of a stall."
+)
+@click.option(
+    "--resume",
+    type=click.Choice(["repeat", "continue"]),
+    default="repeat",
+    show_default=True,
+    help="After a disconnect: the packet again from its start, or its next byte.",
+)
+@click.option("--truth", type=FILE, help="JSON file for what was done to which packet.")
+@click.pass_context
+def send(ctx: click.Context, /, address: str, **options: Any) -> None:
+    """Send packets to a receiver, as a test bench or a ground station would.
+
+    SOURCE is a file of packets, run:N for a run of the archive (with -i), or simulator:NAME for a
+    ready-made simulation, sent while it is computed ('eic simulate --help' names them).
+
+    Faults are put in on demand: each in a share of the packets (--loss 0.01), or in packets counted from
+    1 (--loss @120,@4000).
     """
-    from eicpy.egse import send as send_file
+    from eicpy.egse import SendPlan
 
     host, port = host_and_port(address)
+    faults = {kind: options.pop(kind) for _, kind, _ in _FAULTS}
+    given = {kind: text for kind, text in faults.items() if text is not None}
+    plan = SendPlan(host=host, port=port, faults=given, **options)
     with TerminalProgress("send") as progress:
-        sent = send_file(file, host, port, rate=rate, progress=progress)
-    click.echo(f"{sent.size} bytes sent to {host}:{port}")
+        session = plan.open(ctx.obj, progress=progress, tell=lambda text: click.echo(text, err=True))
+        try:
+            session.run()
+        except KeyboardInterrupt:
+            click.echo(f"stopped: {session.link.sent}", err=True)
+            raise
+    click.echo(f"{session.link.sent}")

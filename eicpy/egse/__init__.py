@@ -1,5 +1,41 @@
-"""The other end of the line: what electrical ground support equipment (EGSE) sends to a receiver."""
+"""The other end of the line: what electrical ground support equipment (EGSE) sends to a receiver.
 
-from eicpy.egse.session import SendSummary, send
+A :class:`Session` sends a source (a file, a run of the archive, a simulation while it is computed) over a
+line (TCP or UDP), at a pace, with faults put in on demand and written down. :class:`SendPlan` makes one
+from the words of ``eic send``.
+"""
 
-__all__ = ["SendSummary", "send"]
+from eicpy.egse.line_faults import KINDS, Disconnect, LineFault, LineFaults, Occurrence, Stall
+from eicpy.egse.links import Link, TcpLink, UdpLink
+from eicpy.egse.opening import open_source
+from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
+from eicpy.egse.plan import SendPlan
+from eicpy.egse.session import SendSummary, Session, send
+from eicpy.egse.sources import FileSource, SimulatorSource, Source
+from eicpy.egse.stretch import Stretch
+
+__all__ = [
+    "KINDS",
+    "AtRate",
+    "Clock",
+    "Disconnect",
+    "FileSource",
+    "LineFault",
+    "LineFaults",
+    "Link",
+    "Occurrence",
+    "OnBoard",
+    "Pace",
+    "SendPlan",
+    "SendSummary",
+    "Session",
+    "SimulatorSource",
+    "Source",
+    "Stall",
+    "Stretch",
+    "TcpLink",
+    "UdpLink",
+    "Unpaced",
+    "open_source",
+    "send",
+]

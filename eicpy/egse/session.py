@@ -1,17 +1,26 @@
-"""Sending a file of packets over TCP, as the electrical ground support equipment would."""
+"""A session of the electrical ground support equipment: a source over a line, at a pace, with faults."""
 
-import socket
-import time
-from collections.abc import Callable
-from contextlib import suppress
+import time as system_time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 
-from eicpy.errors import BadArgumentError, BadDataError, FailedError, readable
+from eicpy.egse.line_faults import Disconnect, LineFaults, Stall, write_truth
+from eicpy.egse.links import Link, TcpLink
+from eicpy.egse.pace import AtRate, Clock, Pace, Unpaced
+from eicpy.egse.sources import FileSource, Source
+from eicpy.egse.stretch import Stretch
+from eicpy.errors import BadArgumentError
 
-__all__ = ["SendSummary", "send"]
+__all__ = ["SendSummary", "Session", "Stage", "send"]
 
 _CHUNK = 1 << 18
+_PARTS_A_SECOND = 20
+Stage = Callable[[Iterable[Stretch]], Iterator[Stretch]]
+"""Something that changes the stream before faults hit it, for example answers telecommands."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,127 @@ class SendSummary:
         Bytes.
     seconds
         Time it took, s.
+    packets
+        Packets, as far as they were looked at.
+    connections
+        How often the line was opened.
     """
 
     size: int
     seconds: float
+    packets: int = 0
+    connections: int = 1
+
+
+@dataclass
+class Session:
+    """Sends a source over a line.
+
+    Parameters
+    ----------
+    source
+        What is sent.
+    link
+        The line.
+    pace
+        When it goes out.
+    faults
+        What happens to it on the way.
+    stages
+        What changes the stream before.
+    loop
+        How often the source is sent; 0: until it is stopped.
+    truth
+        JSON file for what was done to which packet; written also where the session is broken off.
+    progress
+        Called with (done, in all) of what the source counts.
+    clock
+        What tells the time.
+    """
+
+    source: Source
+    link: Link
+    pace: Pace
+    faults: LineFaults | None = None
+    stages: Sequence[Stage] = ()
+    loop: int = 1
+    truth: Path | None = None
+    progress: Callable[[int, int], None] | None = None
+    clock: Clock = system_time
+
+    def run(self) -> SendSummary:
+        """Send everything; returns when the receiver has taken it.
+
+        Returns
+        -------
+        SendSummary
+            What was sent.
+
+        Raises
+        ------
+        BadArgumentError
+            For a number of rounds below 0.
+        FailedError
+            If the line breaks and is not to be opened again.
+        """
+        if self.loop < 0:
+            raise BadArgumentError(f"got {self.loop} rounds, expected 1 or more, or 0 for no end")
+        begun = self.clock.monotonic()
+        self._done = 0.0
+        whole = False
+        try:
+            stream = self._rounds()
+            for stage in self.stages:
+                stream = stage(stream)
+            for stretch in stream:
+                self._send(stretch)
+            if self.faults is not None:
+                deque(self._release(self.faults.finish()), maxlen=0)
+            self.link.close()
+            whole = True
+        finally:
+            if not whole:
+                self.link.abort()
+            if self.truth is not None:
+                write_truth(self.truth, self._told(whole=whole))
+        seconds = self.clock.monotonic() - begun
+        return SendSummary(self.link.size, seconds, self.link.packets, self.link.connections)
+
+    def _rounds(self) -> Iterator[Stretch]:
+        for _ in range(self.loop) if self.loop else count():
+            self._done = 0.0
+            yield from self.source.stretches()
+
+    def _send(self, stretch: Stretch) -> None:
+        """Send a stretch with what faults make of it, and tell how far the source is through."""
+        before, after = self._done, self.source.done
+        self._done = after
+        share = (after - before) / max(len(stretch.data), 1)
+        parts = [stretch] if self.faults is None else self.faults.apply(stretch)
+        for sent in self._release(parts):
+            self._tell(min(before + share * sent, after))
+
+    def _release(self, parts: Iterable[Stretch | Stall | Disconnect]) -> Iterator[int]:
+        """Send parts when they are due; gives the bytes that went out."""
+        sent = 0
+        for part in parts:
+            if isinstance(part, Stall):
+                self.clock.sleep(part.seconds)
+            elif isinstance(part, Disconnect):
+                self.link.interrupt()
+            else:
+                for piece in self.pace.release(part):
+                    self.link.send(piece)
+                    sent += len(piece.data)
+                    yield sent
+
+    def _tell(self, done: float) -> None:
+        if self.progress is not None:
+            self.progress(int(done), int(self.source.total))
+
+    def _told(self, *, whole: bool) -> dict[str, Any]:
+        faults = {} if self.faults is None else self.faults.truth()
+        return {"source": self.source.name, "sent_whole": whole} | faults | {"contents": self.source.truth()}
 
 
 def send(
@@ -40,7 +166,7 @@ def send(
     connect_timeout: float = 10.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> SendSummary:
-    """Send the bytes of a file, unaltered.
+    """Send the bytes of a file over TCP, unaltered.
 
     Returns when the receiver has taken everything from the connection: the connection is closed for
     writing, and the receiver's own close is awaited.
@@ -75,51 +201,12 @@ def send(
         If nobody answers, or the connection is closed before everything was sent; the message says
         how many bytes went out.
     """
-    if rate is not None and not rate > 0:
-        raise BadArgumentError(f"got rate {rate}, expected bytes per second above 0")
-    if not Path(file).is_file():
-        raise BadArgumentError(f"{readable(file)}: no such file")
-    begun = time.monotonic()
-    sent = start
-    try:
-        stream = Path(file).open("rb")  # noqa: SIM115, closed by the with below; an error here is the file's
-        total = Path(file).stat().st_size
-    except OSError as error:
-        raise BadDataError(f"could not be read: {error.strerror}", file=file) from error
-    with stream, _connect(host, port, connect_timeout) as connection:
-        stream.seek(start)
-        step = _CHUNK if rate is None else max(1, min(_CHUNK, int(rate / 20)))
-        try:
-            while chunk := stream.read(step):
-                connection.sendall(chunk)
-                sent += len(chunk)
-                if progress is not None:
-                    progress(sent, total)
-                if rate is not None:
-                    time.sleep(max(0.0, begun + (sent - start) / rate - time.monotonic()))
-            connection.shutdown(socket.SHUT_WR)
-            with suppress(TimeoutError):
-                connection.recv(1)  # the receiver closes when it has archived the last byte
-        except OSError as error:
-            raise FailedError(
-                f"{host}:{port} closed the connection after about {sent - start} of {total - start} bytes: "
-                f"{error.strerror or error}; is this host one of the receiver's peers?"
-            ) from error
-    return SendSummary(sent - start, time.monotonic() - begun)
+    pace: Pace = Unpaced() if rate is None else AtRate(rate)
+    source = FileSource(file, start=start, blind=True, chunk=chunk_bytes(rate))
+    link = TcpLink(host, port, patience=connect_timeout)
+    return Session(source, link, pace, progress=progress).run()
 
 
-def _connect(host: str, port: int, timeout: float) -> socket.socket:
-    end = time.monotonic() + timeout
-    while True:
-        try:
-            connection = socket.create_connection((host, port), timeout=timeout)
-        except OSError as error:
-            if time.monotonic() >= end or isinstance(error, socket.gaierror):
-                raise FailedError(
-                    f"{host}:{port}: no receiver answers: {error.strerror or error}; "
-                    "start one with `eic receive`"
-                ) from error
-            time.sleep(0.1)
-        else:
-            connection.settimeout(60.0)
-            return connection
+def chunk_bytes(rate: float | None) -> int:
+    """Bytes that are read at once, so that a slow stream flows and does not come in heaps."""
+    return _CHUNK if rate is None else max(1, min(_CHUNK, int(rate / _PARTS_A_SECOND)))

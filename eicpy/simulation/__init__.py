@@ -15,7 +15,7 @@ from eicpy.simulation.config import (
 from eicpy.simulation.detector import Detector, PixelKind, draw_detector
 from eicpy.simulation.faults import Fault
 from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
-from eicpy.simulation.night import Camera, simulate
+from eicpy.simulation.night import Camera, Stream, simulate
 from eicpy.simulation.photons import PhotonBlock, PhotonStream
 from eicpy.simulation.scene import Scene, build_scene
 from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
@@ -40,6 +40,7 @@ __all__ = [
     "SimulatedSpectra",
     "SimulationConfig",
     "SourceConfig",
+    "Stream",
     "build_scene",
     "draw_detector",
     "expected_spectra",

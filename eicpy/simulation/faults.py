@@ -14,7 +14,17 @@ from eicpy.errors import BadArgumentError
 from eicpy.simulation.config import FaultConfig
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, PacketBatch
 
-__all__ = ["Fault", "FaultInjector", "hash_uniform"]
+__all__ = [
+    "Fault",
+    "FaultInjector",
+    "flip_bits",
+    "foreign_bytes",
+    "generator",
+    "hash_uniform",
+    "some_bytes_kept",
+]
+
+ByteArray = npt.NDArray[np.uint8]
 
 KINDS = ("lost", "damaged", "duplicated", "truncated", "foreign")
 
@@ -61,6 +71,31 @@ def hash_uniform(seed: int, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             state = state ^ (state >> np.uint64(31))
     return np.asarray((state >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+
+
+def generator(seed: int, *keys: int) -> np.random.Generator:
+    """Random numbers for what happens to one packet, which depend on the seed and its keys only."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=keys))
+
+
+def flip_bits(packet: ByteArray, rng: np.random.Generator) -> tuple[ByteArray, int]:
+    """A copy of a packet with one to eight bits flipped after its primary header, and how many."""
+    size = int(rng.integers(1, 9))
+    bits = rng.choice(8 * (packet.size - 6), size, replace=False) + 48
+    packet = packet.copy()
+    np.bitwise_xor.at(packet, bits // 8, (1 << (bits % 8)).astype(np.uint8))
+    return packet, size
+
+
+def some_bytes_kept(packet: ByteArray, rng: np.random.Generator) -> int:
+    """How many bytes are left of a packet whose tail is missing: its header and a little more at least."""
+    return int(rng.integers(min(7, packet.size - 1), packet.size))
+
+
+def foreign_bytes(rng: np.random.Generator) -> ByteArray:
+    """8 to 64 bytes that belong to nothing."""
+    size = int(rng.integers(8, 65))
+    return rng.integers(0, 256, size).astype(np.uint8)
 
 
 class FaultInjector:
@@ -125,22 +160,20 @@ class FaultInjector:
         count: int,
         time: float,
     ) -> None:
-        rng = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(3, apid, count)))
+        rng = generator(self._seed, 3, apid, count)
         at, size = self.offset, packet.size
         if kind == "damaged":
-            size = int(rng.integers(1, 9))
-            bits = rng.choice(8 * (packet.size - 6), size, replace=False) + 48
-            packet = packet.copy()
-            np.bitwise_xor.at(packet, bits // 8, (1 << (bits % 8)).astype(np.uint8))
+            packet, size = flip_bits(packet, rng)
             self._emit(pieces, packet)
         elif kind == "duplicated":
             self._emit(pieces, packet)
             self._emit(pieces, packet)
         elif kind == "truncated":
-            size = int(rng.integers(7, packet.size))
+            size = some_bytes_kept(packet, rng)
             self._emit(pieces, packet[:size])
         elif kind == "foreign":
-            size = int(rng.integers(8, 65))
-            self._emit(pieces, rng.integers(0, 256, size).astype(np.uint8))
+            foreign = foreign_bytes(rng)
+            size = foreign.size
+            self._emit(pieces, foreign)
             self._emit(pieces, packet)
         self.faults.append(Fault(kind, apid, count % 2**14, float(time), at, size))

@@ -5,21 +5,26 @@ Everything is streamed in blocks of a minute: the memory does not grow with the 
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from astropy.io import fits
 
+from eicpy.instruments import Instrument
 from eicpy.products.atomic import atomic_file
 from eicpy.simulation.config import SimulationConfig
 from eicpy.simulation.faults import FaultInjector
 from eicpy.simulation.housekeeping import Counts, HousekeepingModel
 from eicpy.simulation.messages import alerts, encode_messages, verifications
 from eicpy.simulation.photons import PhotonBlock, PhotonStream
-from eicpy.simulation.scene import Scene, build_scene
+from eicpy.simulation.scene import STEP, Scene, build_scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
-from eicpy.simulation.truth import SimulatedNight, write_truth
+from eicpy.simulation.truth import SimulatedNight, summary, tables, write_truth
 
-__all__ = ["Camera", "simulate"]
+__all__ = ["Camera", "Stream", "simulate"]
+
+ByteArray = npt.NDArray[np.uint8]
 
 _FOREVER = 2**62
 _DPIX_PERIOD = 2
@@ -86,6 +91,54 @@ class Camera:
         return np.asarray(np.searchsorted([m.time for m in self._messages], time, side="right"), np.int64)
 
 
+class Stream:
+    """A simulation as a stream of bytes, as the line brings them; nothing is written.
+
+    Parameters
+    ----------
+    config
+        What to simulate.
+    block_steps
+        Ten-second steps that are in memory at once; the bytes do not depend on it.
+
+    Raises
+    ------
+    BadArgumentError
+        For a configuration that contradicts itself.
+    """
+
+    def __init__(self, config: SimulationConfig, block_steps: int = 6) -> None:
+        self.config = config
+        self._steps = block_steps
+        self._begin()
+
+    @property
+    def instrument(self) -> Instrument:
+        """The detector that sends."""
+        return self._camera.scene.instrument
+
+    def blocks(self) -> Iterator[tuple[float, list[ByteArray]]]:
+        """The stream from its beginning: seconds that are then done, and pieces to be sent in their order."""
+        self._begin()
+        done = 0.0
+        for batch in self._camera.batches(self._steps):
+            done = min(done + self._steps * STEP, self.config.duration)
+            yield done, self._injector.apply(batch)
+
+    def summary(self) -> dict[str, Any]:
+        """The truth about what was given so far."""
+        camera = self._camera
+        return summary(camera.scene, camera.stream, dict(camera.encoder.sent), self._injector.faults)
+
+    def tables(self) -> fits.HDUList:
+        """The truth about the pixels, the sources and the orbit."""
+        return tables(self._camera.scene)
+
+    def _begin(self) -> None:
+        self._camera = Camera(build_scene(self.config))
+        self._injector = FaultInjector(self.config.faults, self.config.seed, self._camera.scene.start)
+
+
 def simulate(
     config: SimulationConfig,
     folder: Path | str,
@@ -129,15 +182,11 @@ def simulate(
     'moment.ccsds'
     """
     folder = Path(folder)
-    scene = build_scene(config)
-    camera = Camera(scene)
-    injector = FaultInjector(config.faults, config.seed, scene.start)
-    done = 0
+    stream = Stream(config, block_steps)
     with atomic_file(folder / f"{config.name}.ccsds") as file:
-        for batch in camera.batches(block_steps):
-            for piece in injector.apply(batch):
+        for seconds, pieces in stream.blocks():
+            for piece in pieces:
                 file.write(piece.data)
-            done += block_steps
             if progress is not None:
-                progress(min(done / scene.steps, 1.0))
-    return write_truth(folder, scene, camera.stream, dict(camera.encoder.sent), injector.faults)
+                progress(seconds / config.duration)
+    return write_truth(folder, stream.summary(), stream.tables())

@@ -24,7 +24,7 @@ from eicpy.simulation.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
 from eicpy.simulation.photons import PhotonStream
 from eicpy.simulation.scene import STEP, Scene
 
-__all__ = ["STATEMENT", "SimulatedNight", "read_night", "write_truth"]
+__all__ = ["STATEMENT", "SimulatedNight", "read_night", "summary", "tables", "write_truth"]
 
 STATEMENT = "SIMULATED by eicpy: not data of any camera"
 
@@ -99,7 +99,18 @@ def _intervals(flags: list[bool], start: float, stop: float) -> list[tuple[float
     ]
 
 
-def _summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: list[Fault]) -> dict[str, Any]:
+def summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: list[Fault]) -> dict[str, Any]:
+    """What happened when, what was counted and every fault, for JSON.
+
+    Parameters
+    ----------
+    scene, stream
+        What shone and what was counted.
+    sent
+        Packets sent by APID.
+    faults
+        Faults of the transmission.
+    """
     config, start = scene.config, scene.start
     stop = start + config.duration
     hidden = [scene.hidden(step) for step in range(scene.steps)]
@@ -144,7 +155,8 @@ def _summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: l
     }
 
 
-def _tables(scene: Scene) -> fits.HDUList:
+def tables(scene: Scene) -> fits.HDUList:
+    """Pixels, sources and orbit."""
     d, grid = scene.detector, scene.instrument.pixels
     detnum = np.arange(len(d))
     i, j = grid.ij(detnum)
@@ -188,27 +200,22 @@ def _tables(scene: Scene) -> fits.HDUList:
     return hdus
 
 
-def write_truth(
-    folder: Path, scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: list[Fault]
-) -> SimulatedNight:
+def write_truth(folder: Path, told: dict[str, Any], hdus: fits.HDUList) -> SimulatedNight:
     """Write ``truth.json`` and ``truth.fits``.
 
     Parameters
     ----------
     folder
         Folder of the simulation.
-    scene, stream
-        What shone and what was counted.
-    sent
-        Packets sent by APID.
-    faults
-        Faults of the transmission.
+    told
+        See :func:`summary`.
+    hdus
+        See :func:`tables`.
     """
-    summary = _summary(scene, stream, sent, faults)
     with atomic_file(folder / "truth.fits") as file:
         buffer = io.BytesIO()
-        _tables(scene).writeto(buffer)
+        hdus.writeto(buffer)
         file.write(buffer.getvalue())
     with atomic_file(folder / "truth.json") as file:
-        file.write(json.dumps(summary, indent=1).encode())
+        file.write(json.dumps(told, indent=1).encode())
     return read_night(folder)

@@ -1,0 +1,81 @@
+"""From the words of a command line to a source."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eicpy.acquisition import RunArchive
+from eicpy.egse.sources import FileSource, SimulatorSource, Source
+from eicpy.egse.stretch import ByteArray
+from eicpy.errors import BadArgumentError
+from eicpy.instruments import load
+from eicpy.settings import Settings
+from eicpy.simulation import Stream, preset
+
+__all__ = ["open_source"]
+
+
+def open_source(
+    text: str, settings: Settings, instrument: str | None = None, *, blind: bool = False, chunk: int = 1 << 18
+) -> Source:
+    """The source that a text names.
+
+    Parameters
+    ----------
+    text
+        A file, ``run:NUMBER`` of the instrument's archive, or ``simulator:PRESET``.
+    settings
+        Where the archive lies.
+    instrument
+        Name of the detector; for a file None learns its packets from the data.
+    blind
+        Give a file as bytes, whose packets nobody asks for.
+    chunk
+        Bytes of a file that are read at once.
+
+    Returns
+    -------
+    Source
+        Nothing of it is read yet.
+
+    Raises
+    ------
+    BadArgumentError
+        For a run or a simulation that does not exist, or a run without an instrument.
+    """
+    scheme, colon, name = text.partition(":")
+    if colon and scheme == "run":
+        return _run(name, settings, instrument, blind=blind, chunk=chunk)
+    if colon and scheme == "simulator":
+        return simulator(name)
+    headers = None if instrument is None else load(instrument).headers
+    return FileSource(Path(text), headers, blind=blind, chunk=chunk)
+
+
+def simulator(name: str) -> SimulatorSource:
+    """A ready-made simulation as a source.
+
+    Raises
+    ------
+    BadArgumentError
+        For a name that is not known.
+    """
+    stream = Stream(preset(name))
+
+    def blocks() -> Iterator[tuple[float, ByteArray]]:
+        for seconds, pieces in stream.blocks():
+            for piece in pieces:
+                yield seconds, piece
+
+    return SimulatorSource(
+        f"simulator:{name}", stream.instrument, blocks, stream.config.duration, stream.summary
+    )
+
+
+def _run(name: str, settings: Settings, instrument: str | None, *, blind: bool, chunk: int) -> FileSource:
+    if instrument is None or not name.isdecimal():
+        raise BadArgumentError(f"got run:{name}, expected run:NUMBER and the instrument (-i NAME)")
+    run = RunArchive(settings.archive(instrument), instrument).run(int(name))
+    headers = load(instrument).headers
+    return FileSource(
+        run.raw_file, headers, blind=blind, chunk=chunk, name=f"run {run.number} of {instrument}"
+    )

@@ -1,0 +1,183 @@
+"""What is sent: a file, a run of the archive, or a simulation while it is computed."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from eicpy.egse.stretch import ByteArray, Stretch
+from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.instruments import Instrument
+from eicpy.packets import HeaderRule, PacketIndexer
+
+__all__ = ["FileSource", "SimulatorSource", "Source"]
+
+_CHUNK = 1 << 18
+
+
+class Source(Protocol):
+    """A stream of packets that can be sent."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def total(self) -> float:
+        """How much there is, in units of its own."""
+
+    @property
+    def done(self) -> float:
+        """How much of that was given, with the stretch that was given last."""
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The stream from its beginning."""
+
+    def truth(self) -> dict[str, Any]:
+        """What is known about its contents, for JSON."""
+
+
+@dataclass
+class FileSource:
+    """The packets of a file, or of the raw file of a run.
+
+    Parameters
+    ----------
+    file
+        The file.
+    headers
+        Header rules of its APIDs; None to learn them from the data.
+    start
+        Byte to start at.
+    blind
+        For a stream whose packets nobody asks for: its bytes in chunks, of which nothing is known.
+    chunk
+        Bytes of a chunk.
+    name
+        For people.
+
+    Raises
+    ------
+    BadArgumentError
+        If the file is not there.
+    BadDataError
+        If it cannot be read.
+    """
+
+    file: Path
+    headers: Sequence[HeaderRule] | None = None
+    start: int = 0
+    blind: bool = False
+    chunk: int = _CHUNK
+    name: str = ""
+    done: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        self.file = Path(self.file)
+        self.name = self.name or readable(self.file)
+        if not self.file.is_file():
+            raise BadArgumentError(f"{readable(self.file)}: no such file")
+        try:
+            self._size = self.file.stat().st_size
+            with self.file.open("rb"):
+                pass
+        except OSError as error:
+            raise BadDataError(f"could not be read: {error.strerror}", file=self.file) from error
+
+    @property
+    def total(self) -> float:
+        """Bytes."""
+        return float(self._size)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The file from `start`; a file that still grows is sent as far as it goes now."""
+        self.done = float(self.start)
+        if self._size <= self.start:
+            return
+        data = np.memmap(self.file, np.uint8, mode="r")[self.start :]
+        chunks = (data[at : at + self.chunk] for at in range(0, len(data), self.chunk))
+        made = (Stretch.blind(c) for c in chunks) if self.blind else indexed(chunks, self.headers, self.start)
+        for stretch in made:
+            self.done += len(stretch.data)
+            yield stretch
+
+    def truth(self) -> dict[str, Any]:
+        """The file's name and size."""
+        return {"file": self.name, "size": self._size, "start": self.start}
+
+
+@dataclass
+class SimulatorSource:
+    """A simulation, computed while it is sent.
+
+    Parameters
+    ----------
+    name
+        Of the simulation.
+    instrument
+        The detector.
+    blocks
+        Makes the blocks of bytes, each with the seconds of the simulation that are then done.
+    total
+        Seconds of the whole simulation.
+    about
+        Gives what is known about the contents, once they are made.
+    """
+
+    name: str
+    instrument: Instrument
+    blocks: Callable[[], Iterable[tuple[float, ByteArray]]]
+    total: float
+    about: Callable[[], dict[str, Any]]
+    done: float = field(default=0.0, init=False)
+
+    def stretches(self) -> Iterator[Stretch]:
+        """The packets in the order in which the detector sends them."""
+        self.done = 0.0
+        reached = 0.0
+
+        def chunks() -> Iterator[ByteArray]:
+            nonlocal reached
+            for seconds, block in self.blocks():
+                reached = seconds
+                yield block
+
+        for stretch in indexed(chunks(), self.instrument.headers):
+            self.done = reached
+            yield stretch
+
+    def truth(self) -> dict[str, Any]:
+        """What the simulation tells about itself."""
+        return self.about()
+
+
+def indexed(
+    chunks: Iterable[ByteArray], headers: Sequence[HeaderRule] | None, start: int = 0
+) -> Iterator[Stretch]:
+    """Stretches of whole packets, from chunks that end anywhere.
+
+    Parameters
+    ----------
+    chunks
+        Successive bytes.
+    headers
+        Header rules of the APIDs; None to learn them from the data.
+    start
+        Place of the first byte in the source.
+    """
+    indexer = PacketIndexer(headers)
+    waiting: ByteArray = np.empty(0, np.uint8)
+    done = 0
+    for chunk in chunks:
+        index = indexer.feed(chunk)
+        waiting = np.concatenate([waiting, chunk]) if len(waiting) else chunk
+        whole = indexer.consumed - done
+        if whole:
+            yield Stretch.of(waiting[:whole], index.shifted(start), start + done)
+            waiting = waiting[whole:]
+            done += whole
+    rest = indexer.finish()
+    if len(waiting):
+        yield Stretch.of(waiting, rest.shifted(start), start + done)

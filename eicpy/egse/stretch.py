@@ -1,0 +1,128 @@
+"""A stretch of a stream: its bytes, and where its packets are."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.packets import PacketIndex
+
+__all__ = ["ByteArray", "Stretch"]
+
+ByteArray = npt.NDArray[np.uint8]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+_NO_PACKET = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes of a stream, cut into pieces: a packet, what is left of one, or bytes between packets.
+
+    All arrays have shape (n_pieces,); the pieces follow one another and cover the bytes exactly.
+
+    Attributes
+    ----------
+    data
+        The bytes.
+    begin, size
+        First byte of each piece within `data`, and how many it has.
+    place
+        First byte of each piece within its source; −1 for what is not from there.
+    packet
+        Whether the piece counts as a packet.
+    apid, count
+        APID and sequence count; −1 where there is no packet.
+    command
+        Whether it is a telecommand.
+    time
+        On-board time, s; NaN where none is known or the packet is damaged.
+    """
+
+    data: ByteArray
+    begin: IntArray
+    size: IntArray
+    place: IntArray
+    packet: BoolArray
+    apid: IntArray
+    count: IntArray
+    command: BoolArray
+    time: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, data: ByteArray, index: PacketIndex, base: int = 0) -> "Stretch":
+        """Bytes and their index.
+
+        Parameters
+        ----------
+        data
+            The bytes from `base` to the end of the index.
+        index
+            Its offsets count from the start of the source.
+        base
+            Place of the first byte in the source.
+        """
+        gaps = np.array([(gap.offset, gap.length) for gap in index.skipped], np.int64).reshape(-1, 2)
+        n, m = len(index), len(gaps)
+        place = np.concatenate([index.offset, gaps[:, 0]])
+        order = np.argsort(place, kind="stable")
+        none = np.full(m, _NO_PACKET)
+        columns: dict[str, npt.NDArray[Any]] = {
+            "size": np.concatenate([index.length.astype(np.int64), gaps[:, 1]]),
+            "place": place,
+            "packet": np.arange(n + m) < n,
+            "apid": np.concatenate([index.apid.astype(np.int64), none]),
+            "count": np.concatenate([index.sequence_count.astype(np.int64), none]),
+            "command": np.concatenate([index.command, np.zeros(m, np.bool_)]),
+            "time": np.concatenate([np.where(index.good, index.time(), np.nan), np.full(m, np.nan)]),
+        }
+        columns = {name: column[order] for name, column in columns.items()}
+        return cls(data, columns["place"] - base, **columns)
+
+    @classmethod
+    def blind(cls, data: ByteArray, place: int = _NO_PACKET) -> "Stretch":
+        """Bytes as one piece, of which nothing is known."""
+        one = np.zeros(1, np.int64)
+        return cls(
+            data, one, one + len(data), one + place, np.zeros(1, np.bool_), one + _NO_PACKET,
+            one + _NO_PACKET, np.zeros(1, np.bool_), np.full(1, np.nan),
+        )  # fmt: skip  # one column a field
+
+    @classmethod
+    def join(cls, parts: list["Stretch"]) -> "Stretch":
+        """Stretches one after the other, as one."""
+        names = [name for name in cls.__slots__ if name != "begin"]
+        columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(begin=np.cumsum(columns["size"]) - columns["size"], **columns)
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    def __getitem__(self, rows: slice) -> "Stretch":
+        """Some successive pieces, as a view."""
+        first, stop, _ = rows.indices(len(self))
+        if stop <= first:
+            return Stretch(self.data[:0], *(getattr(self, n)[:0] for n in self.__slots__[1:]))
+        at, end = int(self.begin[first]), int(self.begin[stop - 1] + self.size[stop - 1])
+        columns = {name: getattr(self, name)[first:stop] for name in self.__slots__[2:]}
+        return Stretch(self.data[at:end], self.begin[first:stop] - at, **columns)
+
+    @property
+    def packets(self) -> int:
+        """How many packets."""
+        return int(self.packet.sum())
+
+    def with_bytes(self, data: ByteArray, *, packet: bool) -> "Stretch":
+        """Other bytes for the only piece of this stretch.
+
+        Parameters
+        ----------
+        data
+            What is sent in its place.
+        packet
+            Whether that counts as a packet.
+        """
+        names = ("place", "apid", "count", "command", "time")
+        kept = {name: getattr(self, name)[:1] for name in names}
+        return Stretch(data, np.zeros(1, np.int64), np.array([len(data)]), packet=np.array([packet]), **kept)
