@@ -8,7 +8,7 @@ damaged on the way costs no more than the bits of its packet.
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, address_of, inline_kernel, kernel
+from eicpy.packets.bits import ByteArray, Word, address_of, inline_kernel, kernel
 from eicpy.packets.decode_kernels import limited_bits
 
 __all__ = ["BEGIN", "COUNT", "DEEPEST", "END", "ENDLESS", "REPEAT", "SKIP", "STEP_COLUMNS", "walk_records"]
@@ -34,7 +34,7 @@ DEEPEST = 16
 
 
 @inline_kernel
-def _counter(source: int, bit: int, width: int, signed: int, end: int) -> int:
+def _counter(source: int, bit: int, width: int, signed: int, end: int) -> Word:
     """A counter as a signed number."""
     value = np.int64(limited_bits(source, bit, width, end))
     if signed and width < 64 and value >> (width - 1):
