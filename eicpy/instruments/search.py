@@ -1,9 +1,9 @@
 """Where descriptions of detectors are looked for, and how one is read.
 
 In this order: the folders that the environment variable ``EIC_INSTRUMENTS`` lists, ``instruments`` in the
-home folder of the set-up (``EIC_HOME``), and the package itself. Each holds a folder for each detector, with an
-``instrument.toml``. A name that is found earlier hides the same name later, so that the tables of a detector
-that comes with the package can be replaced by better ones.
+home folder of the set-up (``EIC_HOME``), and the package itself. Each holds a folder for each detector, with
+an ``instrument.toml``. A name that is found earlier hides the same name later, so that the tables of a
+detector that comes with the package can be replaced by better ones.
 """
 
 import os

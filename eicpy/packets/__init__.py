@@ -13,6 +13,7 @@ from eicpy.packets.continuity import Continuity, Gap, continuity
 from eicpy.packets.curves import Curve, Identity, Polynomial, Texts, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
+from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
 from eicpy.packets.layout import FieldSpec, Group, Limits, PacketLayout
 from eicpy.packets.report import ApidReport, PacketReport, inspect_file, map_file, report_index
@@ -59,6 +60,7 @@ __all__ = [
     "index_packets",
     "inspect_file",
     "map_file",
+    "packet_identity",
     "parse_calibration",
     "read_p_field",
     "report_index",

@@ -62,6 +62,7 @@ KERNEL_MODULES = (
     "continuity",
     "decode_kernels",
     "encode",
+    "identity",
     "record_kernels",
     "scan",
     "survey",
