@@ -6,7 +6,7 @@ them with a cursor of their own (:func:`follow`, :func:`blocks`), live and after
 
 from eicpy.acquisition.archive import RunArchive
 from eicpy.acquisition.columns import HousekeepingTable, PhotonColumns, SpectraColumns
-from eicpy.acquisition.cursor import Follower, Increment, blocks, follow
+from eicpy.acquisition.cursor import Cursor, Follower, Increment, blocks, follow
 from eicpy.acquisition.decoding import (
     alerts,
     housekeeping,
@@ -15,25 +15,37 @@ from eicpy.acquisition.decoding import (
     spectra,
 )
 from eicpy.acquisition.metadata import RunChange, RunMetadata, edit_run
+from eicpy.acquisition.pace import LONGEST_WAIT, Pacer
+from eicpy.acquisition.provider import Mode, Provider, Runs, provide
 from eicpy.acquisition.receiver import LOOPBACK, ReceiveSummary, receive
+from eicpy.acquisition.repeated import Repeats
 from eicpy.acquisition.run import Run, hash_file
+from eicpy.acquisition.selection import Selection, kind_names
 from eicpy.acquisition.tally import PacketCounts, Tally
 from eicpy.acquisition.times import epoch_seconds, packet_seconds
 from eicpy.acquisition.writer import RunWriter
 
 __all__ = [
+    "LONGEST_WAIT",
     "LOOPBACK",
+    "Cursor",
     "Follower",
     "HousekeepingTable",
     "Increment",
+    "Mode",
+    "Pacer",
     "PacketCounts",
     "PhotonColumns",
+    "Provider",
     "ReceiveSummary",
+    "Repeats",
     "Run",
     "RunArchive",
     "RunChange",
     "RunMetadata",
     "RunWriter",
+    "Runs",
+    "Selection",
     "SpectraColumns",
     "Tally",
     "alerts",
@@ -44,8 +56,10 @@ __all__ = [
     "hash_file",
     "housekeeping",
     "is_simulated",
+    "kind_names",
     "packet_seconds",
     "photons",
+    "provide",
     "receive",
     "spectra",
 ]
