@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli import bench, live, looking, nights, pages
+from eicpy.cli import bench, live, looking, nights, pages, process
 from eicpy.cli.options import FILE
 from eicpy.console import CommandGroup
 from eicpy.settings import Settings
@@ -51,6 +51,6 @@ def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
     ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
 
 
-for _room in (looking, nights, live, bench, pages):
+for _room in (looking, nights, live, bench, pages, process):
     for _name in _room.__all__:
         main.add_command(getattr(_room, _name))

@@ -1,6 +1,30 @@
-"""Processors: each works on every packet, in a process of its own, and goes on where it stopped."""
+"""Processors: each is given every packet, in a process of its own, and goes on where it stopped.
+
+A processor is a function ``f(batch, context)`` or a class with ``process(batch)``; :func:`find_processor`
+finds it, :func:`run_processor` runs it. A :class:`Supervisor` keeps several, and the other parts of a
+chain, running.
+"""
 
 from eicpy.processors.child import ChildState, Command, eic_command
+from eicpy.processors.context import Context
+from eicpy.processors.finder import Processor, find_processor, known_processors
+from eicpy.processors.outputs import Output
+from eicpy.processors.runner import Job, Summary, run_processor
 from eicpy.processors.supervisor import Supervisor
+from eicpy.processors.trouble import ProcessorError
 
-__all__ = ["ChildState", "Command", "Supervisor", "eic_command"]
+__all__ = [
+    "ChildState",
+    "Command",
+    "Context",
+    "Job",
+    "Output",
+    "Processor",
+    "ProcessorError",
+    "Summary",
+    "Supervisor",
+    "eic_command",
+    "find_processor",
+    "known_processors",
+    "run_processor",
+]

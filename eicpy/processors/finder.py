@@ -1,0 +1,109 @@
+"""From a name to a processor: by entry point, as ``module:object``, or as ``file.py:object``."""
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from eicpy.errors import BadArgumentError
+
+__all__ = ["GROUP", "Processor", "find_processor", "known_processors"]
+
+GROUP = "eicpy.processors"
+"""Entry-point group under which a package declares its processors."""
+_OWN = {
+    "photons": "eicpy.processors.photon_files:PhotonFiles",
+    "housekeeping": "eicpy.processors.housekeeping_parts:HousekeepingParts",
+}
+"""Those of this package: also there in a clone that was not installed anew."""
+
+
+@dataclass(frozen=True)
+class Processor:
+    """A processor that was found.
+
+    Parameters
+    ----------
+    name
+        What it is called, in its status and its folder.
+    target
+        A function ``f(batch, context)`` or a class.
+    """
+
+    name: str
+    target: Callable[..., Any]
+
+
+def known_processors() -> dict[str, str]:
+    """Processors with a name, and where they are."""
+    return _OWN | {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def find_processor(name: str) -> Processor:
+    """Find a processor.
+
+    Parameters
+    ----------
+    name
+        Name of an entry point in the group ``eicpy.processors``, or ``module:object``, or
+        ``path/to/file.py:object``.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is none, or its module cannot be imported, or it is no function and no class.
+    """
+    known = known_processors()
+    place, colon, attribute = known.get(name, name).rpartition(":")
+    if not colon or not place or not attribute:
+        raise BadArgumentError(
+            f"got processor {name!r}, expected one of {', '.join(sorted(known))}, "
+            "module:object or file.py:object"
+        )
+    module = _from_file(Path(place)) if place.endswith(".py") else _module(place)
+    target: Any = module
+    for part in attribute.split("."):
+        target = getattr(target, part, None)
+    if not callable(target):
+        raise BadArgumentError(
+            f"got processor {name!r}, expected a function or a class {attribute} in {place}"
+        )
+    own = name if name in known else attribute
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", own):
+        raise BadArgumentError(
+            f"got processor {name!r}, expected a name of letters, digits, '-', '_' and '.'"
+        )
+    return Processor(own, target)
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    # a module may raise anything while it is imported, and it is the caller's own
+    except Exception as error:
+        raise BadArgumentError(
+            f"module {name} could not be imported: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _from_file(file: Path) -> Any:
+    if not file.is_file():
+        raise BadArgumentError(f"got {file}, which does not exist; expected a Python file")
+    file = file.absolute()
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules.setdefault(file.stem, module)
+    sys.path.append(str(file.parent))  # what lies beside it may be imported by it
+    try:
+        specification.loader.exec_module(module)
+    # as above
+    except Exception as error:
+        raise BadArgumentError(f"{file} could not be imported: {type(error).__name__}: {error}") from error
+    return module
