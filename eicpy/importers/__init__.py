@@ -1,0 +1,6 @@
+"""Databases that describe packets, taken over into tables of our own."""
+
+from eicpy.importers.scos import import_scos
+from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row, Shortfall
+
+__all__ = ["HeaderEntry", "ImportedInstrument", "ImportedPacket", "Row", "Shortfall", "import_scos"]

@@ -1,0 +1,176 @@
+"""From a SCOS-2000 database to an instrument: how packets are told apart, and their tables."""
+
+from collections import Counter
+from pathlib import Path
+
+from eicpy.errors import BadDataError
+from eicpy.importers.scos_database import ScosDatabase, ScosRow, read_database
+from eicpy.importers.scos_layout import PRIMARY_HEADER, Identifier, ScosLayouts
+from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row
+
+__all__ = ["import_scos"]
+
+_HEADERS = {
+    0: ("none", 0, 0),
+    4: ("pus-a", 0, 0),
+    8: ("pus-a", 32, 0),
+    9: ("pus-a", 32, 8),
+    10: ("pus-a", 32, 16),
+    11: ("pus-a", 32, 24),
+    7: ("pus-c", 0, 0),
+    12: ("pus-c", 32, 8),
+    13: ("pus-c", 32, 16),
+    14: ("pus-c", 32, 24),
+}
+"""Secondary header, and bits of coarse and fine time, by the bytes of the data field header."""
+_KINDS = {3: "housekeeping", 1: "verification"}
+HOUSEKEEPING_REPORT = 25
+
+
+def import_scos(source: Path | str, name: str) -> ImportedInstrument:
+    """Import the telemetry of a SCOS-2000 database.
+
+    Parameters
+    ----------
+    source
+        SQLite file, or folder of ``.dat`` files with tabulators.
+    name
+        Name that the instrument gets.
+
+    Returns
+    -------
+    ImportedInstrument
+        Packets, and what could not be expressed.
+
+    Raises
+    ------
+    BadDataError
+        If it is no such database, or a table or column is missing.
+    """
+    database = read_database(Path(source))
+    made = ImportedInstrument(name, database.title, database.provenance)
+    layouts = ScosLayouts(database, made)
+    criteria = _Criteria(database)
+    seen = _Seen()
+    for row in database.tables["PID"]:
+        try:
+            header = _header(row)
+            identifier, value = criteria.of(row)
+            seen.check(row, header, value)
+            packet = _packet(row, header.apid, value, layouts.rows(row, identifier))
+            packet.layout()
+        except BadDataError as error:  # one packet; the others are as good as they were
+            made.lack(f"packet {row.text('SPID')} ({row.text('DESCR')})", f"left out: {error.what}")
+            continue
+        seen.add(row, header, value)
+        made.packets.append(packet)
+    made.headers = [seen.headers[apid] for apid in sorted(seen.headers)]
+    _rest(database, made)
+    if not made.packets:
+        raise BadDataError(
+            f"got no packet that could be taken over, of {len(database.tables['PID'])}: {made.shortfalls[0]}",
+            file=database.source,
+        )
+    return made
+
+
+class _Seen:
+    """Packets taken so far; each must be told from all others, and agree with those of its APID."""
+
+    def __init__(self) -> None:
+        self.packets: dict[tuple[int, ...], str] = {}
+        self.headers: dict[int, HeaderEntry] = {}
+
+    @staticmethod
+    def key(row: ScosRow, value: int | None) -> tuple[int, ...]:
+        """By what a packet is known."""
+        return (row.number("APID"), row.number("TYPE"), row.number("STYPE"), -1 if value is None else value)
+
+    def check(self, row: ScosRow, header: HeaderEntry, value: int | None) -> None:
+        """Refuse a packet that cannot be told from another, or is of an APID of another form."""
+        other = self.packets.get(self.key(row, value))
+        if other is not None:
+            raise BadDataError(f"its APID, types and identifiers are those of packet {other}")
+        if self.headers.get(header.apid, header) != header:
+            raise BadDataError(f"APID {header.apid} has packets with another header or checksum")
+
+    def add(self, row: ScosRow, header: HeaderEntry, value: int | None) -> None:
+        """Remember a packet."""
+        self.packets[self.key(row, value)] = row.text("SPID")
+        self.headers[header.apid] = header
+
+
+class _Criteria:
+    """By what packets of one type are told apart (table PIC)."""
+
+    def __init__(self, database: ScosDatabase) -> None:
+        self.rows = database.tables["PIC"]
+
+    def of(self, packet: ScosRow) -> tuple[Identifier | None, int | None]:
+        """Where the identifier of a packet stands, and its value."""
+        kind = (packet.number("TYPE"), packet.number("STYPE"))
+        rows = [row for row in self.rows if (row.number("TYPE"), row.number("STYPE")) == kind]
+        own = [row for row in rows if row.text("APID") == packet.text("APID")]
+        row = next(iter(own or [row for row in rows if row.text("APID") in {"", "-1"}]), None)
+        if row is None or row.number("PI1_OFF") < 0:
+            return None, None
+        first = Identifier(8 * (row.number("PI1_OFF") - PRIMARY_HEADER), row.number("PI1_WID"))
+        value = packet.number("PI1_VAL", 0)
+        if row.number("PI2_OFF", -1) >= 0:
+            second = Identifier(8 * (row.number("PI2_OFF") - PRIMARY_HEADER), row.number("PI2_WID"))
+            if second.bit != first.bit + first.width:
+                raise BadDataError("its two identifiers (PIC) do not stand side by side")
+            value = value << second.width | packet.number("PI2_VAL", 0)
+            first = Identifier(first.bit, first.width + second.width)
+        if first.bit < 0 or not 1 <= first.width <= 63:
+            raise BadDataError(f"{row.place}: got an identifier of {first.width} bits at bit {first.bit}")
+        if not 0 <= value < 1 << first.width:
+            raise BadDataError(f"got identifier {value}, which {first.width} bits do not hold")
+        return first, value
+
+
+def _header(row: ScosRow) -> HeaderEntry:
+    apid = row.number("APID")
+    if not 0 <= apid <= 2047:
+        raise BadDataError(f"got APID {apid}, expected 0 to 2047: no packet of the spacecraft")
+    size = row.number("DFHSIZE") - PRIMARY_HEADER
+    secondary, coarse, fine = _HEADERS.get(size, ("own", 0, 0))
+    return HeaderEntry(apid, "crc16" if row.number("CHECK", 0) else "none", secondary, coarse, fine)
+
+
+def _packet(row: ScosRow, apid: int, structure: int | None, rows: tuple[Row, ...]) -> ImportedPacket:
+    service, subservice = row.number("TYPE"), row.number("STYPE")
+    kind = _KINDS.get(service, "other")
+    if kind == "housekeeping" and subservice != HOUSEKEEPING_REPORT:
+        kind = "other"
+    return ImportedPacket(
+        f"spid-{row.number('SPID')}",
+        apid,
+        service or None,
+        subservice if service else None,
+        structure,
+        kind,
+        rows,
+        row.text("DESCR"),
+    )
+
+
+def _rest(database: ScosDatabase, made: ImportedInstrument) -> None:
+    """Note what is in the database besides packets of telemetry."""
+    for row in database.tables["PCF"]:
+        if row.text("NATUR") not in {"R", ""}:
+            made.lack(f"parameter {row.text('NAME')}", "computed on the ground from others, not in a packet")
+    if database.tables["CCF"]:
+        made.lack(f"{len(database.tables['CCF'])} telecommands", "only telemetry is imported")
+    known = Counter(row.text("TPSD") for row in database.tables["PID"])
+    for structure in {row.text("TPSD") for row in database.tables["VPD"]} - set(known):
+        made.lack(f"structure {structure}", "in table VPD, but of no packet in table PID")
+    for header in made.headers:
+        if header.secondary == "own":
+            made.assumptions.append(
+                f"APID {header.apid}: its data field header is of no known size; its time is not read"
+            )
+    made.assumptions += [
+        "the epoch of the on-board time; pixels and energies",
+        "a checksum, where table PID asks to check it, is a CRC-16",
+    ]
