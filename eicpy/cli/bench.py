@@ -68,7 +68,7 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", required=False)
 @click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
 @instrument_option(required=False)
 @click.option("--udp", is_flag=True, help="UDP instead of TCP, whole packets in each datagram.")
@@ -98,6 +98,17 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
     show_default=True,
     help="After a disconnect: the packet again from its start, or its next byte.",
 )
+@click.option(
+    "--command",
+    "commands",
+    multiple=True,
+    metavar="NAME[,FIELD=N…][@PLACE]",
+    help="Telecommand to put in, answered by a simulated instrument; @120 packet, @90s time, @end.",
+)
+@click.option("--answer", is_flag=True, help="Answer the telecommands of SOURCE too.")
+@click.option(
+    "--refuse", type=click.Choice(["acceptance", "completion"]), help="Which reports tell of failure."
+)
 @click.option("--truth", type=FILE, help="JSON file for what was done to which packet.")
 @click.pass_context
 def send(ctx: click.Context, /, address: str, **options: Any) -> None:
@@ -108,6 +119,9 @@ def send(ctx: click.Context, /, address: str, **options: Any) -> None:
 
     Faults are put in on demand: each in a share of the packets (--loss 0.01), or in packets counted from
     1 (--loss @120,@4000).
+
+    Telecommands are put in by name, at the start or at a place, and answered with verification reports;
+    without SOURCE they go out alone, as time goes.
     """
     from eicpy.egse import SendPlan
 

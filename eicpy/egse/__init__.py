@@ -5,27 +5,31 @@ line (TCP or UDP), at a pace, with faults put in on demand and written down. :cl
 from the words of ``eic send``.
 """
 
+from eicpy.egse.commands import CommandDesk, PlacedCommand
 from eicpy.egse.line_faults import KINDS, Disconnect, LineFault, LineFaults, Occurrence, Stall
 from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
 from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
 from eicpy.egse.plan import SendPlan
 from eicpy.egse.session import SendSummary, Session, send
-from eicpy.egse.sources import FileSource, SimulatorSource, Source
+from eicpy.egse.sources import FileSource, NoSource, SimulatorSource, Source
 from eicpy.egse.stretch import Stretch
 
 __all__ = [
     "KINDS",
     "AtRate",
     "Clock",
+    "CommandDesk",
     "Disconnect",
     "FileSource",
     "LineFault",
     "LineFaults",
     "Link",
+    "NoSource",
     "Occurrence",
     "OnBoard",
     "Pace",
+    "PlacedCommand",
     "SendPlan",
     "SendSummary",
     "Session",

@@ -1,17 +1,21 @@
 """From the words of a command line to a session."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from eicpy.egse.commands import CommandDesk, PlacedCommand
 from eicpy.egse.line_faults import LineFaults, Occurrence
 from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
 from eicpy.egse.pace import AtRate, OnBoard, Pace, Unpaced
-from eicpy.egse.session import Session, chunk_bytes
+from eicpy.egse.session import Session, Stage, chunk_bytes
+from eicpy.egse.sources import NoSource, Source
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import load
 from eicpy.settings import Settings
+from eicpy.simulation.commands import Refusal
 
 __all__ = ["SendPlan"]
 
@@ -23,7 +27,7 @@ class SendPlan:
     Parameters
     ----------
     source
-        A file, ``run:NUMBER`` or ``simulator:PRESET``.
+        A file, ``run:NUMBER`` or ``simulator:PRESET``; None: telecommands alone, as time goes.
     host, port
         The receiver.
     instrument
@@ -42,6 +46,12 @@ class SendPlan:
         As for :class:`eicpy.egse.LineFaults`.
     truth
         File for what was done to which packet.
+    commands
+        Telecommands of the operator, as :meth:`PlacedCommand.parse` reads them.
+    answer
+        Whether the instrument answers telecommands of the source too.
+    refuse
+        What it refuses: acceptance or completion.
 
     Raises
     ------
@@ -49,7 +59,7 @@ class SendPlan:
         For parameters that contradict each other.
     """
 
-    source: str
+    source: str | None
     host: str
     port: int
     instrument: str | None = None
@@ -65,15 +75,27 @@ class SendPlan:
     stall: float = 2.0
     resume: Literal["repeat", "continue"] = "repeat"
     truth: Path | None = None
+    commands: Sequence[str] = ()
+    answer: bool = False
+    refuse: Refusal | None = None
 
     def __post_init__(self) -> None:
         if self.speed is not None and self.rate is not None:
             raise BadArgumentError(f"got speed {self.speed} and rate {self.rate}, expected one of them")
+        if self.source is None and not self.commands:
+            raise BadArgumentError("got nothing to send, expected a source, telecommands, or both")
+        if self._has_desk and self.instrument is None:
+            raise BadArgumentError("got telecommands without an instrument, expected its name (-i NAME)")
 
     @property
     def looks_at_packets(self) -> bool:
         """Whether anything asks where packets are; if not, a file goes out as bytes."""
-        return bool(self.udp or self.speed is not None or self.reconnect or self.faults or self.truth)
+        asked = self.udp, self.speed is not None, self.reconnect, self.faults, self.truth, self._has_desk
+        return any(asked)
+
+    @property
+    def _has_desk(self) -> bool:
+        return bool(self.commands or self.answer)
 
     def open(
         self,
@@ -100,28 +122,41 @@ class SendPlan:
         FailedError
             If nobody answers.
         """
-        source = open_source(
+        source = self._source(settings)
+        pace, faults, stages = self._pace(), self._line_faults(), self._stages()
+        return Session(
+            source,
+            self._link(tell),
+            pace,
+            faults=faults,
+            stages=stages,
+            loop=self.loop,
+            truth=self.truth,
+            progress=progress,
+        )
+
+    def _source(self, settings: Settings) -> Source:
+        if self.source is None:
+            return NoSource()
+        return open_source(
             self.source,
             settings,
             self.instrument,
             blind=not self.looks_at_packets,
             chunk=chunk_bytes(self.rate),
         )
-        pace, faults = self._pace(), self._line_faults()
-        return Session(
-            source,
-            self._link(tell),
-            pace,
-            faults=faults,
-            loop=self.loop,
-            truth=self.truth,
-            progress=progress,
-        )
 
     def _pace(self) -> Pace:
-        if self.speed is not None:
-            return OnBoard(self.speed)
+        if self.speed is not None or self.source is None:
+            return OnBoard(self.speed or 1.0)
         return Unpaced() if self.rate is None else AtRate(self.rate)
+
+    def _stages(self) -> list[Stage]:
+        if not self._has_desk:
+            return []
+        assert self.instrument is not None  # __post_init__ saw to that
+        placed = [PlacedCommand.parse(text) for text in self.commands]
+        return [CommandDesk(load(self.instrument), placed, answer_source=self.answer, refuse=self.refuse)]
 
     def _line_faults(self) -> LineFaults | None:
         if not self.faults and self.truth is None:

@@ -148,7 +148,7 @@ class Session:
                     yield sent
 
     def _tell(self, done: float) -> None:
-        if self.progress is not None:
+        if self.progress is not None and self.source.total:
             self.progress(int(done), int(self.source.total))
 
     def _told(self, *, whole: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from eicpy.errors import BadArgumentError, BadDataError, readable
 from eicpy.instruments import Instrument
 from eicpy.packets import HeaderRule, PacketIndexer
 
-__all__ = ["FileSource", "SimulatorSource", "Source"]
+__all__ = ["FileSource", "NoSource", "SimulatorSource", "Source"]
 
 _CHUNK = 1 << 18
 
@@ -106,6 +106,23 @@ class FileSource:
     def truth(self) -> dict[str, Any]:
         """The file's name and size."""
         return {"file": self.name, "size": self._size, "start": self.start}
+
+
+@dataclass(frozen=True)
+class NoSource:
+    """Nothing: for a session that sends telecommands alone."""
+
+    name: str = "no source"
+    total: float = 0.0
+    done: float = 0.0
+
+    def stretches(self) -> Iterator[Stretch]:
+        """None."""
+        return iter(())
+
+    def truth(self) -> dict[str, Any]:
+        """Nothing to tell."""
+        return {}
 
 
 @dataclass

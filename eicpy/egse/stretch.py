@@ -32,6 +32,8 @@ class Stretch:
         First byte of each piece within its source; −1 for what is not from there.
     packet
         Whether the piece counts as a packet.
+    good
+        Whether it is an intact packet.
     apid, count
         APID and sequence count; −1 where there is no packet.
     command
@@ -45,6 +47,7 @@ class Stretch:
     size: IntArray
     place: IntArray
     packet: BoolArray
+    good: BoolArray
     apid: IntArray
     count: IntArray
     command: BoolArray
@@ -72,6 +75,7 @@ class Stretch:
             "size": np.concatenate([index.length.astype(np.int64), gaps[:, 1]]),
             "place": place,
             "packet": np.arange(n + m) < n,
+            "good": np.concatenate([index.good, np.zeros(m, np.bool_)]),
             "apid": np.concatenate([index.apid.astype(np.int64), none]),
             "count": np.concatenate([index.sequence_count.astype(np.int64), none]),
             "command": np.concatenate([index.command, np.zeros(m, np.bool_)]),
@@ -83,10 +87,24 @@ class Stretch:
     @classmethod
     def blind(cls, data: ByteArray, place: int = _NO_PACKET) -> "Stretch":
         """Bytes as one piece, of which nothing is known."""
-        one = np.zeros(1, np.int64)
+        return cls.single(data, place=place)
+
+    @classmethod
+    def single(
+        cls,
+        data: ByteArray,
+        *,
+        place: int = _NO_PACKET,
+        packet: bool = False,
+        apid: int = _NO_PACKET,
+        count: int = _NO_PACKET,
+        command: bool = False,
+        time: float = np.nan,
+    ) -> "Stretch":
+        """One piece, as its columns say."""
         return cls(
-            data, one, one + len(data), one + place, np.zeros(1, np.bool_), one + _NO_PACKET,
-            one + _NO_PACKET, np.zeros(1, np.bool_), np.full(1, np.nan),
+            data, np.zeros(1, np.int64), np.array([len(data)]), np.array([place]), np.array([packet]),
+            np.array([packet]), np.array([apid]), np.array([count]), np.array([command]), np.array([time]),
         )  # fmt: skip  # one column a field
 
     @classmethod

@@ -61,12 +61,18 @@ class Encoder:
     ----------
     instrument
         Its layouts, headers and destination id.
+
+    Attributes
+    ----------
+    sent, commands
+        Packets of telemetry and telecommands so far, by APID; each has its own sequence counter.
     """
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
         self.layouts = {name: PacketLayout.read(instrument.layout_file(name)) for name in instrument.packets}
         self.sent: Counter[int] = Counter()
+        self.commands: Counter[int] = Counter()
 
     def packets(
         self,
@@ -91,15 +97,36 @@ class Encoder:
             Raw values as :func:`eicpy.packets.encode` takes them.
         """
         rule = self.instrument.packets[kind]
+        counter = self.commands if rule.command else self.sent
+        number = counter[rule.apid] + np.arange(len(time))
+        counter[rule.apid] += len(time)
+        data = self.make(kind, number, time, columns, repeated, counts)
+        return PacketBatch(data, _lengths(data, len(time)), sent, np.full(len(time), rule.apid), number)
+
+    def make(
+        self,
+        kind: str,
+        number: IntArray,
+        time: IntArray,
+        columns: dict[str, Any],
+        repeated: dict[str, Any] | None = None,
+        counts: IntArray | None = None,
+    ) -> ByteArray:
+        """Bytes of packets of one kind that are numbered elsewhere; parameters as for :meth:`packets`.
+
+        Parameters
+        ----------
+        number
+            Sequence counts, taken modulo 2¹⁴, shape (n,).
+        """
+        rule = self.instrument.packets[kind]
         header = self.instrument.header(rule.apid)
         assert header is not None  # a description without a header for its own packet does not load
-        number = self.sent[rule.apid] + np.arange(len(time))
-        self.sent[rule.apid] += len(time)
         layout = self.layouts[kind]
         if layout.structure is not None and rule.structure is not None:
             columns = {layout.structure.name: np.full(len(time), rule.structure)} | columns
         coarse, rest = np.divmod(time, TICKS_PER_SECOND)
-        data = encode(
+        return encode(
             layout,
             rule.apid,
             number % 2**14,
@@ -112,8 +139,8 @@ class Encoder:
             service=rule.service or 0,
             subservice=rule.subservice or 0,
             destination=self.instrument.simulated_destination or 0,
+            command=rule.command,
         )
-        return PacketBatch(data, _lengths(data, len(time)), sent, np.full(len(time), rule.apid), number)
 
 
 @njit(cache=True, nogil=True)
