@@ -22,13 +22,12 @@ from astropy.time import Time
 
 from eicpy.acquisition.archive import RunArchive
 from eicpy.acquisition.cursor import Cursor, Increment
-from eicpy.acquisition.repeated import identities
 from eicpy.acquisition.run import Run
 from eicpy.acquisition.tally import PacketCounts, Tally
 from eicpy.acquisition.times import onboard_seconds, packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex
+from eicpy.packets import PacketIndex, packet_identity
 from eicpy.products.times import to_seconds
 
 __all__ = ["SAME_WITHIN", "MergedRuns", "merge_order"]
@@ -257,7 +256,7 @@ class MergedRuns:
             some = rows[first : first + _BLOCK]
             length = self._index.length[some].astype(np.int64)
             packed = replace(self._index[some], offset=np.cumsum(length) - length)
-            yield identities(b"".join(self._read(some)), packed)
+            yield packet_identity(b"".join(self._read(some)), packed)
 
     def _read(self, rows: Rows) -> Iterator[bytes]:
         """Bytes of packets, in pieces that lie together in a raw file."""

@@ -8,15 +8,13 @@ apart by the number of times it has.
 The memory is bounded: a copy is known while fewer than :data:`REMEMBERED` packets came between the two.
 """
 
-import hashlib
-
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets import PacketIndex
-from eicpy.packets.bits import Buffer, as_byte_array, kernel
+from eicpy.packets import PacketIndex, packet_identity
+from eicpy.packets.bits import Buffer, kernel
 
-__all__ = ["REMEMBERED", "Repeats", "identities"]
+__all__ = ["REMEMBERED", "Repeats"]
 
 REMEMBERED = 1 << 19
 """Packets that are remembered at least."""
@@ -25,31 +23,6 @@ _COUNTS = 1 << 14
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 Words = npt.NDArray[np.uint64]
-
-
-def identities(buffer: Buffer, index: PacketIndex) -> Words:
-    """A number for all bytes of each packet: the same for the same bytes, and for no others.
-
-    Two different packets share a number with a probability of 5·10⁻²⁰.
-
-    Parameters
-    ----------
-    buffer
-        The bytes that the index was made from.
-    index
-        Any packets.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_packets,), uint64.
-    """
-    view = as_byte_array(buffer).data
-    found = [
-        int.from_bytes(hashlib.blake2b(view[start : start + length], digest_size=8).digest(), "big")
-        for start, length in zip(index.offset.tolist(), index.length.tolist(), strict=True)
-    ]
-    return np.array(found, dtype=np.uint64)
 
 
 class Repeats:
@@ -88,7 +61,7 @@ class Repeats:
 
     def keys(self, buffer: Buffer, index: PacketIndex) -> Words:
         """Identities of packets; of those without a time, with the turn of their count."""
-        keys = identities(buffer, index)
+        keys = packet_identity(buffer, index)
         timeless = np.flatnonzero(index.coarse < 0)
         if len(timeless):
             turn = self._turns(index[timeless])
