@@ -7,11 +7,12 @@ answers at once. The exit status tells a script what happened: 0 clean, 1 someth
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import click
 
-from eicpy.cli import bench, live, looking, nights, pages, process
+from eicpy.cli import bench, instrument, live, looking, nights, pages, process
 from eicpy.cli.options import FILE
 from eicpy.console import CommandGroup
 from eicpy.settings import Settings
@@ -49,8 +50,18 @@ def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     url = os.environ.get("EIC_DATABASE_URL")
     ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
+    if home:  # also for the search for descriptions of detectors, and for processes that are started
+        ctx.call_on_close(partial(_restore, "EIC_HOME", os.environ.get("EIC_HOME")))
+        os.environ["EIC_HOME"] = str(ctx.obj.home)
 
 
-for _room in (looking, nights, live, bench, pages, process):
+def _restore(variable: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = value
+
+
+for _room in (looking, nights, live, bench, pages, process, instrument):
     for _name in _room.__all__:
         main.add_command(getattr(_room, _name))
