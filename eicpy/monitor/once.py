@@ -1,0 +1,28 @@
+"""One overview as plain text: for a log, a mail, a telephone."""
+
+from eicpy.acquisition.overview import Overview
+from eicpy.monitor.lines import plain
+from eicpy.monitor.sections import SECTIONS, verdict_lines
+from eicpy.monitor.units import time_text
+
+__all__ = ["plain_text"]
+
+
+def plain_text(overview: Overview, *, width: int = 110, journal: int = 10) -> str:
+    """All that the screen shows, as lines of text.
+
+    Parameters
+    ----------
+    overview
+        What to show.
+    width
+        Columns; longer lines are cut.
+    journal
+        Lines of the journal.
+    """
+    verdict = plain(verdict_lines(overview.verdict, width, most=1 + len(overview.verdict.reasons)))
+    lines = [f"{overview.instrument} {time_text(overview.moment)} UTC", *(line.strip() for line in verdict)]
+    for name, (title, section) in SECTIONS.items():
+        most = journal if name == "journal" else None
+        lines += ["", f"{title}:", *(f"  {line}" for line in plain(section(overview, width - 2))[:most])]
+    return "\n".join(lines)

@@ -1,0 +1,259 @@
+"""What stands on the monitor, section by section."""
+
+from collections.abc import Callable, Sequence
+
+from eicpy.acquisition.overview import Overview
+from eicpy.acquisition.overview_parts import (
+    ApidView,
+    LinkView,
+    PartView,
+    ProcessorView,
+    ReceiverView,
+    RunView,
+)
+from eicpy.acquisition.verdict import BEHIND, Level, Verdict
+from eicpy.errors import readable
+from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
+from eicpy.monitor.texts import LEVELS, reason_text
+from eicpy.monitor.units import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
+
+__all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
+
+LEVEL_STYLES = {Level.WELL: "good", Level.ATTENTION: "wrong", Level.ALARM: "alarm"}
+_HEALTH_STYLES = {"alive": "", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "dim"}
+_RUN_TEXTS = (("operator", "by"), ("setup", "set-up"), ("position", "position"), ("comment", "comment"))
+
+
+def verdict_lines(verdict: Verdict, width: int, most: int) -> Lines:
+    """The verdict: one word and the worst reason, then the other reasons.
+
+    Parameters
+    ----------
+    verdict
+        Of the overview.
+    width
+        Columns.
+    most
+        Lines, at least 1; the last says how many reasons are not shown.
+    """
+    badge = (f" {LEVELS[verdict.level]} ", f"{LEVEL_STYLES[verdict.level]}-badge")
+    if not verdict.reasons:
+        return [clipped(words(badge, " packets are received, archived and worked on"), width)]
+    style = LEVEL_STYLES[verdict.level]
+    lines = [words(badge, " ", (reason_text(verdict.reasons[0]), style))]
+    shown = verdict.reasons[1:most]
+    hidden = len(verdict.reasons) - 1 - len(shown)
+    indent = " " * (len(badge[0]) + 1)
+    lines += [words(indent, (reason_text(r), LEVEL_STYLES[r.level])) for r in shown]
+    if not hidden:
+        return [clipped(line, width) for line in lines]
+    more = f"  (+{hidden} more)"
+    cut = [clipped(line, width) for line in lines[:-1]]
+    return [*cut, [*clipped(lines[-1], width - len(more)), (more, "strong")]]
+
+
+def run_lines(overview: Overview, width: int) -> Lines:
+    """The run: number, suffix, size, age, and what the operator said about it."""
+    run = overview.run
+    if run is None:
+        return [words(("no run yet", "dim"))]
+    facts: list[str | Span] = [(f"Run {run.number}", "strong")]
+    if run.suffix:
+        facts += [" ", (run.suffix.upper(), "wrong")]
+    if run.simulated:
+        facts += [" ", ("SIMULATED", "wrong")]
+    facts += [_openness(run, overview), f" · {size_text(run.size)}"]
+    mode = overview.receiver.mode if overview.receiver else ""
+    if mode and run.is_open and mode != run.suffix:
+        facts.append(f" · {mode}")
+    told: list[str | Span] = []
+    for key, name in _RUN_TEXTS:
+        if text := getattr(run, key):
+            told += [" · " if told else "", (f"{name} ", "dim"), readable(text)]
+    said = words(*told) or words(("nobody said who, with what set-up, or why", "dim"))
+    return [*wrapped(words(*facts), width, 2), *wrapped(said, width, 3)]
+
+
+def _openness(run: RunView, overview: Overview) -> str:
+    if run.closed is not None:
+        return f" · closed {time_text(run.closed, overview.moment)}"
+    since = time_text(run.opened, overview.moment)
+    return f" · open {span_text(run.age)} (since {since})"
+
+
+def link_lines(overview: Overview, width: int) -> Lines:
+    """The receiver: how it is, where it listens, its rate; then each connection."""
+    receiver = overview.receiver
+    if receiver is None:
+        return [words(("no receiver", "wrong"), "; start one with 'eic acquire'")]
+    head = [*_state(receiver), (f"  {rate_text(receiver.rate)}", "strong")]
+    head += words(f" · {size_text(receiver.received)} · {count_text(receiver.packets)} packets")
+    lines = [head]
+    if lost := _losses(receiver):
+        lines.append([(lost, "wrong")])
+    if overview.addresses:
+        at = words(("at ", "dim"), " · ".join(map(readable, overview.addresses)))
+        lines += wrapped(at, width, 3)
+    lines += [_link(link) for link in overview.links]
+    if not overview.links:
+        lines.append(words(("no connection", "dim")))
+    return [clipped(line, width) for line in lines]
+
+
+def _losses(receiver: ReceiverView) -> str:
+    """What was wrong with what came, of all APIDs; empty where nothing was."""
+    counts = (
+        (receiver.damaged, f"{count_text(receiver.damaged)} packets damaged"),
+        (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
+        (receiver.udp_dropped, f"{count_text(receiver.udp_dropped)} UDP datagrams dropped"),
+    )
+    return " · ".join(text for count, text in counts if count)
+
+
+def _state(part: PartView) -> Line:
+    if part.health == "alive":
+        return words((readable(part.state), "alarm" if part.state in {"no space", "given up"} else "good"))
+    last = f" (last: {readable(part.state)}, {span_text(part.age)} ago)" if part.health != "ended" else ""
+    return words((part.health.upper() if last else part.health, _HEALTH_STYLES[part.health]), last)
+
+
+def _link(link: LinkView) -> Line:
+    style = {"connected": "good", "refused": "wrong"}.get(link.state, "dim")
+    told = f" · {size_text(link.received)}" if link.received is not None else ""
+    age = f" · last byte {span_text(link.age)} ago" if link.age is not None else ""
+    return words(f"{link.transport} {readable(link.address)} ", (link.state, style), told, age)
+
+
+def apid_lines(overview: Overview, width: int) -> Lines:
+    """A row for each APID: received, lost, duplicated, late, damaged, rate."""
+    if not overview.apids:
+        return [words(("no packet yet", "dim"))]
+    head = ("> APID", "packets", ">received", ">lost", ">dupl.", ">late", ">damaged", ">per s")
+    return table(head, [_apid(apid) for apid in overview.apids], stretch=1, width=width)
+
+
+def _apid(apid: ApidView) -> Sequence[str | Span]:
+    name = readable(apid.name) if apid.name else "not this instrument's"
+    return (
+        f"TC {apid.apid}" if apid.command else str(apid.apid),
+        (name, "" if apid.name else "wrong"),
+        count_text(apid.received),
+        *(_wrong(n) for n in (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)),
+        UNKNOWN if apid.rate is None else count_text(apid.rate) if apid.rate >= 99.95 else f"{apid.rate:.1f}",
+    )
+
+
+def _wrong(count: int) -> Span:
+    return (count_text(count), "wrong" if count else "dim")
+
+
+def processor_lines(overview: Overview, width: int, *, details: bool = True) -> Lines:
+    """A row for each processor, with its error and its parameters below; then other parts that are not well.
+
+    Parameters
+    ----------
+    overview, width
+        As for every section.
+    details
+        Whether to tell the parameters; errors are told in any case.
+    """
+    lines: Lines = [words(("no processor", "dim"))]
+    if overview.processors:
+        head = ("processor", "mode", "state", "> behind", ">", ">done", ">restarts")
+        rows = [_processor(part) for part in overview.processors]
+        title, *rows_shown = table(head, rows, stretch=2, width=width)
+        lines = [title]
+        for part, row in zip(overview.processors, rows_shown, strict=True):
+            lines += [row, *_below(part, width, details=details)]
+    for other in overview.others:
+        if other.health != "alive" or other.error:
+            told = f": {readable(other.error)}" if other.error else ""
+            lines.append(clipped(words(f"{readable(other.name)} ", *_state(other), told), width))
+    return lines
+
+
+def _processor(part: ProcessorView) -> Sequence[str | Span]:
+    bad = part.health in {"dead", "silent", "failed"}
+    given_up = part.state == "given up"
+    late = part.mode != "last" and (part.behind_seconds or 0.0) > BEHIND
+    return (
+        (readable(part.name), "strong"),
+        part.mode or UNKNOWN,
+        (
+            part.health.upper() if bad else part.health if part.health == "ended" else readable(part.state),
+            "alarm" if bad or given_up else "dim" if part.health == "ended" else "good",
+        ),
+        (size_text(part.behind), "wrong" if late else ""),
+        (span_text(part.behind_seconds), "wrong" if late else ""),
+        count_text(part.packets),
+        (count_text(part.restarts), "wrong" if part.restarts else "dim"),
+    )
+
+
+def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
+    """What is told under the row of a processor."""
+    lines: Lines = []
+    if part.error and part.health != "ended":
+        lines += wrapped(words((readable(part.error), "wrong")), width - 2, 2)
+    facts = [f"skipped {count_text(part.skipped)}"] if part.skipped else []
+    if part.health in {"dead", "silent", "failed"}:
+        facts.append(f"last word {span_text(part.age)} ago: {readable(part.state)}")
+    facts += [
+        f"{readable(name)} {value:.6g}"
+        if isinstance(value, float)
+        else f"{readable(name)} {readable(str(value))}"
+        for name, value in part.parameters.items()
+    ]
+    if facts and details:
+        lines += wrapped(words((" · ".join(facts), "dim")), width - 2, 2)
+    return [[("  ", ""), *line] for line in lines]
+
+
+def disk_lines(overview: Overview, width: int) -> Lines:
+    """A bar of the disk, what is free, and when it will be full."""
+    disk = overview.disk
+    if disk is None:
+        return [words(("the disk of the archive cannot be read", "alarm"))]
+    full = disk.seconds_to_full
+    when = "nothing comes" if full is None else f"full in {span_text(full)} at this rate"
+    told = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
+    style = "alarm" if full is not None and full < 3600.0 else "wrong" if disk.used > 0.95 else "good"
+    length = max(min(40, width - len(told) - 2), 6)
+    filled = min(round(disk.used * length), length)
+    bar = [("[", "dim"), ("█" * filled, style), ("·" * (length - filled), "dim"), ("]", "dim")]
+    return [clipped([*bar, (told, "")], width)]
+
+
+def error_lines(overview: Overview, width: int) -> Lines:
+    """The newest that a part had to say about something wrong."""
+    error = overview.last_error
+    if error is None:
+        return [words(("none", "dim"))]
+    when = time_text(error.time, overview.moment)
+    return wrapped(words(f"{when} {readable(error.part)}: ", (readable(error.text), "wrong")), width, 2)
+
+
+def journal_lines(overview: Overview, width: int) -> Lines:
+    """What operators did, the newest first."""
+    lines = [
+        words(
+            (f"{time_text(entry.time, overview.moment)} ", "dim"),
+            (f"{readable(entry.by)} ", "strong"),
+            f"run {entry.run}: " if entry.run is not None else "",
+            readable(entry.what),
+        )
+        for entry in reversed(overview.journal)
+    ]
+    return [clipped(line, width) for line in lines] or [words(("nothing yet", "dim"))]
+
+
+SECTIONS: dict[str, tuple[str, Callable[[Overview, int], Lines]]] = {
+    "run": ("Run", run_lines),
+    "links": ("Reception", link_lines),
+    "apids": ("Packets", apid_lines),
+    "processors": ("Processors", processor_lines),
+    "disk": ("Disk", disk_lines),
+    "error": ("Last error", error_lines),
+    "journal": ("Journal", journal_lines),
+}
+"""Title and lines of each section, in the order of a narrow screen."""

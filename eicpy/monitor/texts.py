@@ -1,0 +1,79 @@
+"""The words of the terminal monitor: each reason of the verdict as a sentence."""
+
+from collections.abc import Mapping
+
+from eicpy.acquisition.verdict import Level, Reason
+from eicpy.errors import readable
+from eicpy.monitor.units import count_text, size_text, span_text
+
+__all__ = ["LEVELS", "reason_text"]
+
+LEVELS = {Level.WELL: "WELL", Level.ATTENTION: "ATTENTION", Level.ALARM: "ALARM"}
+
+_TEXTS = {
+    "part-dead": "{who} is DEAD: last word {age} ago was '{state}'",
+    "part-failed": "{who} failed: {text}",
+    "part-silent": "{who} hangs: no word for {age}",
+    "no-space": "NO SPACE: reception is paused, {free} free",
+    "given-up": "{who} was given up after {restarts} restarts",
+    "receiver-error": "receiver: {text}",
+    "disk-alarm": "disk full in {seconds}, {free} free",
+    "disk-attention": "disk full in {seconds}, {free} free",
+    "little-space": "little space on the disk: {free} free",
+    "no-receiver": "nothing receives: no receiver was ever started here",
+    "receiver-ended": "nothing receives: the receiver was stopped {age} ago",
+    "lost": "{packets} lost of {name}, the last {age} ago",
+    "damaged": "{packets} damaged of {name}, the last {age} ago",
+    "duplicated": "{packets} twice of {name}, the last {age} ago",
+    "out_of_order": "{packets} late of {name}, the last {age} ago",
+    "udp-dropped": "{datagrams} UDP datagrams dropped by the system, the last {age} ago",
+    "foreign-bytes": "{bytes} that are part of no packet, the last {age} ago",
+    "part-error": "{part}: {text}",
+    "behind": "{part} is {seconds} behind ({bytes})",
+    "restarted": "{part} crashed and was restarted, {restarts} in all, the last {age} ago",
+    "link-refused": "{address} was refused: it is no peer",
+    "nobody-sends": "nobody sends: no connection is open",
+    "link-silent": "{address} is connected and sends nothing for {age}",
+    "unknown-apid": "{packets} of APID {apid}, which is not this instrument's",
+    "unreadable": "{what} does not read: {text}",
+}
+_WORDS = {
+    "age": span_text,
+    "seconds": span_text,
+    "free": size_text,
+    "bytes": size_text,
+    "packets": lambda n: "1 packet" if n == 1 else f"{count_text(n)} packets",
+    "datagrams": count_text,
+    "restarts": count_text,
+}
+
+
+def reason_text(reason: Reason) -> str:
+    """A reason in words, on one line.
+
+    Examples
+    --------
+    >>> reason_text(Reason("disk-alarm", {"seconds": 1800.0, "free": 2.5e9}))
+    'disk full in 30 min 0 s, 2.5 GB free'
+    """
+    words = {name: _word(name, value) for name, value in reason.values.items()}
+    if "apid" in words and "name" in words:
+        words["name"] = _packets_of(reason.values)
+    if "part" in words:
+        words["who"] = _who(words["part"], words.get("role", ""))
+    return readable(_TEXTS[reason.code].format_map(words))
+
+
+def _word(name: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    return _WORDS.get(name, str)(value)
+
+
+def _packets_of(values: Mapping[str, float | str]) -> str:
+    known = f" {values['name']}" if values["name"] else ""
+    return f"{'telecommands ' if values.get('command') else ''}APID {values['apid']}{known}"
+
+
+def _who(part: str, role: str) -> str:
+    return part if role in {part, ""} else f"{role} {part}"
