@@ -5,6 +5,7 @@ them with a cursor of their own (:func:`follow`, :func:`blocks`), live and after
 """
 
 from eicpy.acquisition.archive import RunArchive
+from eicpy.acquisition.archiver import Archiver, RunTexts
 from eicpy.acquisition.columns import HousekeepingTable, PhotonColumns, SpectraColumns
 from eicpy.acquisition.cursor import Cursor, Follower, Increment, blocks, follow
 from eicpy.acquisition.decoding import (
@@ -28,6 +29,7 @@ from eicpy.acquisition.writer import RunWriter
 __all__ = [
     "LONGEST_WAIT",
     "LOOPBACK",
+    "Archiver",
     "Cursor",
     "Follower",
     "HousekeepingTable",
@@ -43,6 +45,7 @@ __all__ = [
     "RunArchive",
     "RunChange",
     "RunMetadata",
+    "RunTexts",
     "RunWriter",
     "Runs",
     "Selection",

@@ -1,19 +1,20 @@
-"""Keeps the packets of several connections whole in one raw file.
+"""Cuts a stream of bytes at packet boundaries, so that several streams share a file and none cuts another.
 
-As long as one connection sends, its bytes are appended as they come, before anything looks at them.
-When several send at once, a chunk of one must not land in the middle of a packet of another: then each
-connection's bytes are appended up to the end of its last whole packet, in turn, and the rest waits in
-memory until it is completed. A connection that leaves a packet unfinished (it closed, or said nothing
-for a while) loses its turn: what it sent is appended as it is, and nobody waits for it any longer.
+The bytes of a stream are given out up to the end of its last whole packet, with the index of the packets;
+the beginning of the next one waits in memory. Nobody waits for ever: what is left of a stream that fell
+silent is given out as it is, and if the rest still comes, it follows.
 """
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex, PacketIndexer
+from eicpy.instruments import PacketHeader
+from eicpy.packets import PacketIndex, PacketIndexer, index_packets
 
-__all__ = ["Merger", "StreamCount"]
+__all__ = ["Framer", "Piece", "StreamCount"]
+
+_HEADER = 6
+_LONGEST = 65542
 
 
 @dataclass
@@ -35,104 +36,139 @@ class StreamCount:
         self.foreign_bytes += index.foreign_bytes
 
 
-@dataclass
-class _Stream:
-    """One connection: what it sent, and how much of that is whole packets."""
-
-    indexer: PacketIndexer
-    whole: int = 0
-    """Bytes up to the end of the last packet (or foreign range) found."""
-    written: int = 0
-    """Bytes that are in the raw file."""
-    waiting: bytearray = field(default_factory=bytearray)
-
-
-@dataclass
-class Merger:
-    """Appends the bytes of several connections to one raw file, packets kept whole.
+@dataclass(frozen=True)
+class Piece:
+    """Whole packets of a stream.
 
     Parameters
     ----------
-    append
-        Appends bytes to the raw file.
-    instrument
-        Whose header rules tell where packets end.
+    buffer
+        Bytes that hold them; valid until the stream is fed again.
+    index
+        The packets; offsets count in `buffer`.
+    given
+        Bytes at the start of `buffer` that were given out before, when the stream was silent.
     """
 
-    append: Callable[[bytes | bytearray | memoryview], object]
-    instrument: Instrument
-    count: StreamCount = field(default_factory=StreamCount)
+    buffer: memoryview
+    index: PacketIndex
+    given: int = 0
 
-    def __post_init__(self) -> None:
-        self._streams: dict[Hashable, _Stream] = {}
-        self._owner: Hashable | None = None
+    @property
+    def fresh(self) -> memoryview:
+        """The bytes that were not given out before."""
+        return self.buffer[self.given :]
+
+
+class Framer:
+    """One stream: gives out whole packets, keeps the beginning of the next.
+
+    Parameters
+    ----------
+    headers
+        Header rules, which tell where packets end.
+
+    Examples
+    --------
+    >>> framer = Framer([PacketHeader(apid=1, checksum="none", secondary="none")])
+    >>> packet = bytes.fromhex("0801c0000001abcd")
+    >>> bytes(framer.feed(packet + packet[:3]).fresh), framer.waiting
+    (b'', 11)
+    >>> bytes(framer.feed(packet[3:]).fresh) == packet, bytes(framer.finish().fresh) == packet
+    (True, True)
+    """
+
+    def __init__(self, headers: Sequence[PacketHeader]) -> None:
+        self._headers = headers
+        self._apids = {header.apid: header.checksum for header in headers}
+        self._indexer = PacketIndexer(headers)
+        self._base = 0
+        self._tail = b""
+        self._given = 0
 
     @property
     def waiting(self) -> int:
-        """Bytes in memory, not appended yet."""
-        return sum(len(stream.waiting) for stream in self._streams.values())
+        """Bytes that were not given out yet."""
+        return len(self._tail) - self._given
 
-    def feed(self, name: Hashable, chunk: bytes | bytearray | memoryview) -> None:
-        """Take bytes of a connection.
+    def feed(self, chunk: bytes | bytearray | memoryview) -> Piece:
+        """Take the next bytes of the stream.
 
         Parameters
         ----------
-        name
-            Which connection.
         chunk
-            Its bytes, in the order received.
+            Any number of bytes.
 
-        Raises
-        ------
-        FailedError
-            If they cannot be appended.
+        Returns
+        -------
+        Piece
+            What is whole now; often empty.
         """
-        stream = self._streams.get(name)
-        if stream is None:
-            stream = self._streams[name] = _Stream(PacketIndexer(self.instrument.headers))
-        if len(self._streams) == 1 and not stream.waiting:
-            self.append(chunk)
-            stream.written += len(chunk)
-        else:
-            stream.waiting += chunk
-        self._frame(stream, chunk)
-        self._owner = name if self._is_unfinished(stream) else self._free(name)
-        self._take_turns()
+        return self._cut(self._indexer.feed(chunk), chunk)
 
-    def release(self, name: Hashable) -> None:
-        """Append what is left of a connection that closed or fell silent, and wait for it no longer."""
-        stream = self._streams.pop(name, None)
-        if stream is None:
-            return
-        if stream.waiting:
-            self.append(stream.waiting)
-        self.count.add(stream.indexer.finish())
-        self._free(name)
-        self._take_turns()
+    def finish(self) -> Piece:
+        """Give out what waits, the stream being at its end for now; what comes later begins anew."""
+        piece = self._cut(self._indexer.finish(), b"")
+        self._indexer, self._base = PacketIndexer(self._headers), 0
+        return piece
 
-    def _frame(self, stream: _Stream, chunk: bytes | bytearray | memoryview) -> None:
-        self.count.add(stream.indexer.feed(chunk))
-        stream.whole = stream.indexer.consumed
+    def flush(self) -> Piece:
+        """Give out what waits as it is; the packet that is cut by this is whole if its rest follows."""
+        piece = Piece(memoryview(self._tail), PacketIndex.empty(), self._given)
+        self._given = len(self._tail)
+        return piece
 
-    def _is_unfinished(self, stream: _Stream) -> bool:
-        """Whether the raw file ends in the middle of a packet of this connection."""
-        return stream.written > stream.whole
+    @property
+    def ends_whole(self) -> bool:
+        """Whether what waits ends where a packet does, going by the lengths alone."""
+        position, tail = 0, self._tail
+        while position + _HEADER <= len(tail):
+            if tail[position] >> 5 or self._apid(tail, position) not in self._apids:
+                return False
+            position += _length(tail, position)
+        return position == len(tail)
 
-    def _free(self, name: Hashable) -> Hashable | None:
-        if self._owner == name:
-            self._owner = None
-        return self._owner
+    def continues(self, chunk: bytes | bytearray | memoryview) -> bool:
+        """Whether bytes may follow this stream: its cut packet goes on, or is sent once more from its start.
 
-    def _take_turns(self) -> None:
-        """Append all whole packets that wait, the owner's first."""
-        order = sorted(self._streams, key=lambda name: name != self._owner)
-        for name in order:
-            if self._owner not in {None, name}:
-                return
-            stream = self._streams[name]
-            ready = stream.whole - stream.written
-            if ready > 0:
-                self.append(stream.waiting[:ready])
-                del stream.waiting[:ready]
-                stream.written += ready
-            self._owner = name if self._is_unfinished(stream) else self._free(name)
+        Parameters
+        ----------
+        chunk
+            The first bytes of a connection.
+        """
+        if self._tail.startswith(bytes(chunk[: len(self._tail)])):
+            return True  # nothing waits, or its beginning comes once more
+        return self._may_begin(self._tail + bytes(chunk[:_LONGEST]))
+
+    def _may_begin(self, data: bytes) -> bool:
+        """Whether a packet may begin here, as far as the bytes reach."""
+        if len(data) < _HEADER:
+            return True
+        checksum = self._apids.get(self._apid(data, 0))
+        if data[0] >> 5 or checksum is None:
+            return False
+        length = _length(data, 0)
+        if checksum != "none" and len(data) >= length:
+            found = index_packets(data[:length], self._headers)
+            return len(found) == 1 and bool(found.good[0]) and not found.skipped
+        follower = data[length : length + _HEADER]
+        return len(follower) < _HEADER or self._apid(follower, 0) in self._apids
+
+    @staticmethod
+    def _apid(data: bytes, position: int) -> int:
+        return (data[position] & 7) << 8 | data[position + 1]
+
+    def _cut(self, index: PacketIndex, chunk: bytes | bytearray | memoryview) -> Piece:
+        joined: memoryview = memoryview(b"".join((self._tail, chunk)) if self._tail else chunk).cast("B")
+        whole = self._indexer.consumed - self._base
+        piece = Piece(
+            joined[:whole], index.shifted(-self._base) if self._base else index, min(self._given, whole)
+        )
+        self._given -= piece.given
+        self._tail = bytes(joined[whole:])
+        self._base += whole
+        return piece
+
+
+def _length(data: bytes, position: int) -> int:
+    return (data[position + 4] << 8 | data[position + 5]) + 7

@@ -18,7 +18,7 @@ from eicpy.instruments import PacketHeader
 from eicpy.packets import PacketIndex, index_packets
 from eicpy.products.atomic import atomic_file
 
-__all__ = ["SIDECAR_NAME", "load_or_build"]
+__all__ = ["SIDECAR_NAME", "indexed_packets", "load_or_build"]
 
 SIDECAR_NAME = "index.npz"
 _FORMAT = 2
@@ -57,6 +57,24 @@ def load_or_build(raw_file: Path, headers: Sequence[PacketHeader], *, keep: bool
             except FailedError as error:
                 _log.warning("the index is not kept beside the run and will be built again: %s", error)
     return index
+
+
+def indexed_packets(raw_file: Path) -> int | None:
+    """Number of packets by the sidecar, without reading the index; None where there is none that reads."""
+    try:
+        with (
+            zipfile.ZipFile(raw_file.with_name(SIDECAR_NAME)) as members,
+            members.open("offset.npy") as column,
+        ):
+            version = np.lib.format.read_magic(column)
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            return int(read(column)[0][0])
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return None
 
 
 def _stamp(size: int, headers: Sequence[PacketHeader]) -> bytes:

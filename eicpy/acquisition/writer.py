@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -42,6 +43,7 @@ class RunWriter:
         self.size = os.fstat(self._descriptor).st_size
         self._digest = hashlib.sha256()
         self._hashed = 0
+        self._hashing = threading.Lock()
 
     def append(self, data: bytes | bytearray | memoryview) -> int:
         """Append bytes and hand them to the operating system, all or none.
@@ -81,8 +83,23 @@ class RunWriter:
         return start
 
     def sync(self) -> None:
-        """Force what was appended to the disk, so that it survives a power failure."""
-        os.fsync(self._descriptor)
+        """Force what was appended to the disk, so that it survives a power failure.
+
+        Raises
+        ------
+        FailedError
+            If the disk refuses.
+        """
+        descriptor = self._descriptor
+        if descriptor < 0:
+            return  # released meanwhile, by a thread that closed the run and so forced it to the disk
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if self._descriptor >= 0:
+                raise FailedError(
+                    f"{self.run.raw_file}: could not be forced to the disk: {error.strerror}"
+                ) from error
 
     def describe(self, **changes: Any) -> RunMetadata:
         """Change fields of the description.
@@ -192,7 +209,7 @@ class RunWriter:
 
     def hash_some(self, most: int) -> None:
         """Bring the hash forward by at most so many bytes, so that less is left to do at the close."""
-        with self.run.raw_file.open("rb", buffering=0) as stream:
+        with self._hashing, self.run.raw_file.open("rb", buffering=0) as stream:
             stream.seek(self._hashed)
             end = min(self.size, self._hashed + most)
             while self._hashed < end:

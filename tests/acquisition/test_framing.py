@@ -1,70 +1,109 @@
-"""The merger of several connections, with any interleaving of any pieces."""
+"""Streams cut at packet boundaries, whatever the pieces they come in."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eicpy.acquisition.framing import Merger
-from eicpy.packets import index_packets
+from eicpy.acquisition.framing import Framer
+from eicpy.packets import PacketIndex, index_packets
+
+relaxed = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_packets_stay_whole_and_in_order_whatever_the_interleaving(photon_packets, eclairs, data):
-    parts = [photon_packets(15, seed=k, first=1000 * k).raw for k in range(3)]
-    out = bytearray()
-    merger = Merger(out.extend, eclairs)
-    at = [0, 0, 0]
-    for k, size in data.draw(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3000)), max_size=40)):
-        merger.feed(k, parts[k][at[k] : at[k] + size])
-        at[k] += size
-    for k in range(3):
-        merger.feed(k, parts[k][at[k] :])
-    assert merger.waiting == 0
-    for k in range(3):
-        merger.release(k)
-    raw = bytes(out)
-    assert len(raw) == sum(map(len, parts))
-    index = index_packets(raw, eclairs.headers)
-    assert (len(index), int(index.good.sum()), index.foreign_bytes) == (45, 45, 0)
-    for k, part in enumerate(parts):
-        mine = index[index.sequence_count // 1000 == k]
-        assert b"".join(raw[o : o + n] for o, n in zip(mine.offset, mine.length, strict=True)) == part
-    assert (merger.count.packets, merger.count.damaged, merger.count.foreign_bytes) == (45, 0, 0)
+def _cut(raw, sizes):
+    at = 0
+    for size in sizes:
+        yield raw[at : at + size]
+        at += size
+    yield raw[at:]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.integers(0, 2), st.binary(max_size=400)), max_size=30))
-def test_no_byte_is_lost_of_streams_of_anything(eclairs, pieces):
-    out = bytearray()
-    merger = Merger(out.extend, eclairs)
-    for k, piece in pieces:
-        merger.feed(k, piece)
-    for k in range(3):
-        merger.release(k)
-    assert merger.waiting == 0
-    assert sorted(out) == sorted(b"".join(piece for _, piece in pieces))
+@relaxed
+@given(sizes=st.lists(st.integers(1, 3000), max_size=40), junk=st.binary(max_size=200))
+def test_each_piece_is_whole_packets_and_nothing_is_lost(photon_packets, eclairs, sizes, junk):
+    raw = photon_packets(15).raw + junk + photon_packets(15, first=15).raw
+    framer = Framer(eclairs.headers)
+    out, found = bytearray(), []
+    for chunk in _cut(raw, sizes):
+        piece = framer.feed(chunk)
+        found.append(piece.index.shifted(len(out) - piece.given))
+        assert piece.index.end == len(piece.buffer)
+        out += piece.fresh
+    piece = framer.finish()
+    found.append(piece.index.shifted(len(out)))
+    out += piece.fresh
+    assert bytes(out) == raw
+    assert framer.waiting == 0
+    assert PacketIndex.concatenate(found) == index_packets(raw, eclairs.headers)
 
 
-def test_a_lone_connection_is_appended_at_once_even_within_a_packet(photon_packets, eclairs):
-    raw, out = photon_packets(3).raw, bytearray()
-    merger = Merger(out.extend, eclairs)
-    for i in range(0, len(raw), 10):
-        merger.feed("only", raw[i : i + 10])
-        assert bytes(out) == raw[: i + 10]
+@relaxed
+@given(data=st.data())
+def test_a_packet_that_was_given_out_in_parts_is_still_found_whole(photon_packets, eclairs, data):
+    raw = photon_packets(12).raw
+    framer = Framer(eclairs.headers)
+    out, packets = bytearray(), 0
+    for chunk in _cut(raw, data.draw(st.lists(st.integers(1, 700), max_size=30))):
+        piece = framer.feed(chunk)
+        packets += int(piece.index.good.sum())
+        out += piece.fresh
+        if data.draw(st.booleans()):
+            out += framer.flush().fresh
+            assert framer.waiting == 0
+    out += framer.finish().fresh
+    assert bytes(out) == raw
+    assert packets == 12
 
 
-@pytest.mark.parametrize("said_more", [False, True])
-def test_nobody_waits_for_ever_for_an_unfinished_packet(photon_packets, eclairs, said_more):
-    raw, out = photon_packets(3).raw, bytearray()
-    merger = Merger(out.extend, eclairs)
-    merger.feed("silent", raw[:20])
-    merger.feed("other", raw)
-    assert (bytes(out), merger.waiting) == (raw[:20], len(raw))
-    merger.release("silent")
-    assert (bytes(out), merger.waiting) == (raw[:20] + raw, 0)
-    if said_more:
-        merger.feed("silent", raw[20:])
-        assert merger.waiting == 0 or merger.waiting == len(raw) - 20
-        merger.release("silent")
-        assert bytes(out) == raw[:20] + raw + raw[20:]
+@relaxed
+@given(
+    st.lists(st.tuples(st.sampled_from(["feed", "flush", "finish"]), st.binary(max_size=400)), max_size=30)
+)
+def test_no_byte_of_a_stream_of_anything_is_lost(eclairs, steps):
+    framer, out, sent = Framer(eclairs.headers), bytearray(), bytearray()
+    for step, chunk in steps:
+        if step == "feed":
+            sent += chunk
+            out += framer.feed(chunk).fresh
+        else:
+            out += getattr(framer, step)().fresh
+    out += framer.finish().fresh
+    assert out == sent
+
+
+def test_what_ends_where_a_packet_ends_is_told_by_the_lengths(photon_packets, eclairs, meddea):
+    truth = photon_packets(2)
+    framer = Framer(eclairs.headers)
+    framer.feed(truth.raw[:-1])
+    assert not framer.ends_whole
+    foreign = Framer(meddea.headers)
+    foreign.feed(truth.raw[:20])
+    assert not foreign.ends_whole
+
+
+class TestContinuing:
+    @pytest.fixture
+    def cut(self, photon_packets, eclairs):
+        truth = photon_packets(6)
+        framer = Framer(eclairs.headers)
+        at = int(truth.lengths[:2].sum()) + 20
+        framer.feed(truth.raw[:at])
+        assert framer.waiting == 20
+        return framer, truth.raw, at
+
+    def test_the_rest_and_the_packet_once_more_may_follow(self, cut):
+        framer, raw, at = cut
+        assert framer.continues(raw[at:])
+        assert framer.continues(raw[at : at + 1])
+        assert framer.continues(raw[at - 20 :])
+        assert framer.continues(raw[at - 20 : at - 15])
+
+    def test_another_stream_does_not(self, cut, photon_packets):
+        framer, *_ = cut
+        assert not framer.continues(photon_packets(100, seed=9, first=900).raw)
+        assert not framer.continues(b"\xff" * 100_000)
+
+    def test_a_stream_that_left_nothing_is_followed_by_anything(self, eclairs):
+        assert Framer(eclairs.headers).continues(b"\xff")

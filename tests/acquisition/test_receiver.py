@@ -1,9 +1,7 @@
 """Sender and receiver over real sockets on the loopback."""
 
 import asyncio
-import contextlib
 import random
-import resource
 import socket
 import subprocess
 import sys
@@ -195,24 +193,6 @@ def test_a_signal_ends_the_reception_and_closes_the_run(photon_packets, archive)
         assert process.wait(20) == 0
         process.stdout.close()
     assert archive.run(1).metadata.size == len(raw)
-
-
-def test_a_full_disk_stops_reception_loudly_and_damages_nothing(photon_packets, receiving, tmp_path, archive):
-    raw = photon_packets(1000).raw
-    (tmp_path / "file").write_bytes(raw)
-    port, result, _ = receiving(until_disconnect=True)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(raw) // 2, before[1]))
-    try:
-        with contextlib.suppress(FailedError):  # the receiver may close before the last byte is out
-            send(tmp_path / "file", "127.0.0.1", port)
-        with pytest.raises(FailedError, match="could not append"):
-            result.result(20)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    (run,) = archive.runs()
-    assert raw.startswith(run.raw_file.read_bytes())
-    assert run.metadata.sha256 == run.sha256()
 
 
 def test_bad_arguments_and_absent_receivers_are_named(receiving, tmp_path, eclairs):

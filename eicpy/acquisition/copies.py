@@ -1,0 +1,81 @@
+"""Tells the second copy of a command, which another ground station heard too, from a new command.
+
+A command that comes by two streams must switch the runs once. It is told by its bytes, sequence count and
+all. But a bench that is started again counts from 0 again, and sends the very bytes of its first command:
+that is a new one. So each stream counts how often it had each command, and a command is a copy if another
+stream, which was there at the same time, had it as often before.
+"""
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from itertools import count
+
+__all__ = ["CommandCopies"]
+
+
+@dataclass
+class _Heard:
+    """What a stream brought."""
+
+    born: int
+    died: int | None = None
+    commands: Counter[bytes] = field(default_factory=Counter)
+    last: bytes = b""
+
+
+class CommandCopies:
+    """Which commands, of all streams, are copies of one that came before.
+
+    Examples
+    --------
+    >>> copies = CommandCopies()
+    >>> heard = [("A", b"start"), ("A", b"stop"), ("B", b"start"), ("B", b"stop"), ("B", b"start")]
+    >>> [copies.is_copy(station, command) for station, command in heard]
+    [False, False, True, True, False]
+    """
+
+    def __init__(self) -> None:
+        self._clock = count()
+        self._streams: dict[Hashable, _Heard] = {}
+
+    def is_copy(self, stream: Hashable, command: bytes) -> bool:
+        """Whether a command came before, by this stream just now or by another; remembers it.
+
+        Parameters
+        ----------
+        stream
+            By which stream it came.
+        command
+            The whole packet.
+        """
+        self.begin(stream)
+        me = self._streams[stream]
+        if command == me.last:
+            return True
+        me.last = command
+        me.commands[command] += 1
+        return me.commands[command] <= max(
+            (
+                other.commands[command]
+                for other in self._streams.values()
+                if other is not me and (other.died is None or other.died > me.born)
+            ),
+            default=0,
+        )
+
+    def begin(self, stream: Hashable) -> None:
+        """A stream is there; does nothing if it was."""
+        if stream not in self._streams:
+            self._streams[stream] = _Heard(next(self._clock))
+
+    def end(self, stream: Hashable) -> None:
+        """A stream is gone; what it brought is forgotten when no other stream that met it is left."""
+        if stream in self._streams:
+            gone = self._streams.pop(stream)
+            gone.died = next(self._clock)
+            self._streams["gone", gone.died] = gone
+        oldest = min((heard.born for heard in self._streams.values() if heard.died is None), default=None)
+        for name, heard in list(self._streams.items()):
+            if heard.died is not None and (oldest is None or heard.died < oldest):
+                del self._streams[name]
