@@ -145,7 +145,7 @@ def runs(ctx: click.Context, instrument: str | None, last: int | None) -> None:
 @click.option("--comment", metavar="TEXT", help="Anything else.")
 @click.option("--by", metavar="NAME", help="Who corrects it.  [default: your login name]")
 @click.pass_context
-def edit(ctx: click.Context, number: int, instrument: str, by: str | None, **texts: str | None) -> None:
+def edit(ctx: click.Context, /, number: int, instrument: str, by: str | None, **texts: str | None) -> None:
     """Correct what is written about run NUMBER; what it said before is kept, the packets are untouched."""
     import getpass
 

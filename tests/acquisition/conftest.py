@@ -121,3 +121,40 @@ def receiving(archive, eclairs):
     for stop, thread in stops:
         stop.set()
         thread.join(10)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Packets of the prototype, one at a time."""
+
+    instrument: object
+    layouts: dict
+
+    def telemetry(self, count, name="housekeeping"):
+        return self._packet(name, count, coarse=1000 + count)
+
+    def command(self, name, count):
+        return self._packet(name, count, command=True)
+
+    def start(self, count=0):
+        return self.command("start-measurement", count)
+
+    def stop(self, count=1):
+        return self.command("stop-measurement", count)
+
+    def _packet(self, name, count, *, coarse=0, command=False):
+        kind = self.instrument.packets[name]
+        packet = encode(
+            self.layouts[name], kind.apid, [count], coarse, 0, {},
+            {field: [] for field in self.layouts[name].repeated}, [0] if name == "photons" else None,
+            header=self.instrument.header(kind.apid), service=kind.service, subservice=kind.subservice,
+            command=command,
+        )  # fmt: skip
+        return packet.tobytes()
+
+
+@pytest.fixture(scope="session")
+def bench():
+    prototype = load("dpix-prototype")
+    layouts = {name: PacketLayout.read(prototype.layout_file(name)) for name in prototype.packets}
+    return Bench(prototype, layouts)
