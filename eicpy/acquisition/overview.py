@@ -131,6 +131,8 @@ class OverviewReader:
         run = self._run(receiver, said, moment, unreadable)
         processors = tuple(with_lag(part, receiver, run) for part in parts if isinstance(part, ProcessorView))
         links = tuple(link_of(Said(link)) for link in said.rows("links"))
+        for link in links:
+            self._watch(("link-refused", link.address), int(link.state == "refused"), moment)
         apids = self._apids(said, receiver, moment)
         disk = self._disk(receiver, said, unreadable)
         others = tuple(part for part in parts if not isinstance(part, (ReceiverView, ProcessorView)))

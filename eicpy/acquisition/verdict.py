@@ -163,7 +163,7 @@ def judge(
         What is known of each.
     risen
         When a count last rose, by ``("apid", command, apid, count)``, ``("udp-dropped",)``,
-        ``("foreign-bytes",)`` and ``("restarted", part)``.
+        ``("foreign-bytes",)``, ``("restarted", part)`` and ``("link-refused", address)``.
     unreadable
         Why something could not be read, by what it is.
 
@@ -178,7 +178,7 @@ def judge(
     reasons = [
         *(reason for part in parts for reason in _of_part(part, recent)),
         *_of_receiver(receiver, disk, recent),
-        *_of_links(receiver, links),
+        *_of_links(receiver, links, recent),
         *(reason for apid in apids for reason in _of_packets(apid, recent)),
         *_of_disk(disk),
         *(Reason("unreadable", {"what": what, "text": text}) for what, text in unreadable.items()),
@@ -226,11 +226,13 @@ def _of_receiver(
         yield Reason("foreign-bytes", {"bytes": receiver.foreign_bytes or 0, "age": recent["foreign-bytes",]})
 
 
-def _of_links(receiver: ReceiverView | None, links: Sequence[LinkView]) -> Iterator[Reason]:
+def _of_links(
+    receiver: ReceiverView | None, links: Sequence[LinkView], recent: Mapping[tuple[object, ...], float]
+) -> Iterator[Reason]:
     if receiver is None or receiver.health != "alive":
         return
     for link in links:
-        if link.state == "refused":
+        if link.state == "refused" and ("link-refused", link.address) in recent:
             yield Reason("link-refused", {"address": link.address})
     connected = [link for link in links if link.state == "connected"]
     if not connected:

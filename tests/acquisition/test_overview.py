@@ -216,6 +216,17 @@ def test_a_loss_makes_the_verdict_for_ten_minutes_and_stays_in_the_table(reader,
     assert codes(reader.read()) == ["lost"]
 
 
+def test_a_stranger_is_named_for_ten_minutes(reader, parts):
+    values = receiver_values()
+    values["links"].append(
+        {"address": "10.0.0.9", "transport": "", "state": "refused", "bytes": 0, "age": 0.0}
+    )
+    parts("receiver", "receiver").update(values=values)
+    assert codes(reader.read()) == ["link-refused"]
+    reader._risen["link-refused", "10.0.0.9"] -= timedelta(seconds=601)
+    assert codes(reader.read()) == []
+
+
 def receiver(**changes):
     known = {"name": "receiver", "role": "receiver", "health": "alive", "state": "receiving", "age": 0.1}
     return ReceiverView(**(known | changes))
@@ -249,7 +260,10 @@ def disk(**changes):
         ({"parts": [receiver(error="disk broken")]}, "receiver-error"),
         ({"links": []}, "nobody-sends"),
         ({"links": [link("waiting", None)]}, "nobody-sends"),
-        ({"links": [link(), link("refused")]}, "link-refused"),
+        (
+            {"links": [link(), link("refused")], "risen": {("link-refused", "10.0.0.7:4000"): NOW}},
+            "link-refused",
+        ),
         ({"links": [link(age=11.0)]}, "link-silent"),
         ({"disk": disk(seconds_to_full=1800.0)}, "disk-alarm"),
         ({"disk": disk(seconds_to_full=7200.0)}, "disk-attention"),
