@@ -13,12 +13,12 @@ from html import escape
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 from scipy.special import ndtr
 
 from eicpy.calibration.gain_kernel import fit_pixels
 from eicpy.calibration.gain_model import evaluate_block, predict
 from eicpy.calibration.lines import Block, LineArrays, LineModel
+from eicpy.kernels import kernel
 
 __all__ = [
     "CameraSpectrum",
@@ -79,7 +79,7 @@ class CameraSpectrum:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def align(
     spectra: FloatArray, gain: FloatArray, offset: FloatArray, common_gain: float, common_offset: float
 ) -> FloatArray:

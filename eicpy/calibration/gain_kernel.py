@@ -17,11 +17,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from eicpy.calibration.gain_model import INV_SQRT_2PI, REACH, SMALLEST, evaluate_block
 from eicpy.calibration.linear_steps import errors, marquardt_step
 from eicpy.calibration.lines import LineArrays
+from eicpy.kernels import kernel
 
 __all__ = ["fit_pixels"]
 
@@ -30,7 +30,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _spread(local: FloatArray, start: int, q: int, information: FloatArray) -> None:
     """Add a block's matrix to that of all parameters (lower triangles)."""
     for p in range(q):
@@ -40,7 +40,7 @@ def _spread(local: FloatArray, start: int, q: int, information: FloatArray) -> N
             information[place_p, place_r] += local[p, r]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_block(
     counts: FloatArray,
     first: int,
@@ -82,7 +82,7 @@ def _add_block(
     return 2.0 * deviance
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _assemble(
     counts: FloatArray,
     theta: FloatArray,
@@ -130,7 +130,7 @@ def _assemble(
     return deviance, deviance + penalty
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _add_bending(
     counts: FloatArray,
     theta: FloatArray,
@@ -173,7 +173,7 @@ def _add_bending(
             bending[place, start] -= weight * z / sigma
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _observed(
     counts: FloatArray,
     theta: FloatArray,
@@ -214,7 +214,7 @@ def _observed(
             information[p, r] -= bending[p, r]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fit_one(
     counts: FloatArray,
     theta: FloatArray,
@@ -305,7 +305,7 @@ def _fit_one(
     return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fit_pixels(
     counts: FloatArray,
     theta: FloatArray,

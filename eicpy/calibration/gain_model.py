@@ -16,9 +16,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from eicpy.calibration.lines import LineArrays
+from eicpy.kernels import kernel
 
 __all__ = ["INV_SQRT_2PI", "REACH", "SMALLEST", "deviance_sums", "evaluate_block", "predict"]
 
@@ -31,7 +31,7 @@ SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def evaluate_block(
     theta: FloatArray,
     block: int,
@@ -104,7 +104,7 @@ def evaluate_block(
             z, below, density = z_next, above, density_next
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, baseline: FloatArray) -> FloatArray:
     """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
     out = np.full(baseline.size, np.nan)
@@ -116,7 +116,7 @@ def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, baseline: F
     return out
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def deviance_sums(
     theta: FloatArray,
     windows: IntArray,

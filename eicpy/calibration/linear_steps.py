@@ -8,7 +8,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from eicpy.kernels import kernel
 
 __all__ = ["errors", "marquardt_step"]
 
@@ -16,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _cholesky(matrix: FloatArray, factor: FloatArray) -> bool:
     """Lower Cholesky factor from the lower triangle; False where the matrix is not positive."""
     n = matrix.shape[0]
@@ -34,7 +35,7 @@ def _cholesky(matrix: FloatArray, factor: FloatArray) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _solve(factor: FloatArray, right: FloatArray, out: FloatArray) -> None:
     """Solve L·Lᵀ·out = right."""
     n = right.size
@@ -50,7 +51,7 @@ def _solve(factor: FloatArray, right: FloatArray, out: FloatArray) -> None:
         out[i] = total / factor[i, i]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def marquardt_step(
     information: FloatArray,
     score: FloatArray,
@@ -83,7 +84,7 @@ def marquardt_step(
     return True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def errors(
     observed: FloatArray,
     expected: FloatArray,

@@ -11,7 +11,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from eicpy.kernels import kernel
 
 __all__ = [
     "count_images",
@@ -35,7 +36,7 @@ U1 = npt.NDArray[np.uint8]
 U4 = npt.NDArray[np.uint32]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_spectra(detnum: I2, channel: I2, low: U1, high: U4) -> int:
     """Add photons to spectra, shape (pixels, channels); returns how many were out of range.
 
@@ -58,7 +59,7 @@ def count_spectra(detnum: I2, channel: I2, low: U1, high: U4) -> int:
     return outside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_spectra_and_sort(detnum: I2, channel: I2, low: U1, high: U4, table: U1, segments: U1) -> int:
     """:func:`count_spectra` and :func:`energy_segments` in one pass, which share their index.
 
@@ -82,7 +83,7 @@ def count_spectra_and_sort(detnum: I2, channel: I2, low: U1, high: U4, table: U1
     return outside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def energy_segments(detnum: I2, channel: I2, table: U1, segments: U1) -> int:
     """Look up the stretch between band edges that each photon falls in.
 
@@ -104,7 +105,7 @@ def energy_segments(detnum: I2, channel: I2, table: U1, segments: U1) -> int:
     return beyond
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def segment_table(gain: F8, offset: F8, edges: F8, table: U1) -> None:
     """Segment between sorted band edges of every pixel and channel, shape (pixels, channels).
 
@@ -125,7 +126,7 @@ def segment_table(gain: F8, offset: F8, edges: F8, table: U1) -> None:
             table[pixel, channel] = segment
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_images(detnum: I2, segments: U1, counts: I4) -> int:
     """Add photons to counts, shape (pixels, segments); returns how many were out of range."""
     n_pixels = np.uint64(counts.shape[0])
@@ -139,7 +140,7 @@ def count_images(detnum: I2, segments: U1, counts: I4) -> int:
     return outside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def count_light_curve(time: F8, segments: U1, start: float, inverse_step: float, counts: I8) -> int:
     """Add photons to time bins, shape (bins, segments); returns how many were out of range."""
     n_bins = counts.shape[0]
@@ -153,7 +154,7 @@ def count_light_curve(time: F8, segments: U1, start: float, inverse_step: float,
     return outside
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def inside_intervals(time: F8, start: F8, stop: F8, inside: npt.NDArray[np.bool_]) -> None:
     """Mark times that lie in one of the sorted, disjoint intervals [start, stop)."""
     count = start.size
@@ -175,7 +176,7 @@ def inside_intervals(time: F8, start: F8, stop: F8, inside: npt.NDArray[np.bool_
         inside[n] = t >= start[here] and t < stop[here]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def nominal_channels(
     detnum: I2,
     channel: I2,
@@ -200,7 +201,7 @@ def nominal_channels(
             pi[n] = min(max(math.floor(value), 0.0), n_channels - 1.0)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def unpack_photons(
     rows: U1,
     offsets: I8,
@@ -233,7 +234,7 @@ def unpack_photons(
         multiplicity[n] = rows[n, o_flag] if has_flag else 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pack_photons(
     time_words: npt.NDArray[np.uint64],
     detnum: I2,
@@ -259,7 +260,7 @@ def pack_photons(
         rows[n, 14] = multiplicity[n]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def largest_step_back(time: F8, latest: float) -> tuple[float, float]:
     """How far the times fall behind the latest one so far; `latest` carries over from block to block."""
     worst = 0.0

@@ -5,22 +5,21 @@ bytes, so it is one unaligned eight-byte load, a byte swap, a shift and a mask, 
 the rare case of nine. Gathering single bytes instead costs about four times as much.
 """
 
-import hashlib
 import os
 from collections.abc import Callable
 from functools import reduce
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from eicpy.kernels import inline_kernel, kernel
+
 __all__ = [
-    "KERNEL_MODULES",
     "LANES",
     "Buffer",
     "ByteArray",
@@ -54,53 +53,6 @@ Word: TypeAlias = Any
 """A machine word inside a kernel: numba's unsigned and signed integers, which are no Python int."""
 
 HUGE_PAGE = 1 << 21
-
-
-KERNEL_MODULES = (
-    "bits",
-    "checksum",
-    "continuity",
-    "decode_kernels",
-    "encode",
-    "identity",
-    "record_kernels",
-    "scan",
-    "survey",
-)
-"""Modules of this room that hold compiled functions."""
-
-
-def _digest_of_sources() -> str:
-    digest = hashlib.sha256()
-    for name in KERNEL_MODULES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return digest.hexdigest()
-
-
-_SOURCES = _digest_of_sources()
-
-
-def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
-    compiled: Any = njit(cache=True, nogil=True, forceinline=inline)(function)
-    # numba takes machine code from its disk cache as long as the file of the function itself is unchanged,
-    # and would go on with old versions of the functions of other files that are compiled into it.
-    file = compiled._cache._cache_file  # noqa: SLF001  # numba has no public way to add to the stamp
-    file._source_stamp = (file._source_stamp, _SOURCES)  # noqa: SLF001  # as above
-    result: Callable[..., Any] = compiled
-    return result
-
-
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function of arrays and keep the machine code on disk for the next process.
-
-    The code on disk is used only while none of `KERNEL_MODULES` has changed.
-    """
-    return _compile(function, inline=False)
-
-
-def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a short function into every kernel that calls it: a call with arrays costs some 5 ns."""
-    return _compile(function, inline=True)
 
 
 def as_byte_array(buffer: Buffer) -> ByteArray:

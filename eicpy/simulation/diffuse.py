@@ -13,9 +13,9 @@ busy machine they cost several times the whole simulation in waiting.
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PLANE_SIDE
+from eicpy.kernels import kernel
 from eicpy.simulation.background import FULL_ETENDUE
 
 __all__ = ["DiffuseSky", "flatten"]
@@ -23,7 +23,7 @@ __all__ = ["DiffuseSky", "flatten"]
 FloatArray = npt.NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sandwich(a: FloatArray, x: FloatArray) -> FloatArray:
     """``a · x · aᵀ`` for an `a` of many zeros, shapes (n, m) and (m, m)."""
     n, m = a.shape

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from eicpy.kernels import kernel
 
 __all__ = ["Components", "Constants", "Photons", "Pixels", "Tables", "alias_table", "make_photons"]
 
@@ -101,7 +102,7 @@ class Photons(NamedTuple):
     """Number of the component."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def alias_table(weight: FloatArray) -> tuple[FloatArray, IntArray]:
     """Vose's alias table of a discrete distribution.
 
@@ -147,7 +148,7 @@ def alias_table(weight: FloatArray) -> tuple[FloatArray, IntArray]:
     return stay, other
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shine(x: float, rise: float, decay: float) -> float:
     """Light of a burst relative to its peak, x seconds after its start."""
     if x < 0 or x > rise + 10 * decay:
@@ -155,13 +156,13 @@ def _shine(x: float, rise: float, decay: float) -> float:
     return x / rise if x < rise else math.exp((rise - x) / decay)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _swallowed(rng: Any, layer: float, E: float) -> bool:
     """Whether an extra dead layer takes a photon."""
     return layer > 0 and rng.random() >= math.exp(-1.4 * layer * (4.0 / E) ** 3.5)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _escaping(rng: Any, E: float, edge: float, fraction: float) -> float:
     """Energy of the fluorescence photon that leaves the pixel, keV; 0 for none."""
     if edge >= E or rng.random() >= fraction:
@@ -169,7 +170,7 @@ def _escaping(rng: Any, E: float, edge: float, fraction: float) -> float:
     return _TE_LINE if E > _TE_EDGE and rng.random() < _TE_SHARE else _CD_LINE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _neighbour(rng: Any, p: int, n_pixels: int, columns: int) -> int:
     """One of the four neighbours of a pixel; −1 beyond the border."""
     side = int(rng.random() * 4)
@@ -180,7 +181,7 @@ def _neighbour(rng: Any, p: int, n_pixels: int, columns: int) -> int:
     return row * columns + column
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _channel(measured: float, threshold: float, gain: float, offset: float, channels: int) -> int:
     """Channel of a measured energy (keV), or why there is none."""
     if measured < threshold:
@@ -189,7 +190,7 @@ def _channel(measured: float, threshold: float, gain: float, offset: float, chan
     return int(channel) if 0 <= channel < channels else _BEYOND
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by step; helpers with arrays cost 5×
     rng: Any,
     begin: float,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from eicpy.instruments import Instrument, load
+from eicpy.kernels import kernel
 from eicpy.simulation import background
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import DetectorConfig
@@ -58,7 +58,7 @@ class SimulatedSpectra:
         return f"<b>simulated spectra</b>: {pixels} pixels × {channels} channels, {self.exposure:.0f} s"
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold(
     middle: FloatArray, sigma: FloatArray, rate: FloatArray, step: float, count: int
 ) -> FloatArray:  # pragma: no cover - compiled; the test runs its Python twin

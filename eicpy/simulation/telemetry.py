@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from eicpy.instruments import Instrument
+from eicpy.kernels import kernel
 from eicpy.packets import PacketLayout, encode
 from eicpy.simulation.photons import PhotonBlock
 
@@ -143,7 +143,7 @@ class Encoder:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _lengths(data: ByteArray, n: int) -> IntArray:
     """Lengths of n packets that follow one another, from their headers."""
     length = np.empty(n, np.int64)
@@ -154,7 +154,7 @@ def _lengths(data: ByteArray, n: int) -> IntArray:
     return length
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _first_photons(tick: IntArray, end: int, full: int, age: int) -> tuple[IntArray, IntArray, int]:
     """First photon and moment of sending of every packet that closes before `end`, and what remains."""
     first = np.empty(len(tick), np.int64)
@@ -234,7 +234,7 @@ class PhotonPacker:
         )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gather(data: ByteArray, offset: IntArray, length: IntArray, out: ByteArray) -> None:
     at = 0
     for i in range(len(offset)):

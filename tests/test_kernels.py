@@ -1,0 +1,109 @@
+"""Machine code on disk must never be older than the functions and constants that are compiled into it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import eicpy
+import eicpy.packets
+from eicpy.kernels import kernel_sources
+from eicpy.packets.scan import scan
+
+PACKAGE = Path(eicpy.__file__).parent
+
+CALLER = """
+from {origin} import kernel
+from parts import CONSTANT, part
+
+@kernel
+def whole(number):
+    return part(number) + CONSTANT
+
+print(whole(1))
+"""
+
+
+def run(folder, origin, helper):
+    """What the caller prints, in a process of its own, with a helper module of some content."""
+    (folder / "parts.py").write_text(f"from {origin} import kernel\n{helper}")
+    if not (folder / "caller.py").exists():
+        (folder / "caller.py").write_text(CALLER.format(origin=origin))
+    command = [sys.executable, "-W", "error", "caller.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+FIRST = "CONSTANT = 100\n@kernel\ndef part(number):\n    return number\n"
+OTHER_FUNCTION = FIRST.replace("return number", "return 10 * number")
+OTHER_CONSTANT = FIRST.replace("100", "500")
+
+
+@pytest.mark.parametrize(("helper", "expected"), [(OTHER_FUNCTION, 110), (OTHER_CONSTANT, 501)])
+def test_a_changed_helper_is_compiled_into_its_callers(tmp_path, helper, expected):
+    assert run(tmp_path, "eicpy.kernels", FIRST) == 101
+    assert run(tmp_path, "eicpy.kernels", FIRST) == 101
+    assert run(tmp_path, "eicpy.kernels", helper) == expected
+
+
+@pytest.mark.parametrize("helper", [OTHER_FUNCTION, OTHER_CONSTANT])
+def test_numba_alone_goes_on_with_the_old_helper(tmp_path, helper):
+    """The reason for all this: once it fails, the decorator of our own may go."""
+    (tmp_path / "plain.py").write_text("from numba import njit\nkernel = njit(cache=True)\n")
+    assert run(tmp_path, "plain", FIRST) == 101
+    assert run(tmp_path, "plain", helper) == 101
+
+
+def test_nothing_is_compiled_by_other_means():
+    found = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"\b(?:njit|jit|vectorize|guvectorize)\b", path.read_text())
+        and path.name != "kernels.py"
+    ]
+    own = [p for p in PACKAGE.rglob("kernels.py") if re.search(r"numba import .*jit", p.read_text())]
+    assert found == []
+    assert own == [PACKAGE / "kernels.py"]
+
+
+def names(room):
+    return {path.relative_to(PACKAGE).as_posix() for path in kernel_sources(PACKAGE / room)}
+
+
+def test_all_that_can_be_compiled_in_is_part_of_the_stamp():
+    mark = re.compile(r"^@(inline_)?kernel$", re.MULTILINE)
+    for room in {path.parent for path in PACKAGE.rglob("*.py") if mark.search(path.read_text())}:
+        own = {p.relative_to(PACKAGE).as_posix() for p in room.glob("*.py") if mark.search(p.read_text())}
+        assert own <= names(room.name)
+    assert {"packets/bits.py", "packets/rules.py", "packets/scan.py", "kernels.py"} <= names("packets")
+    assert "packets/report.py" not in names("packets")
+
+
+def test_kernels_of_other_rooms_are_part_of_the_stamp():
+    """Constants of plain modules and kernels of lower rooms are compiled in, too."""
+    assert {"acquisition/kernels.py", "packets/bits.py", "packets/checksum.py"} <= names("acquisition")
+    assert {"calibration/gain_model.py", "calibration/linear_steps.py"} <= names("calibration")
+
+
+def test_machine_code_of_another_version_is_not_taken():
+    """The stamp on disk must name all sources, not only the file of the function."""
+    eicpy.packets.index_packets(bytes(100))
+    cache = scan._cache._cache_file
+    own, digest = cache._source_stamp
+    assert len(digest) == 64
+    assert cache._load_index()
+    file = Path(cache._index_path)
+    assert type(cache)(str(file.parent), file.stem, (own, digest))._load_index()
+    for stamp in (own, (own, "another version")):
+        assert type(cache)(str(file.parent), file.stem, stamp)._load_index() == {}
+
+
+def test_without_machine_code_the_functions_still_run(tmp_path):
+    """As a debugger or a fuzzer wants it."""
+    code = "from eicpy.kernels import kernel\n@kernel\ndef one():\n    return 1\nprint(one())"
+    (tmp_path / "plain.py").write_text(code)
+    command, env = [sys.executable, "plain.py"], {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
