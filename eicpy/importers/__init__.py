@@ -2,5 +2,14 @@
 
 from eicpy.importers.scos import import_scos
 from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row, Shortfall
+from eicpy.importers.xtce import import_xtce
 
-__all__ = ["HeaderEntry", "ImportedInstrument", "ImportedPacket", "Row", "Shortfall", "import_scos"]
+__all__ = [
+    "HeaderEntry",
+    "ImportedInstrument",
+    "ImportedPacket",
+    "Row",
+    "Shortfall",
+    "import_scos",
+    "import_xtce",
+]

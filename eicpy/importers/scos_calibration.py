@@ -5,11 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 from eicpy.importers.scos_database import ScosDatabase, ScosRow
 from eicpy.importers.tables import ImportedInstrument, numbers_text
-from eicpy.packets import parse_calibration
+from eicpy.packets import Curve, parse_calibration
 
 __all__ = ["ScosCalibrations"]
 
@@ -136,18 +137,33 @@ class ScosCalibrations:
             else:
                 try:
                     found |= self._ends(row, level, calibration)
-                except ValueError:
-                    self.made.lack(f"limits of {name}", f"{row.place}: got limits that are no numbers")
+                except ValueError as error:
+                    self.made.lack(f"limits of {name}", f"{row.place}: {error}")
         return found
 
     def _ends(self, check: ScosRow, level: str, calibration: str) -> dict[str, str]:
         """Ends of a range as engineering values."""
         ends = np.array([float(check.text("LVALU")), float(check.text("HVALU"))])
         if self.check_form.get(check.text("NAME"), "U") == "U":
+            if not _monotonic(calibration, ends):
+                raise ValueError("limits of raw values, and a calibration that goes up and down between them")
             ends = np.sort(parse_calibration(calibration)(ends))
         return {
             f"{level}_{side}": _number(float(end)) for side, end in zip(("low", "high"), ends, strict=True)
         }
+
+
+def _monotonic(calibration: str, ends: npt.NDArray[np.float64]) -> bool:
+    """Whether a range of raw values is a range of engineering values, too."""
+    curve = parse_calibration(calibration)
+    bends = (
+        np.array(curve.raw)
+        if isinstance(curve, Curve)
+        else np.linspace(float(ends.min()), float(ends.max()), 1025)
+    )
+    inside = bends[(bends >= ends.min()) & (bends <= ends.max())]
+    steps = np.diff(curve(np.unique([*ends, *inside])))
+    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _number(value: float) -> str:

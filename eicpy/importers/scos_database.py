@@ -190,7 +190,7 @@ def _sqlite_tables(file: Path) -> tuple[dict[str, tuple[ScosRow, ...]], str]:
 
 def _sqlite_rows(connection: sqlite3.Connection, file: Path, table: str) -> Iterator[ScosRow]:
     found = connection.execute(
-        "select name from sqlite_master where type in ('table', 'view') and upper(name) = ?", [table]
+        "select name from sqlite_master where type = 'table' and upper(name) = ?", [table]
     ).fetchone()
     if found is None:
         return

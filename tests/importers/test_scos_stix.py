@@ -218,7 +218,7 @@ def test_headers_calibrations_and_what_could_not_be_said(stix, made):
     )
     places = {shortfall.place for shortfall in made.shortfalls}
     assert places == {
-        *(f"limits of NIXD00{k}" for k in (29, 30, 31, 32, 58, 75)),
+        *(f"limits of NIXD00{k}" for k in (29, 30, 31, 32, 50, 58, 75)),
         "parameter NIXS0001",
         "parameter NIXS0002",
         "parameter NIXS0003",

@@ -1,0 +1,45 @@
+"""Taking over the packet database of another system."""
+
+from pathlib import Path
+
+import click
+
+from eicpy.cli.instrument import instrument
+from eicpy.cli.options import FILE
+from eicpy.errors import ExitCode, readable
+
+__all__: list[str] = []  # the command is one of the group 'instrument'
+
+
+@instrument.command("import")
+@click.argument("form", type=click.Choice(["scos", "xtce"]))
+@click.argument("source", type=FILE)
+@click.option("--name", required=True, help="Name that the detector gets; every command takes it after -i.")
+@click.option(
+    "--out", type=FILE, metavar="FOLDER",
+    help="Folder in which the folder NAME is made.  [default: instruments in the home folder]",
+)  # fmt: skip
+@click.pass_context
+def import_instrument(ctx: click.Context, form: str, source: Path, name: str, out: Path | None) -> None:
+    """Make the packet tables of a detector from a database that describes its telemetry.
+
+    \b
+    FORM    SOURCE
+    scos    a SCOS-2000 database: an SQLite file, or a folder of .dat files
+    xtce    an XTCE document (XML); needs the extra eicpy[xtce]
+
+    What could not be expressed is named with the reason, here and in import-report.txt beside the tables.
+
+    Exit status: 0 all taken over; 1 something could not be expressed; 2 bad arguments; 3 it failed.
+    """  # noqa: D301, click wants the control character itself, not its escape
+    from eicpy.importers import import_scos, import_xtce
+    from eicpy.instruments import search_path
+
+    made = (import_scos if form == "scos" else import_xtce)(source, name)
+    folder = made.write(out or ctx.obj.home / "instruments")
+    click.echo(made.report())
+    click.echo(f"written to {readable(folder)}")
+    if folder.parent not in search_path():
+        click.echo(f"so that it is found there: export EIC_INSTRUMENTS={readable(folder.parent)}")
+    click.echo(f"fill in what the database does not tell, then: eic instrument check {name}")
+    ctx.exit(int(ExitCode.BAD_DATA if made.shortfalls else ExitCode.CLEAN))

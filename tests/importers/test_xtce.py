@@ -1,0 +1,329 @@
+"""XTCE documents: a real one against two other readers, and what made-up ones are refused for."""
+
+import csv
+import sys
+
+import numpy as np
+import pytest
+
+from eicpy.errors import BadDataError, FailedError
+from eicpy.importers import import_xtce
+from eicpy.instruments import load
+from eicpy.packets import PacketHeaderRule, PacketLayout, decode, index_packets, map_file, select
+
+pytest.importorskip("space_packet_parser", reason="the extra eicpy[xtce] is not installed")
+
+HEADER = [("VERSION", 3), ("TYPE", 1), ("FLAG", 1), ("APID", 11), ("GROUP", 2), ("COUNT", 14), ("LENGTH", 16)]
+
+
+def document(types="", parameters="", containers="", root="", top=""):
+    """A document with the primary header, and what is given besides."""
+    header_types = "".join(
+        f'<IntegerParameterType name="{n}_T" signed="false"><IntegerDataEncoding sizeInBits="{b}" '
+        'encoding="unsigned"/></IntegerParameterType>'
+        for n, b in HEADER
+    )
+    header = "".join(f'<Parameter name="{n}" parameterTypeRef="{n}_T"/>' for n, _ in HEADER)
+    entries = "".join(f'<ParameterRefEntry parameterRef="{n}"/>' for n, _ in HEADER)
+    return (
+        f'<?xml version="1.0"?>{top}<SpaceSystem name="made-up" '
+        'xmlns="http://www.omg.org/spec/XTCE/20180204"><TelemetryMetaData>'
+        f"<ParameterTypeSet>{header_types}{types}</ParameterTypeSet>"
+        f"<ParameterSet>{header}{parameters}</ParameterSet>"
+        '<ContainerSet><SequenceContainer name="CCSDSPacket" abstract="true">'
+        f"<EntryList>{entries}</EntryList></SequenceContainer>{containers}</ContainerSet></TelemetryMetaData>{root}</SpaceSystem>"
+    )
+
+
+def uint(name, bits, inside=""):
+    return (
+        f'<IntegerParameterType name="{name}_T"><IntegerDataEncoding sizeInBits="{bits}" encoding="unsigned">'
+        f"{inside}</IntegerDataEncoding></IntegerParameterType>"
+    )
+
+
+def parameter(name):
+    return f'<Parameter name="{name}" parameterTypeRef="{name}_T"/>'
+
+
+def container(name, entries, base="CCSDSPacket", criteria="", attributes=""):
+    inherit = ""
+    if base:
+        inherit = (
+            f'<BaseContainer containerRef="{base}"><RestrictionCriteria><ComparisonList>{criteria}'
+            "</ComparisonList></RestrictionCriteria></BaseContainer>"
+        )
+    listed = "".join(
+        entry if entry.startswith("<") else f'<ParameterRefEntry parameterRef="{entry}"/>'
+        for entry in entries
+    )
+    return (
+        f'<SequenceContainer name="{name}" {attributes}><EntryList>{listed}</EntryList>{inherit}'
+        "</SequenceContainer>"
+    )
+
+
+def equal(name, value):
+    return f'<Comparison parameterRef="{name}" value="{value}" useCalibratedValue="false"/>'
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        file = tmp_path / "made-up.xml"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write
+
+
+def test_jpss_is_equal_to_its_parser_and_to_its_second_definition(shared_data, tmp_path, monkeypatch):
+    import ccsdspy
+    from space_packet_parser.generators import ccsds_generator
+    from space_packet_parser.xtce.definitions import XtcePacketDefinition
+
+    folder = shared_data / "packets/jpss"
+    definition = folder / "jpss1_geolocation_xtce_v1.xml"
+    packets = folder / "J01_G011_LZ_2021-04-09T00-00-00Z_V01.DAT1"
+    made = import_xtce(definition, "jpss")
+    assert made.shortfalls == []
+    made.write(tmp_path)
+    monkeypatch.setenv("EIC_INSTRUMENTS", str(tmp_path))
+    jpss = load("jpss")
+    assert "2021-06-08" in jpss.note
+    raw = map_file(packets)
+    index = index_packets(raw, [PacketHeaderRule(11, "none", "own", 0)])
+    kind = jpss.packets["JPSS_ATT_EPHEM"]
+    layout = PacketLayout.read(jpss.layout_file("JPSS_ATT_EPHEM"))
+    chosen = select(raw, index, kind, layout)
+    assert chosen.sum() == 7200
+    back = decode(raw, index[chosen], layout)
+    assert back.complete.all()
+    assert (back.unread == 0).all()
+
+    # The second definition, decoded by the same kernels from a table that was made of it alone.
+    with (folder / "ccsdspy_jpss1_geolocation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    text = "name,bit_width,type\n" + "".join(
+        f"{r['name']},{r['bit_length']},{r['data_type']}\n" for r in rows
+    )
+    second = PacketLayout.parse(text)
+    assert layout.names == second.names
+    assert len(layout.names) == 20
+    other = decode(raw, index[chosen], second)
+    for name in layout.names:
+        assert back.columns[name].tobytes() == other.columns[name].tobytes(), name
+
+    # The same definition in the hands of the library that it was written for.
+    third = ccsdspy.FixedLength.from_file(str(folder / "ccsdspy_jpss1_geolocation.csv")).load(str(packets))
+    for name in layout.names:
+        assert np.array_equal(back.columns[name], third[name]), name
+
+    # The parser's own decoding of each packet, field by field.
+    parser = XtcePacketDefinition.from_xtce(definition)
+    with packets.open("rb") as file:
+        parsed = [parser.parse_bytes(packet) for packet in ccsds_generator(file)]
+    assert len(parsed) == 7200
+    for name in layout.names:
+        expected = np.array([packet[name].raw_value for packet in parsed], dtype=np.float64)
+        assert np.array_equal(back.columns[name].astype(np.float64), expected), name
+
+
+def test_inheritance_is_flattened_and_what_has_no_apid_is_named(shared_data):
+    folder = shared_data / "packets/jpss"
+    made = import_xtce(folder / "contrived_inheritance_structure.xml", "jpss")
+    plain = import_xtce(folder / "jpss1_geolocation_xtce_v1.xml", "jpss")
+    assert made.packets[0].text() == plain.packets[0].text()
+    assert [packet.apid for packet in made.packets] == [11]
+    assert [shortfall.place for shortfall in made.shortfalls] == ["container UNUSED"]
+
+
+def test_packets_of_an_apid_are_told_apart_by_fields_side_by_side(write):
+    types = uint("KIND", 8) + uint("SUB", 8) + uint("X", 16)
+    listed = "".join(parameter(n) for n in ("KIND", "SUB", "X"))
+    base = container("Base", ["KIND", "SUB"], criteria=equal("APID", 77), attributes='abstract="true"')
+    a = container("A", ["X"], "Base", equal("KIND", 3) + equal("SUB", 25))
+    b = container("B", [], "Base", equal("KIND", 1) + equal("SUB", "0x07"))
+    made = import_xtce(write(document(types, listed, base + a + b)), "made-up")
+    assert made.shortfalls == []
+    assert {(p.name, p.apid, p.structure) for p in made.packets} == {("A", 77, 0x0319), ("B", 77, 0x0107)}
+    raw = bytes.fromhex("004DC0000003 0319 CAFE004DC0010001 0107")
+    index = index_packets(raw, [PacketHeaderRule(77)])
+    for packet, found in zip(made.packets, ([True, False], [False, True]), strict=True):
+        assert select(raw, index, Kind(packet), packet.layout()).tolist() == found
+    assert decode(raw, index[:1], made.packets[0].layout()).columns["X"].tolist() == [0xCAFE]
+
+
+class Kind:
+    """What `select` asks of a kind of packet."""
+
+    command = False
+
+    def __init__(self, packet):
+        self.apid, self.service, self.subservice = packet.apid, packet.service, packet.subservice
+        self.structure = packet.structure
+
+
+SIZED = (
+    '<BinaryParameterType name="{0}_T"><BinaryDataEncoding><SizeInBits><DynamicValue>'
+    '<ParameterInstanceRef parameterRef="{1}" useCalibratedValue="false"/>'
+    '<LinearAdjustment slope="{2}" intercept="{3}"/></DynamicValue></SizeInBits></BinaryDataEncoding>'
+    "</BinaryParameterType>"
+)
+
+
+def test_sizes_told_by_a_counter_or_by_the_length_of_the_packet(write):
+    types = uint("N", 8) + "".join(SIZED.format(*row) for row in (("A", "N", 8, 0), ("B", "N", 8, 0)))
+    listed = "".join(parameter(n) for n in ("N", "A", "B"))
+    told = container("Told", ["N", "A", "B"], criteria=equal("APID", 7))
+    types += uint("M", 16) + SIZED.format("REST", "LENGTH", 8, -8)
+    listed += parameter("M") + parameter("REST")
+    rest = container("Rest", ["M", "REST"], criteria=equal("APID", 8))
+    made = import_xtce(write(document(types, listed, told + rest)), "made-up")
+    assert made.shortfalls == []
+    raw = bytes.fromhex("0007C0000004 02 0102 03040008C0000004 0001 AABBCC")
+    index = index_packets(raw, [PacketHeaderRule(7), PacketHeaderRule(8)])
+    first = decode(raw, index[:1], made.packets[0].layout())
+    assert {name: column.tolist() for name, column in first.repeated.items()} == {"A": [1, 2], "B": [3, 4]}
+    assert first.unread.tolist() == [0]
+    second = decode(raw, index[1:], made.packets[1].layout())
+    assert second.repeated["REST"].tolist() == [0xAA, 0xBB, 0xCC]
+    assert second.complete.all()
+
+
+def test_calibrations_are_taken_over_or_named(write):
+    poly = (
+        '<DefaultCalibrator><PolynomialCalibrator><Term coefficient="2" exponent="0"/>'
+        '<Term coefficient="0.5" exponent="2"/></PolynomialCalibrator></DefaultCalibrator>'
+    )
+    points = '<SplinePoint raw="0" calibrated="10"/><SplinePoint raw="4" calibrated="20"/>'
+    spline = "<DefaultCalibrator><SplineCalibrator {}>" + points + "</SplineCalibrator></DefaultCalibrator>"
+    names = (
+        '<EnumeratedParameterType name="E_T"><IntegerDataEncoding sizeInBits="8" encoding="unsigned"/>'
+        '<EnumerationList><Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON; ready"/>'
+        "</EnumerationList></EnumeratedParameterType>"
+    )
+    swapped = (
+        '<IntegerParameterType name="L_T"><IntegerDataEncoding sizeInBits="16" encoding="unsigned" '
+        'byteOrder="leastSignificantByteFirst"/></IntegerParameterType>'
+    )
+    types = (
+        uint("P", 8, poly) + uint("S", 8, spline.format('order="1" extrapolate="true"'))
+        + uint("Z", 8, spline.format('order="0"')) + names + swapped
+    )  # fmt: skip
+    listed = "".join(parameter(n) for n in "PSZEL")
+    made = import_xtce(
+        write(document(types, listed, container("C", list("PSZEL"), criteria=equal("APID", 7)))), "made-up"
+    )
+    layout = made.packets[0].layout()
+    assert layout.calibrate("P", np.array([2])).tolist() == [4.0]
+    assert layout.calibrate("S", np.array([1, 8])).tolist() == [12.5, 30.0]
+    assert layout.texts("E", np.array([1, 0])).tolist() == ["ON, ready", "OFF"]
+    assert layout["L"].kind == "bytes"
+    assert [s.place for s in made.shortfalls] == ["parameter Z", "parameter L"]
+
+
+REPEATED = (
+    '<ParameterRefEntry parameterRef="X"><RepeatEntry><Count><FixedValue>3</FixedValue></Count></RepeatEntry>'
+    "</ParameterRefEntry>"
+)
+
+
+@pytest.mark.parametrize(
+    ("entries", "criteria", "reason"),
+    [
+        (['<ArrayParameterRefEntry parameterRef="X"/>', "X"], equal("APID", 7), "ArrayParameterRefEntry"),
+        ([REPEATED], equal("APID", 7), "RepeatEntry"),
+        (["X"], equal("X", 7), "APID"),
+        (["X"], '<Comparison parameterRef="APID" comparisonOperator="&lt;" value="7"/>', "expected =="),
+        (["X"], equal("APID", 7) + equal("APID", 8), "contradict"),
+        (["X"], equal("APID", 4000), "too large"),
+        (["X", "WIDE"], equal("APID", 7), "128 bits"),
+    ],
+)
+def test_a_container_that_cannot_be_expressed_is_named_and_the_others_are_kept(
+    write, entries, criteria, reason
+):
+    types = uint("X", 8) + uint("WIDE", 128)
+    good = container("Good", ["X"], criteria=equal("APID", 9))
+    bad = container("Bad", entries, criteria=criteria)
+    made = import_xtce(write(document(types, parameter("X") + parameter("WIDE"), good + bad)), "made-up")
+    assert [packet.name for packet in made.packets] == ["Good"]
+    assert [s.place for s in made.shortfalls] == ["container Bad"]
+    assert reason in made.shortfalls[0].reason
+
+
+LAUGHS = (
+    '<!DOCTYPE SpaceSystem [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>',
+    '<!DOCTYPE SpaceSystem [<!ENTITY x SYSTEM "file:///etc/hostname">]>',
+    '<!DOCTYPE SpaceSystem SYSTEM "http://127.0.0.1:9/none.dtd">',
+)
+
+
+@pytest.mark.parametrize("top", LAUGHS)
+def test_a_document_type_is_refused_before_anything_is_expanded(write, top):
+    good = container("Good", ["X"], criteria=equal("APID", 9))
+    text = document(uint("X", 8), parameter("X"), good, top=top)
+    assert import_xtce(write(text.replace(top, "")), "made-up").packets
+    with pytest.raises(BadDataError, match=r"made-up.xml: line 1: got a document type") as caught:
+        import_xtce(write(text), "made-up")
+    assert caught.value.file.name == "made-up.xml"
+
+
+def nested(depth):
+    """Containers of which each holds the next one twice."""
+    last = container(f"C{depth}", ["X"], base="")
+    return last + "".join(
+        container(f"C{k}", [f'<ContainerRefEntry containerRef="C{k + 1}"/>'] * 2, base="")
+        for k in range(depth)
+    )
+
+
+@pytest.mark.parametrize(
+    ("containers", "reason"),
+    [
+        (container("A", ["X"], "B") + container("B", ["X"], "A"), "circle: A → B → A"),
+        (container("A", ['<ContainerRefEntry containerRef="A"/>'], ""), "circle: A → A"),
+        (container("A", ["X"], "NONE"), "'NONE', which is not there"),
+        (container("A", ["Y"], criteria=equal("APID", 7)), "KeyError: 'Y'"),
+        (container("A", ["X"], "", attributes='abstract="true"'), "no container"),
+        (nested(64), "more than a packet has bits"),
+    ],
+)
+def test_documents_that_contradict_themselves_are_refused(write, containers, reason):
+    with pytest.raises(BadDataError, match=reason):
+        import_xtce(write(document(uint("X", 8), parameter("X"), containers)), "made-up")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "no XML: no element found"),
+        ("<SpaceSystem>", "no XML: no element found: line 1"),
+        ("<html/>", "root element html"),
+        ("<SpaceSystem/>", "TelemetryMetaData/ParameterTypeSet"),
+        ("SQLite format 3\0", "no XML"),
+    ],
+)
+def test_what_is_no_definition_is_refused(write, text, reason):
+    with pytest.raises(BadDataError, match=reason):
+        import_xtce(write(text), "made-up")
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(BadDataError, match="unreadable"):
+        import_xtce(tmp_path / "none.xml", "made-up")
+
+
+def test_without_the_extra_it_is_said_what_to_install(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "space_packet_parser.xtce.definitions", None)
+    good = container("Good", ["X"], criteria=equal("APID", 9))
+    with pytest.raises(FailedError, match=r"eicpy\[xtce\]"):
+        import_xtce(write(document(uint("X", 8), parameter("X"), good)), "made-up")
+
+
+def test_parts_that_are_not_read_are_named(write):
+    good = container("Good", ["X"], criteria=equal("APID", 9))
+    text = document(uint("X", 8), parameter("X"), good, root='<CommandMetaData/><SpaceSystem name="inner"/>')
+    made = import_xtce(write(text), "made-up")
+    assert {s.place for s in made.shortfalls} == {"CommandMetaData", "SpaceSystem inner"}
