@@ -32,12 +32,13 @@ def simulate(
     config: Path | None,
     out: Path | None,
 ) -> None:
-    """Simulate packets of the ECLAIRs camera.
+    """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
 
     The truth (gains, dead pixels, sources, what was lost) is kept beside them.
 
-    NAME is a ready-made night: demo (three hours with a burst, the Crab, an SAA passage, excursions, a
-    little loss and damage), quiet (an hour of background), day (24 hours like demo).
+    NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
+    excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
+    bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
     """
     from eicpy.pipeline.simulated import simulation_config
     from eicpy.simulation import simulate as run_simulation

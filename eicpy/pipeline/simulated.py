@@ -1,17 +1,18 @@
 """What to simulate, from the words of a command line."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from eicpy.errors import BadArgumentError
-from eicpy.simulation import SimulationConfig, preset
+from eicpy.simulation import BenchConfig, SimulationConfig, preset, read_config
 
 __all__ = ["simulation_config"]
 
 
-def simulation_config(name: str, file: Path | None = None, **changes: Any) -> SimulationConfig:
+def simulation_config(name: str, file: Path | None = None, **changes: Any) -> SimulationConfig | BenchConfig:
     """Take a ready-made simulation, or one from a JSON file, and change some of it.
 
     Parameters
@@ -33,7 +34,7 @@ def simulation_config(name: str, file: Path | None = None, **changes: Any) -> Si
         if file is None:
             base = preset(name).model_dump()
         else:
-            base = SimulationConfig.model_validate_json(file.read_text(encoding="utf-8")).model_dump()
-        return SimulationConfig.model_validate(base | given)
-    except (ValidationError, OSError, UnicodeDecodeError) as error:
+            base = read_config(json.loads(file.read_text(encoding="utf-8"))).model_dump()
+        return read_config(base | given)
+    except (ValidationError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BadArgumentError(f"simulation {file or name}: {error}") from error

@@ -1,5 +1,9 @@
 """From the sky to packets, with the truth kept beside them. Everything written here says it is simulated."""
 
+from eicpy.simulation.bench import Bench
+from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
+from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
+from eicpy.simulation.commands import Command, Refusal, Timing
 from eicpy.simulation.config import (
     BurstConfig,
     DetectorConfig,
@@ -9,44 +13,57 @@ from eicpy.simulation.config import (
     PointingConfig,
     SimulationConfig,
     SourceConfig,
-    preset,
-    presets,
+    StreamConfig,
 )
 from eicpy.simulation.detector import Detector, PixelKind, draw_detector
 from eicpy.simulation.faults import Fault
 from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
-from eicpy.simulation.night import Camera, Stream, simulate
+from eicpy.simulation.night import Camera
 from eicpy.simulation.photons import PhotonBlock, PhotonStream
+from eicpy.simulation.presets import preset, presets, read_config
 from eicpy.simulation.scene import Scene, build_scene
 from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
+from eicpy.simulation.stream import Stream, simulate
 from eicpy.simulation.truth import SimulatedNight, read_night
 
 __all__ = [
+    "Bench",
+    "BenchCommand",
+    "BenchConfig",
+    "BenchScene",
     "BurstConfig",
     "Camera",
+    "Command",
     "Detector",
     "DetectorConfig",
     "ExcursionConfig",
     "Fault",
     "FaultConfig",
     "FluorescenceLine",
+    "Measurement",
     "OrbitConfig",
     "PhotonBlock",
     "PhotonStream",
     "PixelKind",
     "PointingConfig",
+    "Refusal",
     "Scene",
+    "SettingConfig",
     "SimulatedNight",
     "SimulatedSpectra",
     "SimulationConfig",
     "SourceConfig",
     "Stream",
+    "StreamConfig",
+    "Timing",
+    "build_bench",
     "build_scene",
     "draw_detector",
     "expected_spectra",
     "fluorescence_lines",
     "preset",
     "presets",
+    "read_config",
     "read_night",
     "simulate",
     "simulate_spectra",

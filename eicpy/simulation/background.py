@@ -26,6 +26,7 @@ __all__ = [
     "camera_table",
     "cosmic_table",
     "energies",
+    "exponential",
     "heat_pipe_table",
     "integral",
     "join",
@@ -135,7 +136,8 @@ def camera_table(background_rate: float) -> SpectrumTable:
     return table.scaled(missing / table.between(4.0, 120.0))
 
 
-def _exponential(low: float, high: float, folding: float) -> SpectrumTable:
+def exponential(low: float, high: float, folding: float) -> SpectrumTable:
+    """An exponential spectrum between two energies (keV), normalised to 1 count per second."""
     energy = _middle()
     table = _continuum(np.where((energy >= low) & (energy < high), np.exp(-energy / folding), 0.0))
     return table.scaled(1 / table.total)
@@ -144,10 +146,10 @@ def _exponential(low: float, high: float, folding: float) -> SpectrumTable:
 @cache
 def heat_pipe_table() -> SpectrumTable:
     """Noise of the heat pipes, normalised to 1 count per second: below 8 keV, e-folding 1 keV (guess)."""
-    return _exponential(4.0, 8.0, 1.0)
+    return exponential(4.0, 8.0, 1.0)
 
 
 @cache
 def noise_table() -> SpectrumTable:
     """Noise of a noisy pixel, normalised to 1 count per second: e-folding 0.6 keV (guess)."""
-    return _exponential(4.0, 12.0, 0.6)
+    return exponential(4.0, 12.0, 0.6)

@@ -9,8 +9,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from eicpy.errors import BadArgumentError
-
 __all__ = [
     "BurstConfig",
     "DetectorConfig",
@@ -20,16 +18,15 @@ __all__ = [
     "PointingConfig",
     "SimulationConfig",
     "SourceConfig",
-    "preset",
-    "presets",
+    "StreamConfig",
 ]
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DetectorConfig(_Model):
+class DetectorConfig(Model):
     """How the pixels differ from each other."""
 
     gain_scatter: float = Field(default=0.01, ge=0, lt=0.2)
@@ -68,7 +65,7 @@ class DetectorConfig(_Model):
     """Growth of FWHM² with energy, keV: 1.8 keV at 59.6 keV, as in the 2010 screening."""
 
 
-class PointingConfig(_Model):
+class PointingConfig(Model):
     """Where the camera looks, degrees (ICRS); the same for the whole simulation."""
 
     ra: float = Field(default=80.0, ge=0, lt=360)
@@ -77,7 +74,7 @@ class PointingConfig(_Model):
     """Angle from north to +z, towards east."""
 
 
-class OrbitConfig(_Model):
+class OrbitConfig(Model):
     """The circular orbit."""
 
     altitude: float = Field(default=618.0, gt=200, lt=2000)
@@ -90,7 +87,7 @@ class OrbitConfig(_Model):
     """Angle from the node at the start, degrees."""
 
 
-class SourceConfig(_Model):
+class SourceConfig(Model):
     """A steady source with a power law N(E) = norm·(E/keV)^−index photons cm⁻² s⁻¹ keV⁻¹."""
 
     name: str
@@ -100,7 +97,7 @@ class SourceConfig(_Model):
     index: float
 
 
-class BurstConfig(_Model):
+class BurstConfig(Model):
     """A burst: fast rise, exponential decay; cut-off power law."""
 
     name: str
@@ -122,7 +119,7 @@ class BurstConfig(_Model):
     """The on-board trigger sends alert packets."""
 
 
-class ExcursionConfig(_Model):
+class ExcursionConfig(Model):
     """A housekeeping parameter that leaves its normal value for a while: a trapezoid in time."""
 
     parameter: str
@@ -134,7 +131,7 @@ class ExcursionConfig(_Model):
     """Engineering value at the plateau."""
 
 
-class FaultConfig(_Model):
+class FaultConfig(Model):
     """What happens to the packets between the camera and us: shares of all packets."""
 
     lost: float = Field(default=0.0, ge=0, lt=1)
@@ -149,32 +146,18 @@ class FaultConfig(_Model):
     """(start, stop) in seconds after the start: every packet sent in between is lost."""
 
 
-class SimulationConfig(_Model):
-    """One simulated night."""
+class StreamConfig(Model):
+    """What every simulation of a detector has."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    instrument: Literal["eclairs"] = "eclairs"
+    instrument: str
     start: str = "2026-11-20T18:00:00"
     """UTC, ISO 8601, a whole second."""
     duration: float = Field(gt=0, le=40 * 86400.0)
     """s."""
     seed: int = Field(default=1, ge=0, lt=2**63)
-    background_rate: float = Field(default=3100.0, ge=0, le=2e5)
-    """Counts per second in 4-120 keV of sky and camera, with the Earth out of the field and all pixels
-    alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
     detector: DetectorConfig = DetectorConfig()
-    pointing: PointingConfig = PointingConfig()
-    orbit: OrbitConfig = OrbitConfig()
-    mask_seed: int = Field(default=1, ge=0)
-    """Seed of the mask, which is not the flight mask."""
-    sources: tuple[SourceConfig, ...] = ()
-    bursts: tuple[BurstConfig, ...] = ()
-    excursions: tuple[ExcursionConfig, ...] = ()
     faults: FaultConfig = FaultConfig()
-    saa: bool = True
-    """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""
-    earth: bool = True
-    """The Earth hides the sky behind it; False: as if it did not exist."""
 
     @field_validator("start")
     @classmethod
@@ -185,6 +168,27 @@ class SimulationConfig(_Model):
             raise ValueError(msg)
         return start
 
+
+class SimulationConfig(StreamConfig):
+    """One simulated night."""
+
+    kind: Literal["night"] = "night"
+    instrument: Literal["eclairs"] = "eclairs"
+    background_rate: float = Field(default=3100.0, ge=0, le=2e5)
+    """Counts per second in 4-120 keV of sky and camera, with the Earth out of the field and all pixels
+    alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
+    pointing: PointingConfig = PointingConfig()
+    orbit: OrbitConfig = OrbitConfig()
+    mask_seed: int = Field(default=1, ge=0)
+    """Seed of the mask, which is not the flight mask."""
+    sources: tuple[SourceConfig, ...] = ()
+    bursts: tuple[BurstConfig, ...] = ()
+    excursions: tuple[ExcursionConfig, ...] = ()
+    saa: bool = True
+    """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""
+    earth: bool = True
+    """The Earth hides the sky behind it; False: as if it did not exist."""
+
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [s.name for s in self.sources] + [b.name for b in self.bursts]
@@ -192,88 +196,3 @@ class SimulationConfig(_Model):
             msg = f"got sources and bursts {', '.join(names)}, expected each name once"
             raise ValueError(msg)
         return self
-
-
-_CRAB = SourceConfig(name="Crab", ra=83.6331, dec=22.0145, norm=9.7, index=2.1)
-
-
-def _demo() -> SimulationConfig:
-    return SimulationConfig(
-        name="demo",
-        duration=10800.0,
-        seed=20261120,
-        detector=DetectorConfig(gain_shift=0.002, gain_shift_scatter=0.003),
-        sources=(_CRAB,),
-        bursts=(BurstConfig(name="simulated burst", start=5400.0, ra=95.0, dec=12.0, peak_flux=6.0),),
-        excursions=(
-            ExcursionConfig(parameter="DPIX_VCTRLHVELS6", start=4000.0, duration=240.0, value=-318.0),
-            ExcursionConfig(parameter="ECL_TEMPTH01", start=6500.0, duration=900.0, value=-13.5),
-            ExcursionConfig(parameter="ECL_V28", start=8000.0, duration=30.0, value=25.5),
-        ),
-        faults=FaultConfig(
-            lost=2e-4,
-            damaged=1e-4,
-            duplicated=2e-5,
-            truncated=1e-5,
-            foreign=1e-5,
-            gaps=((7300.0, 7304.0),),
-        ),
-    )
-
-
-def _quiet() -> SimulationConfig:
-    return SimulationConfig(
-        name="quiet",
-        duration=3600.0,
-        seed=2,
-        saa=False,
-        earth=False,
-        detector=DetectorConfig(
-            dead_fraction=0,
-            noisy_fraction=0,
-            low_efficiency_fraction=0,
-            high_threshold_fraction=0,
-            heat_pipe_rate=0,
-        ),
-    )
-
-
-def _day() -> SimulationConfig:
-    demo = _demo()
-    return demo.model_copy(
-        update={
-            "name": "day",
-            "duration": 86400.0,
-            "start": "2026-11-20T00:00:00",
-            "bursts": (demo.bursts[0].model_copy(update={"start": 40000.0}),),
-        }
-    )
-
-
-def _full_day() -> SimulationConfig:
-    return _day().model_copy(update={"name": "full-day", "saa": False, "earth": False, "sources": ()})
-
-
-_PRESETS = {"demo": _demo, "quiet": _quiet, "day": _day, "full-day": _full_day}
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the ready-made configurations."""
-    return tuple(_PRESETS)
-
-
-def preset(name: str) -> SimulationConfig:
-    """A ready-made configuration.
-
-    ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage.
-    ``quiet``: an hour of background without SAA, Earth or bad pixels. ``day``: 24 hours like ``demo``.
-    ``full-day``: 24 hours at the full rate, without SAA, Earth and steady source: 2.8·10⁸ photons.
-
-    Raises
-    ------
-    BadArgumentError
-        For a name that is not known.
-    """
-    if name not in _PRESETS:
-        raise BadArgumentError(f"got preset {name!r}, expected one of {', '.join(_PRESETS)}")
-    return _PRESETS[name]()

@@ -20,7 +20,7 @@ from eicpy.simulation.photons import PhotonBlock
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND
 
-__all__ = ["Counts", "HousekeepingModel", "to_raw"]
+__all__ = ["Counts", "HousekeepingModel", "to_raw", "unit_noise"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -60,6 +60,24 @@ def to_raw(layout: PacketLayout, name: str, value: FloatArray) -> npt.NDArray[np
         constant, slope = spec.calibration.coefficients
         value = (value - constant) / slope
     return np.asarray(np.clip(np.rint(value), 0, 2**spec.bit_width - 1).astype(np.int64))
+
+
+def unit_noise(seed: int, name: str, time: FloatArray) -> FloatArray:
+    """Noise of a parameter: the sum of three hashed uniform numbers, close to normal; its σ is 1.
+
+    Parameters
+    ----------
+    seed
+        Of the simulation.
+    name
+        Of the parameter.
+    time
+        s after the start of the simulation, told apart to a tenth.
+    """
+    second = np.rint(time * 10).astype(np.int64)
+    number = zlib.crc32(name.encode())
+    u = [hash_uniform(seed, 4, number + part, second) for part in range(3)]
+    return 2 * (u[0] + u[1] + u[2] - 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +185,7 @@ class HousekeepingModel:
         return {name: to_raw(layout, name, value) for name, value in values.items()}
 
     def _noise(self, time: FloatArray, names: list[str]) -> dict[str, FloatArray]:
-        """Unit noise by name: the sum of three hashed uniform numbers, close to normal."""
-        second = np.rint(time * 10).astype(np.int64)
-        result = {}
-        for name in names:
-            number = zlib.crc32(name.encode())
-            u = [hash_uniform(self._scene.config.seed, 4, number + part, second) for part in range(3)]
-            result[name] = 2 * (u[0] + u[1] + u[2] - 1.5)
-        return result
+        return {name: unit_noise(self._scene.config.seed, name, time) for name in names}
 
     def high_voltage(self, time: FloatArray) -> FloatArray:
         """Share of the high voltage that is up: 0 inside the anomaly, ramps of 10 s."""

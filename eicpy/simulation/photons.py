@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import FailedError
+from eicpy.simulation.illumination import STEP, Illumination, Segment
 from eicpy.simulation.kernels import Photons, make_photons
-from eicpy.simulation.scene import STEP, Scene
 
 __all__ = ["PhotonBlock", "PhotonStream"]
 
@@ -60,7 +60,7 @@ class PhotonStream:
         Recorded photons so far by component.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Illumination) -> None:
         self.scene = scene
         self.lost = np.zeros(3, np.int64)
         self.counts = np.zeros(len(scene.components), np.int64)
@@ -70,36 +70,31 @@ class PhotonStream:
         """Blocks of `steps` steps of ten seconds; the photons do not depend on `steps`."""
         for first in range(0, self.scene.steps, steps):
             numbers = range(first, min(first + steps, self.scene.steps))
-            parts = [self._step(n) for n in numbers]
+            parts = [self._segment(n, part) for n in numbers for part in self.scene.segments(n)]
+            parts = parts or [_head(_room(0), 0)]
             columns = [np.concatenate([getattr(p, name) for p in parts]) for name in Photons._fields]
             columns[0] += round(self.scene.start / self.scene.constants.tick)
             end = min((numbers[-1] + 1) * STEP, self.scene.config.duration)
             yield PhotonBlock(first * STEP, end, *columns)
 
-    def _step(self, step: int) -> Photons:
+    def _segment(self, step: int, segment: Segment) -> Photons:
         scene = self.scene
-        live = scene.live(step)
+        live = segment.live
         seconds = float((live[:, 1] - live[:, 0]).sum())
-        components = scene.shining(step) if seconds > 0 else None
+        components = segment.shining() if seconds > 0 else None
         expected = 0.0 if components is None else float(components.rate.sum()) * seconds * 1.2
         size = int(expected + 10 * np.sqrt(expected)) + 1000
-        photons = Photons(
-            np.empty(size, np.int64),
-            np.empty(size, np.int16),
-            np.empty(size, np.int16),
-            np.empty(size, np.uint8),
-            np.empty(size, np.uint8),
-        )
+        photons = _room(size)
         if components is None or not len(components.rate):
             return _head(photons, 0)
-        seed = np.random.SeedSequence(scene.config.seed, spawn_key=(1, step))
+        seed = np.random.SeedSequence(scene.config.seed, spawn_key=segment.key)
         n = make_photons(
             np.random.default_rng(seed),
             step * STEP,
             live,
             components,
             scene.tables,
-            scene.pixels,
+            segment.pixels,
             scene.constants,
             self._last,
             self.lost,
@@ -111,6 +106,16 @@ class PhotonStream:
         origin = components.spectrum.astype(np.uint8)[photons.origin]
         self.counts += np.bincount(origin, minlength=len(self.counts))
         return photons._replace(origin=origin)
+
+
+def _room(size: int) -> Photons:
+    return Photons(
+        np.empty(size, np.int64),
+        np.empty(size, np.int16),
+        np.empty(size, np.int16),
+        np.empty(size, np.uint8),
+        np.empty(size, np.uint8),
+    )
 
 
 def _head(photons: Photons, n: int) -> Photons:

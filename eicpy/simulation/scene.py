@@ -15,54 +15,19 @@ from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
 from eicpy.orbit import CircularOrbit, Pointing, saa_passages, unit_vector
-from eicpy.products.times import to_seconds
 from eicpy.simulation import background, sky
-from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.detector import PIXEL_AREA, Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
-from eicpy.simulation.kernels import Components, Constants, Pixels, Tables, alias_table
-from eicpy.simulation.spectra import ESCAPE_EDGE
+from eicpy.simulation.illumination import STEP, Component, Illumination, Segment, Shining
+from eicpy.simulation.kernels import Components, alias_table
 
 __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
 
 FloatArray = npt.NDArray[np.float64]
 
-STEP = 10.0
-"""Length of a step, s."""
 COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""
-_STEADY = (0.0, -1.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One kind of light or noise.
-
-    Parameters
-    ----------
-    name
-        For the truth.
-    table
-        Spectrum; its total is the rate for a pixel weight of 1.
-    weight
-        Weight of each pixel, shape (n_pixels,).
-    curve
-        (start, rise, decay) of the light curve, s; rise < 0: steady.
-    noise
-        Electronic noise, which knows no absorption and no resolution.
-    """
-
-    name: str
-    table: SpectrumTable
-    weight: FloatArray
-    curve: tuple[float, float, float] = _STEADY
-    noise: bool = False
-
-    @property
-    def rate(self) -> float:
-        """Counts per second over the plane, before thresholds."""
-        return self.table.total * float(self.weight.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +65,7 @@ def _point_component(
     return Component(source.name, table, weight, (source.start, source.rise, source.decay))
 
 
-class Scene:
+class Scene(Illumination):
     """The camera, its orbit and everything that shines; made by :func:`build_scene`.
 
     Parameters
@@ -114,11 +79,8 @@ class Scene:
     """
 
     def __init__(self, config: SimulationConfig, instrument: Instrument, detector: Detector) -> None:
-        self.config = config
-        self.instrument = instrument
-        self.detector = detector
-        self.start = round(float(to_seconds(config.start)))
-        """Start, whole seconds since 2017-01-01T00:00:00 UTC."""
+        super().__init__(config, instrument, detector)
+        self.config: SimulationConfig = config
         o, p = config.orbit, config.pointing
         self.orbit = CircularOrbit.of(
             float(self.start), o.altitude * u.km, o.inclination * u.deg, o.node * u.deg, o.argument * u.deg
@@ -131,31 +93,11 @@ class Scene:
         """Passages through the anomaly, seconds after the start."""
         self._sky = DiffuseSky(instrument.pixels.rows)
         self.components, self.sources = self._light()
-        self.tables = _join_tables([c.table for c in self.components])
-        self._aliases = {n: alias_table(c.weight) for n, c in enumerate(self.components) if c.rate > 0}
-        self.pixels = Pixels(
-            detector.gain,
-            detector.offset,
-            detector.layer,
-            np.where(detector.efficiency > 0, detector.threshold, np.inf),
-            np.asarray(instrument.pixels.sector(np.arange(len(detector))), np.int64),
-        )
-        width = 8 * np.log(2)
-        self.constants = Constants(
-            tick=2e-5 if instrument.photons is None else instrument.photons.time.tick,
-            sigma_constant=float(detector.config.fwhm**2 / width),
-            sigma_slope=float(detector.config.fwhm_slope / width),
-            escape_edge=ESCAPE_EDGE,
-            escape_fraction=detector.config.escape_fraction,
-            dead_time=detector.config.dead_time,
-            channels=detector.channels,
-            columns=instrument.pixels.columns,
-        )
+        self.prepare(self.components)
 
-    @property
-    def steps(self) -> int:
-        """Number of steps."""
-        return int(np.ceil(self.config.duration / STEP))
+    def segments(self, step: int) -> list[Segment]:
+        """The step as one: what shines changes from step to step only."""
+        return [Segment((1, step), self.live(step), self.pixels, lambda: self.shining(step))]
 
     def _light(self) -> tuple[list[Component], list[PointSource]]:
         d, one = self.detector, self.detector.efficiency
@@ -215,7 +157,7 @@ class Scene:
 
     def shining(self, step: int) -> Components:
         """The components of a step, as the kernel wants them; none where nothing shines."""
-        chosen: list[tuple[int, float, tuple[FloatArray, npt.NDArray[np.int64]]]] = [
+        chosen: list[Shining] = [
             (n, self.components[n].rate, self._aliases[n])
             for n in (CAMERA, HEAT_PIPE, NOISE)
             if n in self._aliases
@@ -228,17 +170,9 @@ class Scene:
             over = rise >= 0 and not (start < begin + STEP and begin < start + rise + 10 * decay)
             if not hidden and not over and n in self._aliases:
                 chosen.append((n, self.components[n].rate, self._aliases[n]))
-        numbers = [n for n, _, _ in chosen]
-        return Components(
-            rate=np.array([rate for _, rate, _ in chosen], np.float64),
-            curve=np.array([self.components[n].curve for n in numbers], np.float64).reshape(-1, 3),
-            noise=np.array([self.components[n].noise for n in numbers], np.bool_),
-            pixel_stay=np.array([stay for _, _, (stay, _) in chosen], np.float64),
-            pixel_other=np.array([other for _, _, (_, other) in chosen], np.int64),
-            spectrum=np.array(numbers, np.int64),
-        )
+        return self.components_of(chosen)
 
-    def _diffuse(self, step: int) -> list[tuple[int, float, tuple[FloatArray, npt.NDArray[np.int64]]]]:
+    def _diffuse(self, step: int) -> list[Shining]:
         if COSMIC not in self._aliases:
             return []
         whole = [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
@@ -255,19 +189,6 @@ class Scene:
             if weight.sum() > 0:
                 result.append((n, self.components[n].table.total * float(weight.sum()), alias_table(weight)))
         return result
-
-
-def _join_tables(tables: list[SpectrumTable]) -> Tables:
-    aliases = [
-        alias_table(t.rate) if t.total > 0 else (np.ones(len(t.rate)), np.arange(len(t.rate))) for t in tables
-    ]
-    return Tables(
-        first=np.concatenate([[0], np.cumsum([len(t.rate) for t in tables])]).astype(np.int64),
-        stay=np.concatenate([stay for stay, _ in aliases]),
-        other=np.concatenate([other for _, other in aliases]),
-        low=np.concatenate([t.low for t in tables]),
-        width=np.concatenate([t.width for t in tables]),
-    )
 
 
 def build_scene(config: SimulationConfig) -> Scene:

@@ -6,12 +6,14 @@ packets are sent in the order of those moments. Nothing depends on the blocks in
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
 from eicpy.packets import PacketLayout, encode
@@ -26,6 +28,8 @@ PHOTONS_PER_PACKET = 122
 """Photons of a full packet of 1002 bytes."""
 TICKS_PER_SECOND = 50_000
 _FINE = 24
+_MOST_AT_ONCE = 15
+"""Multiplicity that stands for itself and all above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +187,31 @@ class PhotonPacker:
     ----------
     encoder
         Where the packets are made.
+    header
+        Raw values of the fields that are not photons.
+
+    Raises
+    ------
+    BadArgumentError
+        For an instrument whose photons are not recorded in the way that is simulated.
     """
 
     _COLUMNS = ("tick", "detnum", "channel", "multiplicity")
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, header: Mapping[str, int] | None = None) -> None:
         self._encoder = encoder
+        self._header = dict(header or {})
+        rule = encoder.instrument.photons
+        if rule is None or len(rule.pixel) != 1 or rule.time.counted_from != "epoch":
+            raise BadArgumentError(
+                f"got {encoder.instrument.name}, expected an instrument whose photons have a pixel number "
+                "and a time that is counted from the epoch"
+            )
+        if round(1 / rule.time.tick) != TICKS_PER_SECOND:
+            raise BadArgumentError(
+                f"got photons with ticks of {rule.time.tick} s, expected {1 / TICKS_PER_SECOND} s"
+            )
+        self._rule = rule
         self._open = [
             np.empty(0, np.int64),
             np.empty(0, np.int16),
@@ -196,7 +219,7 @@ class PhotonPacker:
             np.empty(0, np.uint8),
         ]
 
-    def add(self, block: PhotonBlock, end: int, sectors: int = 255) -> PacketBatch:
+    def add(self, block: PhotonBlock, end: int) -> PacketBatch:
         """Packets that close in a block.
 
         Parameters
@@ -205,8 +228,6 @@ class PhotonPacker:
             Photons.
         end
             End of the block, ticks; later than any moment for the last block.
-        sectors
-            Mask of the sectors that are on.
         """
         columns = [
             np.concatenate([kept, getattr(block, name)])
@@ -216,22 +237,16 @@ class PhotonPacker:
         first, sent, used = _first_photons(tick, end, PHOTONS_PER_PACKET, TICKS_PER_SECOND)
         self._open = [column[used:] for column in columns]
         counts = np.diff(np.append(first, used))
-        return self._encoder.packets(
-            "photons",
-            tick[first],
-            sent,
-            {
-                "ECL_PHO_SECTORMASK": np.full(len(first), sectors),
-                "ECL_PHO_LOST": np.zeros(len(first), np.int64),
-            },
-            {
-                "TIME": tick[:used] & 0xFFFFFFFF,
-                "DETNUM": columns[1][:used],
-                "CHANNEL": columns[2][:used],
-                "MULTIPLICITY": np.minimum(columns[3][:used], 15),
-            },
-            counts,
-        )
+        rule = self._rule
+        repeated = {
+            rule.time.field: tick[:used] & (1 << rule.time.bits) - 1,
+            rule.pixel[0].field: columns[1][:used],
+            rule.channel: columns[2][:used],
+        }
+        if rule.multiplicity is not None:
+            repeated[rule.multiplicity] = np.minimum(columns[3][:used], _MOST_AT_ONCE)
+        header = {name: np.full(len(first), value) for name, value in self._header.items()}
+        return self._encoder.packets(rule.packet, tick[first], sent, header, repeated, counts)
 
 
 @kernel

@@ -1,30 +1,33 @@
 """The truth of a simulation, kept beside its packets, so that every estimate can be compared with it.
 
 ``truth.json`` holds the configuration, what happened when, what was counted and every fault;
-``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), sources, the orbit every ten seconds.
+``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), and for a night sources and the orbit
+every ten seconds, for a bench the lines of the source.
 Both say that they are simulated, and a telemetry file says so in every packet (PUS destination id).
 """
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from astropy.io import fits
 
 from eicpy.errors import BadDataError
 from eicpy.products.atomic import atomic_file
-from eicpy.simulation.config import SimulationConfig
 from eicpy.simulation.detector import PixelKind
 from eicpy.simulation.faults import Fault
+from eicpy.simulation.illumination import Illumination
 from eicpy.simulation.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
 from eicpy.simulation.photons import PhotonStream
-from eicpy.simulation.scene import STEP, Scene
+from eicpy.simulation.presets import AnyConfig, read_config
+from eicpy.simulation.telemetry import Encoder, PacketBatch
 
-__all__ = ["STATEMENT", "SimulatedNight", "read_night", "summary", "tables", "write_truth"]
+__all__ = ["STATEMENT", "Emitter", "SimulatedNight", "read_night", "summary", "tables", "write_truth"]
 
 STATEMENT = "SIMULATED by eicpy: not data of any camera"
 
@@ -42,12 +45,12 @@ class SimulatedNight:
     truth
         ``truth.json``.
     tables
-        ``truth.fits``: extensions PIXELS, SOURCES, ORBIT.
+        ``truth.fits``: extension PIXELS; SOURCES and ORBIT for a night, LINES for a bench.
     summary
         Contents of ``truth.json``.
     """
 
-    config: SimulationConfig
+    config: AnyConfig
     packets: Path
     truth: Path
     tables: Path
@@ -81,7 +84,7 @@ def read_night(folder: Path) -> SimulatedNight:
     truth = Path(folder) / "truth.json"
     try:
         summary = json.loads(truth.read_text(encoding="utf-8"))
-        config = SimulationConfig(**summary["configuration"])
+        config = read_config(summary["configuration"])
     except (OSError, ValueError, KeyError) as error:
         raise BadDataError(f"no readable truth: {error}", file=truth, advice="simulate again") from error
     return SimulatedNight(
@@ -89,31 +92,46 @@ def read_night(folder: Path) -> SimulatedNight:
     )
 
 
-def _intervals(flags: list[bool], start: float, stop: float) -> list[tuple[float, float]]:
-    """Intervals of steps whose flag is up."""
-    up = np.concatenate([[False], flags, [False]])
-    change = np.flatnonzero(up[1:] != up[:-1])
-    return [
-        (start + a * STEP, min(start + b * STEP, stop))
-        for a, b in zip(change[::2].tolist(), change[1::2].tolist(), strict=True)
-    ]
+class Emitter(Protocol):
+    """A simulated detector that sends packets, with the truth about it."""
+
+    @property
+    def scene(self) -> Illumination:
+        """The detector and what shines on it."""
+
+    @property
+    def stream(self) -> PhotonStream:
+        """Its photons and their counts."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """Its packets and their counts."""
+
+    def batches(self, steps: int = 6) -> Iterator[PacketBatch]:
+        """Packets in the order in which they are sent, in blocks of `steps` steps of ten seconds."""
+
+    def facts(self) -> dict[str, Any]:
+        """What happened when, beyond what every simulation tells; for JSON."""
+
+    def tables(self) -> list[fits.BinTableHDU]:
+        """Tables beside that of the pixels."""
+
+    def cards(self) -> dict[str, str]:
+        """Header cards of the table of the pixels."""
 
 
-def summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: list[Fault]) -> dict[str, Any]:
+def summary(emitter: Emitter, faults: list[Fault]) -> dict[str, Any]:
     """What happened when, what was counted and every fault, for JSON.
 
     Parameters
     ----------
-    scene, stream
-        What shone and what was counted.
-    sent
-        Packets sent by APID.
+    emitter
+        What was simulated.
     faults
         Faults of the transmission.
     """
+    scene, stream = emitter.scene, emitter.stream
     config, start = scene.config, scene.start
-    stop = start + config.duration
-    hidden = [scene.hidden(step) for step in range(scene.steps)]
     return {
         "simulated": True,
         "statement": STATEMENT,
@@ -123,7 +141,7 @@ def summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: li
         "configuration": config.model_dump(mode="json"),
         "time_reference": "seconds TT since 2017-01-01T00:00:00 UTC",
         "start": start,
-        "stop": stop,
+        "stop": start + config.duration,
         "photons": int(stream.counts.sum()),
         "photons_by_origin": {
             f"{number} {component.name}": int(stream.counts[number])
@@ -134,30 +152,15 @@ def summary(scene: Scene, stream: PhotonStream, sent: dict[int, int], faults: li
             "out of range": int(stream.lost[LOST_RANGE]),
             "dead time": int(stream.lost[LOST_DEAD_TIME]),
         },
-        "mask": scene.mask.name,
-        "packets_sent": {str(apid): count for apid, count in sorted(sent.items())},
-        "saa": [(start + a, start + b) for a, b in scene.saa],
-        "hidden_by_the_earth": {
-            source.name: _intervals([h[number] for h in hidden], start, stop)
-            for number, source in enumerate(scene.sources)
-        },
-        "bursts": [
-            b.model_dump(mode="json")
-            | {"start": start + b.start, "stop": start + b.start + b.rise + 10 * b.decay}
-            for b in config.bursts
-        ],
-        "excursions": [
-            {"parameter": e.parameter, "start": start + e.start, "stop": start + e.start + e.duration}
-            | {"value": e.value}
-            for e in config.excursions
-        ],
+        "packets_sent": {str(apid): count for apid, count in sorted(emitter.encoder.sent.items())},
+        **emitter.facts(),
         "faults": [fault.as_dict() for fault in faults],
     }
 
 
-def tables(scene: Scene) -> fits.HDUList:
-    """Pixels, sources and orbit."""
-    d, grid = scene.detector, scene.instrument.pixels
+def tables(emitter: Emitter) -> fits.HDUList:
+    """The pixels as they truly are, and the emitter's own tables."""
+    d, grid = emitter.scene.detector, emitter.scene.instrument.pixels
     detnum = np.arange(len(d))
     i, j = grid.ij(detnum)
     names = "gain offset table_gain table_offset efficiency layer threshold noise heat_pipe".split()  # noqa: SIM905  # a list of nine strings reads worse
@@ -169,34 +172,13 @@ def tables(scene: Scene) -> fits.HDUList:
         fits.Column("KIND", "B", array=d.kind),
         *(fits.Column(n.upper(), "D", unit=units[n] or None, array=getattr(d, n)) for n in names),
     ]
-    time = np.asarray(scene.start + STEP * np.arange(scene.steps + 1), np.float64)
-    longitude, latitude = scene.orbit.ground_track(time)
-    orbit = [
-        fits.Column("TIME", "D", unit="s", array=time),
-        fits.Column("POSITION", "3D", unit="km", array=scene.orbit.position(time)),
-        fits.Column("LONGITUDE", "D", unit="deg", array=longitude),
-        fits.Column("LATITUDE", "D", unit="deg", array=latitude),
-    ]
-    sources = [fits.Column("NAME", "32A", array=np.array([s.name for s in scene.sources], "U32"))]
-    for name, unit in (
-        ("ra", "deg"),
-        ("dec", "deg"),
-        ("ty", None),
-        ("tz", None),
-        ("lit", None),
-        ("rate", "ct/s"),
-    ):
-        sources.append(
-            fits.Column(name.upper(), "D", unit=unit, array=[getattr(s, name) for s in scene.sources])
-        )
-    hdus = fits.HDUList([fits.PrimaryHDU()])
-    for name, columns in (("PIXELS", pixels), ("SOURCES", sources), ("ORBIT", orbit)):
-        hdus.append(fits.BinTableHDU.from_columns(columns, name=name))
+    first = fits.BinTableHDU.from_columns(pixels, name="PIXELS")
+    for kind in PixelKind:
+        first.header[f"KIND{kind.value}"] = kind.name
+    first.header.update(emitter.cards())
+    hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables()])
     for hdu in hdus:
         hdu.header["SIMULATD"] = (True, STATEMENT)
-    for kind in PixelKind:
-        hdus["PIXELS"].header[f"KIND{kind.value}"] = kind.name
-    hdus["PIXELS"].header["MASK"] = scene.mask.name
     return hdus
 
 

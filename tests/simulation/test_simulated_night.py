@@ -314,10 +314,10 @@ def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
 
 
 def test_presets():
-    assert presets() == ("demo", "quiet", "day", "full-day")
+    assert presets() == ("demo", "quiet", "day", "full-day", "bench")
     assert preset("day").duration == 86400
     with pytest.raises(
-        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day"
+        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day, bench"
     ):
         preset("night")
     with pytest.raises(ValueError, match="extra"):

@@ -1,0 +1,166 @@
+"""What shines on a plane of pixels, in the shape in which the kernels want it; common to all simulations.
+
+A step is the grain of a simulation: each has its own random stream, drawn from the seed and the step's
+number. So the same photons come out whatever the size of the blocks in which they are asked for.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.instruments import Instrument
+from eicpy.products.times import to_seconds
+from eicpy.simulation.background import SpectrumTable
+from eicpy.simulation.config import StreamConfig
+from eicpy.simulation.detector import Detector
+from eicpy.simulation.kernels import Components, Constants, Pixels, Tables, alias_table
+from eicpy.simulation.spectra import ESCAPE_EDGE
+
+__all__ = ["STEP", "Component", "Illumination", "Segment", "Shining"]
+
+FloatArray = npt.NDArray[np.float64]
+Alias = tuple[FloatArray, npt.NDArray[np.int64]]
+Shining = tuple[int, float, Alias]
+"""A component that shines: its number, its rate (counts per second), its alias table over the pixels."""
+
+STEP = 10.0
+"""Length of a step, s."""
+_STEADY = (0.0, -1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One kind of light or noise.
+
+    Parameters
+    ----------
+    name
+        For the truth.
+    table
+        Spectrum; its total is the rate for a pixel weight of 1.
+    weight
+        Weight of each pixel, shape (n_pixels,).
+    curve
+        (start, rise, decay) of the light curve, s; rise < 0: steady.
+    noise
+        Electronic noise, which knows no absorption and no resolution.
+    """
+
+    name: str
+    table: SpectrumTable
+    weight: FloatArray
+    curve: tuple[float, float, float] = _STEADY
+    noise: bool = False
+
+    @property
+    def rate(self) -> float:
+        """Counts per second over the plane, before thresholds."""
+        return self.table.total * float(self.weight.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a step in which the detector and what shines on it stay as they are.
+
+    Parameters
+    ----------
+    key
+        Of its random stream.
+    live
+        Intervals in which photons are recorded, s after the start of the step, shape (m, 2).
+    pixels
+        The pixels as they are then.
+    shining
+        Gives what shines; asked for where there is a live interval only.
+    """
+
+    key: tuple[int, ...]
+    live: FloatArray
+    pixels: Pixels
+    shining: Callable[[], Components]
+
+
+class Illumination:
+    """A detector and everything that shines on it; its kinds say what that is in each step.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    instrument
+        The detector's description.
+    detector
+        The truth about its pixels.
+    """
+
+    components: Sequence[Component]
+    tables: Tables
+    pixels: Pixels
+
+    def __init__(self, config: StreamConfig, instrument: Instrument, detector: Detector) -> None:
+        self.config = config
+        self.instrument = instrument
+        self.detector = detector
+        self.start = round(float(to_seconds(config.start)))
+        """Start, whole seconds since 2017-01-01T00:00:00 UTC."""
+        width = 8 * np.log(2)
+        self.constants = Constants(
+            tick=2e-5 if instrument.photons is None else instrument.photons.time.tick,
+            sigma_constant=float(detector.config.fwhm**2 / width),
+            sigma_slope=float(detector.config.fwhm_slope / width),
+            escape_edge=ESCAPE_EDGE,
+            escape_fraction=detector.config.escape_fraction,
+            dead_time=detector.config.dead_time,
+            channels=detector.channels,
+            columns=instrument.pixels.columns,
+        )
+
+    def prepare(self, components: Sequence[Component]) -> None:
+        """Take the components, and make the tables of the kernels of them."""
+        self.components = components
+        self.tables = _join_tables([c.table for c in components])
+        self._aliases = {n: alias_table(c.weight) for n, c in enumerate(components) if c.rate > 0}
+        detector = self.detector
+        self.pixels = Pixels(
+            detector.gain,
+            detector.offset,
+            detector.layer,
+            np.where(detector.efficiency > 0, detector.threshold, np.inf),
+            np.asarray(self.instrument.pixels.sector(np.arange(len(detector))), np.int64),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return int(np.ceil(self.config.duration / STEP))
+
+    def segments(self, step: int) -> list[Segment]:
+        """The parts of a step, in order."""
+        raise NotImplementedError
+
+    def components_of(self, chosen: list[Shining]) -> Components:
+        """Components that shine, as the kernel wants them."""
+        numbers = [n for n, _, _ in chosen]
+        return Components(
+            rate=np.array([rate for _, rate, _ in chosen], np.float64),
+            curve=np.array([self.components[n].curve for n in numbers], np.float64).reshape(-1, 3),
+            noise=np.array([self.components[n].noise for n in numbers], np.bool_),
+            pixel_stay=np.array([stay for _, _, (stay, _) in chosen], np.float64),
+            pixel_other=np.array([other for _, _, (_, other) in chosen], np.int64),
+            spectrum=np.array(numbers, np.int64),
+        )
+
+
+def _join_tables(tables: list[SpectrumTable]) -> Tables:
+    aliases = [
+        alias_table(t.rate) if t.total > 0 else (np.ones(len(t.rate)), np.arange(len(t.rate))) for t in tables
+    ]
+    return Tables(
+        first=np.concatenate([[0], np.cumsum([len(t.rate) for t in tables])]).astype(np.int64),
+        stay=np.concatenate([stay for stay, _ in aliases]),
+        other=np.concatenate([other for _, other in aliases]),
+        low=np.concatenate([t.low for t in tables]),
+        width=np.concatenate([t.width for t in tables]),
+    )
