@@ -2,7 +2,9 @@
 
 from eicpy.housekeeping.archive import HousekeepingArchive
 from eicpy.housekeeping.catalogue import DayFile, Parameter
+from eicpy.housekeeping.limit_watch import LimitWatch
 from eicpy.housekeeping.limits import Excursion, Level, Limits, check_limits, excursion_table
+from eicpy.housekeeping.parts import archived_ranges, archived_rows, part_name
 from eicpy.housekeeping.series import Series
 
 __all__ = [
@@ -10,9 +12,13 @@ __all__ = [
     "Excursion",
     "HousekeepingArchive",
     "Level",
+    "LimitWatch",
     "Limits",
     "Parameter",
     "Series",
+    "archived_ranges",
+    "archived_rows",
     "check_limits",
     "excursion_table",
+    "part_name",
 ]

@@ -138,13 +138,14 @@ class Catalogue:
             ).fetchone()
         return found is not None
 
-    def sources(self, packet: str | None = None) -> list[tuple[str, str]]:
-        """(packet, source) of everything that was appended."""
+    def sources(self, packet: str | None = None, prefix: str = "") -> list[tuple[str, str]]:
+        """(packet, source) of everything that was appended, or of what begins with a prefix."""
         with self._connect() as connection:
             return list(
                 connection.execute(
-                    "select packet, id from source where packet = coalesce(?, packet) order by packet, id",
-                    (packet,),
+                    "select packet, id from source where packet = coalesce(?, packet) "
+                    "and id >= ? and id < ? order by packet, id",
+                    (packet, prefix, prefix + "\U0010ffff"),
                 )
             )
 

@@ -8,6 +8,7 @@ from eicpy.operations.catalogue import ProductEntry, add_product, latest_product
 from eicpy.operations.database import Database, open_database
 from eicpy.operations.excursion_rows import ExcursionEntry, excursions, handle_excursion, record_excursions
 from eicpy.operations.file_rows import FileIdentity, files, find_file
+from eicpy.operations.housekeeping_tables import append_table, entries_of, table_limits
 from eicpy.operations.inbox import WatchReport, watch
 from eicpy.operations.ingest import IngestOutcome, IngestState, ingest_file, register_run
 from eicpy.operations.ledger import (
@@ -55,8 +56,10 @@ __all__ = [
     "WatchReport",
     "add_product",
     "age_of_last_success",
+    "append_table",
     "begin_step",
     "decide_release",
+    "entries_of",
     "excursions",
     "files",
     "find_file",
@@ -75,5 +78,6 @@ __all__ = [
     "run_step",
     "step_key",
     "steps",
+    "table_limits",
     "watch",
 ]

@@ -47,6 +47,9 @@ def record_excursions(
 ) -> list[Excursion]:
     """Record excursions; those known already (same parameter, level and start) keep their state.
 
+    An excursion that is known as a warning and has become an alarm is one excursion still: its row becomes
+    the alarm's, and somebody has to look at it anew. One known as an alarm stays one.
+
     Parameters
     ----------
     database
@@ -64,14 +67,19 @@ def record_excursions(
     rows = []
     with database.write() as session:
         for entry in found:
-            row = session.scalars(
-                select(Excursion).where(
-                    Excursion.instrument == instrument,
-                    Excursion.parameter == entry.parameter,
-                    Excursion.level == entry.level,
-                    Excursion.start == entry.start,
+            known = {
+                row.level: row
+                for row in session.scalars(
+                    select(Excursion).where(
+                        Excursion.instrument == instrument,
+                        Excursion.parameter == entry.parameter,
+                        Excursion.start == entry.start,
+                    )
                 )
-            ).one_or_none()
+            }
+            row = known.get(Level.ALARM) or known.get(Level.WARNING)
+            if row is not None and row.level is Level.WARNING and entry.level == Level.ALARM:
+                row.level, row.state = Level.ALARM, ExcursionState.NEW
             if row is None:
                 row = Excursion(
                     instrument=instrument,
@@ -81,7 +89,8 @@ def record_excursions(
                     state=ExcursionState.NEW,
                 )
                 session.add(row)
-            row.stop, row.value, row.limit = entry.stop, entry.value, entry.limit
+            if row.level == entry.level:
+                row.stop, row.value, row.limit = entry.stop, entry.value, entry.limit
             row.unit, row.night = entry.unit, night
             session.flush()
             rows.append(row)

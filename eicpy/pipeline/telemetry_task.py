@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.acquisition import HousekeepingTable, SpectraColumns, alerts, housekeeping, spectra
-from eicpy.housekeeping import HousekeepingArchive, Limits, check_limits
+from eicpy.housekeeping import HousekeepingArchive, archived_ranges, archived_rows, check_limits
 from eicpy.instruments import load
-from eicpy.operations import ExcursionEntry, Level
+from eicpy.operations import ExcursionEntry, append_table, entries_of, table_limits
 from eicpy.pipeline.good_time import Samples, samples_of
 from eicpy.pipeline.plan import Stretch
 
@@ -80,10 +80,10 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
         timed = np.isfinite(table.time)
         if not timed.any():
             continue
-        columns = {n: v[timed] for n, v in table.values.items()}
-        units = {n: table.layout.units.get(n, "") for n in columns}
-        archive.append(name, table.time[timed], columns, task.source, units=units)
-        parameters |= set(columns)
+        held = archived_rows(archived_ranges(archive, name, task.stretch.run), index.offset)
+        fresh = housekeeping(buffer, index[~held], instrument)[name] if held.any() else table
+        append_table(archive, fresh, task.source)
+        parameters |= set(table.values)
         excursions += _excursions(table, timed)
     found = alerts(buffer, index, instrument)
     return Telemetry(
@@ -97,13 +97,8 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
 
 def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[ExcursionEntry]:
     found: list[ExcursionEntry] = []
-    for name, limits in table.layout.limits.items():
-        if name not in table.values:
-            continue
-        ranges = Limits(limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
+    for name, limits in table_limits(table).items():
         unit = table.layout.units.get(name, "")
-        found += [
-            ExcursionEntry(name, Level(stay.level), stay.start, stay.stop, stay.extreme, stay.limit, unit)
-            for stay in check_limits(table.time[timed], table.values[name][timed], ranges)
-        ]
+        stays = check_limits(table.time[timed], table.values[name][timed], limits, parameter=name, unit=unit)
+        found += entries_of(stays)
     return found

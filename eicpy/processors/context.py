@@ -53,6 +53,8 @@ class Context:
     """Number of the run whose packets are being processed."""
     reported: dict[str, float | str] = field(default_factory=dict)
     """What was told with :meth:`report`."""
+    save_wanted: bool = False
+    """See :meth:`save_soon`."""
 
     @property
     def folder(self) -> Path:
@@ -83,6 +85,10 @@ class Context:
                 raise BadArgumentError(
                     f"got {name}={value!r} to report, expected a number or a text"
                 ) from error
+
+    def save_soon(self) -> None:
+        """Ask for a checkpoint after the batch at hand, before its time."""
+        self.save_wanted = True
 
     def output(self, name: str) -> Output:
         """A file to append to that always agrees with the cursor.

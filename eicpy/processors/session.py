@@ -147,7 +147,7 @@ class Session:
         )
         self._save(checkpoint)
         self.context.outputs.settled()
-        self._saved_at, self._dirty = time.monotonic(), False
+        self._saved_at, self._dirty, self.context.save_wanted = time.monotonic(), False, False
         if self._troubled:
             self._troubled = False
             self.report.update(recovered=True)
@@ -206,7 +206,7 @@ class Session:
 
     def _housekeep(self) -> None:
         now = time.monotonic()
-        if self._dirty and now - self._saved_at >= self._interval:
+        if self._dirty and (self.context.save_wanted or now - self._saved_at >= self._interval):
             self.save()
         if now - self._told_at >= TELL_SECONDS:
             self.tell()

@@ -1,6 +1,7 @@
-"""An archive of runs with packets of the reference layout, in a home of its own."""
+"""An archive of runs with packets whose contents are known, in a home of its own."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,86 @@ from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode
 from eicpy.settings import Settings
 
-FIRST_TICK = 15_000_000_000_000
-"""Of the photons, in units of 20 µs since the epoch."""
+COARSE = 300_000_000
+"""On-board time of the first packet, s since the epoch."""
 PHOTONS = 20
-"""In a packet."""
+"""In a packet of photons."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A detector and one of its kinds of housekeeping."""
+
+    name: str
+    kind: str
+    structure: dict[str, int]
+    parameter: str
+    """A temperature with limits: above −17.5 °C a warning, above −15 °C an alarm."""
+
+    @property
+    def instrument(self) -> Instrument:
+        return load(self.name)
+
+    def photons(self, first: int, seconds: int) -> list[bytes]:
+        """A packet a second; the channel of a photon is its second modulo 1000."""
+        instrument = self.instrument
+        second = np.repeat(np.arange(first, first + seconds), PHOTONS)
+        step = np.tile(np.arange(PHOTONS), seconds)
+        ticks = (COARSE + second) * 50_000 + 100 * step
+        fields = {
+            "TIME": ticks % 2**32,
+            "DETNUM": (7 * second + step) % instrument.pixels.count,
+            "CHANNEL": second % 1000,
+            "MULTIPLICITY": np.ones(len(second), np.int64),
+        }
+        return self._packets("photons", first, seconds, {}, fields, np.full(seconds, PHOTONS))
+
+    def housekeeping(self, first: int, temperatures) -> list[bytes]:
+        """A packet a second with these temperatures."""
+        layout = PacketLayout.read(self.instrument.layout_file(self.kind))
+        raw = np.arange(2**16)
+        degrees = layout.calibrate(self.parameter, raw.astype(np.uint16))
+        order = np.argsort(degrees)
+        values = raw[order][np.searchsorted(degrees[order], np.asarray(temperatures))]
+        columns = self.structure | {self.parameter: values}
+        return self._packets(self.kind, first, len(values), columns, None, None)
+
+    def _packets(self, kind, first, count, columns, repeated, counts) -> list[bytes]:
+        instrument = self.instrument
+        packet = instrument.packets[kind]
+        layout = PacketLayout.read(instrument.layout_file(kind))
+        numbers = np.arange(first, first + count)
+        parts = []
+        for row, number in enumerate(numbers):
+            own = {n: v[row : row + 1] if isinstance(v, np.ndarray) else v for n, v in columns.items()}
+            records = None
+            if repeated is not None:
+                records = {n: v[PHOTONS * row : PHOTONS * (row + 1)] for n, v in repeated.items()}
+            parts.append(
+                encode(
+                    layout, packet.apid, np.array([number % 16384]), COARSE + number, 0, own, records,
+                    None if counts is None else counts[row : row + 1],
+                    header=instrument.header(packet.apid), service=packet.service,
+                    subservice=packet.subservice, destination=instrument.simulated_destination,
+                ).tobytes()
+            )  # fmt: skip
+        return parts
+
+    def seconds(self, first: int, temperatures) -> bytes:
+        """Photons and housekeeping of some seconds, as they would come."""
+        pairs = zip(
+            self.photons(first, len(temperatures)), self.housekeeping(first, temperatures), strict=True
+        )
+        return b"".join(part for pair in pairs for part in pair)
+
+
+ECLAIRS = Bench("eclairs", "dpix", {"DPIX_HKSTRUCT": 2}, "DPIX_TEMPELS1")
+PROTOTYPE = Bench("dpix-prototype", "housekeeping", {}, "DPX_TEMPROW1")
+
+
+@pytest.fixture(params=[ECLAIRS, PROTOTYPE], ids=lambda bench: bench.name)
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return request.param
 
 
 @pytest.fixture(scope="session")
@@ -34,36 +111,9 @@ def archive(settings: Settings) -> RunArchive:
 
 
 @pytest.fixture(scope="session")
-def photon_packets(eclairs: Instrument) -> Callable[..., bytes]:
-    """Makes photon packets of 20 photons each: the channel of a photon is its packet's number modulo 1024."""
-    layout = PacketLayout.read(eclairs.layout_file("photons"))
-    kind = eclairs.packets["photons"]
-
-    def make(packets: int, first: int = 0) -> bytes:
-        number = np.repeat(np.arange(first, first + packets), PHOTONS)
-        ticks = FIRST_TICK + 500 * (number * PHOTONS + np.tile(np.arange(PHOTONS), packets))
-        start = ticks[::PHOTONS]
-        return encode(
-            layout,
-            kind.apid,
-            np.arange(first, first + packets) % 16384,
-            start // 50_000,
-            (start % 50_000) * 2**24 // 50_000,
-            {},
-            {
-                "TIME": ticks % 2**32,
-                "DETNUM": number % 6400,
-                "CHANNEL": number % 1024,
-                "MULTIPLICITY": np.ones(len(number), np.int64),
-            },
-            np.full(packets, PHOTONS),
-            header=eclairs.header(kind.apid),
-            service=kind.service,
-            subservice=kind.subservice,
-            destination=0x5555,
-        ).tobytes()
-
-    return make
+def photon_packets() -> Callable[..., bytes]:
+    """Makes photon packets of ECLAIRs; the channel of a photon is its packet's number modulo 1000."""
+    return lambda packets, first=0: b"".join(ECLAIRS.photons(first, packets))
 
 
 @pytest.fixture

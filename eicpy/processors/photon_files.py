@@ -1,0 +1,185 @@
+"""The processor ``photons``: a photon file (ECL-EVT-CAL) for each run, every photon once.
+
+While a run is being received its photons are appended, 13 bytes each, to a file that agrees with the cursor.
+From it the photon file is written whole, each time that half as many photons again have come, and when the
+run has ended: so it is readable at any moment, it is replaced and never altered, and all the copying
+together costs three times its size at most. ``RUNENDED`` in its header says whether the run has ended.
+
+A packet that was received twice within a run (two stations, a transfer begun again) gives its photons once.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.acquisition import Increment, PhotonColumns, Run, follow, is_simulated, photons
+from eicpy.acquisition.repeated import Repeats
+from eicpy.events import EventList, EventWriter
+from eicpy.instruments import Instrument
+from eicpy.processors.context import Context
+from eicpy.products import InputFile, Provenance, card_for, day_of, product_file_name
+
+__all__ = ["PhotonFiles"]
+
+ROW = np.dtype([("time", "<f8"), ("detnum", "<i2"), ("channel", "<i2"), ("multiplicity", "u1")])
+GROWTH = 1.5
+"""The file is written anew when so many times as many photons are there as it holds."""
+SHORTEST = 10.0
+"""Between two files of a run that goes on, s."""
+BLOCK = 500_000
+CARD = "ECL-EVT-CAL"
+
+
+class PhotonFiles:
+    """Write the photons of each run into a FITS file: ``products/<instrument>/runs/<run>/``.
+
+    Parameters
+    ----------
+    unfinished
+        Write the file also while the run goes on.
+    """
+
+    def __init__(self, *, unfinished: bool = True) -> None:
+        self._unfinished = unfinished
+        self._repeats: Repeats | None = None
+        self._written_at = -np.inf
+
+    def begin(self, context: Context) -> None:
+        """Take up the run that was at hand."""
+        self._context = context
+        self._apid = _photon_apid(context.instrument)
+
+    def process(self, batch: Increment) -> None:
+        """Append the photons of a batch."""
+        if self._apid is None:
+            return
+        told = self._told(batch.run)
+        chosen = batch.local[batch.local.apid == self._apid]
+        if not len(chosen):
+            return
+        fresh = self._memory(batch).fresh(batch.data, chosen)
+        found = photons(batch.data, chosen[fresh], batch.instrument)
+        said, known = is_simulated(chosen, batch.instrument), told["simulated"]
+        told["simulated"] = said if known is None else known or bool(said)
+        told["photons"] += len(found)
+        told["repeated"] += int(np.count_nonzero(~fresh))
+        told["left_out"] += found.bad_pixel + found.bad_channel
+        told["damaged"] += found.damaged_packets
+        if len(found):
+            self._context.output(_rows_name(batch.run)).write(_rows(found))
+            told["first"] = told["first"] if told["first"] is not None else float(found.time[0])
+        self._context.report(photons=told["photons"], repeated=told["repeated"], left_out=told["left_out"])
+
+    def save(self) -> None:
+        """Write the file anew where it has grown by half."""
+        told = self._context.state.get("run")
+        now = time.monotonic()
+        if not self._unfinished or told is None or now - self._written_at < SHORTEST:
+            return
+        if told["photons"] >= max(1, GROWTH * told["written"]):
+            self._write(self._context.archive.run(told["number"]), ended=False)
+            self._written_at = now
+
+    def end_run(self, run: Run) -> None:
+        """Write the file of a run that has ended."""
+        told = self._context.state.get("run")
+        if told is not None and told["number"] == run.number:
+            if told["photons"]:
+                self._write(run, ended=True)
+            self._context.outputs.discard(_rows_name(run.number))
+        self._context.state.pop("run", None)
+        self._repeats = None
+
+    def _told(self, run: int) -> dict[str, Any]:
+        """What is known of the run at hand; saved with the cursor."""
+        state = self._context.state
+        if state.get("run", {}).get("number") != run:
+            self._repeats = None
+            state["run"] = {
+                "number": run, "photons": 0, "repeated": 0, "left_out": 0, "damaged": 0, "written": 0,
+                "simulated": None, "first": None,
+            }  # fmt: skip
+        told: dict[str, Any] = state["run"]
+        return told
+
+    def _memory(self, batch: Increment) -> Repeats:
+        """Packets of this run that were seen; after a restart they are looked at again."""
+        if self._repeats is None:
+            self._repeats = Repeats()
+            before = int(batch.index.offset[0])
+            for piece in _pieces(self._context.archive.run(batch.run), batch.instrument, before):
+                chosen = piece.local[(piece.index.apid == self._apid) & (piece.index.offset < before)]
+                self._repeats.fresh(piece.data, chosen)
+        return self._repeats
+
+    def _write(self, run: Run, *, ended: bool) -> None:
+        context = self._context
+        told = context.state["run"]
+        output = context.output(_rows_name(run.number))
+        output.flush()
+        record = Provenance.begin(
+            "photons of a run",
+            inputs=[
+                InputFile(f"run {run.number:06d}/{run.raw_file.name}", run.stated_sha256, run.size, "packets")
+            ],
+            configuration={
+                "instrument": context.instrument.name,
+                "run": run.number,
+                "left out": {name: told[name] for name in ("repeated", "left_out", "damaged")},
+            },
+            corrections=["gain nominal"],
+            simulated=told["simulated"],
+        )
+        header = {
+            "RUN": (run.number, "run of the archive"),
+            "RUNENDED": (ended, "whether the run had ended"),
+        }
+        with EventWriter(self._file(run), context.instrument, provenance=record, header=header) as writer:
+            for block in _blocks(output.path, output.size):
+                writer.append(block)
+        told["written"] = told["photons"]
+
+    def _file(self, run: Run) -> Path:
+        told = self._context.state["run"]
+        instrument = self._context.instrument
+        name = product_file_name(
+            card_for(CARD, instrument.card_prefix),
+            day_of(told["first"]),
+            "T" if told["simulated"] else "F",
+            1,
+        )
+        return self._context.settings.products(instrument.name) / "runs" / f"{run.number:06d}" / name
+
+
+def _photon_apid(instrument: Instrument) -> int | None:
+    return None if instrument.photons is None else instrument.packets[instrument.photons.packet].apid
+
+
+def _rows_name(run: int) -> str:
+    return f"run-{run:06d}.photons"
+
+
+def _rows(found: PhotonColumns) -> npt.NDArray[Any]:
+    rows = np.empty(len(found), ROW)
+    for name in ROW.names or ():
+        rows[name] = getattr(found, name)
+    return rows
+
+
+def _blocks(file: Path, size: int) -> Iterator[EventList]:
+    """Photons of a file of rows, a block at a time."""
+    rows = np.memmap(file, ROW, "r", shape=(size // ROW.itemsize,)) if size else np.empty(0, ROW)
+    for first in range(0, len(rows), BLOCK):
+        block = np.array(rows[first : first + BLOCK])
+        yield EventList(block["time"], block["detnum"], block["channel"], block["multiplicity"])
+
+
+def _pieces(run: Run, instrument: Instrument, stop: int) -> Iterator[Increment]:
+    """What a run holds before a byte."""
+    with follow(run, instrument) as follower:
+        while follower.position < stop and not follower.finished:
+            yield follower.poll()
