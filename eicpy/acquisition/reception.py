@@ -231,6 +231,7 @@ class Reception:
             _log.warning("there is space again, reading goes on")
             self._report.error = None
             self._closer.retry()
+            self.last = now  # nobody was silent: nobody was listened to
             self._set_full(full=False)
 
     def _set_full(self, *, full: bool) -> None:

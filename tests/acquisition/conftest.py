@@ -146,7 +146,7 @@ class Bench:
         kind = self.instrument.packets[name]
         packet = encode(
             self.layouts[name], kind.apid, [count], coarse, 0, {},
-            {field: [] for field in self.layouts[name].repeated}, [0] if name == "photons" else None,
+            dict.fromkeys(self.layouts[name].repeated, 0), [0] if name == "photons" else None,
             header=self.instrument.header(kind.apid), service=kind.service, subservice=kind.subservice,
             command=command,
         )  # fmt: skip
