@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -20,7 +20,7 @@ from eicpy.errors import ExitCode
 from eicpy.instruments import load
 from eicpy.monitor.plan import ChainPlan
 from eicpy.monitor.units import span_text
-from eicpy.processors import Supervisor
+from eicpy.processors import ChildState, Supervisor
 from eicpy.settings import Settings
 
 __all__ = ["CHAIN", "run_chain", "stop_chain"]
@@ -85,8 +85,9 @@ def run_chain(
             say("stopping: the receiver first")
             _stop_receiver(supervisor, tell, patience)
             _wait_for_processors(tell, patience)
+            before = supervisor.states
         tell("stopped")
-        return _outcome(supervisor, reader)
+        return _outcome(before, supervisor.states, reader)
 
 
 def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bool:
@@ -187,8 +188,11 @@ def _wait_for_processors(tell: _Teller, patience: float) -> None:
         time.sleep(STEP)
 
 
-def _outcome(supervisor: Supervisor, reader: OverviewReader) -> ExitCode:
-    if any(state.error and state.state in {"given up", "stopped"} for state in supervisor.states.values()):
+def _outcome(
+    before: Mapping[str, ChildState], after: Mapping[str, ChildState], reader: OverviewReader
+) -> ExitCode:
+    """What a script is told; a crash from which a part was restarted is no failure of the chain."""
+    if any(state.state == "given up" or state.error != before[name].error for name, state in after.items()):
         return ExitCode.FAILED
     receiver = reader.read().receiver
     if receiver is not None and (receiver.damaged or receiver.foreign_bytes):

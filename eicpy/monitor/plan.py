@@ -86,7 +86,7 @@ class ChainPlan:
         BadArgumentError
             For a processor that is not known.
         """
-        environment = {"EIC_HOME": str(settings.home), "EIC_DATABASE_URL": settings.database_url}
+        environment = self.environment(settings)
         pages = () if self.dashboards_port is None else (self._dashboards(self.dashboards_port),)
         return tuple(
             replace(command, environment=environment)
@@ -97,6 +97,10 @@ class ChainPlan:
     def pages(self) -> tuple[str, ...]:
         """Address of the pages, where there are any."""
         return () if self.dashboards_port is None else (f"http://{LOOPBACK}:{self.dashboards_port}/",)
+
+    def environment(self, settings: Settings) -> dict[str, str]:
+        """Variables that tell its processes where they work."""
+        return {"EIC_HOME": str(settings.home), "EIC_DATABASE_URL": settings.database_url}
 
     def arguments(self, patience: float) -> tuple[str, ...]:
         """Arguments of ``eic`` that run this very chain without a screen.

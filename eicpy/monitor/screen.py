@@ -5,10 +5,11 @@ terminal, a lost connection – reception goes on.
 """
 
 import logging
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from eicpy.settings import Settings
 __all__ = ["attend", "show", "start_chain"]
 
 GOES_ON = "the chain goes on: 'eic monitor -i {name}' looks again, and can stop it"
-START_PATIENCE = 30.0
+START_PATIENCE = 60.0
 """How long a chain may take until it tells its status, s."""
 
 
@@ -98,8 +99,7 @@ def attend(plan: ChainPlan, settings: Settings, *, patience: float, say: Callabl
     _need_terminal()
     instrument = load(plan.instrument)
     reader = OverviewReader(settings, instrument)
-    log = settings.home / "logs" / plan.instrument / "chain.log"
-    chain = start_chain(plan.arguments(patience), reader.station, log, say=say)
+    chain = start_chain(plan, settings, patience=patience, say=say)
     try:
         left = show(settings, instrument, operator=plan.operator, on_interrupt="stop")
     finally:
@@ -122,18 +122,18 @@ def chain_runs(station: Station) -> bool:
 
 
 def start_chain(
-    arguments: Sequence[str], station: Station, log: Path, *, say: Callable[[str], None]
+    plan: ChainPlan, settings: Settings, *, patience: float, say: Callable[[str], None]
 ) -> "subprocess.Popen[bytes]":
     """Start a chain in a session of its own, and wait until it tells how it is.
 
     Parameters
     ----------
-    arguments
-        Of ``eic``: those of a chain without a screen.
-    station
-        Where it will tell.
-    log
-        Gets what it says.
+    plan
+        What runs.
+    settings
+        Where.
+    patience
+        How long its processors may take to finish at the end, s.
     say
         Gets a line.
 
@@ -145,20 +145,24 @@ def start_chain(
     Raises
     ------
     FailedError
-        If it ended at once, with the last line it said, or did not tell anything in time.
+        If one runs already, if it ended at once, with the last line it said, or if it did not tell
+        anything in time.
     """
+    station = Station(settings.live(plan.instrument))
     if chain_runs(station):
         raise FailedError(
             f"{station.folder}: a chain runs here already; 'eic monitor' shows it, and can stop it"
         )
+    log = settings.home / "logs" / plan.instrument / "chain.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         begin = stream.tell()
         process = subprocess.Popen(  # noqa: S603, our own command
-            [sys.executable, "-m", "eicpy.cli", *arguments],
+            [sys.executable, "-m", "eicpy.cli", *plan.arguments(patience)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
+            env=os.environ | plan.environment(settings),
             start_new_session=True,  # the terminal may close, or interrupt the screen: the chain goes on
         )
     say("starting …")
@@ -168,10 +172,8 @@ def start_chain(
         if status is not None and status.alive and status.pid == process.pid:
             return process
         if process.poll() is not None:
-            said = log.read_bytes()[begin:].decode(errors="replace").splitlines()
-            raise FailedError(
-                said[-1].removeprefix("eic: ") if said else f"the chain did not start: see {log}"
-            )
+            said = log.read_bytes()[begin:].decode(errors="replace").splitlines() or [f"see {log}"]
+            raise FailedError(f"the chain did not start: {said[-1].removeprefix('eic: ')}")
         time.sleep(0.05)
     process.terminate()
     process.wait()
