@@ -10,13 +10,19 @@ __all__ = ["dashboards"]
     "--port", default=8866, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
 @click.option("--no-reports", is_flag=True, help="Serve the dashboards alone.")
+@click.option(
+    "--orders",
+    is_flag=True,
+    help="Let whoever opens the monitor page start and stop runs, mark configuration, write comments.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
 @click.pass_context
-def dashboards(ctx: click.Context, port: int, *, no_reports: bool, open_browser: bool) -> None:
+def dashboards(ctx: click.Context, port: int, *, no_reports: bool, orders: bool, open_browser: bool) -> None:
     """Serve the dashboards and the reports.
 
+    The page of the camera, the quick look, the monitor of the live chain, the reports of the nights.
     Prints their addresses. Only this machine can reach them. Ends with Ctrl-C.
     """
     from eicpy.dashboard.server import serve
 
-    serve(ctx.obj, port=port, reports=not no_reports, open_browser=open_browser)
+    serve(ctx.obj, port=port, reports=not no_reports, orders=orders, open_browser=open_browser)

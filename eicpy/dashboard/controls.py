@@ -1,4 +1,4 @@
-"""The controls of the live page.
+"""The controls of the live pages.
 
 What they send comes from outside and is checked: a visitor can send any value, whatever the widget
 offered.
@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard.live import Selection
-from eicpy.dashboard.texts import LANGUAGES, Texts
+from eicpy.dashboard.texts import Texts
 from eicpy.instruments import Instrument
 
 __all__ = ["WINDOWS", "Controls"]
@@ -21,7 +21,7 @@ WINDOWS = (60.0, 300.0, 1200.0, 21600.0, 86400.0)
 
 
 class Controls:
-    """Time, energy, modules, pixel, language.
+    """Time, energy, modules, pixel.
 
     Parameters
     ----------
@@ -29,12 +29,15 @@ class Controls:
         Its energies and modules.
     texts
         First language.
+    language
+        The control of the language, placed with the others.
     """
 
-    def __init__(self, instrument: Instrument, texts: Texts) -> None:
+    def __init__(self, instrument: Instrument, texts: Texts, language: ipywidgets.Widget) -> None:
         scale, pixels = instrument.energy, instrument.pixels
         self._scale = (scale.low, scale.high)
         self.pixel: int | None = None
+        self.span: tuple[float, float] | None = None
         self._modules: dict[str, tuple[str, int, frozenset[int] | None]] = {"all": ("all_modules", 0, None)}
         numbers = range(pixels.modules)
         for sector in range(pixels.sectors if pixels.sectors > 1 else 0):
@@ -54,13 +57,11 @@ class Controls:
             layout=ipywidgets.Layout(width="auto", flex="2 1 300px", max_width="520px"),
         )
         self.modules = ipywidgets.Dropdown(options=[("", "all")], layout=wide)
-        self.language = ipywidgets.Dropdown(
-            options=[(name, key) for key, name in LANGUAGES.items()], value=texts.language, layout=wide
-        )
         self.forget = ipywidgets.Button(layout=ipywidgets.Layout(width="auto", display="none"))
+        self.whole = ipywidgets.Button(layout=ipywidgets.Layout(width="auto", display="none"))
         self.translate(texts)
         self.widget = ipywidgets.Box(
-            [self.window, self.energy, self.modules, self.language, self.forget],
+            [self.window, self.energy, self.modules, language, self.forget, self.whole],
             layout=ipywidgets.Layout(flex_flow="row wrap"),
         )
         self.widget.add_class("eic-panel")
@@ -71,8 +72,8 @@ class Controls:
         self.window.description = texts("window")
         self.energy.description = texts("energy_range")
         self.modules.description = texts("modules")
-        self.language.description = texts("language")
         self.forget.description = texts("clear_pixel")
+        self.whole.description = texts("clear_span")
         self._rewrite(self.window, [(_span(w, texts), w) for w in WINDOWS])
         self._rewrite(self.modules, [(self._label(key, texts), key) for key in self._modules])
 
@@ -87,7 +88,7 @@ class Controls:
         return texts(word, number=number)
 
     def on_change(self, call: Callable[[], None]) -> None:
-        """Call when anything but the language was chosen."""
+        """Call when time, energies or modules were chosen."""
         for control in (self.window, self.energy, self.modules):
             control.observe(lambda _change: call(), names="value")
 
@@ -95,6 +96,13 @@ class Controls:
         """Choose a pixel, or none."""
         self.pixel = pixel
         self.forget.layout.display = "none" if pixel is None else ""
+
+    def choose_span(self, span: tuple[float, float] | None) -> None:
+        """Choose times, s, or none; what is no span of time is none."""
+        if span is not None and not (-math.inf < span[0] < span[1] < math.inf):
+            span = None
+        self.span = span
+        self.whole.layout.display = "none" if span is None else ""
 
     def what(self, texts: Texts) -> str:
         """Words for the chosen modules."""
@@ -106,7 +114,7 @@ class Controls:
         window = self.window.value if self.window.value in WINDOWS else WINDOWS[1]
         low, high = self._energies(self.energy.value)
         _word, _number, members = self._modules.get(str(self.modules.value), self._modules["all"])
-        return Selection(window=window, low=low, high=high, modules=members, pixel=self.pixel)
+        return Selection(window=window, low=low, high=high, modules=members, pixel=self.pixel, span=self.span)
 
     def _energies(self, value: Any) -> tuple[float, float]:
         low, high = (float(v) for v in value)

@@ -16,13 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.dashboard.exposure import EXPECTED_FOR_A_GAP, Exposure
 from eicpy.instruments import Instrument
 
-__all__ = ["PhotonView", "Photons", "RateBins", "Ring", "Selection"]
+__all__ = ["PhotonView", "Photons", "RateBins", "Ring", "Selection", "nominal_channels"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-EXPECTED_FOR_A_GAP = 20.0
 _PIECE = 1 << 18
 
 
@@ -56,6 +56,9 @@ class Selection:
         Modules of spectrum and light curve; None: all.
     pixel
         A pixel whose own spectrum is wanted; None: none.
+    span
+        Times from and to which image and spectrum count, s; None: the window. The light curve shows the
+        window in any case.
     """
 
     window: float
@@ -63,6 +66,25 @@ class Selection:
     high: float
     modules: frozenset[int] | None = None
     pixel: int | None = None
+    span: tuple[float, float] | None = None
+
+    def channels(self, instrument: Instrument) -> npt.NDArray[np.bool_]:
+        """Channels in the chosen energies, shape (channels,)."""
+        centres = nominal_channels(instrument)
+        return (centres >= self.low) & (centres <= self.high)
+
+    def pixels(self, instrument: Instrument) -> npt.NDArray[np.bool_]:
+        """Pixels in the chosen modules, shape (pixels,)."""
+        count = instrument.pixels.count
+        if self.modules is None:
+            return np.ones(count, dtype=bool)
+        return np.isin(instrument.pixels.module(np.arange(count)), list(self.modules))
+
+
+def nominal_channels(instrument: Instrument) -> Floats:
+    """Energies at the channels' centres on the nominal scale, keV."""
+    scale = instrument.energy
+    return np.asarray(scale.gain * (np.arange(scale.channels) + 0.5) + scale.offset)
 
 
 class Ring:
@@ -184,23 +206,17 @@ class PhotonView:
         self.ring = Ring(capacity)
         self.newest = -np.inf
         self.without_time = 0
+        self._exposure = Exposure()
         self._bins = bins
         scale = instrument.energy
         self.edges: Floats = np.asarray(scale.gain * np.arange(scale.channels + 1) + scale.offset)
-        self._centres = scale.gain * (np.arange(scale.channels) + 0.5) + scale.offset
-        self._module = np.asarray(instrument.pixels.module(np.arange(instrument.pixels.count)))
         self.select(selection)
 
     def select(self, selection: Selection) -> None:
         """Choose, and count the ring anew."""
         self.selection = selection
-        self._wanted_channel = (self._centres >= selection.low) & (self._centres <= selection.high)
-        chosen = selection.modules
-        self._wanted_pixel = (
-            np.ones(self.instrument.pixels.count, dtype=bool)
-            if chosen is None
-            else np.isin(self._module, list(chosen))
-        )
+        self._wanted_channel = selection.channels(self.instrument)
+        self._wanted_pixel = selection.pixels(self.instrument)
         self.image: Ints = np.zeros(self.instrument.pixels.count, dtype=np.int64)
         self.spectrum: Ints = np.zeros(self.instrument.energy.channels, dtype=np.int64)
         self.pixel_spectrum: Ints = np.zeros(self.instrument.energy.channels, dtype=np.int64)
@@ -220,6 +236,7 @@ class PhotonView:
         count = len(photons.time)
         if not count:
             return
+        self._exposure.add(photons.time)
         # What the ring is about to overwrite leaves the counts first.
         self._leave(max(self._low, self.ring.oldest), self.ring.total + count - self.ring.capacity)
         before = self.ring.total
@@ -234,9 +251,23 @@ class PhotonView:
     @property
     def covered(self) -> float:
         """Span of the photons that image and spectrum count, s."""
+        start, stop = self._counted
+        return max(0.0, stop - start)
+
+    @property
+    def exposure(self) -> float:
+        """Time in which they were counted, s: their span less the gaps in the data."""
+        return self._exposure.between(*self._counted)
+
+    @property
+    def _counted(self) -> tuple[float, float]:
         if self._low >= self.ring.total:
-            return 0.0
-        return float(self.newest - self.ring.read(self._low, self._low + 1)[0][0])
+            return 0.0, 0.0
+        oldest = float(self.ring.read(self._low, self._low + 1)[0][0])
+        if self.selection.span is None:
+            return oldest, self.newest
+        start, stop = self.selection.span
+        return max(start, oldest), min(stop, self.newest)
 
     @property
     def step(self) -> float:
@@ -247,18 +278,20 @@ class PhotonView:
         for first in range(start, stop, _PIECE):
             time, detnum, channel = self.ring.read(first, min(first + _PIECE, stop))
             self.newest = max(self.newest, float(time.max()))
-            self._count(detnum, channel, 1)
+            self._count(time, detnum, channel, 1)
             self._rates.add(time, self._wanted_channel[channel] & self._wanted_pixel[detnum])
 
     def _leave(self, start: int, stop: int) -> None:
         stop = min(stop, self.ring.total)
         for first in range(start, stop, _PIECE):
-            _time, detnum, channel = self.ring.read(first, min(first + _PIECE, stop))
-            self._count(detnum, channel, -1)
+            self._count(*self.ring.read(first, min(first + _PIECE, stop)), -1)
         self._low = max(self._low, stop)
 
     def _expire(self) -> None:
-        """Take out the photons that are older than the window."""
+        """Take out the photons that are older than the window; a chosen span does not move along."""
+        if self.selection.span is not None:
+            self._low = max(self._low, self.ring.oldest)
+            return
         start = self.newest - self.selection.window
         self._low = max(self._low, self.ring.oldest)
         while self._low < self.ring.total:
@@ -269,7 +302,10 @@ class PhotonView:
             if inside.any():
                 return
 
-    def _count(self, detnum: npt.NDArray[Any], channel: npt.NDArray[Any], sign: int) -> None:
+    def _count(self, time: Floats, detnum: npt.NDArray[Any], channel: npt.NDArray[Any], sign: int) -> None:
+        if self.selection.span is not None:
+            inside = (time >= self.selection.span[0]) & (time <= self.selection.span[1])
+            detnum, channel = detnum[inside], channel[inside]
         in_band = self._wanted_channel[channel]
         self.image += sign * np.bincount(detnum[in_band], minlength=len(self.image))
         in_modules = self._wanted_pixel[detnum]

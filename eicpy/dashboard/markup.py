@@ -5,6 +5,7 @@ Everything that comes from outside (names in tables, descriptions, comments) is 
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from eicpy.dashboard.timeline import Limits
 from eicpy.instruments import Instrument
 
 __all__ = [
+    "PAGE_NAMES",
     "by_urgency",
     "duration",
     "facts",
@@ -61,16 +63,44 @@ def utc(seconds: float) -> str:
     return str(np.datetime64(milliseconds, "ms"))[:19].replace("T", " ")
 
 
-def header(instrument: Instrument, others: Iterable[str], texts: Texts, *, reports: bool) -> str:
-    """Title of the page, where the definition of the detector comes from, ways to other pages."""
-    links = [f'<a href="?instrument={name}&amp;lang={texts.language}">{escape(name)}</a>' for name in others]
-    if reports:
-        links.append(f'<a href="reports/">{texts("reports")}</a>')
+PAGE_NAMES = {"": "page_camera", "quicklook": "page_quicklook", "monitor": "page_monitor"}
+"""Pages by address, and their names."""
+
+
+def header(instrument: Instrument, others: Iterable[str], texts: Texts, *, page: str) -> str:
+    """Title of the page, where the definition of the detector comes from, ways to the other pages.
+
+    Parameters
+    ----------
+    instrument
+        The detector.
+    others
+        Names of the other detectors.
+    texts
+        Language.
+    page
+        Address of this page, as in :data:`PAGE_NAMES`.
+    """
+    links = []
+    for address, key in PAGE_NAMES.items():
+        if address == page:
+            links.append(f'<b aria-current="page">{texts(key)}</b>')
+        else:
+            links.append(_link(address or "./", instrument.name, texts(key), texts))
+    links.append(f'<a href="reports/">{texts("reports")}</a>')
+    detectors = " ".join(_link(page or "./", name, name, texts) for name in others)
+    title = texts("title", instrument=instrument.title, page=texts(PAGE_NAMES[page]))
     return (
-        f'<div class="eic-header"><h1>{escape(texts("title", instrument=instrument.title))}</h1>'
+        f'<div class="eic-header"><h1>{escape(title)}</h1>'
+        f'<nav class="eic-links">{" ".join(links)}</nav>'
         f'<span class="eic-note">{escape(instrument.note)}</span>'
-        f'<nav class="eic-links">{" ".join(links)}</nav></div>'
+        f'<nav class="eic-links eic-note">{detectors}</nav></div>'
     )
+
+
+def _link(address: str, instrument: str, words: str, texts: Texts) -> str:
+    query = f"instrument={quote(instrument)}&amp;lang={texts.language}"
+    return f'<a href="{address}?{query}">{escape(words)}</a>'
 
 
 def _listed(names: Sequence[str], texts: Texts) -> str:

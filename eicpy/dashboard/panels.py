@@ -1,4 +1,4 @@
-"""The figures of the live page: each is built once and fed by exchanging the data of its sources.
+"""The figures of the live pages: each is built once and fed by exchanging the data of its sources.
 
 A figure is serialised when its widget is made, and what changes between that moment and the drawing in
 the browser is lost without a message. So the widget is made last (:meth:`Panel.show`), the clock of the
@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from bokeh.events import DocumentReady, Tap
-from bokeh.models import ColumnDataSource, Range1d
-from bokeh.models.annotations import BoxAnnotation, Legend
+from bokeh.events import DocumentReady, SelectionGeometry, Tap
+from bokeh.models import BoxSelectTool, ColumnDataSource, Range1d
+from bokeh.models.annotations import BoxAnnotation, Legend, Span
 from bokeh.plotting import figure
 from jupyter_bokeh import BokehModel
 
@@ -95,6 +95,7 @@ class ImagePanel(Panel):
             )
         super().__init__(plot)
         self.mapper = plot.select_one({"name": "image"}).glyph.color_mapper
+        self._changes = False
 
     def on_click(self, call: Callable[..., None]) -> None:
         """Call with the place (y, z) of a click."""
@@ -111,7 +112,19 @@ class ImagePanel(Panel):
         self.source("image").data = {"image": [self.pixels.image(smallest_counts(view.image))]}
         top = float(np.quantile(view.image, 0.99)) if view.image.size else 0.0
         self.mapper.update(low=float(np.quantile(view.image, 0.01)), high=max(top, 1.0))
+        if self._changes:
+            self._changes, self.mapper.palette = False, list(theme.IMAGE_PALETTE)
         self.empty.visible = not view.image.any()
+
+    def show_change(self, values: npt.NDArray[Any], middle: float) -> None:
+        """Show values by pixel around a middle; pixels without a value are grey."""
+        away = np.abs(values[np.isfinite(values)] - middle)
+        end = max(float(np.quantile(away, 0.99)) if away.size else 0.0, 1e-3)
+        self.source("image").data = {"image": [self.pixels.image(values.astype(np.float32))]}
+        if not self._changes:
+            self._changes, self.mapper.palette = True, list(theme.CHANGE_PALETTE)
+        self.mapper.update(low=middle - end, high=middle + end)
+        self.empty.visible = not away.size
 
     def outline(self, modules: frozenset[int] | None, pixel: int | None) -> None:
         """Outline modules and mark a pixel."""
@@ -137,7 +150,7 @@ class SpectrumPanel(Panel):
         self.together = max(1, (len(edges) - 1) // BINS_SHOWN)
         self.edges = edges = edges[:: self.together]
         ones = np.ones(len(edges) - 1)
-        plot = figures.spectrum(edges, {"modules": ones, "pixel": ones})
+        plot = figures.spectrum(edges, {"modules": ones, "pixel": ones, "reference": ones})
         plot.height = 290
         self.band = BoxAnnotation(
             fill_color=theme.COLOURS[4], fill_alpha=0.14, line_color=None, level="underlay"
@@ -145,43 +158,72 @@ class SpectrumPanel(Panel):
         plot.add_layout(self.band)
         super().__init__(plot)
         self.legend = plot.select_one({"type": Legend})
-        self.pixel_curve = plot.select_one({"name": "series-1"})
+        self.pixel_curve, self.reference_curve = (plot.select_one({"name": f"series-{n}"}) for n in (1, 2))
 
-    def update(self, view: PhotonView) -> None:
-        """Show the spectra of the view."""
-        for name, counts in (("series-0", view.spectrum), ("series-1", view.pixel_spectrum)):
-            whole = counts[: (len(self.edges) - 1) * self.together].reshape(-1, self.together).sum(axis=1)
-            columns = figures.step_columns(self.edges, whole, log=True)
-            self.source(name).data = {k: v.astype(np.float32) for k, v in columns.items()}
+    def update(self, view: PhotonView, reference: npt.NDArray[np.float64] | None = None) -> None:
+        """Show the spectra of the view, and what a reference makes expect, by channel."""
+        shown = (view.spectrum, view.pixel_spectrum, np.zeros(0) if reference is None else reference)
+        for number, counts in enumerate(shown):
+            columns = figures.step_columns(self.edges, self._joined(counts), log=True)
+            self.source(f"series-{number}").data = {k: v.astype(np.float32) for k, v in columns.items()}
         self.pixel_curve.visible = view.selection.pixel is not None
+        self.reference_curve.visible = reference is not None
         self.band.update(left=view.selection.low, right=view.selection.high)
         self.empty.visible = not view.spectrum.any()
+
+    def _joined(self, counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Counts in the bins that are shown."""
+        whole = len(counts) // self.together * self.together
+        return np.asarray(counts[:whole].reshape(-1, self.together).sum(axis=1))
 
     @property
     def width(self) -> float:
         """Width of a bin as shown, keV."""
         return float(self.edges[1] - self.edges[0])
 
-    def name_series(self, modules: str, pixel: str) -> None:
-        """Write the legend; without a pixel there is none."""
-        self.legend.visible = bool(pixel)
-        for item, label in zip(self.legend.items, (modules, pixel or " "), strict=True):
-            item.label = {"value": label}
+    def name_series(self, modules: str, pixel: str, reference: str = "") -> None:
+        """Write the legend; with one series alone there is none."""
+        self.legend.visible = bool(pixel or reference)
+        for item, label in zip(self.legend.items, (modules, pixel, reference), strict=True):
+            item.update(label={"value": label or " "}, visible=bool(label))
 
 
 class LightCurvePanel(Panel):
-    """Rates in the chosen energies and modules."""
+    """Rates in the chosen energies and modules; the chosen times are shaded, a reference is a line."""
 
     def __init__(self) -> None:
         plot = figures.light_curve([0.0, 1.0], {"rate": [0.0, 0.0]})
         plot.height = 250
+        self.mean = Span(dimension="width", line_color=theme.COLOURS[2], line_width=2, line_dash="dashed")
+        self.span = BoxAnnotation(fill_color=theme.COLOURS[5], fill_alpha=0.18, line_color=theme.COLOURS[5])
+        for mark in (self.mean, self.span):
+            mark.visible = False
+            plot.add_layout(mark)
         super().__init__(plot)
 
-    def update(self, view: PhotonView) -> None:
-        """Show the rates of the view."""
+    def on_span(self, call: Callable[..., None]) -> None:
+        """Let a drag choose times, and call with its ends (ms of the axis)."""
+        tool = BoxSelectTool(dimensions="width", renderers=[])
+        self.plot.add_tools(tool)
+        self.plot.toolbar.active_drag = tool
+        self.plot.on_event(SelectionGeometry, lambda event: _span_chosen(event, call))
+
+    def update(self, view: PhotonView, mean: float | None = None) -> None:
+        """Show the rates of the view, and the mean rate of a reference, count/s."""
         time, rate = view.light_curve()
         self.source("series-0").data = {"time": theme.unix_milliseconds(time), "rate": rate}
         self.empty.visible = not np.isfinite(rate).any()
+        self.mean.update(visible=mean is not None, location=mean or 0.0)
+        chosen = view.selection.span
+        if chosen is not None:
+            left, right = theme.unix_milliseconds(np.array(chosen))
+            self.span.update(left=left, right=right)
+        self.span.visible = chosen is not None
+
+
+def _span_chosen(event: SelectionGeometry, call: Callable[..., None]) -> None:
+    if event.final and isinstance(event.geometry, dict):
+        call(event.geometry.get("x0"), event.geometry.get("x1"))
 
 
 class HousekeepingPanel(Panel):

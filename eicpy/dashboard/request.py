@@ -7,7 +7,15 @@ from eicpy.dashboard.texts import LANGUAGES
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import available
 
-__all__ = ["PageRequest"]
+__all__ = ["ORDERS_VARIABLE", "PageRequest", "orders_allowed"]
+
+ORDERS_VARIABLE = "EIC_DASHBOARD_ORDERS"
+"""Set by the server alone: whether its pages may give orders to the live chain."""
+
+
+def orders_allowed() -> bool:
+    """Whether the server was told that its pages may give orders."""
+    return os.environ.get(ORDERS_VARIABLE) == "allowed"
 
 
 class PageRequest:

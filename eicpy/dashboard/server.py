@@ -1,4 +1,4 @@
-"""Start the dashboard and the reports in a browser, from one command.
+"""Start the dashboards and the reports in a browser, from one command.
 
 A process of its own runs Voilà (:mod:`eicpy.dashboard.voila_server`); this module prepares what it
 needs, waits until it answers, and ends it with all its kernels. Everything that the page needs is
@@ -20,15 +20,18 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 import bokeh
 
+from eicpy.dashboard.request import ORDERS_VARIABLE
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.settings import Settings
 
-__all__ = ["Server", "notebook_folder", "prepare_jupyter_path", "serve"]
+__all__ = ["PAGES", "Server", "notebook_folder", "prepare_jupyter_path", "serve"]
 
+PAGES = ("quicklook", "monitor")
+"""Pages beside that of the camera: each the name of a notebook, and its address."""
 CLEANUP_ATTEMPTS = 100
 """Attempts, 0.1 s apart, to remove the server's folder while its last kernels end."""
 
@@ -104,7 +107,10 @@ class Server:
     cull_idle_timeout, cull_interval
         s: a kernel that nobody is connected to is ended after the first, looked for every second.
     notebook
-        None: ``dashboards/camera.ipynb``.
+        None: ``dashboards/camera.ipynb``, with the other pages beside it; another one is served alone.
+    orders
+        Let the monitor page start and stop runs, mark configuration and write comments. Whoever reaches the
+        page may then do so.
     """
 
     def __init__(
@@ -118,6 +124,7 @@ class Server:
         cull_idle_timeout: int = 90,
         cull_interval: int = 20,
         notebook: Path | None = None,
+        orders: bool = False,
     ) -> None:
         if not 0 <= port <= 65535:
             raise BadArgumentError(f"got port {port}, expected 0 to 65535")
@@ -126,8 +133,10 @@ class Server:
         self.port = port
         self.log_file = settings.home / "logs" / "dashboard-server.log"
         self._reports = settings.reports if reports else None
-        self._setup = {
+        self._orders = orders
+        self._setup: dict[str, Any] = {
             "notebook": str(notebook or notebook_folder() / "camera.ipynb"),
+            "pages": [] if notebook else list(PAGES),
             "host": host,
             "pool": pool,
             "reports": None if self._reports is None else str(self._reports),
@@ -142,6 +151,11 @@ class Server:
         """Address of the dashboard."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/"
+
+    @property
+    def page_urls(self) -> dict[str, str]:
+        """Addresses of the other pages, by name."""
+        return {name: f"{self.url}{name}" for name in self._setup["pages"]}
 
     @property
     def reports_url(self) -> str | None:
@@ -184,6 +198,7 @@ class Server:
         return os.environ | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
+            ORDERS_VARIABLE: "allowed" if self._orders else "",  # said each time: never inherited
             "JUPYTER_PATH": os.pathsep.join(paths),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -267,6 +282,7 @@ def serve(
     port: int = 8866,
     host: str = "127.0.0.1",
     reports: bool = True,
+    orders: bool = False,
     open_browser: bool = False,
     announce: Callable[[str], None] = _say,
 ) -> None:
@@ -276,7 +292,7 @@ def serve(
 
     Parameters
     ----------
-    settings, port, host, reports
+    settings, port, host, reports, orders
         As for :class:`Server`.
     open_browser
         Open the dashboard in the user's browser.
@@ -296,11 +312,15 @@ def serve(
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        with Server(settings, port=port, host=host, reports=reports) as server:
-            announce(f"dashboard: {server.url}")
+        with Server(settings, port=port, host=host, reports=reports, orders=orders) as server:
+            pages = {"dashboard": server.url} | server.page_urls
             if server.reports_url is not None:
-                announce(f"reports:   {server.reports_url}")
-            announce("Ctrl-C ends both.")
+                pages["reports"] = server.reports_url
+            for name, address in pages.items():
+                announce(f"{name + ':':<10} {address}")
+            if orders:
+                announce("Whoever opens the monitor can start and stop runs.")
+            announce("Ctrl-C ends them all.")
             if open_browser:
                 webbrowser.open(server.url)
             code = server.wait()

@@ -8,9 +8,20 @@ from eicpy.acquisition import Run, RunArchive, follow, is_simulated
 from eicpy.dashboard.health import State, Table
 from eicpy.dashboard.live import Photons
 from eicpy.instruments import Instrument
+from eicpy.packets import PacketIndex
 from eicpy.settings import Settings
 
-__all__ = ["ArchiveSource", "Increment", "LiveSource", "PacketTotals"]
+__all__ = ["PATIENCE", "ArchiveSource", "Increment", "LiveSource", "PacketTotals", "age_of"]
+
+
+PATIENCE = 15.0
+"""An open run without new data for so long is stale, s."""
+
+
+def age_of(run: Run) -> float | None:
+    """Time since bytes were last added to a run, s; None where none were."""
+    status = run.raw_file.stat()
+    return max(0.0, time.time() - status.st_mtime) if status.st_size else None
 
 
 class Increment(Protocol):
@@ -18,6 +29,14 @@ class Increment(Protocol):
 
     def __len__(self) -> int:
         """Packets."""
+
+    @property
+    def run(self) -> int:
+        """Number of the run they belong to."""
+
+    @property
+    def index(self) -> PacketIndex:
+        """The packets."""
 
     @property
     def photons(self) -> Photons:
@@ -88,7 +107,12 @@ class ArchiveSource:
     """
 
     def __init__(
-        self, settings: Settings, instrument: Instrument, *, patience: float = 15.0, look_again: float = 3.0
+        self,
+        settings: Settings,
+        instrument: Instrument,
+        *,
+        patience: float = PATIENCE,
+        look_again: float = 3.0,
     ) -> None:
         self._archive = RunArchive(settings.archive(instrument.name), instrument.name)
         self._instrument = instrument
@@ -118,10 +142,7 @@ class ArchiveSource:
 
     def age(self) -> float | None:
         """Time since bytes were last added to the run, s."""
-        if self._run is None:
-            return None
-        status = self._run.raw_file.stat()
-        return max(0.0, time.time() - status.st_mtime) if status.st_size else None
+        return None if self._run is None else age_of(self._run)
 
     def state(self) -> State:
         """Whether what is shown is the present."""

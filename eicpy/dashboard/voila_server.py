@@ -72,15 +72,20 @@ class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # untyped base
 
 
 class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
-    """Voilà with the reports beside the dashboard, ending with its parent."""
+    """Voilà with several pages and the reports beside them, ending with its parent."""
 
     reports: Path | None = None
+    pages: tuple[str, ...] = ()
 
     def init_handlers(self) -> list[Any]:
-        """Put the reports before Voilà's handlers, of which the last, the page, takes every address."""
+        """Put reports and pages before Voilà's last handler, the first page, which takes every address."""
         handlers: list[Any] = super().init_handlers()
         address, _handler, options = handlers[-1]
         handlers[-1] = (address, PageHandler, options)
+        for name in self.pages:
+            # One notebook by name each: no part of an address ever becomes part of a path.
+            own = options | {"notebook_path": f"{name}.ipynb"}
+            handlers.insert(-1, (url_path_join(self.server_url, f"/{name}"), PageHandler, own))
         if self.reports is not None:
             static = {"path": str(self.reports), "default_filename": "index.html"}
             address = url_path_join(self.server_url, r"/reports/(.*)")
@@ -152,6 +157,7 @@ def main() -> None:
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as parent:
         setup = json.loads(parent.readline())
     token = os.environ.pop(TOKEN_VARIABLE, None)
+    DashboardServer.pages = tuple(setup["pages"])
     DashboardServer.reports = None if setup["reports"] is None else Path(setup["reports"])
     DashboardServer.launch_instance(argv=[], config=configuration(setup, token))
 

@@ -155,9 +155,10 @@ def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, wait_until, 
         text=True,
     )
     with process:
-        lines = [process.stdout.readline() for _ in range(3)]
-        assert lines[0].startswith("dashboard: http://127.0.0.1:")
-        assert lines[1].startswith("reports:   http://127.0.0.1:")
+        lines = [process.stdout.readline() for _ in range(5)]
+        for line, name in zip(lines, ("dashboard", "quicklook", "monitor", "reports"), strict=False):
+            assert line.startswith(f"{name + ':':<10} http://127.0.0.1:")
+        assert lines[2].rstrip().endswith("/monitor")
         server = _children(process.pid)
         assert len(server) == 1
         os.kill(process.pid, how)

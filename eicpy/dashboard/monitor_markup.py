@@ -1,0 +1,265 @@
+"""The words of the monitor page as HTML: verdict, run, links, packets, processors, disk, error, journal.
+
+Everything that comes from outside (addresses, comments, errors, names) is escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from html import escape
+
+from eicpy.acquisition.overview import Overview
+from eicpy.acquisition.overview_parts import ApidView, LinkView, PartView, ProcessorView, RunView
+from eicpy.acquisition.verdict import Level, Reason
+from eicpy.dashboard.markup import duration
+from eicpy.dashboard.texts import Texts
+
+__all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "size", "verdict"]
+
+CLASSES = {Level.WELL: "nominal", Level.ATTENTION: "warning", Level.ALARM: "alarm"}
+WORDS = {Level.WELL: "chain_well", Level.ATTENTION: "warning", Level.ALARM: "alarm"}
+HEALTH = {"alive": "nominal", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "none"}
+REASONS_SHOWN = 6
+NOT_KNOWN = "–"
+
+
+def size(value: float | None, texts: Texts) -> str:
+    """Write bytes in steps of 1000.
+
+    Examples
+    --------
+    >>> size(12_345_678, Texts("en")), size(None, Texts("fr")), size(999, Texts("fr"))
+    ('12.3 MB', '–', '999 o')
+    """
+    if value is None:
+        return NOT_KNOWN
+    byte = texts("byte")
+    for prefix in ("", "k", "M", "G", "T"):
+        if abs(value) < 999.5 or prefix == "T":
+            break
+        value /= 1000.0
+    digits = 0 if not prefix or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    return f"{texts.number(value, digits)} {prefix}{byte}"
+
+
+def _span(seconds: float | None, texts: Texts) -> str:
+    return NOT_KNOWN if seconds is None else duration(seconds, texts)
+
+
+def _count(value: float | None, texts: Texts) -> str:
+    return NOT_KNOWN if value is None else texts.number(value)
+
+
+def _moment(value: datetime | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def reason_words(reason: Reason, texts: Texts) -> str:
+    """A reason of the verdict as a sentence."""
+    writers = {"age": _span, "seconds": _span, "free": size, "bytes": size}
+    writers |= {"packets": _count, "datagrams": _count, "restarts": _count}
+    values = {
+        name: writers[name](float(value), texts) if name in writers else str(value)
+        for name, value in reason.values.items()
+    }
+    return texts("reason_" + reason.code.replace("-", "_"), **values)
+
+
+def verdict(overview: Overview, texts: Texts) -> str:
+    """Write the line that answers "is the chain well?"."""
+    judged, receiver = overview.verdict, overview.receiver
+    words = [reason_words(reason, texts) for reason in judged.reasons[:REASONS_SHOWN]]
+    left = len(judged.reasons) - REASONS_SHOWN
+    if left > 0:
+        words.append(texts("and_more", count=left))
+    if not words:
+        words = [texts("chain_well_detail")]
+    state = texts("no_receiver") if receiver is None else receiver.state
+    chips = f'<span class="eic-state">{escape(state)}</span>'
+    if overview.run is not None and overview.run.simulated:
+        chips += f'<span class="eic-state">{texts("data_simulated")}</span>'
+    told = "".join(f"<li>{escape(word)}</li>" for word in words)
+    return (
+        f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{chips}'
+        f'<strong>{texts(WORDS[judged.level])}</strong><ul class="eic-reasons">{told}</ul></div>'
+    )
+
+
+def facts(overview: Overview, texts: Texts) -> str:
+    """Write the status line: run, rate, bytes, packets, losses, disk, last error."""
+    receiver, run, disk = overview.receiver, overview.run, overview.disk
+    rate = None if receiver is None else receiver.rate
+    mode = "" if receiver is None else receiver.mode
+    lost = sum(a.lost for a in overview.apids)
+    damaged = sum(a.damaged for a in overview.apids)
+    full = None if disk is None else disk.seconds_to_full
+    alarming = full is not None and full < 86400.0
+    cells = [
+        (texts("run"), NOT_KNOWN if run is None else _run_name(run, texts), ""),
+        (texts("run_mode"), texts(f"receiver_{mode}") if mode else NOT_KNOWN, ""),
+        (texts("data_rate"), NOT_KNOWN if rate is None else f"{size(rate, texts)}/s", ""),
+        (texts("received_bytes"), size(None if receiver is None else receiver.received, texts), ""),
+        (texts("packets"), _count(None if receiver is None else receiver.packets, texts), ""),
+        (texts("lost"), _count(lost, texts), "warning" if lost else ""),
+        (texts("damaged"), _count(damaged, texts), "warning" if damaged else ""),
+        (texts("disk_free"), size(None if disk is None else disk.free, texts), ""),
+        (texts("disk_full_in"), _span(full, texts), "warning" if alarming else ""),
+    ]
+    return _facts(cells)
+
+
+def run_facts(run: RunView | None, texts: Texts) -> str:
+    """Write what is known about the run."""
+    if run is None:
+        return f'<p class="eic-caption">{texts("no_run")}</p>'
+    rows = [
+        (texts("run"), _run_name(run, texts)),
+        (texts("opened"), f"{_moment(run.opened)} UTC ({texts('ago', age=_span(run.age, texts))})"),
+        (texts("closed"), texts("still_open") if run.is_open else f"{_moment(run.closed)} UTC"),
+        (texts("size"), size(run.size, texts)),
+        (texts("operator"), run.operator),
+        (texts("setup"), run.setup),
+        (texts("comment"), run.comment),
+        (texts("position"), run.position),
+        (texts("origin"), run.source),
+    ]
+    inside = "".join(
+        f'<tr><th scope="row">{name}</th><td>{escape(value or NOT_KNOWN)}</td></tr>' for name, value in rows
+    )
+    return f'<table class="eic-table"><caption>{texts("run")}</caption><tbody>{inside}</tbody></table>'
+
+
+def _run_name(run: RunView, texts: Texts) -> str:
+    return f"{run.number} {texts('suffix_' + run.suffix) if run.suffix else ''}".strip()
+
+
+def links(shown: Sequence[LinkView], texts: Texts) -> str:
+    """Write the connections."""
+    rows = [
+        _row(
+            [
+                ("name", escape(link.address)),
+                ("", escape(link.transport)),
+                ("", _chip(link.state, "nominal" if link.state == "connected" else "warning")),
+                ("number", size(link.received, texts)),
+                ("number", _span(link.age, texts)),
+            ]
+        )
+        for link in shown
+    ]
+    return _table("links", ["peer", "transport", "state", "#received_bytes", "#last_byte"], rows, texts)
+
+
+def apids(shown: Sequence[ApidView], texts: Texts) -> str:
+    """Write packets and losses by APID."""
+    rows = []
+    for apid in shown:
+        name = f"{apid.name or texts('unknown')}{' (TC)' if apid.command else ''}"
+        counts = (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)
+        rate = NOT_KNOWN if apid.rate is None else texts.number(apid.rate, 1)
+        rows.append(
+            _row(
+                [
+                    ("number", str(apid.apid)),
+                    ("", escape(name)),
+                    ("number", texts.number(apid.received)),
+                    ("number", rate),
+                    *(("number bad" if n else "number", texts.number(n)) for n in counts),
+                ]
+            )
+        )
+    heads = ["#apid", "kind", "#packets", "#packet_rate", "#lost", "#twice", "#late", "#damaged"]
+    return _table("packets", heads, rows, texts)
+
+
+def parts(overview: Overview, texts: Texts) -> str:
+    """Write the processors with their lag, then the other parts of the chain."""
+    rows = [_processor(part, texts) for part in overview.processors]
+    rows += [_other(part, texts) for part in overview.parts if not isinstance(part, ProcessorView)]
+    return _table("processes", ["name", "health", "mode", "#lag", "#packets", "note"], rows, texts)
+
+
+def _processor(part: ProcessorView, texts: Texts) -> str:
+    lag = NOT_KNOWN if part.behind is None else size(part.behind, texts)
+    if part.behind_seconds is not None:
+        lag += f" ({_span(part.behind_seconds, texts)})"
+    notes = [f"{name} {value}" for name, value in part.parameters.items()]
+    if part.skipped:
+        notes.append(texts("passed_over", count=texts.number(part.skipped)))
+    return _part(
+        part,
+        [("", escape(part.mode)), ("number", lag), ("number", _count(part.packets, texts))],
+        notes,
+        texts,
+    )
+
+
+def _other(part: PartView, texts: Texts) -> str:
+    return _part(part, [("", ""), ("", ""), ("", "")], list(part.addresses), texts)
+
+
+def _part(part: PartView, cells: list[tuple[str, str]], notes: list[str], texts: Texts) -> str:
+    if part.restarts:
+        notes.append(texts("restarted", count=part.restarts))
+    if part.error:
+        notes.append(part.error)
+    state = f"{texts('health_' + part.health)} · {part.state}"
+    return _row(
+        [
+            ("name", escape(part.name)),
+            ("", _chip(state, HEALTH.get(part.health, "none"))),
+            *cells,
+            ("note", escape("; ".join(notes))),
+        ]
+    )
+
+
+def journal(overview: Overview, texts: Texts) -> str:
+    """Write the last error, and what operators did, the newest first."""
+    error = overview.last_error
+    told = (
+        f'<p class="eic-caption">{texts("last_error")}: {NOT_KNOWN}</p>'
+        if error is None
+        else f'<p class="eic-error"><b>{texts("last_error")}</b> {_moment(error.time)} UTC, '
+        f"{escape(error.part)}: {escape(error.text)}</p>"
+    )
+    rows = [
+        _row(
+            [
+                ("name", _moment(entry.time)),
+                ("", escape(entry.by)),
+                ("note", escape(entry.what)),
+                ("number", NOT_KNOWN if entry.run is None else str(entry.run)),
+            ]
+        )
+        for entry in reversed(overview.journal)
+    ]
+    return told + _table("journal", ["time_utc", "who", "what", "#run"], rows, texts)
+
+
+def _facts(cells: Iterable[tuple[str, str, str]]) -> str:
+    inside = "".join(
+        f'<div><span>{escape(name)}</span><b class="{kind}">{escape(value)}</b></div>'
+        for name, value, kind in cells
+    )
+    return f'<div class="eic-facts">{inside}</div>'
+
+
+def _chip(words: str, kind: str) -> str:
+    return f'<span class="eic-chip {kind}">{escape(words)}</span>'
+
+
+def _row(cells: Iterable[tuple[str, str]]) -> str:
+    return "<tr>" + "".join(f'<td class="{kind}">{inside}</td>' for kind, inside in cells) + "</tr>"
+
+
+def _table(caption: str, heads: Sequence[str], rows: Sequence[str], texts: Texts) -> str:
+    """A table; the name of a column of numbers begins with #."""
+    shown = "".join(
+        f'<th class="{"number" if key.startswith("#") else ""}">{texts("head_" + key.lstrip("#"))}</th>'
+        for key in heads
+    )
+    body = "".join(rows) or f'<tr><td colspan="{len(heads)}">{texts("nothing_yet")}</td></tr>'
+    return (
+        f'<table class="eic-table"><caption>{texts("table_" + caption)}</caption>'
+        f"<thead><tr>{shown}</tr></thead><tbody>{body}</tbody></table>"
+    )

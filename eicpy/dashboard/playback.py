@@ -1,0 +1,176 @@
+"""What the quick look plays: the newest run as it comes, or a chosen run at a chosen pace."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from eicpy.acquisition import Run, RunArchive, is_simulated
+from eicpy.acquisition.provider import Mode, Provider, provide
+from eicpy.dashboard.health import State
+from eicpy.dashboard.source import PATIENCE, Increment, PacketTotals, age_of
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import Instrument
+from eicpy.settings import Settings
+
+__all__ = ["SPEEDS", "Playing", "StreamSource"]
+
+SPEEDS: tuple[float | None, ...] = (1.0, 10.0, None)
+"""Paces of a playback, as multiples of the on-board time's; None: as fast as possible."""
+MOST_PACKETS = 2000
+"""Packets taken in one go, so that a page can stop between two."""
+MOST_STEPPED = 1000
+
+
+@dataclass(frozen=True)
+class Playing:
+    """What is wanted.
+
+    Parameters
+    ----------
+    run
+        Number of the run; None: the newest run and those that follow, live.
+    mode
+        ``next``: every packet; ``last``: the newest of each APID at each look.
+    speed
+        Pace of a playback, one of :data:`SPEEDS`.
+    paused
+        Hold a playback.
+    """
+
+    run: int | None = None
+    mode: Mode = "next"
+    speed: float | None = 1.0
+    paused: bool = False
+
+
+class StreamSource:
+    """Packets of the archive, live or in playback; what is wanted may change at any time.
+
+    Parameters
+    ----------
+    settings
+        Whose archive.
+    instrument
+        Whose runs.
+    """
+
+    def __init__(self, settings: Settings, instrument: Instrument) -> None:
+        self.archive = RunArchive(settings.archive(instrument.name), instrument.name)
+        self.playing = Playing()
+        self.started = 0
+        self.simulated = False
+        self._instrument = instrument
+        self._provider: Provider | None = None
+        self._run: Run | None = None
+
+    def play(self, playing: Playing) -> None:
+        """Play something, from its beginning where run or mode are others than before.
+
+        Raises
+        ------
+        BadArgumentError
+            For a run that is not there, or a pace that is not offered.
+        """
+        if playing.speed not in SPEEDS:
+            raise BadArgumentError(f"got pace {playing.speed}, expected one of {SPEEDS}")
+        if playing.run is not None:
+            self.archive.run(playing.run)
+        before, self.playing = self.playing, playing
+        if (playing.run, playing.mode) != (before.run, before.mode):
+            self.restart()
+        elif self._provider is not None and playing.run is not None:
+            if playing.speed != before.speed:
+                self._provider.speed = playing.speed
+            if playing.paused != before.paused:
+                (self._provider.pause if playing.paused else self._provider.resume)()
+
+    def restart(self) -> None:
+        """Begin again from the start of the run."""
+        self.close()
+        self._forget(None)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._provider is not None:
+            self._provider.close()
+        self._provider = None
+
+    def hold(self) -> None:
+        """Pause a playback."""
+        self.play(replace(self.playing, paused=True))
+
+    def step(self, packets: int) -> Increment | None:
+        """The next packets of a playback, which is paused by that."""
+        if self.playing.run is None:
+            return None
+        self.hold()
+        given = self._opened().step(min(max(packets, 1), MOST_STEPPED))
+        return self._seen(given) if given else None
+
+    def poll(self) -> Increment | None:
+        """What is due now; None if nothing is."""
+        provider = self._opened()
+        given = provider.poll(None if self.playing.mode == "last" else MOST_PACKETS)
+        return self._seen(given) if given else None
+
+    @property
+    def run(self) -> str:
+        """Number of the run."""
+        return "" if self._run is None else str(self._run.number)
+
+    @property
+    def totals(self) -> PacketTotals:
+        """Packets read so far."""
+        return PacketTotals({} if self._provider is None else self._provider.counts)
+
+    @property
+    def skipped(self) -> int:
+        """Packets passed over in the mode ``last``."""
+        return 0 if self._provider is None else self._provider.skipped
+
+    @property
+    def behind(self) -> int:
+        """Bytes of the archive that were not given yet."""
+        return 0 if self._provider is None else int(self._provider.behind)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a playback was given to its end."""
+        return self._provider is not None and self._provider.finished
+
+    def age(self) -> float | None:
+        """Live: time since bytes were last added to the run, s."""
+        return None if self._run is None or self.playing.run is not None else age_of(self._run)
+
+    def state(self) -> State:
+        """Whether what is shown is the present; a playback never is."""
+        if self._run is None:
+            return State.NO_RUN
+        try:
+            if self.playing.run is not None or not self._run.is_open:
+                return State.ENDED
+        except BadDataError:  # nobody can tell whether it is open; its age tells
+            pass
+        age = age_of(self._run)
+        return State.STALE if age is None or age > PATIENCE else State.LIVE
+
+    def _opened(self) -> Provider:
+        if self._provider is None:
+            playing = self.playing
+            runs: Literal["live"] | int = "live" if playing.run is None else playing.run
+            speed = None if playing.run is None else playing.speed
+            self._provider = provide(self.archive, self._instrument, runs, speed=speed, mode=playing.mode)
+            if playing.paused and playing.run is not None:
+                self._provider.pause()
+        return self._provider
+
+    def _seen(self, given: Increment) -> Increment:
+        number = given.run
+        if self._run is None or number != self._run.number:
+            self._forget(self.archive.run(number))
+        self.simulated = self.simulated or bool(is_simulated(given.index, self._instrument))
+        return given
+
+    def _forget(self, run: Run | None) -> None:
+        self._run = run
+        self.started += 1
+        self.simulated = False
