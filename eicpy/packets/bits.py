@@ -13,11 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from llvmlite import binding, ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from eicpy.kernels import inline_kernel, kernel
+from eicpy.packets import plain_bits
 
 __all__ = [
     "LANES",
@@ -53,6 +54,8 @@ Word: TypeAlias = Any
 """A machine word inside a kernel: numba's unsigned and signed integers, which are no Python int."""
 
 HUGE_PAGE = 1 << 21
+INTERPRETED = bool(getattr(config, "DISABLE_JIT", 0))
+"""Whether kernels run as plain Python: numba's functions for memory exist in machine code alone."""
 
 
 def as_byte_array(buffer: Buffer) -> ByteArray:
@@ -224,7 +227,7 @@ copy_64: Callable[..., Any] = intrinsic(_copy64)
 
 
 def _lanes() -> int:
-    if os.environ.get("NUMBA_CPU_NAME") or os.environ.get("NUMBA_CPU_FEATURES"):
+    if INTERPRETED or os.environ.get("NUMBA_CPU_NAME") or os.environ.get("NUMBA_CPU_FEATURES"):
         return 0
     features = binding.get_host_cpu_features()
     if not features.get("pclmul", False):
@@ -296,6 +299,13 @@ def _fetch(_typing: Any, _address: Any, _byte: Any) -> Any:
 
 fetch_ahead: Callable[..., Any] = intrinsic(_fetch)
 """fetch_ahead(address, byte): have a cache line brought near before it is needed; any address will do."""
+
+
+if INTERPRETED:
+    address_of, get_8, get_64 = plain_bits.address_of, plain_bits.get_8, plain_bits.get_64
+    put_8, put_16, put_32 = plain_bits.put_8, plain_bits.put_16, plain_bits.put_32
+    put_64, copy_64, fetch_ahead = plain_bits.put_64, plain_bits.copy_64, plain_bits.fetch_ahead
+    load64, store64 = plain_bits.load64, plain_bits.store64
 
 
 @kernel

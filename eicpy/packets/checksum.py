@@ -226,14 +226,14 @@ def xor16_range(buffer: ByteArray, start: int, length: int) -> Word:
 @kernel
 def iso16_range(buffer: ByteArray, start: int, length: int) -> Word:
     """The two sums of the ISO checksum over a part of a buffer, as 256·C0 + C1, each in 0..254."""
-    first = 0
-    second = 0
+    first: Word = 0
+    second: Word = 0
     position = start
     end = start + length
     while position < end:
         stop = min(position + 4096, end)
         while position < stop:
-            first += buffer[position]
+            first += np.int64(buffer[position])
             second += first
             position += 1
         first %= 255
