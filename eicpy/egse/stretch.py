@@ -142,5 +142,5 @@ class Stretch:
             Whether that counts as a packet.
         """
         names = ("place", "apid", "count", "command", "time")
-        kept = {name: getattr(self, name)[:1] for name in names}
-        return Stretch(data, np.zeros(1, np.int64), np.array([len(data)]), packet=np.array([packet]), **kept)
+        kept = {name: getattr(self, name)[0] for name in names}
+        return Stretch.single(data, packet=packet, **kept)
