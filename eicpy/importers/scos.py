@@ -56,13 +56,19 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
         try:
             header = _header(row)
             identifier, value = criteria.of(row)
-            seen.check(row, header, value)
+            seen.check(row, value)
             packet = _packet(row, header.apid, value, layouts.rows(row, identifier))
             packet.layout()
         except BadDataError as error:  # one packet; the others are as good as they were
             made.lack(f"packet {row.text('SPID')} ({row.text('DESCR')})", f"left out: {error.what}")
             continue
         seen.add(row, header, value)
+        if seen.headers[header.apid] != header:
+            made.lack(
+                f"packet {row.text('SPID')} ({row.text('DESCR')})",
+                f"its header or checksum is another than that of APID {header.apid}, which is used: its time "
+                "and checksum are misread, its parameters are not",
+            )
         made.packets.append(packet)
     made.headers = [seen.headers[apid] for apid in sorted(seen.headers)]
     _rest(database, made)
@@ -75,7 +81,7 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
 
 
 class _Seen:
-    """Packets taken so far; each must be told from all others, and agree with those of its APID."""
+    """Packets taken so far, each of which must be told from all others, and the header of each APID."""
 
     def __init__(self) -> None:
         self.packets: dict[tuple[int, ...], str] = {}
@@ -86,18 +92,16 @@ class _Seen:
         """By what a packet is known."""
         return (row.number("APID"), row.number("TYPE"), row.number("STYPE"), -1 if value is None else value)
 
-    def check(self, row: ScosRow, header: HeaderEntry, value: int | None) -> None:
-        """Refuse a packet that cannot be told from another, or is of an APID of another form."""
+    def check(self, row: ScosRow, value: int | None) -> None:
+        """Refuse a packet that cannot be told from another."""
         other = self.packets.get(self.key(row, value))
         if other is not None:
             raise BadDataError(f"its APID, types and identifiers are those of packet {other}")
-        if self.headers.get(header.apid, header) != header:
-            raise BadDataError(f"APID {header.apid} has packets with another header or checksum")
 
     def add(self, row: ScosRow, header: HeaderEntry, value: int | None) -> None:
         """Remember a packet."""
         self.packets[self.key(row, value)] = row.text("SPID")
-        self.headers[header.apid] = header
+        self.headers.setdefault(header.apid, header)
 
 
 class _Criteria:
