@@ -15,6 +15,8 @@ from eicpy.acquisition.decoding import (
     photons,
     spectra,
 )
+from eicpy.acquisition.description_check import DescriptionCheck, check_description
+from eicpy.acquisition.measurement import Switch, measurement_switches
 from eicpy.acquisition.metadata import RunChange, RunMetadata, edit_run
 from eicpy.acquisition.pace import LONGEST_WAIT, Pacer
 from eicpy.acquisition.provider import Mode, Provider, Runs, provide
@@ -31,6 +33,7 @@ __all__ = [
     "LOOPBACK",
     "Archiver",
     "Cursor",
+    "DescriptionCheck",
     "Follower",
     "HousekeepingTable",
     "Increment",
@@ -50,9 +53,11 @@ __all__ = [
     "Runs",
     "Selection",
     "SpectraColumns",
+    "Switch",
     "Tally",
     "alerts",
     "blocks",
+    "check_description",
     "edit_run",
     "epoch_seconds",
     "follow",
@@ -60,6 +65,7 @@ __all__ = [
     "housekeeping",
     "is_simulated",
     "kind_names",
+    "measurement_switches",
     "packet_seconds",
     "photons",
     "provide",

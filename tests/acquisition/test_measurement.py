@@ -2,7 +2,7 @@
 
 import pytest
 
-from eicpy.acquisition.measurement import Switch, measurement_switches
+from eicpy.acquisition import Switch, is_simulated, measurement_switches
 from eicpy.errors import BadDataError
 from eicpy.instruments import MeasurementRule, MeasurementSwitch, load
 from eicpy.packets import PacketIndex, PacketLayout, encode, index_packets
@@ -94,3 +94,9 @@ def test_a_field_that_is_not_in_the_table_is_named():
         BadDataError, match=r"start-measurement.csv: got field 'MODE'.*expected one of RUN_MODE"
     ):
         switches(RAW, asked)
+
+
+def test_a_telecommand_does_not_tell_whether_the_detector_is_simulated():
+    alone = index_packets(telecommand("stop-measurement", 2), PROTOTYPE.headers)
+    assert is_simulated(alone, PROTOTYPE) is None
+    assert is_simulated(index_packets(RAW, PROTOTYPE.headers), PROTOTYPE) is False
