@@ -21,6 +21,7 @@ __all__ = [
     "PAGE_NAMES",
     "by_urgency",
     "duration",
+    "fact_cells",
     "facts",
     "header",
     "heartbeat",
@@ -159,7 +160,7 @@ def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, s
 def facts(run: str, newest: float, age: float | None, rate: float, totals: PacketTotals, texts: Texts) -> str:
     """Write the status line: run, newest data, age, rate, packets, losses."""
     cells = [
-        (texts("run"), escape(run) or "–", ""),
+        (texts("run"), run or "–", ""),
         (texts("newest"), utc(newest), ""),
         (texts("received"), "–" if age is None else texts("ago", age=duration(age, texts)), ""),
         (texts("rate"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
@@ -167,7 +168,21 @@ def facts(run: str, newest: float, age: float | None, rate: float, totals: Packe
         (texts("lost"), texts.number(totals.lost), "warning" if totals.lost else ""),
         (texts("damaged"), texts.number(totals.damaged), "warning" if totals.damaged else ""),
     ]
-    inside = "".join(f'<div><span>{n}</span><b class="{kind}">{value}</b></div>' for n, value, kind in cells)
+    return fact_cells(cells)
+
+
+def fact_cells(cells: Iterable[tuple[str, str, str]]) -> str:
+    """Write names and values side by side.
+
+    Parameters
+    ----------
+    cells
+        Name, value and class (``warning``, ``alarm`` or none) of each.
+    """
+    inside = "".join(
+        f'<div><span>{escape(name)}</span><b class="{kind}">{escape(value)}</b></div>'
+        for name, value, kind in cells
+    )
     return f'<div class="eic-facts">{inside}</div>'
 
 

@@ -10,7 +10,7 @@ from html import escape
 from eicpy.acquisition.overview import Overview
 from eicpy.acquisition.overview_parts import ApidView, LinkView, PartView, ProcessorView, RunView
 from eicpy.acquisition.verdict import Level, Reason
-from eicpy.dashboard.markup import duration
+from eicpy.dashboard.markup import duration, fact_cells
 from eicpy.dashboard.texts import Texts
 
 __all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "size", "verdict"]
@@ -104,7 +104,7 @@ def facts(overview: Overview, texts: Texts) -> str:
         (texts("disk_free"), size(None if disk is None else disk.free, texts), ""),
         (texts("disk_full_in"), _span(full, texts), "warning" if alarming else ""),
     ]
-    return _facts(cells)
+    return fact_cells(cells)
 
 
 def run_facts(run: RunView | None, texts: Texts) -> str:
@@ -234,14 +234,6 @@ def journal(overview: Overview, texts: Texts) -> str:
         for entry in reversed(overview.journal)
     ]
     return told + _table("journal", ["time_utc", "who", "what", "#run"], rows, texts)
-
-
-def _facts(cells: Iterable[tuple[str, str, str]]) -> str:
-    inside = "".join(
-        f'<div><span>{escape(name)}</span><b class="{kind}">{escape(value)}</b></div>'
-        for name, value, kind in cells
-    )
-    return f'<div class="eic-facts">{inside}</div>'
 
 
 def _chip(words: str, kind: str) -> str:

@@ -1,6 +1,7 @@
 """The quick look: what the detector sees, live or played back, beside a reference run.
 
-The same panels as on the camera's page, fed by the provider: every packet or the newest ones, at any pace.
+The same panels as on the camera's page, fed by the provider: every packet or the newest ones, at any pace;
+or by the photon files that are dropped on a disk, the newest of which appears by itself.
 """
 
 import time
@@ -10,12 +11,13 @@ import ipywidgets
 
 from eicpy.dashboard import markup, quicklook_markup, theme
 from eicpy.dashboard.compared import ComparedPanels, comparison_words
+from eicpy.dashboard.files import FileSource, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
+from eicpy.dashboard.live import Photons
 from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.play_controls import PlayControls, RunList
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
-from eicpy.dashboard.source import Increment
 from eicpy.dashboard.texts import Texts
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
@@ -50,7 +52,11 @@ class QuickLookPage(LivePage):
         self, settings: Settings, instrument: Instrument, texts: Texts, *, capacity: int = 1 << 22
     ) -> None:
         super().__init__(instrument, texts, "quicklook")
+        self._settings = settings
         self.source = StreamSource(settings, instrument)
+        self.files: FileSource | None = None
+        """Dropped files, while they are what is shown."""
+        self.table = ipywidgets.HTML()
         self.photons = ComparedPanels(instrument, texts, self.language, capacity)
         self.panels = self.photons.panels
         self.runs = RunList(self.source.archive)
@@ -70,6 +76,8 @@ class QuickLookPage(LivePage):
         self.photons.connect(guarded)
         self.photons.light_curve.on_span(guarded(self._choose_span))
         image, spectrum, light_curve, difference = map(self.figure, self.panels)
+        self._dropped = row([column([self.table], "1 1 420px", "eic-panel")])
+        self._dropped.layout.display = "none"
         self.lay_out(
             [
                 self.controls.widget,
@@ -80,6 +88,7 @@ class QuickLookPage(LivePage):
                         column([light_curve, spectrum, difference], "3 1 420px", "eic-panel"),
                     ]
                 ),
+                self._dropped,
             ]
         )
         self.photons.controls.whole.on_click(guarded(lambda *_: self._choose_span(None, None)))
@@ -102,19 +111,21 @@ class QuickLookPage(LivePage):
         """Read on for a while; tells whether anything new came."""
         deadline = time.monotonic() + patience
         came = False
-        while (increment := self.source.poll()) is not None:
-            self._take(increment)
+        while (photons := self._next()) is not None:
+            self.photons.add(photons)
             came = True
-            if time.monotonic() > deadline or self.source.playing.mode == "last":
+            newest_only = self.files is None and self.source.playing.mode == "last"
+            if time.monotonic() > deadline or newest_only:
                 break
         return came
 
-    def _take(self, increment: Increment) -> None:
-        if self.source.started != self._shown:
-            self._shown = self.source.started
-            self.photons.controls.choose_span(None)
-            self.photons.begin()
-        self.photons.add(increment.photons)
+    def _next(self) -> Photons | None:
+        """Photons that came; those of another run or file take the place of what was shown."""
+        source = self.source if self.files is None else self.files
+        increment = source.poll()
+        if source.started != self._shown:
+            self._begin(source.started)
+        return None if increment is None else increment.photons
 
     def _read_reference(self, patience: float) -> bool:
         """Read on in the reference for a while; tells whether there was anything to read."""
@@ -134,16 +145,27 @@ class QuickLookPage(LivePage):
 
     def _play(self) -> None:
         """Play what the controls choose."""
-        self.source.play(self.controls.playing)
-        self.photons.complete = self.source.playing.mode == "next"
-        if self.source.started != self._shown:
-            self._begin()
+        if self.controls.files:
+            if self.files is None:
+                self.files = FileSource(self._settings, self.instrument)
+                self._begin(self.files.started)
+            self.photons.complete = True
+        else:
+            if self.files is not None:
+                self.files.close()
+                self.files = None
+                self.source.restart()
+            self.source.play(self.controls.playing)
+            self.photons.complete = self.source.playing.mode == "next"
+            if self.source.started != self._shown:
+                self._begin(self.source.started)
+        self._dropped.layout.display = "none" if self.files is None else ""
         self.controls.show_state(self.texts)
         self.draw()
 
-    def _begin(self) -> None:
+    def _begin(self, started: int) -> None:
         """Show nothing until something comes."""
-        self._shown = self.source.started
+        self._shown = started
         self.photons.controls.choose_span(None)
         self.photons.begin()
 
@@ -154,14 +176,16 @@ class QuickLookPage(LivePage):
     def _step(self, *_: Any) -> None:
         increment = self.source.step(self.controls.step_packets)
         self.controls.paused = self.source.playing.paused
+        if self.source.started != self._shown:
+            self._begin(self.source.started)
         if increment is not None:
-            self._take(increment)
+            self.photons.add(increment.photons)
         self.controls.show_state(self.texts)
         self.draw()
 
     def _again(self, *_: Any) -> None:
         self.source.restart()
-        self._begin()
+        self._begin(self.source.started)
         self.draw()
 
     def _choose_span(self, first: Any, last: Any) -> None:
@@ -202,14 +226,19 @@ class QuickLookPage(LivePage):
 
     def _draw_status(self) -> None:
         source, texts = self.source, self.texts
-        chips = quicklook_markup.state_words(source, texts)
         kind, answer, reasons = comparison_words(self.photons, texts)
-        if source.state() == State.NO_RUN and source.playing.run is None:
-            kind, answer, reasons = "past", "", texts("no_run")
+        rate, newest = self.photons.rate, self.photons.view.newest
+        if self.files is not None:
+            chips = file_words(self.files, texts)
+            reasons = self.files.problem or reasons
+            self.table.value = file_table(self.files, texts)
+            self.facts.value = file_facts(self.files, newest, rate, texts)
+        else:
+            chips = quicklook_markup.state_words(source, texts)
+            if source.state() == State.NO_RUN and source.playing.run is None:
+                kind, answer, reasons = "past", "", texts("no_run")
+            self.facts.value = markup.facts(source.run, newest, source.age(), rate, source.totals, texts)
         self.verdict.value = quicklook_markup.verdict(chips, kind, answer, reasons)
-        newest = self.photons.view.newest
-        rate = self.photons.rate
-        self.facts.value = markup.facts(source.run, newest, source.age(), rate, source.totals, texts)
 
 
 def open_page() -> ipywidgets.Widget:

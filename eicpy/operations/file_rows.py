@@ -67,9 +67,9 @@ def claim_file(database: Database, instrument: str, identity: FileIdentity) -> I
 
 
 def mark_stored(
-    database: Database, instrument: str, identity: FileIdentity, *, run: int, message: str = ""
+    database: Database, instrument: str, identity: FileIdentity, *, run: int | None, message: str = ""
 ) -> IngestedFile:
-    """Write down that all bytes of a file are in a closed run."""
+    """Write down that all bytes of a file are in a closed run; None: in a copy of their own (photons)."""
     return _put(database, instrument, identity, FileState.STORED, run=run, message=message)
 
 

@@ -22,8 +22,9 @@ from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
 from eicpy.operations.ingest import IngestOutcome, ingest_file
+from eicpy.operations.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
 
-__all__ = ["WatchReport", "watch"]
+__all__ = ["WatchReport", "take_file", "watch"]
 
 _UNFINISHED = (".part", ".partial", ".tmp")
 
@@ -42,7 +43,7 @@ class WatchReport:
         Files that could not be, with the reason.
     """
 
-    outcomes: list[IngestOutcome] = field(default_factory=list)
+    outcomes: list[IngestOutcome | PhotonFileOutcome] = field(default_factory=list)
     refused: dict[Path, str] = field(default_factory=dict)
 
 
@@ -63,11 +64,12 @@ def watch(
     database: Database,
     archive: RunArchive,
     *,
+    photons: Path | None = None,
     interval: float = 2.0,
     settle: float = 2.0,
     stop: threading.Event | None = None,
     until_idle: float | None = None,
-    on_outcome: Callable[[IngestOutcome], None] | None = None,
+    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
     on_refused: Callable[[Path, BadDataError], None] | None = None,
 ) -> WatchReport:
     """Ingest what is dropped into a folder until told to stop.
@@ -81,6 +83,8 @@ def watch(
         The folder; not its subfolders.
     instrument, database, archive
         As in :func:`eicpy.operations.ingest_file`.
+    photons
+        Folder for copies of photon files (FITS); None: only packets are taken.
     interval
         Time between two looks, s.
     settle
@@ -118,7 +122,9 @@ def watch(
                 if done.get(identity.path) == identity:
                     continue
                 if seen_before(database, instrument.name, identity) is None:
-                    _take(identity.path, instrument, database, archive, report, on_outcome, on_refused)
+                    _take(
+                        identity.path, instrument, database, archive, photons, report, on_outcome, on_refused
+                    )
                     last_news = time.monotonic()
                 done[identity.path] = identity
             if until_idle is not None and _is_idle(looks, done, last_news, until_idle, settle):
@@ -127,24 +133,53 @@ def watch(
     return report
 
 
+def take_file(
+    path: Path,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    photons: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestOutcome | PhotonFileOutcome:
+    """Take a file, of packets or of photons, by what it is.
+
+    Parameters
+    ----------
+    path, instrument, database, archive, progress
+        As in :func:`eicpy.operations.ingest_file`.
+    photons
+        Folder for copies of photon files; None: only packets are taken.
+
+    Raises
+    ------
+    BadDataError, FailedError
+        As :func:`eicpy.operations.ingest_file` and :func:`eicpy.operations.ingest_photon_file`.
+    """
+    if photons is not None and is_fits(path):
+        return ingest_photon_file(path, instrument, database, photons)
+    return ingest_file(path, instrument, database, archive, progress=progress)
+
+
 def _take(
     path: Path,
     instrument: Instrument,
     database: Database,
     archive: RunArchive,
+    photons: Path | None,
     report: WatchReport,
-    on_outcome: Callable[[IngestOutcome], None] | None,
+    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None,
     on_refused: Callable[[Path, BadDataError], None] | None,
 ) -> None:
     try:
-        outcome = ingest_file(path, instrument, database, archive)
+        outcome = take_file(path, instrument, database, archive, photons)
     except BadDataError as error:
         _log.warning("not ingested: %s", error)
         report.refused[path] = str(error)
         if on_refused is not None:
             on_refused(path, error)
     else:
-        _log.info("%s: %s as run %d", readable(path.name), outcome.state, outcome.run.number)
+        _log.info("%s: %s", readable(path.name), outcome.state)
         report.outcomes.append(outcome)
         if on_outcome is not None:
             on_outcome(outcome)

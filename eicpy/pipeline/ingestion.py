@@ -1,4 +1,4 @@
-"""Files into the archive: those named, or those lying in the inbox of the instrument."""
+"""Files into the archive: those named, or those lying in the inbox of the instrument; packets or photons."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from eicpy.acquisition import RunArchive
 from eicpy.errors import BadDataError, ExitCode, readable
 from eicpy.instruments import Instrument, load
-from eicpy.operations import IngestOutcome, ingest_file, open_database
+from eicpy.operations import IngestOutcome, PhotonFileOutcome, open_database, photon_folder, take_file
 from eicpy.operations import watch as watch_folder
 from eicpy.settings import Settings
 
@@ -33,8 +33,14 @@ class FileOutcome:
     exit_code: ExitCode
 
     @classmethod
-    def of(cls, outcome: IngestOutcome) -> "FileOutcome":
+    def of(cls, outcome: IngestOutcome | PhotonFileOutcome) -> "FileOutcome":
         """Tell what an ingest did."""
+        if isinstance(outcome, PhotonFileOutcome):
+            return cls(
+                outcome.file,
+                f"{readable(outcome.file.name)}: {outcome.state}: {outcome.summary}",
+                ExitCode.BAD_DATA if outcome.left_out else ExitCode.CLEAN,
+            )
         bad = outcome.damaged or outcome.foreign_bytes
         name = readable(outcome.file.name)
         return cls(
@@ -87,12 +93,14 @@ def ingest(
     """
     detector = load(instrument)
     archive = RunArchive(settings.archive(instrument), instrument)
+    photons = photon_folder(settings, instrument)
     outcomes = []
     with open_database(settings) as database:
         for file in files:
             shown = None if progress is None else _named(progress, readable(file.name))
             try:
-                outcome = FileOutcome.of(ingest_file(file, detector, database, archive, progress=shown))
+                taken = take_file(file, detector, database, archive, photons, progress=shown)
+                outcome = FileOutcome.of(taken)
             except BadDataError as error:
                 outcome = FileOutcome.refused(file, error)
             outcomes.append(outcome)
@@ -152,6 +160,7 @@ def watch(
             detector,
             database,
             RunArchive(settings.archive(instrument), instrument),
+            photons=photon_folder(settings, instrument),
             interval=min(interval, 0.5) if once else interval,
             settle=1.0 if once else 2.0,
             until_idle=0.0 if once else None,

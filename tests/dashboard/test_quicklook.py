@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from eicpy.acquisition import RunArchive
 from eicpy.dashboard.playback import Playing, StreamSource
@@ -169,3 +170,67 @@ def test_without_any_run_the_page_waits(tmp_path):
     page = QuickLookPage(Settings.at(tmp_path), CAMERA, Texts("en"))
     page.look()
     assert "NO RUN" in page.verdict.value
+
+
+def _photon_table(path, count, *, seed=1):
+    rng = np.random.default_rng(seed)
+    columns = [
+        fits.Column("TIME", "D", array=3e8 + np.sort(rng.uniform(0, 60.0, count))),
+        fits.Column("DETNUM", "I", array=rng.integers(0, 6400, count)),
+        fits.Column("PHA", "I", array=rng.integers(0, 1024, count)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header["SIMULATE"] = seed > 1
+    table.writeto(path)
+    return path
+
+
+def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_path):
+    """The prototype monitor: dropped, hashed, kept once, shown; refused with the reason on the page."""
+    from eicpy.pipeline import watch
+
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    page.controls.source.value = "files"
+    assert "NO FILE YET" in page.verdict.value
+    assert "eic watch" in page.table.value
+    shown = []
+    try:
+        for seed, count in ((1, 5000), (2, 7000)):
+            _photon_table(inbox / f"drop-{seed}.fits", count, seed=seed)
+            (inbox / "<b>bad.fits").write_bytes(b"SIMPLE  =" + b" " * 3000)
+            watch(inbox, "eclairs", settings, once=True)
+            page.files._looked = float("-inf")
+            page.look()
+            shown.append(page.photons.view.spectrum.sum())
+            assert f"NEWEST FILE: drop-{seed}.fits" in page.verdict.value
+            assert ("simulated data" in page.verdict.value) == (seed == 2)
+        assert shown == [5000, 7000]
+        assert "REFUSED" in page.table.value
+        assert "&lt;b&gt;bad.fits" in page.table.value
+        assert "7000 photons in" in page.facts.value
+        page.controls.reference.value = "run-2"
+        for _ in range(20):
+            page.look()
+        assert "Differs from run 2" in page.verdict.value
+        page.controls.source.value = "run-1"
+        assert "run 1" in page.verdict.value
+        assert page.files is None
+    finally:
+        if page.files is not None:
+            page.files.close()
+
+
+def test_a_copy_that_is_gone_is_said(page, settings, tmp_path):
+    from eicpy.operations import photon_folder
+    from eicpy.pipeline import ingest
+
+    (outcome,) = ingest([_photon_table(tmp_path / "a.fits", 100)], "eclairs", settings)
+    assert outcome.summary.startswith("a.fits: stored: 100 photons")
+    for copy in photon_folder(settings, "eclairs").glob("*.fits"):
+        copy.unlink()
+    page.controls.source.value = "files"
+    page.look()
+    page.files.close()
+    assert ".fits" in page.files.problem
+    assert page.files.problem.split(":")[0][:20] in page.verdict.value
