@@ -137,6 +137,8 @@ def _header(row: ScosRow) -> HeaderEntry:
     apid = row.number("APID")
     if not 0 <= apid <= 2047:
         raise BadDataError(f"got APID {apid}, expected 0 to 2047: no packet of the spacecraft")
+    if not (0 <= row.number("TYPE") <= 255 and 0 <= row.number("STYPE") <= 255):
+        raise BadDataError(f"got type {row.text('TYPE')}/{row.text('STYPE')}, expected 0 to 255")
     size = row.number("DFHSIZE") - PRIMARY_HEADER
     secondary, coarse, fine = _HEADERS.get(size, ("own", 0, 0))
     return HeaderEntry(apid, "crc16" if row.number("CHECK", 0) else "none", secondary, coarse, fine)

@@ -88,7 +88,9 @@ class ScosCalibrations:
 
     def _curve(self, curve: ScosRow) -> str:
         name = curve.text("NUMBR")
-        radix = _RADIX[curve.text("RADIX")] if curve.text("RAWFMT") == "U" else 10
+        radix = _RADIX.get(curve.text("RADIX")) if curve.text("RAWFMT") == "U" else 10
+        if radix is None:
+            raise BadDataError(f"got radix {curve.text('RADIX')!r}, expected D, H or O")
         pairs = []
         for row in self.points.get(name, []):
             raw = row.text("XVALS")

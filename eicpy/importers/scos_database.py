@@ -4,6 +4,7 @@ The ``.dat`` form has a file for each table, a line for each row, and a tabulato
 no names there: they are numbered as the database import document (EGOS-MCS-S2K-ICD-0001) lists them.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class ScosRow:
             value = float(text) if "." in text else int(text)
         except ValueError:
             value = 0.5
-        if value != int(value):
+        if not math.isfinite(value) or value != int(value):
             raise BadDataError(f"{self.place}: {self.table}_{column}: got {text!r}, expected a whole number")
         return int(value)
 

@@ -74,16 +74,24 @@ class DecodedPackets:
     complete
         Shape (n_packets,), bool: whether the packet holds all that the table and its own counts promise, no
         part of a record is left over, and what must be 0 is 0. What it does not hold reads as 0.
-    unread
-        Shape (n_packets,), int64: bits of each packet, its checksum aside, that stand behind the last row of
-        the table; below 0 for a packet that is too short.
     """
 
     columns: dict[str, npt.NDArray[Any]]
     repeated: dict[str, npt.NDArray[Any]]
     groups: dict[str, GroupRows] = field(default_factory=dict)
     complete: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    unread: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    _ends: tuple[Ints, Ints, int] | None = None
+
+    @cached_property
+    def unread(self) -> Ints:
+        """Shape (n_packets,), int64: bits of each packet behind the last row of the table, checksum aside.
+
+        Below 0 for a packet that is too short.
+        """
+        if self._ends is None:
+            return np.zeros(len(self), dtype=np.int64)
+        limit, base, bits = self._ends
+        return limit - base - bits
 
     @property
     def _first(self) -> GroupRows:
@@ -280,10 +288,13 @@ class _Decoder:
         else:
             self.complete[packet[~right]] = False
 
-    def read(self, sections: tuple[Section, ...], rows: _Rows) -> Ints:
-        """Decode sections; the bit after the last one."""
+    def read(self, sections: tuple[Section, ...], rows: _Rows) -> tuple[Ints, int]:
+        """Decode sections; the base of the last one, and how many bits it has."""
         base = rows.base
+        bits = 0
         for section in sections:
+            # Not before it is needed: a new array of this size costs as much as a field.
+            base = base + bits if bits else base
             self.keep(rows.limit - base >= section.bits, rows.packet)
             columns = self.fields(section, base, rows)
             (self.columns if rows.packet is None else self.repeated).update(columns)
@@ -292,24 +303,23 @@ class _Decoder:
             for group in section.groups:
                 end = (self.plain if group.is_plain else self.varying)(group, base + group.start, rows)
                 after = None if group.is_fixed else end
-            base = base + section.bits if after is None else after
-        return base
+            base, bits = (base, section.bits) if after is None else (after, 0)
+        return base, bits
 
     def fields(self, section: Section, base: Ints, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
         """Columns of the fields with one value a row."""
-        chosen = _values(section.fields)
-        single = tuple(
-            (spec, bit)
-            for spec, bit in chosen
-            if spec.elements == 1 and spec.kind != "bytes" and bit >= 0  # a block begins at the base
-        )
+        single: list[tuple[FieldSpec, int]] = []
+        rest: list[tuple[FieldSpec, int]] = []
+        for spec, bit in _values(section.fields):
+            alone = spec.elements == 1 and spec.kind != "bytes"
+            (single if alone and bit >= 0 else rest).append((spec, bit))  # a block begins at the base
+        rest += _zeros(section.fields)
         room = _Columns(single, len(base))
         reach = max((bit + spec.bits for spec, bit in single), default=0)
         decode_columns(
             self.buffer, base, rows.limit, reach, room.table[:, :5].copy(), room_to_work(reach), room.out
         )
         columns = room.arrays()
-        rest = tuple(each for each in chosen if each not in single) + _zeros(section.fields)
         if rest:
             room = _Columns(rest, len(base))
             ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
@@ -386,9 +396,9 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
     base += PRIMARY_HEADER_BITS
     decoder = _Decoder(array, layout, len(index))
     limit = end if layout.places_checksum else data_end
-    after = decoder.read(layout.sections, _Rows(base, data_end, limit))
+    last, bits = decoder.read(layout.sections, _Rows(base, data_end, limit))
     ordered = {name: decoder.columns[name] for name in layout.names if name in decoder.columns}
-    return DecodedPackets(ordered, decoder.repeated, decoder.groups, decoder.complete, limit - after)
+    return DecodedPackets(ordered, decoder.repeated, decoder.groups, decoder.complete, (limit, last, bits))
 
 
 def _trailer_bits(index: PacketIndex, layout: PacketLayout) -> Ints | int:

@@ -1,9 +1,13 @@
 """A made-up SCOS-2000 database of .dat files: what tables of it become, and what is refused."""
 
 import sqlite3
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.importers import import_scos
@@ -296,3 +300,32 @@ def test_types_of_parameters(codes, form):
 def test_types_that_no_table_holds(codes):
     with pytest.raises(BadDataError, match=f"got type {codes[0]}/{codes[1]}"):
         parameter_type(*codes)
+
+
+ODD = ["", "-1", "0", "1", "7", "64", "65", "9" * 20, "-" + "9" * 20, "x", "Y", "é", "1e400", "1.0e400",
+       "nan", "inf", "0.5", "N/M", "fill", "HEADER", "\x00", "a;b=c", '"', "\u2028"]  # fmt: skip
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_no_damage_to_a_database_makes_more_than_a_named_error(data):
+    """One to three cells are replaced by something odd: a detector that loads, or a named error."""
+    tables = {name: list(rows) for name, rows in BASE.items()}
+    for _ in range(data.draw(st.integers(1, 3))):
+        name = data.draw(st.sampled_from(sorted(tables)))
+        row = data.draw(st.integers(0, len(tables[name]) - 1))
+        cells = tables[name][row].split("\t")
+        cells[data.draw(st.integers(0, len(cells) - 1))] = data.draw(st.sampled_from(ODD))
+        tables[name][row] = "\t".join(cells)
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        for name, rows in tables.items():
+            (Path(folder) / f"{name}.dat").write_text("\n".join(rows), encoding="utf-8")
+        try:
+            made = import_scos(folder, "made-up")
+        except BadDataError:
+            return
+        made.write(Path(folder) / "out")
+        patch.setenv("EIC_INSTRUMENTS", str(Path(folder) / "out"))
+        described = load("made-up")
+        for kind in described.packets:
+            PacketLayout.read(described.layout_file(kind))
