@@ -32,11 +32,11 @@ class Bench:
     def instrument(self) -> Instrument:
         return load(self.name)
 
-    def photons(self, first: int, seconds: int) -> list[bytes]:
+    def photons(self, first: int, seconds: int, each: int = PHOTONS) -> list[bytes]:
         """A packet a second; the channel of a photon is its second modulo 1000."""
         instrument = self.instrument
-        second = np.repeat(np.arange(first, first + seconds), PHOTONS)
-        step = np.tile(np.arange(PHOTONS), seconds)
+        second = np.repeat(np.arange(first, first + seconds), each)
+        step = np.tile(np.arange(each), seconds)
         ticks = (COARSE + second) * 50_000 + 100 * step
         fields = {
             "TIME": ticks % 2**32,
@@ -44,7 +44,7 @@ class Bench:
             "CHANNEL": second % 1000,
             "MULTIPLICITY": np.ones(len(second), np.int64),
         }
-        return self._packets("photons", first, seconds, {}, fields, np.full(seconds, PHOTONS))
+        return self._packets("photons", first, seconds, {}, fields, np.full(seconds, each))
 
     def housekeeping(self, first: int, temperatures) -> list[bytes]:
         """A packet a second with these temperatures."""
@@ -61,21 +61,12 @@ class Bench:
         packet = instrument.packets[kind]
         layout = PacketLayout.read(instrument.layout_file(kind))
         numbers = np.arange(first, first + count)
-        parts = []
-        for row, number in enumerate(numbers):
-            own = {n: v[row : row + 1] if isinstance(v, np.ndarray) else v for n, v in columns.items()}
-            records = None
-            if repeated is not None:
-                records = {n: v[PHOTONS * row : PHOTONS * (row + 1)] for n, v in repeated.items()}
-            parts.append(
-                encode(
-                    layout, packet.apid, np.array([number % 16384]), COARSE + number, 0, own, records,
-                    None if counts is None else counts[row : row + 1],
-                    header=instrument.header(packet.apid), service=packet.service,
-                    subservice=packet.subservice, destination=instrument.simulated_destination,
-                ).tobytes()
-            )  # fmt: skip
-        return parts
+        data = encode(
+            layout, packet.apid, numbers % 16384, COARSE + numbers, 0, columns, repeated, counts,
+            header=instrument.header(packet.apid), service=packet.service,
+            subservice=packet.subservice, destination=instrument.simulated_destination,
+        )  # fmt: skip
+        return [row.tobytes() for row in data.reshape(count, -1)]
 
     def seconds(self, first: int, temperatures) -> bytes:
         """Photons and housekeeping of some seconds, as they would come."""
@@ -114,6 +105,12 @@ def archive(settings: Settings) -> RunArchive:
 def photon_packets() -> Callable[..., bytes]:
     """Makes photon packets of ECLAIRs; the channel of a photon is its packet's number modulo 1000."""
     return lambda packets, first=0: b"".join(ECLAIRS.photons(first, packets))
+
+
+@pytest.fixture(scope="session")
+def big_packets() -> Callable[[int], bytes]:
+    """Makes photon packets of ECLAIRs of 32 kB each."""
+    return lambda packets: b"".join(ECLAIRS.photons(0, packets, 4000))
 
 
 @pytest.fixture
