@@ -70,6 +70,7 @@ class Section(VerticalScroll, can_focus=False):
         super().__init__(id=name)
         self._text = Static("", markup=False)
         self._shown: Lines | None = None
+        self._shape = (0, 0)
 
     def compose(self) -> ComposeResult:
         """Hold the text."""
@@ -77,9 +78,11 @@ class Section(VerticalScroll, can_focus=False):
 
     def show(self, lines: Lines) -> None:
         """Show lines."""
-        if lines != self._shown:
-            self._shown = lines
-            self._text.update(content_of(lines))
+        shape = (len(lines), self.scrollable_content_region.width)
+        if lines != self._shown or shape != self._shape:
+            # laying all out again is most of the cost, and needed only where a section grows or shrinks
+            self._text.update(content_of(lines), layout=shape != self._shape)
+            self._shown, self._shape = lines, shape
 
 
 class MonitorApp(App[Leave]):
@@ -139,6 +142,11 @@ class MonitorApp(App[Leave]):
         self._sections = {name: Section(name) for name in SECTIONS}
         self._answer = Static("", id="answer", markup=False)
         self._shown: dict[str, Lines] = {}
+
+    @property
+    def operator(self) -> str:
+        """Who ordered last, or would."""
+        return self._operator
 
     def compose(self) -> ComposeResult:
         """Lay the sections out."""
@@ -227,9 +235,10 @@ class MonitorApp(App[Leave]):
         self._put(self._title, [clipped(line, room)])
 
     def _put(self, widget: Static, lines: Lines) -> None:
-        if self._shown.get(widget.id or "") != lines:
+        before = self._shown.get(widget.id or "")
+        if before != lines:
             self._shown[widget.id or ""] = lines
-            widget.update(content_of(lines))
+            widget.update(content_of(lines), layout=before is None or len(before) != len(lines))
 
     @property
     def _shows_details(self) -> bool:
@@ -323,6 +332,7 @@ class MonitorApp(App[Leave]):
 
     def _say(self, line: list[tuple[str, str]]) -> None:
         self._answer.set_class(True, "-shown")
+        self._shown.pop("answer", None)  # a longer one may need a second line
         self._put(self._answer, [line])
 
     # -- leaving

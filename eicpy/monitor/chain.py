@@ -4,6 +4,7 @@ The parts are processes of their own under a :class:`~eicpy.processors.Superviso
 receiver goes first; the processors may finish what is archived, for a stated time; then all else ends.
 """
 
+import getpass
 import logging
 import os
 import signal
@@ -16,7 +17,7 @@ from types import FrameType
 
 from eicpy.acquisition.overview import OverviewReader
 from eicpy.acquisition.station import Station, StatusReport
-from eicpy.errors import ExitCode
+from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
 from eicpy.monitor.plan import ChainPlan
 from eicpy.monitor.units import span_text
@@ -78,6 +79,7 @@ def run_chain(
         supervisor = Supervisor(
             commands, logs=settings.home / "logs" / plan.instrument, station=station, patience=patience
         )
+        note(station, plan.operator, f"the chain begins: {', '.join(command.name for command in commands)}")
         with supervisor:
             tell = _Teller(report, plan, reader, say)
             while not stop.wait(STEP):
@@ -87,6 +89,7 @@ def run_chain(
             _wait_for_processors(tell, patience)
             before = supervisor.states
         tell("stopped")
+        note(station, plan.operator, "the chain has ended")
         return _outcome(before, supervisor.states, reader)
 
 
@@ -116,6 +119,24 @@ def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bo
             return True
         time.sleep(STEP)
     return False
+
+
+def note(station: Station, by: str, what: str) -> None:
+    """Write into the journal; on a full disk, where that fails, the chain matters more.
+
+    Parameters
+    ----------
+    station
+        Whose journal.
+    by
+        Who; empty: the user of this process.
+    what
+        What was done.
+    """
+    try:
+        station.journal(by or getpass.getuser(), what)
+    except FailedError as error:
+        _log.warning("not in the journal: %s (%s)", what, error)
 
 
 class _Teller:

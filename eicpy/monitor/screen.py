@@ -19,7 +19,7 @@ from eicpy.acquisition.station import Station
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import Instrument, load
 from eicpy.monitor.app import Leave, MonitorApp
-from eicpy.monitor.chain import CHAIN
+from eicpy.monitor.chain import CHAIN, note
 from eicpy.monitor.plan import ChainPlan
 from eicpy.settings import Settings
 
@@ -68,6 +68,8 @@ def show(
         left = app.run()
     if left is None:
         raise FailedError(f"the screen failed; {GOES_ON.format(name=instrument.name)}")
+    if left == "stop":
+        note(station, app.operator, "stop all")
     return left
 
 

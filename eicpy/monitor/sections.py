@@ -209,6 +209,12 @@ def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
     return [[("  ", ""), *line] for line in lines]
 
 
+def _value(value: float | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float) else readable(str(value))
+
+
 def disk_lines(overview: Overview, width: int) -> Lines:
     """A bar of the disk, what is free, and when it will be full."""
     disk = overview.disk

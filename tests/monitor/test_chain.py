@@ -200,6 +200,10 @@ def test_a_headless_chain_keeps_every_packet_through_a_crash_and_ends_in_order(s
     assert {part.health for part in overview.parts} == {"ended"}
     assert [(p.name, p.behind) for p in overview.processors] == [("housekeeping", 0), ("photons", 0)]
     assert any(entry.by == "bert" and "half is there" in entry.what for entry in overview.journal)
+    assert [entry.what for entry in overview.journal if entry.by == "anna"] == [
+        "the chain begins: receiver, photons, housekeeping",
+        "the chain has ended",
+    ]
     assert "restarted" in [reason.code for reason in overview.verdict.reasons]
 
 
@@ -290,3 +294,4 @@ def test_leaving_by_control_c_stops_all_and_prints_the_addresses(station, termin
     assert screen.wait() == 0
     assert f"at tcp {host}:{port}".encode() in screen.said
     assert not station.status("chain").alive
+    assert "stop all" in [entry.what for entry in station.read_journal()]
