@@ -3,15 +3,17 @@
 import json
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from eicpy.acquisition.station import Station
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
-from eicpy.processors import Job, ProcessorError, find_processor, run_processor
+from eicpy.processors import Job, ProcessorError, find_processor, known_processors, run_processor
 
 EXAMPLES = Path(__file__).with_name("examples.py")
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def job(name, **options):
@@ -231,3 +233,9 @@ def test_a_processor_that_cannot_be_called_is_told_before_it_runs(settings, tmp_
     (tmp_path / "mine.py").write_text(code)
     with pytest.raises(BadArgumentError, match=words):
         run_processor(Job(find_processor(f"{tmp_path}/mine.py:f"), "eclairs"), settings)
+
+
+def test_the_processors_of_this_package_are_those_it_declares():
+    declared = tomllib.loads(PROJECT.read_text())["project"]["entry-points"]["eicpy.processors"]
+    assert {name: known_processors()[name] for name in declared} == declared
+    assert {name: find_processor(name).name for name in declared} == {name: name for name in declared}
