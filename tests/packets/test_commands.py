@@ -204,3 +204,15 @@ def test_the_direction_is_kept_on_disk(tmp_path):
     back = PacketIndex.load(tmp_path / "index.npz")
     assert back == index
     assert back.command.dtype == np.bool_
+
+
+def test_what_is_left_of_a_cut_packet_is_named_by_the_counter_of_its_direction():
+    """Its count continues the telemetry, not the telecommand before: a damaged packet, no foreign bytes."""
+    cut = telemetry(7001)[:-4]
+    parts = [telemetry(7000), telecommand(1, 1), cut, telecommand(2, 1), telemetry(7002)]
+    index = index_packets(b"".join(parts), RULES)
+    assert index.skipped == ()
+    assert index.sequence_count.tolist() == [7000, 1, 7001, 2, 7002]
+    assert (index.status != 0).tolist() == [False, False, True, False, False]
+    assert continuity(index)[900].damaged == 1
+    assert continuity(index)[900].lost == 0

@@ -109,7 +109,8 @@ def test_a_bad_file_is_named(tmp_path):
         PacketLayout.read(tmp_path / "b.csv")
 
 
-def test_the_document_example_is_a_table():
+def test_the_examples_of_the_document_are_tables():
     text = (Path(__file__).parents[2] / "docs/packet-tables.md").read_text()
-    table = PacketLayout.parse(text.split("```text\n")[1].split("```")[0])
-    assert table.groups["TIME"].stride == 64
+    tables = [PacketLayout.parse(part.split("```")[0]) for part in text.split("```text\n")[1:]]
+    assert len(tables) == 2
+    assert tables[-1].groups["TIME"].stride == 64
