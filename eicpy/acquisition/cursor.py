@@ -112,6 +112,11 @@ class Increment:
     packed: PacketIndex | None = field(default=None, repr=False)
     row_runs: npt.NDArray[np.int64] | None = field(default=None, repr=False)
 
+    @classmethod
+    def nothing(cls, instrument: Instrument, cursor: Cursor = Cursor(0)) -> "Increment":
+        """No packets."""
+        return cls(PacketIndex.empty(), b"", 0, instrument, cursor.run, cursor)
+
     def __len__(self) -> int:
         return len(self.index)
 

@@ -228,9 +228,9 @@ class MergedRuns:
             )
         self._at = number
 
-    def skip_to_time(self, moment: Time | float) -> None:
+    def skip_to_time(self, moment: Time | str | float) -> None:
         """Begin with the first intact packet whose time, s (TT since MJDREFI), is not before a moment."""
-        seconds = float(to_seconds(moment)) if isinstance(moment, Time) else float(moment)
+        seconds = float(moment) if isinstance(moment, int | float) else float(to_seconds(moment))
         index = self._index[self._order]
         later = index.good & (packet_seconds(index, self.instrument) >= seconds)
         self._at = int(np.argmax(later)) if later.any() else len(self._order)

@@ -60,7 +60,7 @@ def first_at(index: PacketIndex, instrument: Instrument, moment: float) -> int |
 
 
 def place_of_time(
-    archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: Time | float
+    archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: Time | str | float
 ) -> Cursor | None:
     """Place of the first intact packet whose time is not before a moment.
 
@@ -78,7 +78,7 @@ def place_of_time(
     Cursor or None
         None if all packets are before it.
     """
-    seconds = float(to_seconds(moment)) if isinstance(moment, Time) else float(moment)
+    seconds = float(moment) if isinstance(moment, int | float) else float(to_seconds(moment))
     for number in runs:
         index = archive.run(number).index(instrument)
         row = first_at(index, instrument, seconds)

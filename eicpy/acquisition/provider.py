@@ -34,7 +34,6 @@ from eicpy.acquisition.times import onboard_seconds
 from eicpy.acquisition.walk import RunWalk, Source, run_numbers
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex
 
 __all__ = ["Mode", "Provider", "Runs", "provide"]
 
@@ -289,7 +288,7 @@ class Provider:
         return found
 
     def _nothing(self) -> Increment:
-        return Increment(PacketIndex.empty(), b"", 0, self.instrument, self._cursor.run, self._cursor)
+        return Increment.nothing(self.instrument, self._cursor)
 
 
 def provide(
@@ -298,7 +297,7 @@ def provide(
     runs: Runs = "live",
     *,
     start: Cursor | None = None,
-    from_time: Time | float | None = None,
+    from_time: Time | str | float | None = None,
     from_packet: int | None = None,
     apids: Sequence[int] = (),
     kinds: Sequence[str] = (),
@@ -324,7 +323,8 @@ def provide(
     start
         Where to begin: the :attr:`Provider.cursor` of an earlier one.
     from_time
-        Begin with the first packet whose time is not before this, a time or s (TT since MJDREFI 57754).
+        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
+        MJDREFI 57754).
     from_packet
         Begin with this packet of the first run, counted from 0.
     apids, kinds, commands
@@ -400,7 +400,7 @@ def _first(archive: RunArchive, numbers: list[int] | None) -> int:
 
 
 def _at_time(
-    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | float
+    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | str | float
 ) -> Cursor | None:
     """Place of a time; the end of what there is where all packets are before it."""
     if numbers is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli import bench, importing, instrument, live, looking, monitor, nights, pages, process
+from eicpy.cli import bench, follow, importing, instrument, live, looking, monitor, nights, pages, process
 from eicpy.cli.options import FILE
 from eicpy.console import CommandGroup
 from eicpy.settings import Settings
@@ -62,6 +62,6 @@ def _restore(variable: str, value: str | None) -> None:
         os.environ[variable] = value
 
 
-for _room in (looking, nights, live, bench, pages, process, instrument, monitor, importing):
+for _room in (looking, nights, live, bench, pages, process, instrument, monitor, importing, follow):
     for _name in _room.__all__:
         main.add_command(getattr(_room, _name))

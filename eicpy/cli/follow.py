@@ -1,0 +1,292 @@
+"""Packets on a pipe, for programs in any language; and on a bus, for other hosts."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from eicpy.cli.options import DATES, FILE, instrument_option, utc
+from eicpy.errors import BadArgumentError, ExitCode
+
+if TYPE_CHECKING:
+    from eicpy.acquisition import Provider
+
+__all__ = ["follow", "publish"]
+
+
+def _runs(texts: tuple[str, ...]) -> Any:
+    """What the arguments RUN mean to the provider."""
+    if texts in {(), ("live",)}:
+        return "live"
+    if texts == ("all",):
+        return None
+    try:
+        numbers = [int(text) for text in texts]
+    except ValueError as error:
+        raise BadArgumentError(
+            f"got {' '.join(texts)!r}, expected live, all, or numbers of runs such as 12 13"
+        ) from error
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set."""
+    stop = threading.Event()
+    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@click.command()
+@click.argument("run", nargs=-1)
+@instrument_option()
+@click.option(
+    "--format", "form", type=click.Choice(["raw", "jsonl", "arrow"]), default="jsonl", show_default=True,
+    help="raw: the bytes of the packets; jsonl: a JSON object on a line each; arrow: an Arrow IPC stream.",
+)  # fmt: skip
+@click.option(
+    "--apid", "apids", type=click.IntRange(0, 2047), multiple=True, help="Only this APID; repeat for more."
+)
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="NAME",
+    help="Only packets of this kind, or class of kinds (housekeeping, photons, …); repeat for more.",
+)  # fmt: skip
+@click.option(
+    "--commands/--telemetry", "commands", default=None, help="Only telecommands, or only telemetry."
+)
+@click.option(
+    "--photons", is_flag=True, help="With photons: in JSON beside their packet, in Arrow a row each."
+)
+@click.option(
+    "--speed", type=click.FloatRange(0, min_open=True), metavar="X",
+    help="Play back X times as fast as it was.  [default: as fast as it is read]",
+)  # fmt: skip
+@click.option(
+    "--step",
+    is_flag=True,
+    help="Play back step by step: each line on standard input gives a packet, a number so many.",
+)
+@click.option(
+    "--from-packet", type=click.IntRange(0), metavar="N", help="Begin with this packet, counted from 0."
+)
+@click.option(
+    "--from-time", type=click.DateTime(DATES), help="Begin with the first packet of this time (UTC)."
+)
+@click.option(
+    "--cursor", "cursor_file", type=FILE,
+    help="Keep the place in this file and go on from there: it wins over --from-….",
+)  # fmt: skip
+@click.option(
+    "--mode", type=click.Choice(["next", "last"]), default="next", show_default=True,
+    help="next: every packet; last: the newest of each APID at each look.",
+)  # fmt: skip
+@click.option(
+    "--unique", is_flag=True, help="Packets with the same bytes once; several runs merged in order of time."
+)
+@click.option("--bus", metavar="URL", help="Read from a bus, nats://HOST:PORT, instead of the archive.")
+@click.option("--consumer", metavar="NAME", help="With --bus: a name under which the bus keeps the place.")
+@click.pass_context
+def follow(
+    ctx: click.Context,
+    run: tuple[str, ...],
+    instrument: str,
+    form: Any,
+    apids: tuple[int, ...],
+    kinds: tuple[str, ...],
+    commands: bool | None,  # noqa: FBT001, click passes it by name
+    speed: float | None,
+    from_packet: int | None,
+    from_time: datetime | None,
+    cursor_file: Path | None,
+    mode: Any,
+    bus: str | None,
+    consumer: str | None,
+    *,
+    photons: bool,
+    step: bool,
+    unique: bool,
+) -> None:
+    """Write packets to standard output, live or from a run, for a program in any language.
+
+    RUN is 'live' (the newest run and those after it, for ever; the default), a number, several numbers, or
+    'all'. Standard output holds the packets and nothing else; each is handed on at once. Ends quietly when
+    the program that reads has ended, with Ctrl-C, or at the end of a run.
+
+    \b
+      eic follow live -i eclairs --apid 810 --format raw | ./count_photons
+      eic follow 12 -i eclairs --kind ecl --format arrow | python plot.py
+      eic follow 3 4 -i eclairs --unique --speed 10
+
+    With --cursor the place after what was handed on is kept: the next call goes on there. A packet may
+    come again if this command was killed just after it was handed on; none is left out.
+
+    Exit status: 0 clean; 1 something was damaged or foreign, told on standard error; 2 bad arguments;
+    3 failed.
+    """  # noqa: D301, click wants the control character itself, not its escape
+    from eicpy.acquisition import RunArchive, provide
+    from eicpy.acquisition.formats import packet_writer
+    from eicpy.acquisition.passing import CursorFile, open_pipe, pass_on, reader_is_gone
+    from eicpy.acquisition.selection import Selection
+    from eicpy.instruments import load
+
+    if form != "jsonl" and sys.stdout.isatty():
+        raise BadArgumentError(f"got format {form} on a terminal, expected a pipe or a file: … | program")
+    if step and speed is not None:
+        raise BadArgumentError("got --step and --speed, expected one of them")
+    if bus and any(wish is not None for wish in (speed, from_packet, from_time, cursor_file)):
+        raise BadArgumentError("got --bus with a speed or a place of the archive, expected --consumer NAME")
+    detector = load(instrument)
+    selection = Selection(detector, apids, kinds, commands)
+    keep = CursorFile(cursor_file) if cursor_file else None
+    if bus is not None:
+        source: Any = _bus_reader(bus, selection, run, consumer)
+    else:
+        start = keep.load() if keep else None
+        source = provide(
+            RunArchive(ctx.obj.archive(instrument), instrument),
+            detector,
+            _runs(run),
+            start=start,
+            from_time=None if start else utc(from_time),
+            from_packet=None if start else from_packet,
+            apids=apids,
+            kinds=kinds,
+            commands=commands,
+            speed=speed,
+            mode=mode,
+            unique=unique,
+        )
+    with _ended_by_signals() as stop, source, open_pipe() as pipe:
+        writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
+        if step:
+            source = _Steps(source)
+        passed = pass_on(
+            source,
+            writer,
+            stop=stop,
+            keep=source.done if bus else keep.save if keep else None,
+            gone=lambda: reader_is_gone(pipe),
+            most_packets=None if mode == "last" else 4096,
+        )
+    if passed.damaged or passed.foreign_bytes:
+        left_out = " (left out)" if form == "raw" and passed.damaged else ""
+        click.echo(
+            f"eic: {passed.packets} packets, {passed.damaged} damaged{left_out}, "
+            f"{passed.foreign_bytes} foreign bytes", err=True,
+        )  # fmt: skip
+        ctx.exit(int(ExitCode.BAD_DATA))
+
+
+class _Steps:
+    """A playback that goes on with each line of standard input."""
+
+    def __init__(self, provider: "Provider") -> None:
+        self._provider = provider
+        self._ended = False
+
+    @property
+    def cursor(self) -> Any:
+        """The place after what was given."""
+        return self._provider.cursor
+
+    @property
+    def finished(self) -> bool:
+        """Whether the playback, or the input, has ended."""
+        return self._ended or self._provider.finished
+
+    def poll(self, most_packets: int | None = None) -> Any:  # noqa: ARG002, the signature is that of all sources
+        """What the next line asks for."""
+        line = sys.stdin.readline()
+        self._ended = not line
+        asked = line.strip() or "1"
+        if self._ended or not asked.isdigit() or int(asked) < 1:
+            if not self._ended:
+                click.echo(f"got {asked!r}, expected an empty line or a number of packets", err=True)
+            return _nothing(self._provider)
+        return self._provider.step(int(asked))
+
+
+def _nothing(provider: "Provider") -> Any:
+    from eicpy.acquisition import Increment
+
+    return Increment.nothing(provider.instrument, provider.cursor)
+
+
+def _bus_reader(url: str, selection: Any, runs: tuple[str, ...], consumer: str | None) -> Any:
+    from eicpy.acquisition.bus import BusReader, open_bus
+
+    if runs not in {(), ("live",), ("all",)}:
+        raise BadArgumentError(
+            f"got --bus and run {' '.join(runs)}, expected live, or all that the bus holds"
+        )
+    return BusReader(open_bus(url, selection.instrument.name), selection, consumer, new=runs != ("all",))
+
+
+@click.command()
+@instrument_option()
+@click.option("--bus", required=True, metavar="URL", help="NATS JetStream: nats://HOST:PORT.")
+@click.option(
+    "--run", "runs", type=click.IntRange(1), multiple=True, metavar="N",
+    help="Publish this run and end; repeat for more.  [default: live, the newest run and those after it]",
+)  # fmt: skip
+@click.option(
+    "--cursor", "cursor_file", type=FILE,
+    help="Where the place is kept.  [default: in the live folder of the instrument]",
+)  # fmt: skip
+@click.option(
+    "--apid", "apids", type=click.IntRange(0, 2047), multiple=True, help="Only this APID; repeat for more."
+)
+@click.option(
+    "--kind", "kinds", multiple=True, metavar="NAME", help="Only packets of this kind; repeat for more."
+)
+@click.pass_context
+def publish(
+    ctx: click.Context,
+    instrument: str,
+    bus: str,
+    runs: tuple[int, ...],
+    cursor_file: Path | None,
+    apids: tuple[int, ...],
+    kinds: tuple[str, ...],
+) -> None:
+    """Publish the packets of the archive as messages, for readers on other hosts.
+
+    Each packet is a message with the subject eic.INSTRUMENT.tm|tc.APID.KIND. The place after what the server
+    has acknowledged is kept: stopped or killed, it goes on there, and the server takes no packet twice. A
+    server that is away is waited for. A file named by the environment variable EIC_NATS_CREDENTIALS says who
+    we are. Readers: eic follow live --bus URL.
+
+    Exit status: 0 ended as told; 2 bad arguments; 3 the server was away for too long.
+    """
+    from eicpy.acquisition import RunArchive, provide
+    from eicpy.acquisition.bus import BusWriter, open_bus
+    from eicpy.acquisition.passing import CursorFile, pass_on
+    from eicpy.instruments import load
+
+    detector = load(instrument)
+    folder = ctx.obj.live(instrument)
+    folder.mkdir(parents=True, exist_ok=True)
+    keep = CursorFile(cursor_file or folder / f"publish-{'-'.join(map(str, runs)) or 'live'}.json")
+    server = open_bus(bus, instrument)
+    try:
+        archive = RunArchive(ctx.obj.archive(instrument), instrument)
+        wanted: Any = list(runs) if runs else "live"
+        start = keep.load()
+        with (
+            _ended_by_signals() as stop,
+            provide(archive, detector, wanted, start=start, apids=apids, kinds=kinds) as provider,
+        ):
+            passed = pass_on(provider, BusWriter(server), stop=stop, keep=keep.save, most_packets=256)
+    finally:
+        server.close()
+    click.echo(f"published {passed.packets} packets, {passed.damaged} of them damaged")

@@ -1,0 +1,357 @@
+"""Packets as messages: in the process, and through a real NATS server that is killed on the way."""
+
+import contextlib
+import json
+import logging
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from eicpy.acquisition import RunArchive, Selection, provide
+from eicpy.acquisition.bus import BusReader, BusWriter, MemoryBus, Message, messages, open_bus, subject_of
+from eicpy.errors import BadArgumentError, FailedError
+from eicpy.packets import index_packets
+
+PATIENCE = 90.0
+
+
+def everything(archive, eclairs, runs=1):
+    with provide(archive, eclairs, runs) as provider:
+        return provider.step(10**6)
+
+
+@pytest.fixture
+def kept(archive, photon_packets):
+    raw = bytearray(photon_packets(50).raw)
+    raw[-3] ^= 1
+    with archive.create(source="x") as writer:
+        writer.append(b"\x55" * 9 + bytes(raw))
+    return archive
+
+
+def take(reader, count, most=7):
+    """So many packets, acknowledged as they come."""
+    found, end = [], time.monotonic() + PATIENCE
+    while len(found) < count and time.monotonic() < end:
+        found += [packet for _, packet in reader.poll(most).packets()]
+        reader.done()
+    return found
+
+
+class TestMessages:
+    def test_a_message_is_a_packet_and_says_what_it_is(self, kept, eclairs):
+        every = messages(everything(kept, eclairs))
+        assert [m.subject for m in every[:49]] == ["eic.eclairs.tm.810.photons"] * 49
+        assert every[49].subject == "eic.eclairs.tm.810.damaged"
+        assert len({m.name for m in every}) == 50
+        raw = b"".join(m.data for m in every)
+        assert b"\x55" * 9 + raw == kept.run(1).raw_file.read_bytes()
+
+    def test_subjects_hold_no_words_of_their_own(self):
+        assert subject_of("a.b *>", command=True, apid=1, kind="x y") == "eic.a_b___.tc.1.x_y"
+        assert subject_of("eclairs") == "eic.eclairs.*.*.*"
+
+
+class TestMemory:
+    def test_what_is_published_twice_is_read_once(self, kept, eclairs):
+        bus, whole = MemoryBus(), everything(kept, eclairs)
+        writer = BusWriter(bus, batch=8)
+        writer.write(whole)
+        writer.write(whole)
+        with BusReader(bus, Selection(eclairs)) as reader:
+            assert take(reader, 50) == [packet for _, packet in whole.packets()]
+            assert not reader.poll()
+
+    def test_a_reader_gets_what_it_asked_for(self, kept, eclairs):
+        bus = MemoryBus()
+        BusWriter(bus).write(everything(kept, eclairs))
+        wishes = (
+            ({"apids": (810,)}, 50),
+            ({"kinds": ("photons",)}, 49),
+            ({"apids": (801, 802)}, 0),
+            ({"commands": True}, 0),
+            ({"apids": (801, 810), "commands": False}, 50),
+        )
+        for wish, count in wishes:
+            with BusReader(bus, Selection(eclairs, **wish)) as reader:
+                assert sum(len(reader.poll(9)) for _ in range(20)) == count
+
+    def test_a_consumer_goes_on_with_what_it_did_not_acknowledge(self, kept, eclairs):
+        bus, whole = MemoryBus(), everything(kept, eclairs)
+        BusWriter(bus).write(whole)
+        each = [packet for _, packet in whole.packets()]
+        for expected, acknowledge in ((each[:20], True), (each[20:40], False), (each[20:40], True)):
+            with BusReader(bus, Selection(eclairs), "display") as reader:
+                assert [packet for _, packet in reader.poll(20).packets()] == expected
+                if acknowledge:
+                    reader.done()
+        with BusReader(bus, Selection(eclairs), new=True) as reader:
+            assert not reader.poll()
+
+    def test_photons_are_decoded_from_messages_one_of_them_damaged(self, kept, eclairs):
+        bus, whole = MemoryBus(), everything(kept, eclairs)
+        BusWriter(bus).write(whole)
+        with BusReader(bus, Selection(eclairs)) as reader:
+            found = reader.poll(100)
+        assert np.array_equal(found.photons.detnum, whole.photons.detnum)
+        assert found.photons.damaged_packets == 1
+        assert found.index.offset.tolist() == list(range(1, 51))
+        assert found.cursor.offset == 50
+
+    def test_a_slow_consumer_holds_the_publisher_and_memory_is_bounded(self):
+        bus = MemoryBus(most=10, patience=0.05)
+        every = [Message("eic.x.tm.1.k", str(n), b"%d" % n) for n in range(40)]
+        bus.publish(every[:15])  # nobody reads: the oldest are let go
+        subscription = bus.subscribe("eic.x.*.*.*", "slow")
+        assert [m.name for m in subscription.poll(3)] == ["5", "6", "7"]
+        with pytest.raises(FailedError, match="behind"):
+            bus.publish(every[15:])
+        bus.patience = PATIENCE
+        found = []
+
+        def read():
+            while len(found) < 35:
+                found.extend(m.name for m in subscription.poll(2))
+                subscription.done()
+
+        subscription.close()
+        thread = threading.Thread(target=read)
+        thread.start()
+        bus.publish(every[5:])
+        thread.join(PATIENCE)
+        assert found == [str(n) for n in range(5, 40)]
+
+    def test_another_url_is_refused_without_repeating_it(self):
+        assert isinstance(open_bus(None, "eclairs"), MemoryBus)
+        with pytest.raises(BadArgumentError, match="nats://") as told:
+            open_bus("amqp://me:secret@host", "eclairs")
+        assert "secret" not in str(told.value)
+
+
+class Server:
+    """A NATS server with JetStream on the loopback, its store in a folder."""
+
+    def __init__(self, program, folder, *options):
+        self.folder, self.program, self.options = folder, program, options
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = None
+        self.start()
+
+    @property
+    def url(self):
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.program, "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", self.folder, *self.options],
+            stderr=subprocess.DEVNULL,
+        )
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.05)
+        raise AssertionError("the NATS server did not start")
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def nats_server(tmp_path):
+    pytest.importorskip("nats", reason="the client of NATS is not installed: pip install 'eicpy[nats]'")
+    program = shutil.which("nats-server")
+    if program is None:
+        pytest.skip("no nats-server on this machine (Debian: apt-get install nats-server)")
+    started = []
+
+    def start(*options):
+        started.append(Server(program, str(tmp_path / f"nats-{len(started)}"), *options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
+class TestNats:
+    def test_published_twice_is_delivered_once_even_after_the_window(
+        self, nats_server, kept, eclairs, monkeypatch
+    ):
+        monkeypatch.setattr("eicpy.acquisition.nats_bus._WINDOW", 0.1)
+        server, whole = nats_server(), everything(kept, eclairs)
+        each = [packet for _, packet in whole.packets()]
+        for part in (whole.part(0, 30), whole):
+            bus = open_bus(server.url, "eclairs")
+            BusWriter(bus, batch=16).write(part)
+            bus.close()
+            time.sleep(0.3)  # longer than the window in which the server itself remembers
+        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
+            assert take(reader, 50) == each
+            assert not reader.poll()
+
+    def test_selection_new_and_durable(self, nats_server, kept, eclairs):
+        server, whole = nats_server(), everything(kept, eclairs)
+        bus = open_bus(server.url, "eclairs")
+        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
+            BusWriter(bus).write(whole.part(0, 20))
+            assert len(take(live, 20)) == 20
+        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
+            assert not live.poll()
+            BusWriter(bus).write(whole)
+            assert len(take(live, 30)) == 30
+        for first, last in ((0, 25), (25, 49)):
+            chosen = Selection(eclairs, kinds=("photons",))
+            with BusReader(open_bus(server.url, "eclairs"), chosen, "display") as reader:
+                found = take(reader, last - first, most=last - first)
+                assert found == [packet for _, packet in whole.part(first, last).packets()]
+        bus.close()
+        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
+            bus._patience = 0.0
+            with pytest.raises(FailedError, match="another name"):
+                bus.subscribe(subject_of("eclairs"), "display")
+
+    def test_a_server_that_is_restarted_is_waited_for(self, nats_server, kept, eclairs):
+        server, whole = nats_server(), everything(kept, eclairs)
+        each = [packet for _, packet in whole.packets()]
+        bus = open_bus(server.url, "eclairs")
+        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), "display") as reader:
+            BusWriter(bus).write(whole.part(0, 20))
+            found = take(reader, 20)
+            server.stop(signal.SIGKILL)
+            publishing = threading.Thread(target=BusWriter(bus, batch=4).write, args=(whole.part(20, 50),))
+            publishing.start()
+            time.sleep(0.3)
+            server.start()
+            publishing.join(PATIENCE)
+            assert found + take(reader, 30) == each
+        bus.close()
+
+    def test_nobody_there_and_a_wrong_password(self, nats_server, tmp_path, monkeypatch, caplog):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            with pytest.raises(FailedError, match=r"127\.0\.0\.1.*nats-server") as told:
+                open_bus(f"nats://me:secret@127.0.0.1:{taken.getsockname()[1]}", "eclairs")
+        assert "secret" not in str(told.value)
+        caplog.set_level(logging.DEBUG)
+        server = nats_server("--user", "me", "--pass", "secret")
+        with pytest.raises(FailedError, match="EIC_NATS_CREDENTIALS"):
+            open_bus(server.url, "eclairs")
+        open_bus(server.url.replace("//", "//me:secret@"), "eclairs").close()
+        file = tmp_path / "who"
+        file.write_text("me:secret\n")
+        monkeypatch.setenv("EIC_NATS_CREDENTIALS", str(file))
+        open_bus(server.url, "eclairs").close()
+        file.write_text("me:wrong-secret\n")
+        with pytest.raises(FailedError) as told:
+            open_bus(server.url, "eclairs")
+        monkeypatch.setenv("EIC_NATS_CREDENTIALS", str(tmp_path / "none"))
+        with pytest.raises(BadArgumentError, match="EIC_NATS_CREDENTIALS"):
+            open_bus(server.url, "eclairs")
+        assert "secret" not in caplog.text + str(told.value)
+
+
+CONSUMER = """
+import json, sys
+from pathlib import Path
+from eicpy.acquisition import Selection
+from eicpy.acquisition.bus import BusReader
+from eicpy.acquisition.nats_bus import NatsBus
+from eicpy.instruments import load
+
+url, out = sys.argv[1], Path(sys.argv[2])
+whole = out.read_bytes() if out.exists() else b""
+whole = whole[: whole.rfind(b"\\n") + 1]  # a line that a kill cut is not there
+out.write_bytes(whole)
+known = {json.loads(line)[0] for line in whole.splitlines()}
+bus = NatsBus(url, "eclairs", ack_wait=1.0)
+with BusReader(bus, Selection(load("eclairs")), "consumer") as reader, out.open("ab", buffering=0) as stream:
+    while True:
+        found = reader.poll(50)
+        for (row, packet), number in zip(found.packets(), found.index.offset.tolist()):
+            if number not in known:
+                known.add(number)
+                stream.write(json.dumps([number, packet.hex()]).encode() + b"\\n")
+        reader.done()
+"""
+
+
+class Parts:
+    """A publisher and a consumer, each in its own process, killed and started again."""
+
+    def __init__(self, home, url, out):
+        self.out = out
+        eic = [sys.executable, "-m", "eicpy.cli", "--home", str(home)]
+        self.commands = {
+            "publisher": [*eic, "publish", "-i", "eclairs", "--bus", url],
+            "consumer": [sys.executable, "-c", CONSUMER, url, str(out)],
+        }
+        self.running = {}
+
+    def start(self, name):
+        self.running[name] = subprocess.Popen(self.commands[name], stdout=subprocess.DEVNULL)
+
+    def kill(self, name):
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    @property
+    def lines(self):
+        return self.out.read_bytes().splitlines() if self.out.exists() else []
+
+
+@pytest.mark.slow
+def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once(
+    nats_server, tmp_path, photon_packets, eclairs
+):
+    server = nats_server()
+    archive = RunArchive(tmp_path / "home" / "archive" / "eclairs", "eclairs")
+    raw = photon_packets(4000, span=10**9).raw
+    index = index_packets(raw, eclairs.headers)
+    each = [raw[o : o + n] for o, n in zip(index.offset.tolist(), index.length.tolist(), strict=True)]
+    rng = np.random.default_rng(11)
+
+    def write():
+        for part in np.array_split(np.arange(len(each)), 5):
+            with archive.create(source="x") as writer:
+                for packet in part.tolist():
+                    writer.append(each[packet])
+                    time.sleep(0.003)
+
+    writing = threading.Thread(target=write)
+    parts = Parts(tmp_path / "home", server.url, tmp_path / "out.jsonl")
+    try:
+        writing.start()
+        for name in parts.commands:
+            parts.start(name)
+        for kill in range(6):
+            time.sleep(float(rng.uniform(2.0, 5.0)))
+            for name in rng.permutation(list(parts.commands))[: rng.integers(1, 3)].tolist():
+                parts.kill(name)
+                parts.start(name)
+            if kill == 3:
+                server.stop(signal.SIGKILL)
+                server.start()
+        writing.join()
+        end = time.monotonic() + PATIENCE
+        while len(parts.lines) < len(each) and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1.5)  # longer than a message takes to be delivered again
+    finally:
+        for name in list(parts.running):
+            parts.kill(name)
+    found = Counter(bytes.fromhex(json.loads(line)[1]) for line in parts.lines)
+    assert found == Counter(each)

@@ -1,0 +1,326 @@
+"""Packets on a pipe: what a program in another language is given."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+
+from eicpy.acquisition import Cursor, RunArchive, provide
+from eicpy.acquisition.formats import packet_writer
+from eicpy.acquisition.passing import CursorFile, pass_on
+from eicpy.acquisition.selection import Selection
+from eicpy.cli import main
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.packets import PacketLayout, encode
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "howto" / "follow"
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def kept(home, photon_packets, ecl_packets):
+    """An archive with a run of photons and housekeeping, as the command finds it."""
+    archive = RunArchive(home / "archive" / "eclairs", "eclairs")
+    with archive.create(source="x") as writer:
+        writer.append(photon_packets(40).raw + ecl_packets)
+    return archive
+
+
+@pytest.fixture(scope="session")
+def ecl_packets(eclairs):
+    layout, kind = PacketLayout.read(eclairs.layout_file("ecl")), eclairs.packets["ecl"]
+    fields = {layout.structure.name: np.full(5, kind.structure)}
+    coarse = 1000 + np.arange(5)
+    return encode(
+        layout, kind.apid, np.arange(5), coarse, np.zeros(5, np.int64), fields, {}, np.zeros(5, np.int64),
+        header=eclairs.header(kind.apid), service=kind.service, subservice=kind.subservice,
+        destination=0x5555,
+    ).tobytes()  # fmt: skip
+
+
+def command(home, *arguments):
+    return [sys.executable, "-m", "eicpy.cli", "--home", str(home), *map(str, arguments)]
+
+
+@dataclass
+class Done:
+    """What a command left: as subprocess tells it, without the seconds that a process takes to start."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+
+def follow(home, *arguments, given=b""):
+    text = ["--home", str(home), "follow", *map(str, arguments), "-i", "eclairs"]
+    result = CliRunner().invoke(main, text, input=given, catch_exceptions=False)
+    return Done(result.exit_code, result.stdout_bytes, result.stderr_bytes)
+
+
+def write(form, archive, eclairs, *, kinds=(), with_photons=False, runs=1):
+    stream = io.BytesIO()
+    selection = Selection(eclairs, kinds=kinds)
+    writer = packet_writer(form, stream, eclairs, selection, with_photons=with_photons)
+    with provide(archive, eclairs, runs, kinds=kinds) as provider:
+        pass_on(provider, writer, stop=threading.Event(), most_packets=7)
+    return stream.getvalue()
+
+
+class TestFormats:
+    def test_raw_is_the_packets_and_nothing_else(self, kept, eclairs):
+        assert write("raw", kept, eclairs) == kept.run(1).raw_file.read_bytes()
+
+    def test_raw_leaves_out_what_is_damaged(self, kept, photon_packets, eclairs):
+        raw = bytearray(photon_packets(9).raw)
+        whole = len(raw)
+        raw[20] ^= 1
+        with kept.create(source="x") as writer:
+            writer.append(bytes(raw))
+        first = kept.run(2).index(eclairs).length[0]
+        assert write("raw", kept, eclairs, runs=2) == bytes(raw)[first:whole]
+
+    def test_json_tells_everything_of_each_packet(self, kept, photon_packets, eclairs):
+        lines = [json.loads(line) for line in write("jsonl", kept, eclairs, with_photons=True).splitlines()]
+        assert [line["apid"] for line in lines] == [810] * 40 + [801] * 5
+        assert {line["status"] for line in lines} == {"good"}
+        assert {line["simulated"] for line in lines} == {True}
+        truth = photon_packets(40)
+        for name in ("detnum", "channel", "multiplicity"):
+            found = [value for line in lines[:40] for value in line["photons"][name]]
+            assert found == getattr(truth, name).tolist()
+        hk = lines[-1]
+        assert (hk["kind"], hk["run"], hk["service"], hk["coarse"]) == ("ecl", 1, 3, 1004)
+        assert hk["time"] == "2017-01-01T00:16:44.000000Z"
+        with provide(kept, eclairs, 1, kinds=["ecl"]) as provider:
+            table = provider.step(5).housekeeping["ecl"]
+        for name, values in table.values.items():
+            if name in table.texts:
+                assert hk["values"][name] == table.texts[name][-1]
+            else:
+                assert hk["values"][name] == pytest.approx(values[-1])
+        assert hk["offset"] + hk["length"] == kept.run(1).size
+
+    def test_json_names_damage_and_gives_no_values(self, kept, photon_packets, eclairs):
+        raw = bytearray(photon_packets(3).raw)
+        raw[20] ^= 1
+        with kept.create(source="x") as writer:
+            writer.append(bytes(raw))
+        lines = [json.loads(line) for line in write("jsonl", kept, eclairs, runs=2).splitlines()]
+        assert [line["status"] for line in lines] == ["bad_checksum", "good", "good"]
+        assert ["values" in line for line in lines] == [False, True, True]
+
+    def test_arrow_of_one_kind_has_its_parameters(self, kept, eclairs):
+        table = pa.ipc.open_stream(write("arrow", kept, eclairs, kinds=("ecl",))).read_all()
+        assert table.num_rows == 5
+        with provide(kept, eclairs, 1, kinds=["ecl"]) as provider:
+            truth = provider.step(5).housekeeping["ecl"]
+        for name, values in truth.values.items():
+            if name not in truth.texts:
+                assert np.array_equal(table[name].to_numpy(), values)
+            else:
+                assert table[name].to_pylist() == truth.texts[name].tolist()
+        assert np.array_equal(table["time"].to_numpy(), truth.time)
+        assert table["simulated"].to_pylist() == [True] * 5
+        units = {f.name: f.metadata[b"unit"].decode() for f in table.schema if f.metadata}
+        assert units.items() >= {n: truth.layout.units.get(n, "") for n in truth.values}.items()
+
+    def test_arrow_of_photons_has_a_row_for_each(self, kept, photon_packets, eclairs):
+        table = pa.ipc.open_stream(write("arrow", kept, eclairs, with_photons=True)).read_all()
+        truth = photon_packets(40)
+        assert np.array_equal(table["detnum"].to_numpy(), truth.detnum)
+        assert np.array_equal(table["time"].to_numpy(), truth.ticks * 2e-5)
+
+    def test_arrow_of_everything_has_the_headers(self, kept, eclairs):
+        table = pa.ipc.open_stream(write("arrow", kept, eclairs)).read_all()
+        index = kept.run(1).index(eclairs)
+        for name in ("offset", "length", "apid", "sequence_count", "coarse", "fine"):
+            assert np.array_equal(table[name].to_numpy(), getattr(index, name))
+
+    def test_photons_of_a_detector_without_any_are_refused(self, eclairs):
+        blind = eclairs.model_copy(update={"photons": None})
+        with pytest.raises(BadArgumentError, match="photons"):
+            packet_writer("arrow", io.BytesIO(), blind, Selection(blind), with_photons=True)
+
+
+class TestCursorFile:
+    def test_it_keeps_a_place(self, tmp_path):
+        keep = CursorFile(tmp_path / "place.json")
+        assert keep.load() is None
+        keep.save(Cursor(3, 7))
+        keep.save(Cursor(4, 8))
+        assert keep.load() == Cursor(4, 8)
+        assert [f.name for f in tmp_path.iterdir()] == ["place.json"]
+
+    def test_a_file_that_is_none_is_refused(self, tmp_path):
+        (tmp_path / "place.json").write_text("yes")
+        with pytest.raises(BadDataError, match="begin anew"):
+            CursorFile(tmp_path / "place.json").load()
+
+
+@pytest.mark.usefixtures("kept")
+class TestCommand:
+    def test_a_playback_goes_on_where_it_stopped(self, home, photon_packets):
+        place = home / "place.json"
+        first = follow(home, 1, "--apid", 810, "--format", "raw", "--cursor", place)
+        assert (first.returncode, first.stdout) == (0, photon_packets(40).raw)
+        again = follow(home, 1, "--format", "raw", "--cursor", place)
+        assert (again.returncode, again.stdout) == (0, b"")
+        CursorFile(place).save(Cursor(1, len(photon_packets(40).raw)))
+        rest = follow(home, 1, "--cursor", place)
+        assert len(rest.stdout.splitlines()) == 5
+
+    def test_what_is_damaged_is_told_beside_the_data(self, home, kept, photon_packets):
+        with kept.create(source="x") as writer:
+            writer.append(b"\x55" * 9 + photon_packets(3).raw[:-1])
+        done = follow(home, 2, "--format", "raw")
+        assert done.returncode == 1
+        assert b"3 packets, 1 damaged (left out), 9 foreign bytes" in done.stderr
+
+    def test_live_hands_each_packet_on_at_once_and_ends_when_told(self, home, kept, ecl_packets):
+        process = subprocess.Popen(
+            command(home, "follow", "live", "-i", "eclairs", "--kind", "ecl"), stdout=subprocess.PIPE
+        )
+        try:
+            lines = [json.loads(process.stdout.readline()) for _ in range(5)]
+            with kept.create(source="x") as writer:
+                size = len(ecl_packets) // 5
+                for row in range(5):
+                    writer.append(ecl_packets[row * size : (row + 1) * size])
+                    lines.append(json.loads(process.stdout.readline()))
+            assert [(line["run"], line["coarse"]) for line in lines[5:]] == [(2, 1000 + n) for n in range(5)]
+            process.send_signal(signal.SIGTERM)
+            rest, _ = process.communicate(timeout=60)
+            assert (process.returncode, rest) == (0, b"")
+        finally:
+            process.kill()
+            process.wait()
+
+    @pytest.mark.parametrize("live", [True, False])
+    def test_it_ends_quietly_when_the_reader_has_gone(self, home, live):
+        where = ("live",) if live else ("1", "--speed", "0.001")
+        process = subprocess.Popen(
+            command(home, "follow", *where, "-i", "eclairs"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        try:
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(60) == 0
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+    def test_step_by_step(self, home):
+        done = follow(home, 1, "--step", given=b"\n3\nx\n\n")
+        assert len(done.stdout.splitlines()) == 5
+        assert b"got 'x'" in done.stderr
+
+    def test_from_a_packet_and_from_a_time(self, home, kept, ecl_packets):
+        assert len(follow(home, 1, "--from-packet", 43).stdout.splitlines()) == 2
+        with kept.create(source="x") as writer:
+            writer.append(ecl_packets)
+        found = follow(home, 2, "--from-time", "2017-01-01T00:16:42").stdout.splitlines()
+        assert [json.loads(line)["coarse"] for line in found] == [1002, 1003, 1004]
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("yesterday",), b"live, all, or numbers"),
+            (("live", "--speed", "2"), b"live"),
+            (("1", "--step", "--speed", "2"), b"--step"),
+            (("1", "--bus", "nats://127.0.0.1:1"), b"all that the bus holds"),
+            (("live", "--bus", "http://127.0.0.1:1"), b"nats://"),
+            (("live", "--bus", "nats://127.0.0.1:1", "--from-packet", "1"), b"--consumer"),
+            (("7",), b"run 7"),
+        ],
+    )
+    def test_calls_that_cannot_be_are_told_so(self, home, arguments, words):
+        done = follow(home, *arguments)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert done.stdout == b""
+
+    def test_nothing_is_missing_after_kills(self, home, kept, photon_packets):
+        place, out = home / "place.json", home / "out.raw"
+        rng = np.random.default_rng(3)
+        CursorFile(place).save(Cursor(0))  # live, from the first run on
+        with out.open("wb") as stream:
+            for _ in range(2):
+                process = subprocess.Popen(
+                    command(home, "follow", "live", "-i", "eclairs", "--format", "raw", "--cursor", place),
+                    stdout=stream,
+                )
+                before = out.stat().st_size
+                with kept.create(source="x") as writer:
+                    writer.append(photon_packets(60, seed=int(rng.integers(99))).raw)
+                end = time.monotonic() + 60
+                while out.stat().st_size == before and time.monotonic() < end:
+                    time.sleep(0.002)
+                process.kill()
+                process.wait()
+            whole = b"".join(run.raw_file.read_bytes() for run in kept.runs())
+            stream.seek(0, os.SEEK_END)
+            stream.write(follow(home, "all", "--format", "raw", "--cursor", place).stdout)
+        given, expected = split(out.read_bytes()), split(whole)
+        assert set(expected) == set(given)
+        assert list(dict.fromkeys(given)) == list(dict.fromkeys(expected))
+
+
+def split(raw):
+    packets, at = [], 0
+    while at < len(raw):
+        length = int.from_bytes(raw[at + 4 : at + 6], "big") + 7
+        packets.append(raw[at : at + length])
+        at += length
+    return packets
+
+
+@pytest.mark.usefixtures("kept")
+class TestExamples:
+    def expected(self, truth):
+        counts = np.bincount(truth.detnum, minlength=6400)
+        photons, hit, most = counts.sum(), np.count_nonzero(counts), counts.argmax()
+        return f"{photons} photons in {hit} pixels, most in pixel {most}: {counts[most]}\n"
+
+    def test_in_c(self, home, photon_packets, tmp_path):
+        compiler = shutil.which("cc")
+        if compiler is None:
+            pytest.skip("no C compiler (cc) on this machine")
+        program = tmp_path / "count_photons"
+        subprocess.run(
+            [compiler, "-Wall", "-Wextra", "-Werror", "-O2", "-o", program, EXAMPLES / "count_photons.c"],
+            check=True,
+        )
+        raw = follow(home, 1, "--format", "raw").stdout
+        done = subprocess.run([program], input=raw, capture_output=True, check=True)
+        assert done.stdout.decode() == "45 packets, " + self.expected(photon_packets(40))
+        cut = subprocess.run([program], input=raw[:-3], capture_output=True, check=False)
+        assert (cut.returncode, cut.stderr) == (1, b"after 44 packets: the stream ends inside a packet\n")
+        foreign = subprocess.run([program], input=b"\xff" * 9, capture_output=True, check=False)
+        assert foreign.returncode == 1
+
+    def test_in_python(self, home, photon_packets):
+        arguments = (1, "--kind", "photons", "--photons", "--format", "arrow")
+        arrow = follow(home, *arguments).stdout
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / "count_photons.py"], input=arrow, capture_output=True, check=True,
+            env=os.environ,
+        )  # fmt: skip
+        assert done.stdout.decode() == self.expected(photon_packets(40))
