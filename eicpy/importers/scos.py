@@ -1,11 +1,11 @@
 """From a SCOS-2000 database to an instrument: how packets are told apart, and their tables."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from eicpy.errors import BadDataError
 from eicpy.importers.scos_database import ScosDatabase, ScosRow, read_database
-from eicpy.importers.scos_layout import PRIMARY_HEADER, Identifier, ScosLayouts
+from eicpy.importers.scos_layout import LONGEST, PRIMARY_HEADER, Identifier, ScosLayouts
 from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row
 
 __all__ = ["import_scos"]
@@ -25,6 +25,8 @@ _HEADERS = {
 """Secondary header, and bits of coarse and fine time, by the bytes of the data field header."""
 _KINDS = {3: "housekeeping", 1: "verification"}
 HOUSEKEEPING_REPORT = 25
+WIDEST = 63
+"""Most bits of an identifier."""
 
 
 def import_scos(source: Path | str, name: str) -> ImportedInstrument:
@@ -50,7 +52,7 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
     database = read_database(Path(source))
     made = ImportedInstrument(name, database.title, database.provenance)
     layouts = ScosLayouts(database, made)
-    criteria = _Criteria(database)
+    criteria = _Criteria(database, made)
     seen = _Seen()
     for row in database.tables["PID"]:
         try:
@@ -107,30 +109,42 @@ class _Seen:
 class _Criteria:
     """By what packets of one type are told apart (table PIC)."""
 
-    def __init__(self, database: ScosDatabase) -> None:
-        self.rows = database.tables["PIC"]
+    def __init__(self, database: ScosDatabase, made: ImportedInstrument) -> None:
+        self.rows: dict[tuple[int, int], list[ScosRow]] = defaultdict(list)
+        for row in database.tables["PIC"]:
+            try:
+                self.rows[row.number("TYPE"), row.number("STYPE")].append(row)
+            except BadDataError as error:
+                made.lack("identification of packets", error.what)
 
     def of(self, packet: ScosRow) -> tuple[Identifier | None, int | None]:
         """Where the identifier of a packet stands, and its value."""
-        kind = (packet.number("TYPE"), packet.number("STYPE"))
-        rows = [row for row in self.rows if (row.number("TYPE"), row.number("STYPE")) == kind]
+        rows = self.rows.get((packet.number("TYPE"), packet.number("STYPE")), [])
         own = [row for row in rows if row.text("APID") == packet.text("APID")]
         row = next(iter(own or [row for row in rows if row.text("APID") in {"", "-1"}]), None)
         if row is None or row.number("PI1_OFF") < 0:
             return None, None
-        first = Identifier(8 * (row.number("PI1_OFF") - PRIMARY_HEADER), row.number("PI1_WID"))
+        first = _identifier(row, "PI1")
         value = packet.number("PI1_VAL", 0)
         if row.number("PI2_OFF", -1) >= 0:
-            second = Identifier(8 * (row.number("PI2_OFF") - PRIMARY_HEADER), row.number("PI2_WID"))
-            if second.bit != first.bit + first.width:
-                raise BadDataError("its two identifiers (PIC) do not stand side by side")
+            second = _identifier(row, "PI2")
+            if second.bit != first.bit + first.width or first.width + second.width > WIDEST:
+                raise BadDataError("its two identifiers (PIC) do not stand side by side, or are too wide")
             value = value << second.width | packet.number("PI2_VAL", 0)
             first = Identifier(first.bit, first.width + second.width)
-        if first.bit < 0 or not 1 <= first.width <= 63:
-            raise BadDataError(f"{row.place}: got an identifier of {first.width} bits at bit {first.bit}")
         if not 0 <= value < 1 << first.width:
             raise BadDataError(f"got identifier {value}, which {first.width} bits do not hold")
         return first, value
+
+
+def _identifier(row: ScosRow, name: str) -> Identifier:
+    """Place of an identifier."""
+    bit, width = 8 * (row.number(f"{name}_OFF") - PRIMARY_HEADER), row.number(f"{name}_WID")
+    if not 0 <= bit < 8 * LONGEST or not 1 <= width <= WIDEST:
+        raise BadDataError(
+            f"{row.place}: got an identifier of {width} bits at byte {row.text(f'{name}_OFF')}"
+        )
+    return Identifier(bit, width)
 
 
 def _header(row: ScosRow) -> HeaderEntry:

@@ -50,7 +50,7 @@ def parameter_row(
     encoding = kind.encoding
     form = _form(parameter.name, encoding, made, before, at)
     calibration = ""
-    if form.kind in {"uint", "int", "float"} and not form.repeat:
+    if form.kind in {"uint", "int", "float"} and hasattr(encoding, "default_calibrator"):
         calibration = _calibration(parameter.name, kind, encoding, made)
     unit = kind.unit or ""
     return Row(

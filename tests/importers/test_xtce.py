@@ -1,10 +1,15 @@
 """XTCE documents: a real one against two other readers, and what made-up ones are refused for."""
 
 import csv
+import re
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from eicpy.errors import BadDataError, FailedError
 from eicpy.importers import import_xtce
@@ -191,25 +196,29 @@ def test_sizes_told_by_a_counter_or_by_the_length_of_the_packet(write):
     assert second.complete.all()
 
 
+POLYNOMIAL = (
+    '<DefaultCalibrator><PolynomialCalibrator><Term coefficient="2" exponent="0"/>'
+    '<Term coefficient="0.5" exponent="2"/></PolynomialCalibrator></DefaultCalibrator>'
+)
+SPLINE = (
+    '<DefaultCalibrator><SplineCalibrator {}><SplinePoint raw="0" calibrated="10"/>'
+    '<SplinePoint raw="4" calibrated="20"/></SplineCalibrator></DefaultCalibrator>'
+)
+NAMES = (
+    '<EnumeratedParameterType name="E_T"><IntegerDataEncoding sizeInBits="8" encoding="unsigned"/>'
+    '<EnumerationList><Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON; ready"/>'
+    "</EnumerationList></EnumeratedParameterType>"
+)
+
+
 def test_calibrations_are_taken_over_or_named(write):
-    poly = (
-        '<DefaultCalibrator><PolynomialCalibrator><Term coefficient="2" exponent="0"/>'
-        '<Term coefficient="0.5" exponent="2"/></PolynomialCalibrator></DefaultCalibrator>'
-    )
-    points = '<SplinePoint raw="0" calibrated="10"/><SplinePoint raw="4" calibrated="20"/>'
-    spline = "<DefaultCalibrator><SplineCalibrator {}>" + points + "</SplineCalibrator></DefaultCalibrator>"
-    names = (
-        '<EnumeratedParameterType name="E_T"><IntegerDataEncoding sizeInBits="8" encoding="unsigned"/>'
-        '<EnumerationList><Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON; ready"/>'
-        "</EnumerationList></EnumeratedParameterType>"
-    )
     swapped = (
         '<IntegerParameterType name="L_T"><IntegerDataEncoding sizeInBits="16" encoding="unsigned" '
         'byteOrder="leastSignificantByteFirst"/></IntegerParameterType>'
     )
     types = (
-        uint("P", 8, poly) + uint("S", 8, spline.format('order="1" extrapolate="true"'))
-        + uint("Z", 8, spline.format('order="0"')) + names + swapped
+        uint("P", 8, POLYNOMIAL) + uint("S", 8, SPLINE.format('order="1" extrapolate="true"'))
+        + uint("Z", 8, SPLINE.format('order="0"')) + NAMES + swapped
     )  # fmt: skip
     listed = "".join(parameter(n) for n in "PSZEL")
     made = import_xtce(
@@ -327,3 +336,63 @@ def test_parts_that_are_not_read_are_named(write):
     text = document(uint("X", 8), parameter("X"), good, root='<CommandMetaData/><SpaceSystem name="inner"/>')
     made = import_xtce(write(text), "made-up")
     assert {s.place for s in made.shortfalls} == {"CommandMetaData", "SpaceSystem inner"}
+
+
+INNER = '<ContainerRefEntry containerRef="Inner"/>'
+RICH = document(
+    uint("N", 8)
+    + uint("P", 8, POLYNOMIAL)
+    + uint("S", 8, SPLINE.format('order="1" extrapolate="true"'))
+    + NAMES
+    + SIZED.format("A", "N", 8, 0),
+    "".join(parameter(n) for n in "NPSEA"),
+    container("Base", ["N"], criteria=equal("APID", 9), attributes='abstract="true"')
+    + container("Inner", ["E"], base="")
+    + container("C", ["P", INNER], "Base", equal("P", 3))
+    + container("D", ["S", "A"], "Base", equal("S", 4)),
+)
+ATTRIBUTE = re.compile(r'(\w+)="([^"]*)"')
+ODD = [
+    "",
+    "-1",
+    "0",
+    "1",
+    "3",
+    "9" * 20,
+    "x",
+    "1e400",
+    "nan",
+    "0.5",
+    "true",
+    "N",
+    "APID",
+    "C",
+    "LENGTH",
+    "&#8232;",
+]
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.data())
+def test_no_damage_to_a_document_makes_more_than_a_named_error(data):
+    """Attributes are replaced by something odd, or a piece is cut out: a detector, or a named error."""
+    text = RICH
+    for _ in range(data.draw(st.integers(1, 3))):
+        places = list(ATTRIBUTE.finditer(text))
+        if data.draw(st.booleans()) and places:
+            place = data.draw(st.sampled_from(places))
+            odd = data.draw(st.sampled_from([*ODD, *(p[2] for p in places[:40])]))
+            text = text[: place.start(2)] + odd + text[place.end(2) :]
+        else:
+            place = data.draw(st.sampled_from(list(re.finditer(r"<\w+[^<>]*/>", text))))
+            text = text[: place.start()] + text[place.end() :]
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "made-up.xml"
+        file.write_text(text, encoding="utf-8")
+        try:
+            made = import_xtce(file, "made-up")
+        except BadDataError:
+            return
+        for packet in made.packets:
+            packet.layout()
+        made.write(Path(folder))
