@@ -28,8 +28,8 @@ class Taker(Protocol):
     def admit(self, connection: "Connection", address: str) -> bool:
         """Whether a peer may connect; notes the connection if so."""
 
-    def take(self, connection: "Connection", chunk: memoryview) -> None:
-        """Take bytes; they are valid until this returns."""
+    def take(self, connection: "Connection", chunk: memoryview | int) -> None:
+        """Take bytes, valid until this returns; or so many that are in the room of its stream."""
 
     def lost(self, connection: "Connection") -> None:
         """The connection is closed."""
@@ -46,7 +46,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, taker: Taker) -> None:
         self._taker = taker
-        self._buffer = memoryview(bytearray(_BUFFER))
+        self._first = memoryview(bytearray(_SMALL))
         self._transport: asyncio.Transport | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._paused = False
@@ -71,11 +71,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, the signature is asyncio's
         """Where the next bytes go."""
-        return self._buffer
+        return self._first if self.stream is None else self.stream.framer.room(_BUFFER)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take the bytes that came."""
-        self._taker.take(self, self._buffer[:nbytes])
+        self._taker.take(self, self._first[:nbytes] if self.stream is None else nbytes)
         if nbytes < _SMALL and self._resting is None and self._transport is not None:
             self._resting = asyncio.get_running_loop().call_later(_REST, self._rested)
             self.heed()

@@ -58,7 +58,11 @@ class DatagramReader:
         try:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            self._socket.bind((host, port))
+            try:
+                self._socket.bind((host, port))
+            except OSError:
+                self._socket.close()
+                raise
         except OSError as error:
             raise FailedError(f"{host}:{port} (udp): cannot be listened on: {error.strerror}") from error
         self.address: tuple[str, int] = self._socket.getsockname()[:2]

@@ -8,6 +8,8 @@ silent is given out as it is, and if the rest still comes, it follows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from eicpy.instruments import PacketHeader
 from eicpy.packets import PacketIndex, PacketIndexer, index_packets
 
@@ -15,6 +17,7 @@ __all__ = ["Framer", "Piece", "StreamCount"]
 
 _HEADER = 6
 _LONGEST = 65542
+_NOTHING = np.zeros(0, np.uint8)
 
 
 @dataclass
@@ -83,7 +86,8 @@ class Framer:
         self._apids = {header.apid: header.checksum for header in headers}
         self._indexer = PacketIndexer(headers)
         self._base = 0
-        self._tail = b""
+        self._buffer = memoryview(bytearray(0))
+        self._tail = memoryview(b"")
         self._given = 0
 
     @property
@@ -104,29 +108,51 @@ class Framer:
         Piece
             What is whole now; often empty.
         """
-        return self._cut(self._indexer.feed(chunk), chunk)
+        joined = b"".join((self._tail, chunk)) if len(self._tail) else chunk
+        piece = self._cut(memoryview(joined).cast("B"))
+        self._tail = memoryview(bytes(self._tail))  # the chunk is the caller's
+        return piece
+
+    def room(self, size: int) -> memoryview:
+        """Where the next bytes of the stream may be put, right behind what waits: they need no copy then.
+
+        Parameters
+        ----------
+        size
+            Bytes that there is room for at least.
+        """
+        waiting = len(self._tail)
+        before = self._buffer
+        if waiting + size > len(before):
+            self._buffer = memoryview(bytearray(waiting + size + _LONGEST))
+        self._buffer[:waiting] = bytes(self._tail) if self._buffer is before else self._tail
+        self._tail = self._buffer[:waiting]
+        return self._buffer[waiting:]
+
+    def feed_room(self, size: int) -> Piece:
+        """Take as many bytes as were put into the :meth:`room` just asked for."""
+        return self._cut(self._buffer[: len(self._tail) + size])
 
     def finish(self) -> Piece:
         """Give out what waits, the stream being at its end for now; what comes later begins anew."""
-        piece = self._cut(self._indexer.finish(), b"")
+        index = self._indexer.finish()
+        piece = Piece(self._tail, index.shifted(-self._base), self._given)
         self._indexer, self._base = PacketIndexer(self._headers), 0
+        self._tail, self._given = memoryview(b""), 0
         return piece
 
     def flush(self) -> Piece:
         """Give out what waits as it is; the packet that is cut by this is whole if its rest follows."""
-        piece = Piece(memoryview(self._tail), PacketIndex.empty(), self._given)
+        piece = Piece(self._tail, PacketIndex.empty(), self._given)
         self._given = len(self._tail)
         return piece
 
     @property
     def ends_whole(self) -> bool:
-        """Whether what waits ends where a packet does, going by the lengths alone."""
-        position, tail = 0, self._tail
-        while position + _HEADER <= len(tail):
-            if tail[position] >> 5 or self._apid(tail, position) not in self._apids:
-                return False
-            position += _length(tail, position)
-        return position == len(tail)
+        """Whether what waits would end with a whole packet if nothing else came."""
+        index = index_packets(self._tail, self._headers)
+        last = len(index) - 1
+        return last >= 0 and bool(index.good[last]) and index.offset[last] + index.length[last] == index.end
 
     def continues(self, chunk: bytes | bytearray | memoryview) -> bool:
         """Whether bytes may follow this stream: its cut packet goes on, or is sent once more from its start.
@@ -136,9 +162,10 @@ class Framer:
         chunk
             The first bytes of a connection.
         """
-        if self._tail.startswith(bytes(chunk[: len(self._tail)])):
+        tail = bytes(self._tail)
+        if tail.startswith(bytes(chunk[: len(tail)])):
             return True  # nothing waits, or its beginning comes once more
-        return self._may_begin(self._tail + bytes(chunk[:_LONGEST]))
+        return self._may_begin(tail + bytes(chunk[:_LONGEST]))
 
     def _may_begin(self, data: bytes) -> bool:
         """Whether a packet may begin here, as far as the bytes reach."""
@@ -158,14 +185,15 @@ class Framer:
     def _apid(data: bytes, position: int) -> int:
         return (data[position] & 7) << 8 | data[position + 1]
 
-    def _cut(self, index: PacketIndex, chunk: bytes | bytearray | memoryview) -> Piece:
-        joined: memoryview = memoryview(b"".join((self._tail, chunk)) if self._tail else chunk).cast("B")
+    def _cut(self, joined: memoryview) -> Piece:
+        """Cut what waited and what came, in one piece, behind the last whole packet."""
+        self._indexer._tail = _NOTHING  # noqa: SLF001, it is the beginning of `joined`: no need for a copy
+        index = self._indexer.feed(joined)
         whole = self._indexer.consumed - self._base
-        piece = Piece(
-            joined[:whole], index.shifted(-self._base) if self._base else index, min(self._given, whole)
-        )
-        self._given -= piece.given
-        self._tail = bytes(joined[whole:])
+        given = min(self._given, whole)
+        piece = Piece(joined[:whole], index.shifted(-self._base) if self._base else index, given)
+        self._given -= given
+        self._tail = joined[whole:]
         self._base += whole
         return piece
 

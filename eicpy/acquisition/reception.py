@@ -172,10 +172,11 @@ class Reception:
         self.connections += 1
         return True
 
-    def take(self, connection: Connection, chunk: memoryview) -> None:
+    def take(self, connection: Connection, chunk: memoryview | int) -> None:
         """Take bytes of a connection."""
         now = self._heard()
         if connection.stream is None:
+            assert not isinstance(chunk, int)  # it has no stream that could have room
             connection.stream = self.streams.of_connection(connection.address, chunk, now)
         self.streams.feed(connection.stream, chunk, now)
 

@@ -15,7 +15,7 @@ from eicpy.instruments import Instrument
 __all__ = ["Stream", "Streams"]
 
 QUIET = 0.1
-"""After this long without a byte, what ends where a packet ends is taken for whole, s."""
+"""After this long without a byte, what ends with a whole packet is taken for whole, s."""
 
 
 @dataclass(eq=False)
@@ -32,8 +32,10 @@ class Stream:
     connected: bool = True
     lost: float = 0.0
     """When its connection was lost, s."""
-    at_rest: bool = field(default=False, repr=False)
-    """Whether the silence was dealt with."""
+    whole: float = field(default=0.0, repr=False)
+    """When whole packets were given out last, s."""
+    looked_at: bool = field(default=False, repr=False)
+    """Whether what waits was looked at since the last byte."""
 
 
 class Streams:
@@ -96,29 +98,37 @@ class Streams:
             self._senders[address] = self._new(address, "udp", now)
         return self._senders[address]
 
-    def feed(self, stream: Stream, chunk: bytes | memoryview, now: float) -> None:
-        """Take bytes of a stream."""
-        stream.last, stream.at_rest = now, False
-        stream.received += len(chunk)
-        self._take(stream, stream.framer.feed(chunk))
+    def feed(self, stream: Stream, chunk: bytes | memoryview | int, now: float) -> None:
+        """Take bytes of a stream; or so many that were put into the room of its framer."""
+        if not stream.framer.waiting:
+            stream.whole = now
+        stream.last, stream.looked_at = now, False
+        if isinstance(chunk, int):
+            stream.received += chunk
+            piece = stream.framer.feed_room(chunk)
+        else:
+            stream.received += len(chunk)
+            piece = stream.framer.feed(chunk)
+        if len(piece.buffer):
+            stream.whole = now
+        self._take(stream, piece)
 
     def disconnect(self, stream: Stream, now: float) -> None:
         """A connection was lost: its stream waits for the next."""
-        stream.connected, stream.lost, stream.at_rest = False, now, False
+        stream.connected, stream.lost = False, now
 
     def tick(self, now: float) -> None:
-        """Give out what waits of streams that are silent, and end those that nobody took over."""
+        """Give out what has waited long enough, and end the streams that nobody took over."""
         for stream in list(self.all):
-            silence = now - max(stream.last, stream.lost)
-            waiting = stream.framer.waiting
-            if waiting and silence > QUIET and stream.framer.ends_whole:
-                self._take(stream, stream.framer.finish())
-            elif silence > self._patience and not stream.at_rest:
-                stream.at_rest = True
-                if stream.connected and stream.transport == "tcp":
-                    self._take(stream, stream.framer.flush())
-                else:
-                    self.end(stream)
+            if not stream.looked_at and stream.framer.waiting and now - stream.last > QUIET:
+                stream.looked_at = True
+                if stream.framer.ends_whole:
+                    self._take(stream, stream.framer.finish())
+            if stream.framer.waiting and now - stream.whole > self._patience and stream.connected:
+                self._take(stream, stream.framer.flush())
+            passing = not stream.connected or stream.transport == "udp"
+            if passing and now - max(stream.last, stream.lost) > self._patience:
+                self.end(stream)
 
     def end(self, stream: Stream) -> None:
         """Give out what is left of a stream, and forget it."""

@@ -20,14 +20,25 @@ def _cut(raw, sizes):
     yield raw[at:]
 
 
+def _feed(framer, chunk, *, in_place):
+    if not in_place:
+        return framer.feed(chunk)
+    framer.room(len(chunk))[: len(chunk)] = chunk
+    return framer.feed_room(len(chunk))
+
+
 @relaxed
-@given(sizes=st.lists(st.integers(1, 3000), max_size=40), junk=st.binary(max_size=200))
-def test_each_piece_is_whole_packets_and_nothing_is_lost(photon_packets, eclairs, sizes, junk):
+@given(
+    sizes=st.lists(st.integers(1, 3000), max_size=40),
+    places=st.lists(st.booleans(), min_size=41, max_size=41),
+    junk=st.binary(max_size=200),
+)
+def test_each_piece_is_whole_packets_and_nothing_is_lost(photon_packets, eclairs, sizes, places, junk):
     raw = photon_packets(15).raw + junk + photon_packets(15, first=15).raw
     framer = Framer(eclairs.headers)
     out, found = bytearray(), []
-    for chunk in _cut(raw, sizes):
-        piece = framer.feed(chunk)
+    for chunk, in_place in zip(_cut(raw, sizes), places, strict=False):
+        piece = _feed(framer, chunk, in_place=in_place)
         found.append(piece.index.shifted(len(out) - piece.given))
         assert piece.index.end == len(piece.buffer)
         out += piece.fresh
@@ -46,7 +57,7 @@ def test_a_packet_that_was_given_out_in_parts_is_still_found_whole(photon_packet
     framer = Framer(eclairs.headers)
     out, packets = bytearray(), 0
     for chunk in _cut(raw, data.draw(st.lists(st.integers(1, 700), max_size=30))):
-        piece = framer.feed(chunk)
+        piece = _feed(framer, chunk, in_place=data.draw(st.booleans()))
         packets += int(piece.index.good.sum())
         out += piece.fresh
         if data.draw(st.booleans()):
@@ -66,21 +77,26 @@ def test_no_byte_of_a_stream_of_anything_is_lost(eclairs, steps):
     for step, chunk in steps:
         if step == "feed":
             sent += chunk
-            out += framer.feed(chunk).fresh
+            out += _feed(framer, chunk, in_place=len(chunk) % 2 == 0).fresh
         else:
             out += getattr(framer, step)().fresh
     out += framer.finish().fresh
     assert out == sent
 
 
-def test_what_ends_where_a_packet_ends_is_told_by_the_lengths(photon_packets, eclairs, meddea):
-    truth = photon_packets(2)
+def test_what_waits_may_end_with_a_whole_packet(photon_packets, eclairs):
+    raw, foreign = photon_packets(2).raw, b"\xff" * 9  # by its length, these may be the head of a long packet
     framer = Framer(eclairs.headers)
-    framer.feed(truth.raw[:-1])
     assert not framer.ends_whole
-    foreign = Framer(meddea.headers)
-    foreign.feed(truth.raw[:20])
-    assert not foreign.ends_whole
+    framer.feed(raw[:-1])
+    assert not framer.ends_whole
+    framer.feed(raw[-1:] + foreign + raw[:-1])
+    assert framer.waiting == len(foreign + raw) - 1
+    assert not framer.ends_whole
+    framer.feed(raw[-1:])
+    assert framer.ends_whole
+    piece = framer.finish()
+    assert (int(piece.index.good.sum()), piece.index.foreign_bytes, framer.waiting) == (2, 9, 0)
 
 
 class TestContinuing:

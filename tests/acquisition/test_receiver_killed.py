@@ -1,0 +1,102 @@
+"""The receiver killed at random moments under load: what it acknowledged is there, once, in order."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from eicpy.acquisition import RunArchive
+from eicpy.packets import index_packets
+
+KILLS = """
+    import os, random, signal, socket, sys, threading, time
+    from pathlib import Path
+    from eicpy.acquisition import RunArchive, receive
+    from eicpy.acquisition.station import Station
+    from eicpy.instruments import load
+
+    home, raw = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()
+    instrument, rng = load("dpix-prototype"), random.Random(20261121)
+
+    def child(turn, ports, log):
+        archive = RunArchive(home / "archive", "dpix-prototype")
+        receive(
+            archive, instrument, station=Station(home / "live"), patience=0.2, comment=f"turn {turn:03d}",
+            on_listening=lambda host, port: os.write(ports, b"%d\\n" % port),
+            on_progress=lambda s: os.write(
+                log, b"%d %s\\n" % (s.size, ",".join(str(r.number) for r in s.runs).encode())
+            ),
+        )
+
+    def speak(port):
+        try:
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                for at in range(0, len(raw), 1500):
+                    connection.sendall(raw[at : at + 1500])
+                    time.sleep(0.001)
+        except OSError:
+            pass
+
+    def warm(host, port):
+        threading.Thread(target=speak, args=(port,)).start()
+
+    receive(RunArchive(home / "warm", "dpix-prototype"), instrument, duration=0.5, on_listening=warm)
+    for turn in range(int(sys.argv[3])):
+        ports, told = os.pipe()
+        log = os.open(home / f"log-{turn:03d}", os.O_WRONLY | os.O_CREAT)
+        process = os.fork()
+        if process == 0:
+            child(turn, told, log)
+            os._exit(0)
+        os.close(told)
+        os.close(log)
+        port = os.read(ports, 16)
+        os.close(ports)
+        if not port:
+            raise SystemExit(f"receiver {turn} did not start")
+        sender = threading.Thread(target=speak, args=(int(port),))
+        sender.start()
+        time.sleep(rng.uniform(0.0, 0.35))
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        sender.join()
+"""
+
+
+@pytest.mark.parametrize("kills", [30, pytest.param(100, marks=pytest.mark.slow)])
+def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp_path, bench, kills):
+    packets = []
+    for i in range(6_000):
+        packets.append(bench.telemetry(i))
+        if i % 150 in {40, 120}:
+            packets.append(bench.start(i) if i % 150 == 40 else bench.stop(i))
+    raw = b"".join(packets)
+    (tmp_path / "raw").write_bytes(raw)
+    command = [sys.executable, "-c", textwrap.dedent(KILLS), str(tmp_path), str(tmp_path / "raw"), str(kills)]
+    subprocess.run(command, check=True, timeout=300)
+    archive = RunArchive(tmp_path / "archive", "dpix-prototype")
+    runs = archive.runs()
+    announced, switched = [], 0
+    for turn in range(kills):
+        mine = [run for run in runs if run.metadata.comment.startswith(f"turn {turn:03d}")]
+        kept = b"".join(run.raw_file.read_bytes() for run in mine)
+        assert raw.startswith(kept), f"receiver {turn}: not the bytes that were sent"
+        switched += len(mine) > 2
+        for line in (tmp_path / f"log-{turn:03d}").read_text().splitlines()[-1:]:
+            acknowledged, numbers = line.split(" ")
+            assert len(kept) >= int(acknowledged)
+            told = [int(number) for number in numbers.split(",") if number]
+            assert told == [run.number for run in mine][: len(told)]
+            announced += told
+    assert announced == sorted(set(announced)), "a number came twice"
+    assert len(announced) > kills // 2
+    assert switched > kills // 10, "the runs did not switch under load"
+    archive.recover()
+    assert archive.unfinished() == []
+    for run in archive.runs():
+        assert run.metadata.sha256 == run.sha256()
+        assert run.index(bench.instrument) == index_packets(
+            run.raw_file.read_bytes(), bench.instrument.headers
+        )
+    assert archive.create(source="after").run.number > runs[-1].number
