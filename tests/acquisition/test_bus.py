@@ -15,8 +15,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from eicpy.acquisition import RunArchive, Selection, provide
+from eicpy.acquisition import Cursor, RunArchive, Selection, provide
 from eicpy.acquisition.bus import BusReader, BusWriter, MemoryBus, Message, messages, open_bus, subject_of
+from eicpy.acquisition.passing import CursorFile
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 
@@ -331,6 +332,9 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
                     writer.append(each[packet])
                     time.sleep(0.003)
 
+    place = tmp_path / "home" / "live" / "eclairs" / "publish-live.json"
+    place.parent.mkdir(parents=True)
+    CursorFile(place).save(Cursor(0))  # from the first run on, however long the publisher takes to start
     writing = threading.Thread(target=write)
     parts = Parts(tmp_path / "home", server.url, tmp_path / "out.jsonl")
     try:
