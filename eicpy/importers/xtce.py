@@ -23,6 +23,10 @@ __all__ = ["import_xtce"]
 
 PRIMARY_HEADER = 48
 """Bits of the primary header."""
+PUS_TYPE, PUS_SUBTYPE = (8, 8), (16, 8)
+"""Bit behind the primary header and width of the PUS type and subtype."""
+_PUS_BITS = {"pus-a": 32, "pus-c": 56}
+"""Bits of a PUS header before the time."""
 _HEADER_FIELDS = {(0, 3): "version", (3, 1): "command", (4, 1): "secondary", (5, 11): "apid"}
 """Fields of the primary header by bit and width."""
 
@@ -68,13 +72,26 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
     if not made.packets:
         why = made.shortfalls[0] if made.shortfalls else "all are abstract"
         raise BadDataError(f"got no container that could be taken over: {why}", file=document.file)
-    made.headers = [HeaderEntry(apid, "none", "own") for apid in sorted({p.apid for p in made.packets})]
+    made.headers = list(_headers(made))
     made.assumptions += [
         "packets have no checksum",
         "which fields are the packet's time: those of the secondary header stand in the tables",
         "the epoch of the on-board time; pixels and energies",
     ]
     return made
+
+
+def _headers(made: ImportedInstrument) -> Iterator[HeaderEntry]:
+    """Header of each APID: a PUS one where packets are told apart by its type and subtype."""
+    for apid in sorted({packet.apid for packet in made.packets}):
+        packets = [p for p in made.packets if p.apid == apid and p.service is not None]
+        pus = {row.bit_width for p in packets for row in p.rows if (row.name, row.type) == ("HEADER", "pad")}
+        secondary = next((name for name, bits in _PUS_BITS.items() if bits in pus), "own")
+        if pus:
+            made.assumptions.append(
+                f"APID {apid}: a {secondary} header, since types and subtypes stand where it has them"
+            )
+        yield HeaderEntry(apid, "none", secondary)
 
 
 def _definition(document: XtceDocument, made: ImportedInstrument) -> Any:
@@ -204,20 +221,47 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
         raise BadDataError("no condition says which APID it has")
     if header.get("version", 0) or header.get("command", 0):
         raise BadDataError("packets of another version, or telecommands")
-    structure, rows = _structure(sorted(others), table.rows)
+    rows = table.rows
+    service = subservice = None
+    told = {(bit, width): value for bit, width, value in others}
+    if PUS_TYPE in told and PUS_SUBTYPE in told:
+        service, subservice = told.pop(PUS_TYPE), told.pop(PUS_SUBTYPE)
+        rows = _behind_header(rows, _PUS_BITS[_pus(table)])
+    structure, laid_out = _structure(sorted((*place, value) for place, value in told.items()), rows)
     return ImportedPacket(
         name,
         header["apid"],
-        None,
-        None,
+        service,
+        subservice,
         structure,
         "other",
-        rows,
+        laid_out,
         container.short_description or container.long_description or "",
     )
 
 
-def _structure(conditions: list[tuple[int, int, int]], rows: list[Row]) -> tuple[int | None, tuple[Row, ...]]:
+def _pus(table: _Table) -> str:
+    """Which PUS header it is: in PUS-C a message counter of 16 bits follows the subtype."""
+    places = [place for _, place in table.places.values()]
+    return "pus-c" if (PRIMARY_HEADER + 24, 16) in places else "pus-a"
+
+
+def _behind_header(rows: list[Row], bits: int) -> list[Row]:
+    """Rows behind a PUS header, which the index reads."""
+    place = 0
+    for k, row in enumerate(rows):
+        if place == bits:
+            pad = Row("HEADER", bits, "pad", "0", description="PUS header, read by the index")
+            return [pad, *rows[k:]]
+        if place > bits or row.repeat:
+            break
+        place += row.bit_width
+    raise BadDataError(
+        f"conditions on type and subtype, but no parameter begins behind a header of {bits} bits"
+    )
+
+
+def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int | None, tuple[Row, ...]]:
     """Value by which packets of an APID are told apart, and the rows with the field that holds it."""
     if not conditions:
         return None, tuple(rows)

@@ -159,6 +159,40 @@ def test_packets_of_an_apid_are_told_apart_by_fields_side_by_side(write):
     assert decode(raw, index[:1], made.packets[0].layout()).columns["X"].tolist() == [0xCAFE]
 
 
+def test_packets_of_a_pus_header_are_told_apart_by_type_subtype_and_identifier(write, tmp_path, monkeypatch):
+    widths = {"V": 8, "TYPE1": 8, "TYPE2": 8, "COUNTER": 16, "TO": 16, "COARSE": 32, "SID": 8, "X": 8}
+    types = "".join(uint(name, bits) for name, bits in widths.items())
+    listed = "".join(parameter(name) for name in widths)
+    head = ["V", "TYPE1", "TYPE2", "COUNTER", "TO", "COARSE"]
+    base = container("Base", head, criteria=equal("APID", 77), attributes='abstract="true"')
+    kind = equal("TYPE1", 3) + equal("TYPE2", 25)
+    hk = container("Hk", ["SID"], "Base", kind, attributes='abstract="true"')
+    one = container("One", ["X"], "Hk", equal("SID", 1))
+    # Two fields side by side, of which no parameter is the whole: a row of its own comes first.
+    two = container("Two", ["X"], "Hk", equal("SID", 2) + equal("X", 9))
+    event = container("Event", ["X"], "Base", equal("TYPE1", 5) + equal("TYPE2", 1))
+    made = import_xtce(write(document(types, listed, base + hk + one + two + event)), "made-up")
+    assert made.shortfalls == []
+    assert {(p.name, p.service, p.subservice, p.structure) for p in made.packets} == {
+        ("One", 3, 25, 1), ("Two", 3, 25, 0x0209), ("Event", 5, 1, None),
+    }  # fmt: skip
+    made.write(tmp_path)
+    monkeypatch.setenv("EIC_INSTRUMENTS", str(tmp_path))
+    described = load("made-up")
+    assert described.headers[0].secondary == "pus-c"
+    raw = bytes.fromhex("084DC000000C 20031900000000 000000AA 01CC084DC001000B 20050100000000 000000BB DD")
+    index = index_packets(raw, described.headers)
+    found = {}
+    for name, kind in described.packets.items():
+        layout = PacketLayout.read(described.layout_file(name))
+        back = decode(raw, index[select(raw, index, kind, layout)], layout)
+        found[name] = {column: values.tolist() for column, values in back.columns.items()}
+        assert (back.unread == 0).all()
+    assert found["One"] == {"COARSE": [0xAA], "SID": [1], "X": [0xCC]}
+    assert found["Two"] == {"STRUCTURE": [], "COARSE": [], "SID": [], "X": []}
+    assert found["Event"] == {"COARSE": [0xBB], "X": [0xDD]}
+
+
 class Kind:
     """What `select` asks of a kind of packet."""
 
