@@ -27,7 +27,7 @@ from eicpy.acquisition.overview_parts import (
     ReceiverView,
     RunView,
 )
-from eicpy.acquisition.overview_status import Said, link_of, part_of, with_lag
+from eicpy.acquisition.overview_status import Said, link_of, part_of, supervised, with_lag
 from eicpy.acquisition.run import Run
 from eicpy.acquisition.station import JournalEntry, Station, Status
 from eicpy.acquisition.verdict import LOSSES, Verdict, judge
@@ -125,7 +125,8 @@ class OverviewReader:
         moment = datetime.now(tz=UTC)
         unreadable: dict[str, str] = {}
         statuses = self._statuses(unreadable)
-        parts = [part_of(status, moment) for status in statuses.values()]
+        told = [part_of(status, moment) for status in statuses.values()]
+        parts = supervised(told, statuses.get("supervisor"))
         receiver = next((part for part in parts if isinstance(part, ReceiverView)), None)
         said = Said(statuses[receiver.name].values) if receiver else Said({})
         run = self._run(receiver, said, moment, unreadable)

@@ -21,13 +21,17 @@ from eicpy.acquisition.overview_parts import (
 )
 from eicpy.acquisition.station import Status
 
-__all__ = ["Said", "link_of", "part_of", "with_lag"]
+__all__ = ["Said", "link_of", "part_of", "supervised", "with_lag"]
 
 SILENT_AFTER = {"receiver": 10.0}
 """How long a part of a role may say nothing, s."""
 SILENT_AFTER_OTHERWISE = 60.0
 FAREWELLS: dict[str, Health] = {"stopped": "ended", "failed": "failed"}
 """What a part that took its leave said last."""
+CHILDREN: dict[str, Health] = {
+    "waiting": "alive", "running": "alive", "given up": "failed", "ended": "ended", "stopped": "ended",
+}  # fmt: skip
+"""How a child is that its supervisor calls so."""
 
 
 class Said:
@@ -145,6 +149,42 @@ def with_lag(part: ProcessorView, receiver: ReceiverView | None, run: RunView | 
         pace = run.size / max(length, 1.0)
     seconds = 0.0 if behind == 0 else None if behind is None or not pace else behind / pace
     return replace(part, behind=behind, behind_seconds=seconds)
+
+
+def supervised(parts: Sequence[PartView], supervisor: Status | None) -> list[PartView]:
+    """Complete the parts by what their supervisor knows: restarts, and children that tell nothing themselves.
+
+    Parameters
+    ----------
+    parts
+        Those that have told something.
+    supervisor
+        Its status, where there is one; what it said is used only while it lives.
+    """
+    if supervisor is None or not supervisor.alive:
+        return list(parts)
+    children = {name: Said(row) for name, row in Said(supervisor.values).table("children").items()}
+    known = {part.name for part in parts}
+    found = [
+        replace(part, restarts=max(part.restarts, children[part.name].count("restarts") or 0))
+        if part.name in children
+        else part
+        for part in parts
+    ]
+    return found + [
+        PartView(
+            name=name,
+            role=said.text("role"),
+            health=CHILDREN.get(said.text("state"), "dead"),
+            state=said.text("state"),
+            pid=said.count("pid"),
+            updated=supervisor.updated,
+            error=said.text("error") or None,
+            restarts=said.count("restarts") or 0,
+        )
+        for name, said in children.items()
+        if name not in known
+    ]
 
 
 def link_of(said: Said) -> LinkView:

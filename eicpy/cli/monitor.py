@@ -84,6 +84,9 @@ def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> No
     "--patience", default=60.0, show_default=True, type=click.FloatRange(0.0), metavar="SECONDS",
     help="At the end: how long processors may take to finish what is archived.",
 )  # fmt: skip
+@click.option(
+    "--bus", default="", metavar="URL", help="Publish every packet for other hosts too: nats://HOST:PORT."
+)
 @click.option("--headless", is_flag=True, help="Without a screen: for a service, a script, a log.")
 @click.pass_context
 def acquire(
@@ -98,6 +101,7 @@ def acquire(
     processors: tuple[str, ...],
     port: int,
     patience: float,
+    bus: str,
     *,
     no_processors: bool,
     no_dashboards: bool,
@@ -134,6 +138,7 @@ def acquire(
         comment=comment,
         processors=chosen,
         dashboards_port=None if no_dashboards else port or free_port(),
+        bus=bus,
     )
     if headless:
         from eicpy.monitor.chain import run_chain

@@ -41,7 +41,7 @@ WIDE = 136
 LABELLED = {"run", "links", "disk", "error", "journal"}
 """Sections whose title stands before their first line on a narrow screen; tables have a head of their own."""
 LABEL_WIDTH = 12
-LEFT, RIGHT = ("run", "links", "apids"), ("processors", "disk", "error")
+LEFT, RIGHT = ("run", "links", "disk", "error"), ("apids", "processors")
 """Columns of a wide screen; the journal stands below them."""
 TALL = 30
 """Lines from which the parameters of the processors are shown at first."""
@@ -70,7 +70,6 @@ class Section(VerticalScroll, can_focus=False):
         super().__init__(id=name)
         self._text = Static("", markup=False)
         self._shown: Lines | None = None
-        self._shape = (0, 0)
 
     def compose(self) -> ComposeResult:
         """Hold the text."""
@@ -78,11 +77,11 @@ class Section(VerticalScroll, can_focus=False):
 
     def show(self, lines: Lines) -> None:
         """Show lines."""
-        shape = (len(lines), self.scrollable_content_region.width)
-        if lines != self._shown or shape != self._shape:
-            # laying all out again is most of the cost, and needed only where a section grows or shrinks
-            self._text.update(content_of(lines), layout=shape != self._shape)
-            self._shown, self._shape = lines, shape
+        if lines != self._shown:
+            self._shown = lines
+            # Laying all out again is most of the cost: needed only where a section grows or shrinks.
+            self._text.update(content_of(lines), layout=False)
+            self._text.styles.height = len(lines)
 
 
 class MonitorApp(App[Leave]):

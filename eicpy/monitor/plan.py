@@ -61,6 +61,8 @@ class ChainPlan:
         Names of processors, or ``file.py:function``.
     dashboards_port
         Port of the pages; None: no pages.
+    bus
+        Address of a bus that every packet is published on, ``nats://HOST:PORT``; empty: none.
     """
 
     instrument: str
@@ -72,6 +74,7 @@ class ChainPlan:
     comment: str = ""
     processors: tuple[str, ...] = ()
     dashboards_port: int | None = 8866
+    bus: str = ""
 
     def commands(self, settings: Settings) -> tuple[Command, ...]:
         """The commands in the order in which they are started, and stopped: the receiver first.
@@ -88,9 +91,10 @@ class ChainPlan:
         """
         environment = self.environment(settings)
         pages = () if self.dashboards_port is None else (self._dashboards(self.dashboards_port),)
+        publisher = (self._publisher(),) if self.bus else ()
         return tuple(
             replace(command, environment=environment)
-            for command in (self._receiver(), *map(self._processor, self.processors), *pages)
+            for command in (self._receiver(), *map(self._processor, self.processors), *publisher, *pages)
         )
 
     @property
@@ -115,6 +119,7 @@ class ChainPlan:
             "--processor": list(self.processors),
             "--port": [] if pages is None else [str(pages)],
             "--patience": [f"{patience:g}"],
+            "--bus": [self.bus] if self.bus else [],
         }
         without = [
             *(["--no-processors"] if not self.processors else []),
@@ -138,6 +143,9 @@ class ChainPlan:
     def _processor(self, processor: str) -> Command:
         name = find_processor(processor).name
         return eic_command(name, "process", processor, "-i", self.instrument, "--label", name)
+
+    def _publisher(self) -> Command:
+        return eic_command("publisher", "publish", "-i", self.instrument, "--bus", self.bus, role="publisher")
 
     def _dashboards(self, port: int) -> Command:
         return eic_command("dashboards", "dashboards", "--port", str(port), role="dashboards")

@@ -62,7 +62,7 @@ def run_lines(overview: Overview, width: int) -> Lines:
         facts += [" ", (run.suffix.upper(), "wrong")]
     if run.simulated:
         facts += [" ", ("SIMULATED", "wrong")]
-    facts += [_openness(run, overview), f" · {size_text(run.size)}"]
+    facts += [_openness(run, overview, since=width >= 72), f" · {size_text(run.size)}"]
     mode = overview.receiver.mode if overview.receiver else ""
     if mode and run.is_open and mode != run.suffix:
         facts.append(f" · {mode}")
@@ -74,11 +74,11 @@ def run_lines(overview: Overview, width: int) -> Lines:
     return [*wrapped(words(*facts), width, 2), *wrapped(said, width, 3)]
 
 
-def _openness(run: RunView, overview: Overview) -> str:
+def _openness(run: RunView, overview: Overview, *, since: bool) -> str:
     if run.closed is not None:
         return f" · closed {time_text(run.closed, overview.moment)}"
-    since = time_text(run.opened, overview.moment)
-    return f" · open {span_text(run.age)} (since {since})"
+    opened = f" (since {time_text(run.opened, overview.moment)})" if since else ""
+    return f" · open {span_text(run.age)}{opened}"
 
 
 def link_lines(overview: Overview, width: int) -> Lines:
@@ -90,7 +90,7 @@ def link_lines(overview: Overview, width: int) -> Lines:
     head += words(f" · {size_text(receiver.received)} · {count_text(receiver.packets)} packets")
     lines = [head]
     if lost := _losses(receiver):
-        lines.append([(lost, "wrong")])
+        lines += wrapped([(lost, "wrong")], width, 2)
     if overview.addresses:
         at = words(("at ", "dim"), " · ".join(map(readable, overview.addresses)))
         lines += wrapped(at, width, 3)
@@ -105,7 +105,7 @@ def _losses(receiver: ReceiverView) -> str:
     counts = (
         (receiver.damaged, f"{count_text(receiver.damaged)} packets damaged"),
         (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
-        (receiver.udp_dropped, f"{count_text(receiver.udp_dropped)} UDP datagrams dropped"),
+        (receiver.udp_dropped, f"{count_text(receiver.udp_dropped)} datagrams lost"),
     )
     return " · ".join(text for count, text in counts if count)
 
@@ -221,7 +221,7 @@ def disk_lines(overview: Overview, width: int) -> Lines:
     if disk is None:
         return [words(("the disk of the archive cannot be read", "alarm"))]
     full = disk.seconds_to_full
-    when = "nothing comes" if full is None else f"full in {span_text(full)} at this rate"
+    when = "nothing comes" if full is None else f"full in {span_text(full)}"
     told = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
     style = "alarm" if full is not None and full < 3600.0 else "wrong" if disk.used > 0.95 else "good"
     length = max(min(40, width - len(told) - 2), 6)
@@ -256,10 +256,10 @@ def journal_lines(overview: Overview, width: int) -> Lines:
 SECTIONS: dict[str, tuple[str, Callable[[Overview, int], Lines]]] = {
     "run": ("Run", run_lines),
     "links": ("Reception", link_lines),
-    "apids": ("Packets", apid_lines),
-    "processors": ("Processors", processor_lines),
     "disk": ("Disk", disk_lines),
     "error": ("Last error", error_lines),
+    "apids": ("Packets", apid_lines),
+    "processors": ("Processors", processor_lines),
     "journal": ("Journal", journal_lines),
 }
 """Title and lines of each section, in the order of a narrow screen."""

@@ -216,6 +216,25 @@ def test_a_loss_makes_the_verdict_for_ten_minutes_and_stays_in_the_table(reader,
     assert codes(reader.read()) == ["lost"]
 
 
+def test_what_only_the_supervisor_knows_is_shown(reader, parts):
+    parts("receiver", "receiver").update(values=receiver_values())
+    children = {
+        "receiver": {"name": "receiver", "role": "receiver", "state": "running", "restarts": 2, "error": ""},
+        "dashboards": {"name": "dashboards", "role": "dashboards", "state": "running", "restarts": 0},
+        "publisher": {"role": "publisher", "state": "restarting", "restarts": 1, "error": "no server"},
+    }
+    parts("supervisor", "supervisor").update(state="running", values={"children": children})
+    overview = reader.read()
+    assert overview.receiver.restarts == 2
+    assert {part.name: part.health for part in overview.others} == {
+        "dashboards": "alive",
+        "publisher": "dead",
+        "supervisor": "alive",
+    }
+    assert codes(overview) == ["part-dead", "restarted", "restarted"]
+    assert overview.last_error.text == "no server"
+
+
 def test_a_stranger_is_named_for_ten_minutes(reader, parts):
     values = receiver_values()
     values["links"].append(

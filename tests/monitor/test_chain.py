@@ -158,17 +158,19 @@ def test_the_commands_of_a_chain_and_of_the_same_chain_without_a_screen(settings
     plan = ChainPlan(
         instrument="eclairs", listen="127.0.0.1:0", udp="127.0.0.1:5001", peers=("10.0.0.7", "10.0.0.8"),
         operator="anna", comment="--not an option", processors=("photons",), dashboards_port=None,
+        bus="nats://127.0.0.1:4222",
     )  # fmt: skip
-    receiver, photons = plan.commands(settings)
+    receiver, photons, publisher = plan.commands(settings)
     words = " ".join(receiver.arguments)
     assert "receive -i eclairs --listen 127.0.0.1:0 --udp 127.0.0.1:5001 --operator anna" in words
     assert words.count("--peer") == 2
     assert "--setup" not in words
     assert photons.name == "photons"
+    assert publisher.arguments[-4:] == ("-i", "eclairs", "--bus", "nats://127.0.0.1:4222")
     assert receiver.environment["EIC_HOME"] == str(settings.home)
     again = plan.arguments(5.0)
     assert again[0] == "acquire"
-    assert {"--headless", "--no-dashboards", "--processor"} < set(again)
+    assert {"--headless", "--no-dashboards", "--processor", "--bus"} < set(again)
 
 
 @pytest.mark.slow
