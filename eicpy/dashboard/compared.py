@@ -2,7 +2,7 @@
 
 import ipywidgets
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, FixedTicker, PrintfTickFormatter, Range1d
 from bokeh.models.annotations import Span
 
 from eicpy.dashboard import markup, theme
@@ -24,7 +24,11 @@ class DifferencePanel(Panel):
     """Significance of the difference from a reference, band by band."""
 
     def __init__(self) -> None:
-        plot = theme.frame(title="", x_label="energy (keV)", y_label="difference (σ)", height=185)
+        plot = theme.frame(
+            title="", x_label="energy (keV)", y_label="difference (σ)", height=185, x_axis_type="log"
+        )
+        plot.xaxis.ticker = FixedTicker(ticks=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000])
+        plot.xaxis.formatter = PrintfTickFormatter(format="%g")
         plot.quad(
             left="left", right="right", top="top", bottom=0, fill_color="colour", line_color="#FFFFFF",
             source=ColumnDataSource({name: [] for name in ("left", "right", "top", "colour")}), name="bands",

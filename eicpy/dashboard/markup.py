@@ -53,7 +53,7 @@ def duration(seconds: float, texts: Texts) -> str:
         if seconds < limit:
             value = seconds / length
             return f"{texts.number(value, 0 if value >= 100 or value == int(value) else 1)} {unit}"
-    return f"{texts.number(seconds / 86400.0, 1)} d"
+    return f"{texts.number(seconds / 86400.0, 1)} {texts('day')}"
 
 
 def utc(seconds: float) -> str:

@@ -127,7 +127,7 @@ class MonitorPage(LivePage):
         self.verdict.value = monitor_markup.verdict(overview, texts)
         self.facts.value = monitor_markup.facts(overview, texts)
         self.run.value = monitor_markup.run_facts(overview.run, texts)
-        self.links.value = monitor_markup.links(overview.links, texts)
+        self.links.value = monitor_markup.links(overview, texts)
         self.apids.value = monitor_markup.apids(overview.apids, texts)
         self.parts.value = monitor_markup.parts(overview, texts)
         self.journal.value = monitor_markup.journal(overview, texts)

@@ -61,6 +61,8 @@ def reason_words(reason: Reason, texts: Texts) -> str:
         name: writers[name](float(value), texts) if name in writers else str(value)
         for name, value in reason.values.items()
     }
+    role = values.get("role", "")
+    values["who"] = f"{values.get('part')} ({role})" if role not in {"", values.get("part")} else role
     return texts("reason_" + reason.code.replace("-", "_"), **values)
 
 
@@ -73,7 +75,7 @@ def verdict(overview: Overview, texts: Texts) -> str:
         words.append(texts("and_more", count=left))
     if not words:
         words = [texts("chain_well_detail")]
-    state = texts("no_receiver") if receiver is None else receiver.state
+    state = texts("no_receiver") if receiver is None else _told_state(receiver, texts)
     chips = f'<span class="eic-state">{escape(state)}</span>'
     if overview.run is not None and overview.run.simulated:
         chips += f'<span class="eic-state">{texts("data_simulated")}</span>'
@@ -82,6 +84,11 @@ def verdict(overview: Overview, texts: Texts) -> str:
         f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{chips}'
         f'<strong>{texts(WORDS[judged.level])}</strong><ul class="eic-reasons">{told}</ul></div>'
     )
+
+
+def _told_state(part: PartView, texts: Texts) -> str:
+    """What a part says of itself; of one that does not live, that first."""
+    return part.state if part.health == "alive" else f"{texts('health_' + part.health)} · {part.state}"
 
 
 def facts(overview: Overview, texts: Texts) -> str:
@@ -132,21 +139,28 @@ def _run_name(run: RunView, texts: Texts) -> str:
     return f"{run.number} {texts('suffix_' + run.suffix) if run.suffix else ''}".strip()
 
 
-def links(shown: Sequence[LinkView], texts: Texts) -> str:
-    """Write the connections."""
+def links(overview: Overview, texts: Texts) -> str:
+    """Write the connections; where no receiver lives, as they were."""
+    lives = overview.receiver is not None and overview.receiver.health == "alive"
     rows = [
         _row(
             [
                 ("name", escape(link.address)),
                 ("", escape(link.transport)),
-                ("", _chip(link.state, "nominal" if link.state == "connected" else "warning")),
+                ("", _link_state(link, texts, lives=lives)),
                 ("number", size(link.received, texts)),
                 ("number", _span(link.age, texts)),
             ]
         )
-        for link in shown
+        for link in overview.links
     ]
     return _table("links", ["peer", "transport", "state", "#received_bytes", "#last_byte"], rows, texts)
+
+
+def _link_state(link: LinkView, texts: Texts, *, lives: bool) -> str:
+    if not lives:
+        return _chip(texts("was_state", state=link.state), "none")
+    return _chip(link.state, "nominal" if link.state == "connected" else "warning")
 
 
 def apids(shown: Sequence[ApidView], texts: Texts) -> str:

@@ -1,11 +1,15 @@
 """A dashboard that shows a simulated camera while its packets come in."""
 
+import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,9 +67,9 @@ class OpenPage:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
 
-    def wait_for_figures(self):
+    def wait_for_figures(self, count=4):
         """Until the figures are drawn and the clock ticks."""
-        self.page.wait_for_function("window.Bokeh && Bokeh.documents.length >= 4")
+        self.page.wait_for_function(f"window.Bokeh && Bokeh.documents.length >= {count}")
         self.page.wait_for_function("+document.querySelector('.eic-heartbeat')?.dataset.tick > 1")
         return self
 
@@ -156,6 +160,73 @@ def simulated_packets(tmp_path_factory):
         config.model_copy(update={"excursions": (excursion,)}), tmp_path_factory.mktemp("simulated")
     )
     return night.packets
+
+
+@pytest.fixture(scope="session")
+def short_packets(tmp_path_factory):
+    """Two minutes of a simulated camera, as bytes."""
+    from eicpy.simulation import SimulationConfig, simulate
+
+    config = SimulationConfig(name="quick", duration=120.0, background_rate=300.0, saa=False, earth=False)
+    return simulate(config, tmp_path_factory.mktemp("simulated")).packets.read_bytes()
+
+
+def two_runs(settings, packets):
+    """Put two closed runs of the same packets into the archive of a set-up."""
+    from eicpy.acquisition import RunArchive
+
+    archive = RunArchive(settings.archive("eclairs"), "eclairs")
+    for comment in ("first, <b>cold</b>", "second"):
+        writer = archive.create(source="test", comment=comment)
+        writer.append(packets)
+        writer.close(simulated=True)
+    return settings
+
+
+def write_photon_table(path, count, *, seed=1):
+    """A photon file in the plain layout; with another seed than 1 it says that it is simulated."""
+    import numpy as np
+    from astropy.io import fits
+
+    rng = np.random.default_rng(seed)
+    columns = [
+        fits.Column("TIME", "D", array=3e8 + np.sort(rng.uniform(0, 60.0, count))),
+        fits.Column("DETNUM", "I", array=rng.integers(0, 6400, count)),
+        fits.Column("PHA", "I", array=rng.integers(0, 1024, count)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header["SIMULATE"] = seed > 1
+    table.writeto(path)
+    return path
+
+
+@contextmanager
+def take_orders(station, handle):
+    """The receiver's side of the orders, in a thread."""
+    from eicpy.acquisition.orders import serve_orders
+
+    ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def serve():
+        async with serve_orders(station, handle):
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture(scope="session")
+def chain():
+    """What several tests do with a live chain."""
+    return SimpleNamespace(two_runs=two_runs, write_photon_table=write_photon_table, take_orders=take_orders)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,8 @@
 """The monitor page without a browser: what a chain tells is shown, and orders only where they are allowed."""
 
-import asyncio
-import threading
-from contextlib import contextmanager
-
 import pytest
 
 from eicpy.acquisition import RunArchive
-from eicpy.acquisition.orders import serve_orders
 from eicpy.acquisition.station import Station
 from eicpy.acquisition.verdict import REASONS, Reason
 from eicpy.dashboard import monitor_markup
@@ -63,28 +58,6 @@ def receiving(settings, station):
         )
         yield receiver
     writer.release()
-
-
-@contextmanager
-def _orders(station, handle):
-    """A receiver's side of the orders, in a thread."""
-    ready, loop = threading.Event(), asyncio.new_event_loop()
-
-    async def serve():
-        async with serve_orders(station, handle):
-            ready.set()
-            await stop.wait()
-
-    stop = asyncio.Event()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert ready.wait(20)
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 def _page(settings, **options):
@@ -153,9 +126,9 @@ def test_each_reason_has_a_sentence(language, code):
     assert len(words) > 8
 
 
-def test_orders_are_not_given_where_they_are_not_allowed(settings, station):
+def test_orders_are_not_given_where_they_are_not_allowed(settings, station, chain):
     given = []
-    with _orders(station, lambda order: given.append(order) or "done"):
+    with chain.take_orders(station, lambda order: given.append(order) or "done"):
         page = _page(settings)
         assert "eic dashboards --orders" in page.controls.answer.value
         assert page.controls.name not in page.controls.widget.children
@@ -167,7 +140,7 @@ def test_orders_are_not_given_where_they_are_not_allowed(settings, station):
     assert station.read_journal() == []
 
 
-def test_orders_reach_the_receiver_with_a_name_and_its_answer_is_shown(settings, station):
+def test_orders_reach_the_receiver_with_a_name_and_its_answer_is_shown(settings, station, chain):
     given = []
 
     def handle(order):
@@ -176,7 +149,7 @@ def test_orders_reach_the_receiver_with_a_name_and_its_answer_is_shown(settings,
             raise FailedError("no run is open")
         return f"<b>{order.kind}</b> done"
 
-    with _orders(station, handle):
+    with chain.take_orders(station, handle):
         page = _page(settings, orders=True)
         page.controls.buttons["start"].click()
         assert "Write your name" in page.controls.answer.value

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from eicpy.acquisition import RunArchive
 from eicpy.dashboard.playback import Playing, StreamSource
@@ -15,25 +14,10 @@ from eicpy.settings import Settings
 CAMERA = load("eclairs")
 
 
-@pytest.fixture(scope="module")
-def packets(tmp_path_factory):
-    """Two minutes of a simulated camera."""
-    from eicpy.simulation import SimulationConfig, simulate
-
-    config = SimulationConfig(name="quick", duration=120.0, background_rate=300.0, saa=False, earth=False)
-    return simulate(config, tmp_path_factory.mktemp("simulated")).packets.read_bytes()
-
-
 @pytest.fixture
-def settings(tmp_path, packets):
+def settings(tmp_path, short_packets, chain):
     """A set-up with two closed runs of the same packets."""
-    settings = Settings.at(tmp_path / "home")
-    archive = RunArchive(settings.archive("eclairs"), "eclairs")
-    for comment in ("first, <b>cold</b>", "second"):
-        writer = archive.create(source="test", comment=comment)
-        writer.append(packets)
-        writer.close(simulated=True)
-    return settings
+    return chain.two_runs(Settings.at(tmp_path / "home"), short_packets)
 
 
 @pytest.fixture
@@ -148,7 +132,7 @@ def test_values_that_were_not_offered_change_nothing(page):
     assert "error" not in page.verdict.value
 
 
-def test_runs_are_offered_with_what_a_reader_knows_them_by_and_new_ones_appear(page, settings, packets):
+def test_runs_are_offered_with_what_a_reader_knows_them_by_and_new_ones_appear(page, settings):
     labels = [label for label, _value in page.controls.source.options]
     assert any(label.startswith("2 · ") and label.endswith("MB · second") for label in labels)
     page.controls.source.value = "run-1"
@@ -172,20 +156,7 @@ def test_without_any_run_the_page_waits(tmp_path):
     assert "NO RUN" in page.verdict.value
 
 
-def _photon_table(path, count, *, seed=1):
-    rng = np.random.default_rng(seed)
-    columns = [
-        fits.Column("TIME", "D", array=3e8 + np.sort(rng.uniform(0, 60.0, count))),
-        fits.Column("DETNUM", "I", array=rng.integers(0, 6400, count)),
-        fits.Column("PHA", "I", array=rng.integers(0, 1024, count)),
-    ]
-    table = fits.BinTableHDU.from_columns(columns)
-    table.header["SIMULATE"] = seed > 1
-    table.writeto(path)
-    return path
-
-
-def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_path):
+def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_path, chain):
     """The prototype monitor: dropped, hashed, kept once, shown; refused with the reason on the page."""
     from eicpy.pipeline import watch
 
@@ -197,7 +168,7 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
     shown = []
     try:
         for seed, count in ((1, 5000), (2, 7000)):
-            _photon_table(inbox / f"drop-{seed}.fits", count, seed=seed)
+            chain.write_photon_table(inbox / f"drop-{seed}.fits", count, seed=seed)
             (inbox / "<b>bad.fits").write_bytes(b"SIMPLE  =" + b" " * 3000)
             watch(inbox, "eclairs", settings, once=True)
             page.files._looked = float("-inf")
@@ -221,11 +192,11 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
             page.files.close()
 
 
-def test_a_copy_that_is_gone_is_said(page, settings, tmp_path):
+def test_a_copy_that_is_gone_is_said(page, settings, tmp_path, chain):
     from eicpy.operations import photon_folder
     from eicpy.pipeline import ingest
 
-    (outcome,) = ingest([_photon_table(tmp_path / "a.fits", 100)], "eclairs", settings)
+    (outcome,) = ingest([chain.write_photon_table(tmp_path / "a.fits", 100)], "eclairs", settings)
     assert outcome.summary.startswith("a.fits: stored: 100 photons")
     for copy in photon_folder(settings, "eclairs").glob("*.fits"):
         copy.unlink()

@@ -16,6 +16,7 @@ import pytest
 
 from eicpy.dashboard import Server
 from eicpy.dashboard.kernels import PoolAwareKernelManager
+from eicpy.dashboard.request import ORDERS_VARIABLE, orders_allowed
 from eicpy.dashboard.server import prepare_jupyter_path
 from eicpy.dashboard.voila_server import configuration
 from eicpy.errors import BadArgumentError, FailedError
@@ -60,6 +61,16 @@ def test_bokehjs_is_copied_from_the_installed_bokeh(tmp_path):
     assert f'"{bokeh.__version__}"' in (static / "bokeh.min.js").read_text(encoding="utf-8")
     assert "http" not in (static.parent / "index.html.j2").read_text()
     assert "http" not in (static / "eicpy.css").read_text()
+
+
+def test_orders_are_allowed_by_the_flag_alone(settings, tmp_path, monkeypatch):
+    """Not by what stands in the environment of whoever starts the server."""
+    monkeypatch.setenv(ORDERS_VARIABLE, "allowed")
+    assert orders_allowed()
+    for flag in (False, True):
+        environment = Server(settings, port=0, orders=flag)._environment(tmp_path)
+        monkeypatch.setenv(ORDERS_VARIABLE, environment[ORDERS_VARIABLE])
+        assert orders_allowed() == flag
 
 
 def test_configuration_is_the_safe_one():
