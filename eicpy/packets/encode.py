@@ -8,7 +8,8 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.packets.bits import ByteArray, kernel, load64, store64, write_bits
 from eicpy.packets.checksum import ChecksumKind, write_checksum
-from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
+from eicpy.packets.encode_places import Step, place, record_counts
+from eicpy.packets.layout import FieldSpec, PacketLayout
 from eicpy.packets.rules import COMMAND_HEADER_END, DEFAULT_TIME_BYTE, SECONDARY, HeaderRule
 
 __all__ = ["encode"]
@@ -117,84 +118,25 @@ def _words(spec: FieldSpec, values: npt.ArrayLike, count: int) -> Words:
     return words
 
 
-class _Sizes:
-    """Where each section and group of each packet begins, from the start of the packet, in bits."""
-
-    def __init__(self, layout: PacketLayout, n: int, counts: Mapping[str, Ints]) -> None:
-        base = np.full(n, 48, dtype=np.int64)
-        end = base.copy()
-        self.bases: list[Ints] = []
-        for section in layout.sections:
-            self.bases.append(base)
-            after = base + section.bits
-            end = np.maximum(end, after)
-            for group in section.groups:
-                if group.fixed_count is None:
-                    after = base + group.start + counts[group.name] * group.stride
-                    end = np.maximum(end, after)
-            base = after
-        self.end = end
-
-
-def _given(
-    given: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None, group: Group, *, alone: bool
-) -> npt.ArrayLike | None:
-    if isinstance(given, Mapping):
-        return given.get(group.name)
-    return given if alone else None
-
-
-def _counts(
-    layout: PacketLayout,
-    n: int,
-    given: npt.ArrayLike | Mapping[str, npt.ArrayLike] | None,
-    columns: Mapping[str, npt.ArrayLike],
-) -> dict[str, Ints]:
-    """Records of each group in each packet."""
-    result: dict[str, Ints] = {}
-    variable = [group for group in layout.groups.values() if group.fixed_count is None]
-    for group in layout.groups.values():
-        if group.fixed_count is not None:
-            result[group.name] = np.full(n, group.fixed_count, dtype=np.int64)
-            continue
-        value = _given(given, group, alone=len(variable) == 1)
-        if value is None:
-            value = columns.get(group.repeat)
-        if value is None:
-            raise BadArgumentError(
-                f"{layout.name}: got no counts for the records of {group.name}, expected shape ({n},)"
-            )
-        array = np.asarray(value, dtype=np.int64)
-        result[group.name] = np.ascontiguousarray(np.broadcast_to(array, (n,)))
-    return result
-
-
-def _write_section(
+def _write(
     out: ByteArray,
-    section: Section,
-    base: Ints,
+    step: Step,
+    offset: Ints,
     columns: Mapping[str, npt.ArrayLike],
+    repeated: Mapping[str, npt.ArrayLike],
 ) -> None:
-    n = len(base)
-    ones, first = np.ones(n, np.int64), np.arange(n, dtype=np.int64)
-    for spec, bit in section.fields:
-        if spec.is_data and spec.name in columns:
-            words = _words(spec, columns[spec.name], n)
-            _write_records(out, base, ones, first, 0, bit, spec.bit_width, spec.elements, words)
-
-
-def _write_group(
-    out: ByteArray, group: Group, base: Ints, counts: Ints, repeated: Mapping[str, npt.ArrayLike]
-) -> None:
-    first = np.cumsum(counts) - counts
-    for spec, bit in group.fields:
-        if not spec.is_data:
+    """Write the fields of a step that have values."""
+    start = 8 * offset[step.packet] + step.base
+    count = int(step.counts.sum())
+    first = np.cumsum(step.counts) - step.counts
+    values = repeated if step.is_repeated else columns
+    for spec, bit in step.fields:
+        if not spec.is_data or (spec.name not in values and not step.is_repeated):
             continue
-        if spec.name not in repeated:
+        if spec.name not in values:
             raise BadArgumentError(f"got no values for the repeated field {spec.name}")
-        words = _words(spec, repeated[spec.name], int(counts.sum()))
-        start = base + group.start
-        _write_records(out, start, counts, first, group.stride, bit, spec.bit_width, spec.elements, words)
+        words = _words(spec, values[spec.name], count)
+        _write_records(out, start, step.counts, first, step.stride, bit, spec.bit_width, spec.elements, words)
 
 
 def encode(
@@ -235,7 +177,8 @@ def encode(
         For each field of repeated records: shape (n_records,), packet after packet.
     counts
         Number of records in each packet, shape (n_packets,); for several variable groups a mapping from
-        the name of their first field.
+        the name of their first field. Of records within records: in each outer record. Not needed where the
+        field that counts is given.
     header
         Header rule: secondary header, time, checksum.
     service, subservice
@@ -263,36 +206,35 @@ def encode(
     BadArgumentError
         For missing values, a value that does not fit its field, or a packet of more than 65542 bytes.
     """
-    nested = [name for name, group in layout.groups.items() if not group.is_plain]
-    if nested:
-        raise BadArgumentError(f"{layout.name}: got records within the record {nested[0]}, expected none")
     sequence = np.asarray(sequence_count, dtype=np.int64).reshape(-1)
     n = len(sequence)
-    number = _counts(layout, n, counts, columns)
-    filled = dict(columns)
+    number = record_counts(layout, n, counts, columns, repeated or {})
+    filled, records = dict(columns), dict(repeated or {})
+    for group in (group for section in layout.sections for group in section.groups):
+        if group.repeat in layout:
+            filled.setdefault(group.repeat, number[group.name])
     for group in layout.groups.values():
-        if group.repeat in layout and group.repeat not in filled:
-            filled[group.repeat] = number[group.name]
-    unknown = set(filled) - set(layout.single) | set(repeated or {}) - set(layout.repeated)
+        own = {spec.name for spec, _ in group.fields}
+        for inner in group.groups:
+            if inner.repeat in own:
+                records.setdefault(inner.repeat, number[inner.name])
+    unknown = set(filled) - set(layout.single) | set(records) - set(layout.repeated)
     if unknown:
         raise BadArgumentError(
             f"{layout.name}: got values for {sorted(unknown)}, expected {', '.join(layout.names)}"
         )
     kind = ChecksumKind.of(header.checksum)
-    sizes = _Sizes(layout, n, number)
+    steps, end = place(layout, n, number)
     trailer = 0 if kind is ChecksumKind.NONE or layout.places_checksum else 2
     time_bit, time_end = _command_place(header) if command else _time_place(header)
-    data_bytes = np.maximum(sizes.end + 7 >> 3, time_end + 7 >> 3)
+    data_bytes = np.maximum(end + 7 >> 3, time_end + 7 >> 3)
     length = np.maximum(data_bytes + trailer, 7)
     if n and int(length.max()) > LONGEST:
         raise BadArgumentError(f"got a packet of {int(length.max())} bytes, expected at most {LONGEST}")
     offset = np.cumsum(length) - length
     out: ByteArray = np.zeros(int(length.sum()), dtype=np.uint8)
-    for section, start in zip(layout.sections, sizes.bases, strict=True):
-        base = 8 * offset + start
-        _write_section(out, section, base, filled)
-        for group in section.groups:
-            _write_group(out, group, base, number[group.name], repeated or {})
+    for step in steps:
+        _write(out, step, offset, filled, records)
     flag = secondary_flag if secondary_flag is not None else header.secondary in {"pus-a", "pus-c"}
     checksum_byte = _checksum_byte(layout)
     message = sequence if message_count is None else message_count

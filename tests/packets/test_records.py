@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eicpy.errors import BadDataError
-from eicpy.packets import FieldSpec, PacketHeaderRule, PacketLayout, decode, index_packets
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.packets import FieldSpec, PacketHeaderRule, PacketLayout, decode, encode, index_packets
 
 
 class TooShortError(Exception):
@@ -106,6 +106,49 @@ def test_records_within_records_agree_with_a_slow_reader(rows, seed, size):
             expected.setdefault(name, []).extend(numbers)
             found = {**back.columns, **back.repeated}[name]
             assert found[: len(expected[name])].tolist() == expected[name], name
+
+
+@settings(deadline=None, max_examples=150)
+@given(tables(), st.integers(0, 2**32))
+def test_records_within_records_survive_encoding_and_decoding(rows, seed):
+    rng = np.random.default_rng(seed)
+    layout = PacketLayout(rows)
+    raw = packets_of([rng.bytes(400) for _ in range(4)])
+    header = PacketHeaderRule(5)
+    before = decode(raw, index_packets(raw, [header]), layout)
+    if not before.complete.all():
+        return
+    counts = {
+        name: rows.counts if rows.within is None else rows.within for name, rows in before.groups.items()
+    }
+    for told in (counts, None):  # told, or found in the fields that count
+        made = encode(layout, 5, np.arange(4), 0, 0, before.columns, before.repeated, told, header=header)
+        index = index_packets(made, [header])
+        assert index.good.all()
+        back = decode(made, index, layout)
+        assert back.complete.all()
+        assert (back.unread < 8).all()
+        assert {n: c.tolist() for n, c in back.columns.items()} == {
+            n: c.tolist() for n, c in before.columns.items()
+        }
+        assert {n: c.tolist() for n, c in back.repeated.items()} == {
+            n: c.tolist() for n, c in before.repeated.items()
+        }
+
+
+def test_counters_are_filled_in_and_bad_counts_refused():
+    header = PacketHeaderRule(5)
+
+    def make(**counts):
+        values = {"T": [10, 11, 12], "E": [99, 98, 97], "X": [1, 2, 3]}
+        return encode(NESTED, 5, [0, 1], 0, 0, {"LAST": [77, 76]}, values, counts, header=header)
+
+    raw = make(T=[2, 1], X=[2, 1, 0])
+    assert raw.tobytes()[6:17] == bytes([2, 10, 2, 1, 2, 99, 11, 1, 3, 98, 77])
+    assert raw.tobytes()[23:] == bytes([1, 12, 0, 97, 76])
+    for wrong in ({"T": [2, 1]}, {"T": [2, 1], "X": [2, 1]}, {"T": [2, 1], "X": [2, 2, -1]}):
+        with pytest.raises(BadArgumentError, match="counts"):
+            make(**wrong)
 
 
 NESTED = PacketLayout.parse(
