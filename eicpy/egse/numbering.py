@@ -7,12 +7,15 @@ import numpy.typing as npt
 
 from eicpy.egse.stretch import Stretch
 from eicpy.instruments import Instrument
-from eicpy.packets import ChecksumKind
+from eicpy.packets import ChecksumKind, PacketLayout
 from eicpy.packets.checksum import write_checksum
+from eicpy.simulation.commands import VERIFICATION
 
 __all__ = ["Numbering"]
 
 _MODULUS = 2**14
+_SERVICE_BYTE = 7
+"""Of the PUS service, in a packet."""
 IntArray = npt.NDArray[np.int64]
 Lane = tuple[int, bool]
 """APID, and whether telecommands are counted: both have counters of their own."""
@@ -22,6 +25,7 @@ class Numbering:
     """Counts for the packets that are put in, and for all that come after them.
 
     The gaps that a source has it keeps. A packet whose checksum is wrong is counted on and stays wrong.
+    Reports of the source on telecommands that were counted on name them by their new counts.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ class Numbering:
 
     def __init__(self, instrument: Instrument) -> None:
         self._kinds = {h.apid: ChecksumKind.of(h.checksum) for h in instrument.headers}
+        self._request_byte = _request_bytes(instrument)
+        self._requests: dict[bytes, bytes] = {}
         self._last: dict[Lane, int] = {}
         self._shift: dict[Lane, int] = {}
         self._begun: set[Lane] = set()
@@ -58,17 +64,45 @@ class Numbering:
                     self._shift[lane] = self._last[lane] + 1 - int(stretch.count[whole[0]])
             counts[rows] = (counts[rows] + self._shift.get(lane, 0)) % _MODULUS
             self._last[lane] = int(counts[whole[-1]])
-        return stretch if np.array_equal(counts, stretch.count) else self._rewritten(stretch, counts)
+        moved = counts != stretch.count
+        reports = self._reports(stretch) if self._requests or (moved & stretch.command).any() else []
+        return self._rewritten(stretch, counts, reports) if moved.any() or reports else stretch
 
-    def _rewritten(self, stretch: Stretch, counts: IntArray) -> Stretch:
+    def _rewritten(self, stretch: Stretch, counts: IntArray, reports: list[int]) -> Stretch:
         data = stretch.data.copy()
-        for row in np.flatnonzero(counts != stretch.count).tolist():
+        for row in sorted({*np.flatnonzero(counts != stretch.count).tolist(), *reports}):
             at, size = int(stretch.begin[row]), int(stretch.size[row])
-            kind = self._kinds.get(int(stretch.apid[row]), ChecksumKind.NONE)
-            signed = kind is not ChecksumKind.NONE and stretch.good[row]
+            before = data[at : at + 4].tobytes()
             data[at + 2] = (int(data[at + 2]) & 0xC0) | (int(counts[row]) >> 8)
             data[at + 3] = int(counts[row]) & 0xFF
-            if signed:
+            if stretch.command[row]:
+                self._requests[before] = data[at : at + 4].tobytes()
+            if row in reports:
+                place = at + self._request_byte[int(stretch.apid[row])]
+                request = data[place : place + 4].tobytes()
+                data[place : place + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
+            kind = self._kinds.get(int(stretch.apid[row]), ChecksumKind.NONE)
+            if kind is not ChecksumKind.NONE and stretch.good[row]:
                 data[at + size - 2 : at + size] = 0
                 write_checksum(data, at, size, size - 2, int(kind))
         return replace(stretch, data=data, count=counts)
+
+    def _reports(self, stretch: Stretch) -> list[int]:
+        """Rows of the reports on telecommands."""
+        telemetry = np.flatnonzero(stretch.good & ~stretch.command).tolist()
+        return [
+            row
+            for row in telemetry
+            if stretch.data[stretch.begin[row] + _SERVICE_BYTE] == VERIFICATION
+            and int(stretch.apid[row]) in self._request_byte
+        ]
+
+
+def _request_bytes(instrument: Instrument) -> dict[int, int]:
+    """By APID of the reports: byte from the start of the packet at which the request id stands."""
+    result = {}
+    for name, rule in instrument.packets.items():
+        if rule.kind == "verification" and rule.service == VERIFICATION:
+            fields = PacketLayout.read(instrument.layout_file(name)).sections[0].fields
+            result[rule.apid] = 6 + next(bit for spec, bit in fields if spec.is_data) // 8
+    return result

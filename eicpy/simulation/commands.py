@@ -14,8 +14,8 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketLayout
 
-__all__ = ["ACCEPTED", "COMPLETED", "FAILED", "REJECTED", "STARTED", "Command", "Refusal", "Timing"]
-__all__ += ["answers", "report_columns", "report_kind", "request_id"]
+__all__ = ["ACCEPTED", "COMPLETED", "FAILED", "REJECTED", "STARTED", "VERIFICATION", "Command", "Refusal"]
+__all__ += ["Timing", "answers", "report_columns", "report_kind", "request_id"]
 
 VERIFICATION = 1
 """PUS service of the reports."""

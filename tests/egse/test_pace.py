@@ -1,5 +1,7 @@
 """When bytes go out, told by a clock of our own."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -103,4 +105,4 @@ def test_any_times_are_played_in_order_to_the_end(seconds, speed):
 
 def seconds_forward(times):
     known = [t for t in times if not np.isnan(t)]
-    return [max(b - a, 0.0) for a, b in zip(known, known[1:], strict=False)]
+    return [max(b - a, 0.0) for a, b in pairwise(known)]
