@@ -26,8 +26,10 @@ from eicpy.acquisition.reporting import ReceptionReport
 from eicpy.acquisition.run import Run
 from eicpy.acquisition.station import Station, StatusReport
 from eicpy.acquisition.streams import Stream, Streams
+from eicpy.acquisition.tally import Tally
 from eicpy.errors import FailedError
 from eicpy.instruments import Instrument
+from eicpy.packets import index_packets
 
 __all__ = ["Reception", "Rules"]
 
@@ -75,6 +77,7 @@ class Reception:
         on_run: Callable[[Run], None] | None,
     ) -> None:
         self.archive = archive
+        self._instrument = instrument
         self.rules = rules
         self._on_run = on_run
         self._closer = Closer(archive, instrument, self._closed)
@@ -123,6 +126,7 @@ class Reception:
             if station is not None:
                 status = stack.enter_context(station.report("receiver", role="receiver"))
             self._report.status = status
+            _warm(instrument=self._instrument)
             self._recover()
             stack.push_async_callback(self._end)
             try:
@@ -345,6 +349,14 @@ def _turns(datagrams: list[Datagram]) -> list[tuple[str, bytes]]:
             pieces.setdefault(key, []).append(data)
         turns = [(key, b"".join(parts)) for key, parts in pieces.items()]
     return [(f"{host}:{port}", data) for (host, port), data in turns]
+
+
+def _warm(instrument: Instrument) -> None:
+    """Use what is compiled when it is first used, before the first packet waits for that."""
+    apid = instrument.headers[0].apid if instrument.headers else 0
+    packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
+    Tally(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
+    index_packets(packets, instrument.headers)
 
 
 def _raise(error: FailedError) -> None:
