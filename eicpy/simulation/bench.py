@@ -53,8 +53,10 @@ class Bench:
             end = _FOREVER if last else self._ticks(block.end)
             before = sum(self.encoder.sent.values())
             commands, reports = self._exchange(block)
-            told = [*reports, self._packer.add(block, end)]
-            yield merge([*commands, *told, *self._second_by_second(block, before, told)])
+            photons = self._packer.add(block, end)
+            housekeeping = self._second_by_second(block, before, [*reports, photons])
+            # What is sent at the very end of a block goes before what is sent there in the next one.
+            yield merge([*housekeeping, photons, *commands, *reports])
 
     def facts(self) -> dict[str, Any]:
         """What was measured when and what was commanded, for the truth."""
@@ -129,7 +131,7 @@ class Bench:
         kinds = self._housekeeping.kinds
         counted = _per_second(block, self.scene, seconds) | {
             "telemetry": before
-            + np.searchsorted(sent, ticks, side="right")
+            + np.searchsorted(sent, ticks, side="left")
             + len(kinds) * np.arange(seconds, dtype=np.float64)
         }
         return [
