@@ -279,8 +279,12 @@ def open_bus(url: str | None, instrument: str) -> Bus:
     if url is None or url == "memory:":
         return MemoryBus()
     if url.startswith(("nats://", "tls://")):
-        from eicpy.acquisition.nats_bus import NatsBus  # noqa: PLC0415, an extra that few need
-
+        try:
+            from eicpy.acquisition.nats_bus import NatsBus  # noqa: PLC0415, an extra that few need
+        except ImportError as error:
+            raise BadArgumentError(
+                "got a bus on NATS, expected its client to be installed: pip install 'eicpy[nats]'"
+            ) from error
         return NatsBus(url, instrument)
     raise BadArgumentError(f"got the URL of a bus {url.partition('://')[0]!r}…, expected nats://HOST:PORT")
 

@@ -7,6 +7,7 @@ all its batches: what the headers say, and the parameters of the packets where t
 """
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
@@ -33,6 +34,9 @@ __all__ = [
     "simulated_rows",
     "utc_texts",
 ]
+
+_LATEST = 2.5e11
+"""Latest time that has a date of four digits, s."""
 
 Format: TypeAlias = Literal["raw", "jsonl", "arrow"]
 
@@ -197,16 +201,17 @@ class JsonLines:
 
 
 def utc_texts(increment: Increment) -> list[str | None]:
-    """UTC of each packet as an ISO date with microseconds; None where a packet has no time."""
+    """UTC of each packet as an ISO date with microseconds; None where an intact packet tells no time."""
     seconds = packet_seconds(increment.index, increment.instrument)
-    timed = np.isfinite(seconds)
-    if not timed.any():
+    told = np.isfinite(seconds) & increment.index.good & (seconds < _LATEST)
+    if not told.any():
         return [None] * len(seconds)
-    texts = to_time(np.where(timed, seconds, 0.0)).utc
-    texts.precision = 6
-    return [
-        f"{text}Z" if told else None for text, told in zip(texts.isot.tolist(), timed.tolist(), strict=True)
-    ]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*dubious year")  # its leap seconds are not known
+        times = to_time(np.where(told, seconds, 0.0)).utc
+        times.precision = 6
+        texts = times.isot.tolist()
+    return [f"{text}Z" if known else None for text, known in zip(texts, told.tolist(), strict=True)]
 
 
 def _photons(increment: Increment) -> dict[str, list[Any]]:

@@ -18,18 +18,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import nats
+import nats.errors
+from nats.js import api
+from nats.js.errors import APIError, NotFoundError
+
 from eicpy.acquisition.bus import Message, subject_of
 from eicpy.errors import BadArgumentError, FailedError
-
-try:
-    import nats
-    import nats.errors
-    from nats.js import api
-    from nats.js.errors import APIError, NotFoundError
-except ImportError as error:
-    raise BadArgumentError(
-        "got a bus on NATS, expected its client to be installed: pip install 'eicpy[nats]'"
-    ) from error
 
 __all__ = ["CREDENTIALS", "NatsBus"]
 

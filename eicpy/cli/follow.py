@@ -269,24 +269,27 @@ def publish(
     Exit status: 0 ended as told; 2 bad arguments; 3 the server was away for too long.
     """
     from eicpy.acquisition import RunArchive, provide
-    from eicpy.acquisition.bus import BusWriter, open_bus
-    from eicpy.acquisition.passing import CursorFile, pass_on
+    from eicpy.acquisition.bus import open_bus
+    from eicpy.acquisition.passing import CursorFile
+    from eicpy.acquisition.publisher import publish as publish_packets
+    from eicpy.acquisition.station import Station
     from eicpy.instruments import load
 
     detector = load(instrument)
-    folder = ctx.obj.live(instrument)
-    folder.mkdir(parents=True, exist_ok=True)
-    keep = CursorFile(cursor_file or folder / f"publish-{'-'.join(map(str, runs)) or 'live'}.json")
-    server = open_bus(bus, instrument)
-    try:
-        archive = RunArchive(ctx.obj.archive(instrument), instrument)
-        wanted: Any = list(runs) if runs else "live"
-        start = keep.load()
-        with (
-            _ended_by_signals() as stop,
-            provide(archive, detector, wanted, start=start, apids=apids, kinds=kinds) as provider,
-        ):
-            passed = pass_on(provider, BusWriter(server), stop=stop, keep=keep.save, most_packets=256)
-    finally:
-        server.close()
+    station = Station(ctx.obj.live(instrument))
+    name = f"publish-{'-'.join(map(str, runs)) or 'live'}"
+    with station.report(name, role="processor") as report:
+        keep = CursorFile(cursor_file or station.folder / f"{name}.cursor")
+        server = open_bus(bus, instrument)
+        try:
+            archive = RunArchive(ctx.obj.archive(instrument), instrument)
+            wanted: Any = list(runs) if runs else "live"
+            start = keep.load()
+            with (
+                _ended_by_signals() as stop,
+                provide(archive, detector, wanted, start=start, apids=apids, kinds=kinds) as provider,
+            ):
+                passed = publish_packets(provider, server, keep, stop=stop, report=report)
+        finally:
+            server.close()
     click.echo(f"published {passed.packets} packets, {passed.damaged} of them damaged")

@@ -137,6 +137,13 @@ class TestMemory:
         assert "secret" not in str(told.value)
 
 
+def test_without_the_client_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.delitem(sys.modules, "eicpy.acquisition.nats_bus", raising=False)
+    monkeypatch.setitem(sys.modules, "nats", None)
+    with pytest.raises(BadArgumentError, match=r"eicpy\[nats\]"):
+        open_bus("nats://127.0.0.1:1", "eclairs")
+
+
 class Server:
     """A NATS server with JetStream on the loopback, its store in a folder."""
 
@@ -332,7 +339,7 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
                     writer.append(each[packet])
                     time.sleep(0.003)
 
-    place = tmp_path / "home" / "live" / "eclairs" / "publish-live.json"
+    place = tmp_path / "home" / "live" / "eclairs" / "publish-live.cursor"
     place.parent.mkdir(parents=True)
     CursorFile(place).save(Cursor(0))  # from the first run on, however long the publisher takes to start
     writing = threading.Thread(target=write)

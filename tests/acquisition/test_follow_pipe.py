@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import Cursor, RunArchive, provide
-from eicpy.acquisition.formats import packet_writer
+from eicpy.acquisition import Cursor, Increment, RunArchive, provide
+from eicpy.acquisition.formats import packet_writer, utc_texts
 from eicpy.acquisition.passing import CursorFile, pass_on
 from eicpy.acquisition.selection import Selection
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketLayout, encode, index_packets
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "howto" / "follow"
 
@@ -124,6 +124,14 @@ class TestFormats:
         lines = [json.loads(line) for line in write("jsonl", kept, eclairs, runs=2).splitlines()]
         assert [line["status"] for line in lines] == ["bad_checksum", "good", "good"]
         assert ["values" in line for line in lines] == [False, True, True]
+
+    def test_a_time_far_ahead_and_one_that_is_no_date(self, photon_packets, eclairs):
+        raw = photon_packets(1).raw
+        with_time = index_packets(raw, eclairs.headers)
+        assert with_time.good.all()
+        for coarse, text in ((2**32 - 1, "2153-02-06T06:28:15.000000Z"), (2**60, None), (-1, None)):
+            index = replace(with_time, coarse=np.array([coarse]), fine=np.array([0]))
+            assert utc_texts(Increment(index, raw, 0, eclairs)) == [text]
 
     def test_arrow_of_one_kind_has_its_parameters(self, kept, eclairs):
         table = pa.ipc.open_stream(write("arrow", kept, eclairs, kinds=("ecl",))).read_all()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from eicpy.acquisition import Cursor, PacketCounts, RunArchive, follow, kind_names, packet_seconds, provide
 from eicpy.errors import BadArgumentError
-from eicpy.packets import PacketIndex, PacketLayout, encode, index_packets
+from eicpy.instruments import load
+from eicpy.packets import PacketIndex, PacketLayout, checksum_crc16, encode, index_packets
 
 
 @dataclass
@@ -53,6 +54,10 @@ def make_packets(eclairs):
 
 def cut(raw, index):
     return [raw[o : o + n] for o, n in zip(index.offset.tolist(), index.length.tolist(), strict=True)]
+
+
+def with_checksum(packet):
+    return packet + checksum_crc16(packet).to_bytes(2, "big")
 
 
 def closed(archive, raw):
@@ -337,6 +342,17 @@ class TestPlayback:
             (whole,) = provider.stream()
         assert kind_names(whole).tolist() == ["photons"] * 10 + ["ecl"] * 5
 
+    def test_telecommands_alone_and_telemetry_alone(self, tmp_path):
+        prototype = load("dpix-prototype")
+        archive = RunArchive(tmp_path / "a", prototype.name)
+        tm = with_checksum(bytes.fromhex("0b84c000000f 2001010000 0000 00000001 000000"))
+        tc = with_checksum(bytes.fromhex("1b84c0000006 10d2020000"))
+        closed(archive, tm + tc + tm)
+        assert drain(provide(archive, prototype, 1, commands=True)) == [tc]
+        assert drain(provide(archive, prototype, 1, commands=False)) == [tm, tm]
+        assert drain(provide(archive, prototype, 1, kinds=["stop-measurement"])) == [tc]
+        assert drain(provide(archive, prototype, 1, kinds=["command"], commands=False)) == []
+
     @pytest.mark.usefixtures("runs")
     def test_what_is_not_wanted_moves_the_cursor_all_the_same(self, archive, eclairs):
         provider = provide(archive, eclairs, 1, apids=[810])
@@ -444,6 +460,17 @@ class TestLast:
             assert [p for _, p in newest.packets()] == packets.each[2:]
             assert newest.row_runs.tolist() == [1, 2, 2, 2]
             assert newest.run == 2
+
+    def test_of_a_playback_at_its_pace(self, archive, make_packets, eclairs):
+        clock, packets = Clock(), make_packets(np.arange(10.0))
+        closed(archive, packets.raw)
+        with provide(archive, eclairs, 1, speed=1.0, mode="last", clock=clock) as provider:
+            found = []
+            for clock.now in (0.0, 0.5, 4.0, 100.0):
+                found.append([packet for _, packet in provider.poll().packets()])
+            assert found == [packets.each[:1], [], [packets.each[4]], [packets.each[9]]]
+            assert provider.skipped == 7
+            assert provider.finished
 
 
 class TestUnique:
