@@ -17,7 +17,6 @@ from typing import ClassVar, Literal
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
-from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
@@ -29,6 +28,7 @@ from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines
 from eicpy.monitor.units import span_text, time_text
+from eicpy.monitor.widgets import Section, content_of
 
 __all__ = ["Leave", "MonitorApp"]
 
@@ -45,43 +45,9 @@ LEFT, RIGHT = ("run", "links", "disk", "error"), ("apids", "processors")
 """Columns of a wide screen; the journal stands below them."""
 TALL = 30
 """Lines from which the parameters of the processors are shown at first."""
-STYLES = {
-    "": "",
-    "dim": "#8295b0",
-    "strong": "bold #ffffff",
-    "good": "#77cfa3",
-    "wrong": "bold #f0b35a",
-    "alarm": "bold #ff7b72",
-    "label": "#8fb8e8",
-    "good-badge": "bold #0d1420 on #77cfa3",
-    "wrong-badge": "bold #0d1420 on #f0b35a",
-    "alarm-badge": "bold #ffffff on #c8322b",
-}
-
 Kind = Literal["start", "stop", "configure", "comment"]
 Leave = Literal["leave", "stop"]
 """How the operator left: the chain goes on, or is to be stopped."""
-
-
-class Section(VerticalScroll, can_focus=False):
-    """A titled part of the screen, redrawn only where it changed."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(id=name)
-        self._text = Static("", markup=False)
-        self._shown: Lines | None = None
-
-    def compose(self) -> ComposeResult:
-        """Hold the text."""
-        yield self._text
-
-    def show(self, lines: Lines) -> None:
-        """Show lines."""
-        if lines != self._shown:
-            self._shown = lines
-            # Laying all out again is most of the cost: needed only where a section grows or shrinks.
-            self._text.update(content_of(lines), layout=False)
-            self._text.styles.height = len(lines)
 
 
 class MonitorApp(App[Leave]):
@@ -366,13 +332,6 @@ class MonitorApp(App[Leave]):
             self.exit("stop")
         elif answer == "leave":
             self.exit("leave")
-
-
-def content_of(lines: Lines) -> Content:
-    """Lines as Textual draws them."""
-    return Content("\n").join(
-        Content.assemble(*((text, STYLES[style]) for text, style in line)) for line in lines
-    )
 
 
 def _labelled(title: str, lines: Lines) -> Lines:

@@ -55,7 +55,7 @@ def span_text(seconds: float | None) -> str:
     Examples
     --------
     >>> span_text(0.25), span_text(59.7), span_text(3725), span_text(200_000), span_text(1e9)
-    ('0.2 s', '60 s', '1 h 2 min', '2 d 7 h', '31 years')
+    ('0.2 s', '60 s', '1 h 2 min', '2 d 7 h', '32 years')
     """
     if seconds is None:
         return UNKNOWN
