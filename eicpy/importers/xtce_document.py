@@ -19,6 +19,14 @@ LARGEST = 256 << 20
 """Most bytes of a document."""
 MOST_ENTRIES = 8 * 65536
 """Most parameters of a container with all that it contains: the bits of the longest packet."""
+NAMESPACE = "http://www.omg.org/spec/XTCE/20180204"
+_TYPES = {
+    f"{kind}ParameterType"
+    for kind in (
+        *("String", "Integer", "Float", "Enumerated", "Binary", "Boolean"),
+        *("AbsoluteTime", "RelativeTime"),
+    )
+}
 _SETS = ("ParameterTypeSet", "ParameterSet", "ContainerSet")
 _OTHER_PARTS = {
     "CommandMetaData": "only telemetry is imported",
@@ -37,10 +45,8 @@ class XtceDocument:
     ----------
     file
         Where it is from.
-    octets
-        The whole of it.
     root
-        Its elements, names without their namespace.
+        Its elements, names without their namespace, and without those that the library cannot read.
     passed_over
         For each container: what its entries say that the library does not read.
     unread
@@ -48,10 +54,16 @@ class XtceDocument:
     """
 
     file: Path
-    octets: bytes
     root: ET.Element
     passed_over: dict[str, list[str]] = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def octets(self) -> bytes:
+        """The document as the library gets it: written anew from its elements, and nothing else."""
+        self.root.set("xmlns", NAMESPACE)
+        octets: bytes = ET.tostring(self.root, encoding="utf-8", xml_declaration=True)
+        return octets
 
     @property
     def title(self) -> str:
@@ -89,9 +101,10 @@ def read_document(file: Path) -> XtceDocument:
     for needed in _SETS:
         if root.find(f"TelemetryMetaData/{needed}") is None:
             raise BadDataError(f"got no TelemetryMetaData/{needed}: no telemetry is defined", file=file)
-    document = XtceDocument(file, octets, root)
+    document = XtceDocument(file, root)
     _refuse_circles(document)
     _note_passed_over(document)
+    _set_aside(document)
     return document
 
 
@@ -199,3 +212,48 @@ def _note_passed_over(document: XtceDocument) -> None:
             for alarm in ("DefaultAlarm", "ContextAlarmList")
             if kind.find(alarm) is not None
         )
+
+
+def _set_aside(document: XtceDocument) -> None:
+    """Take out what would make the library refuse the whole document, and all that holds it, by name."""
+    types, parameters, containers = (document.root.find(f"TelemetryMetaData/{name}") for name in _SETS)
+    assert types is not None  # looked for when the document was read
+    assert parameters is not None
+    assert containers is not None
+    for kind in list(types):
+        reason = ""
+        if kind.tag not in _TYPES:
+            reason = f"left out: {kind.tag}, which space_packet_parser does not read"
+        elif not any(part.tag.endswith("DataEncoding") for part in kind.iter()):
+            reason = "left out: it does not tell how it is encoded"
+        if reason:
+            types.remove(kind)
+            document.unread.append((f"parameter type {kind.get('name', '')}", reason))
+    known = {kind.get("name") for kind in types}
+    for parameter in list(parameters):
+        if parameter.get("parameterTypeRef") not in known:
+            parameters.remove(parameter)
+            reason = (
+                f"left out: of type {parameter.get('parameterTypeRef')}, which is not there or was left out"
+            )
+            document.unread.append((f"parameter {parameter.get('name', '')}", reason))
+    names = {parameter.get("name") for parameter in parameters}
+    while _set_containers_aside(document, containers, names):
+        pass  # what held one of them is next
+
+
+def _set_containers_aside(
+    document: XtceDocument, containers: ET.Element, parameters: set[str | None]
+) -> bool:
+    """Take out containers that name something that is not there; whether there were some."""
+    there = {container.get("name") for container in containers}
+    found = False
+    for container in list(containers):
+        used = {p for part in container.iter() if (p := part.get("parameterRef")) is not None} - parameters
+        used |= {c for part in container.iter() if (c := part.get("containerRef")) is not None} - there
+        if used:
+            containers.remove(container)
+            reason = f"left out: it holds {', '.join(sorted(used))}, which is not there or was left out"
+            document.unread.append((f"container {container.get('name', '')}", reason))
+            found = True
+    return found

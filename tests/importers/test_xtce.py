@@ -328,7 +328,7 @@ def nested(depth):
         (container("A", ["X"], "B") + container("B", ["X"], "A"), "circle: A → B → A"),
         (container("A", ['<ContainerRefEntry containerRef="A"/>'], ""), "circle: A → A"),
         (container("A", ["X"], "NONE"), "'NONE', which is not there"),
-        (container("A", ["Y"], criteria=equal("APID", 7)), "KeyError: 'Y'"),
+        (container("A", ["Y"], criteria=equal("APID", 7)), "container A: left out: it holds Y"),
         (container("A", ["X"], "", attributes='abstract="true"'), "no container"),
         (nested(64), "more than a packet has bits"),
     ],
@@ -363,6 +363,24 @@ def test_without_the_extra_it_is_said_what_to_install(write, monkeypatch):
     good = container("Good", ["X"], criteria=equal("APID", 9))
     with pytest.raises(FailedError, match=r"eicpy\[xtce\]"):
         import_xtce(write(document(uint("X", 8), parameter("X"), good)), "made-up")
+
+
+def test_an_array_costs_what_holds_it_and_no_more(write):
+    array = '<ArrayParameterType name="ARRAY_T" arrayTypeRef="X_T"/>'
+    blind = '<IntegerParameterType name="BLIND_T"/>'
+    good = container("Good", ["X"], criteria=equal("APID", 9))
+    base = container("Base", ["ARRAY"], criteria=equal("APID", 8), attributes='abstract="true"')
+    heir = container("Heir", ["X"], "Base", equal("X", 1))
+    other = container("Other", ["X", "BLIND"], criteria=equal("APID", 7))
+    listed = "".join(parameter(name) for name in ("X", "ARRAY", "BLIND"))
+    made = import_xtce(
+        write(document(uint("X", 8) + array + blind, listed, good + base + heir + other)), "made-up"
+    )
+    assert [packet.name for packet in made.packets] == ["Good"]
+    assert {s.place for s in made.shortfalls} == {
+        "parameter type ARRAY_T", "parameter type BLIND_T", "parameter ARRAY", "parameter BLIND",
+        "container Base", "container Heir", "container Other",
+    }  # fmt: skip
 
 
 def test_parts_that_are_not_read_are_named(write):
