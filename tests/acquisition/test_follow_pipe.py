@@ -129,7 +129,7 @@ class TestFormats:
         raw = photon_packets(1).raw
         with_time = index_packets(raw, eclairs.headers)
         assert with_time.good.all()
-        for coarse, text in ((2**32 - 1, "2153-02-06T06:28:15.000000Z"), (2**60, None), (-1, None)):
+        for coarse, text in ((2**32 - 1, "2153-02-07T06:28:15.000000Z"), (2**60, None), (-1, None)):
             index = replace(with_time, coarse=np.array([coarse]), fine=np.array([0]))
             assert utc_texts(Increment(index, raw, 0, eclairs)) == [text]
 
