@@ -21,7 +21,6 @@ RESTARTS = "EIC_RESTARTS"
 """Environment variable that tells a child how often it was started again."""
 FIRST_WAIT = 0.2
 """Before the first restart, s; doubled with each further one."""
-LONGEST_WAIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,13 @@ class Child:
         Where its output goes.
     limit, window
         It is given up when it crashes more than `limit` times within `window` seconds.
+    longest_wait
+        Before a restart at most, s.
     """
 
-    def __init__(self, command: Command, log: BoundedLog, limit: int, window: float) -> None:
+    def __init__(
+        self, command: Command, log: BoundedLog, limit: int, window: float, longest_wait: float
+    ) -> None:
         self.command = command
         self.log = log
         self.state = "waiting"
@@ -116,6 +119,7 @@ class Child:
         self.error = ""
         self._limit = limit
         self._window = window
+        self._longest_wait = longest_wait
         self._crashes: deque[float] = deque()
         self._process: subprocess.Popen[bytes] | None = None
         self._due = 0.0
@@ -193,7 +197,7 @@ class Child:
             self.state = "given up"
             return
         self.state = "restarting"
-        self._due = now + min(FIRST_WAIT * 2.0 ** (len(self._crashes) - 1), LONGEST_WAIT)
+        self._due = now + min(FIRST_WAIT * 2.0 ** min(len(self._crashes) - 1, 20), self._longest_wait)
 
     def _why(self, code: int) -> str:
         how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"

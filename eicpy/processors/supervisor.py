@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 INTERVAL = 0.1
 """Between two looks at the children, s."""
 LIMIT, WINDOW = 5, 60.0
+LONGEST_WAIT = 10.0
+"""Before a restart, s."""
 
 
 class Supervisor:
@@ -45,6 +47,8 @@ class Supervisor:
         Where the supervisor tells how its children are; None: nowhere.
     limit, window
         A child is given up when it crashes more than `limit` times within `window` seconds.
+    longest_wait
+        The wait before a restart doubles with each crash in the window, up to so long, s.
     patience
         How long a child may take to end when it is asked to, s, before it is killed.
     log_size
@@ -71,11 +75,12 @@ class Supervisor:
         station: Station | None = None,
         limit: int = LIMIT,
         window: float = WINDOW,
+        longest_wait: float = LONGEST_WAIT,
         patience: float = 30.0,
         log_size: int = 1 << 20,
     ) -> None:
         self._make: Callable[[Command], Child] = lambda command: Child(
-            command, BoundedLog(logs / f"{command.name}.log", log_size), limit, window
+            command, BoundedLog(logs / f"{command.name}.log", log_size), limit, window, longest_wait
         )
         self._station = station
         self._patience = patience
