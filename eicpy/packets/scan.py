@@ -24,6 +24,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.packets.belief import (
+    NO,
+    WAIT,
+    YES,
+    adopted_kind,
+    chain_from,
+    continues,
+    is_known,
+    is_packet,
+    lane_at,
+    word_at,
+)
 from eicpy.packets.bits import (
     ByteArray,
     Word,
@@ -46,7 +58,6 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 
 GOOD, BAD_CHECKSUM, TRUNCATED, BAD_LENGTH, BAD_HEADER = 0, 1, 2, 3, 4
 FOREIGN, CUT_HEADER = 0, 1
-WAIT, NO, YES = -1, 0, 1
 PUS_A, PUS_C = 1, 2
 
 POSITION, SEARCHED, IN_STEP, ROWS, SKIPS, LAST_GAP, ROOM = 0, 1, 2, 3, 4, 5, 6
@@ -75,96 +86,6 @@ LONGEST = 65542
 """The longest packet: 6 bytes of header and 65536 of data."""
 PADDING = 16
 """Bytes between packets without a checksum that are taken for padding, not for a wrong length."""
-AHEAD, BEHIND = 256, 64
-"""A sequence count continues if it is at most this far ahead of, or behind, the last one of its lane."""
-
-
-@inline_kernel
-def _word(buffer: ByteArray, position: int) -> Word:
-    return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
-
-
-@inline_kernel
-def _known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
-    """Whether a header of version 0 and a known APID stands here; six bytes must be there."""
-    word = _word(buffer, position)
-    return bool((word >> 13) == 0 and checksum[word & 2047] >= 0)
-
-
-@inline_kernel
-def _lane(buffer: ByteArray, position: int) -> Word:
-    """APID of the header that stands here, plus 2048 for a telecommand."""
-    word = _word(buffer, position)
-    return (word & 2047) | ((word >> 1) & 2048)
-
-
-@inline_kernel
-def _continues(buffer: ByteArray, position: int, last_count: Ints) -> bool:
-    """Whether the sequence count here follows the last one of its lane, as far as one is known."""
-    lane = _lane(buffer, position)
-    if last_count[lane] < 0:
-        return True
-    ahead = (_word(buffer, position + 2) - last_count[lane]) & 16383
-    return bool(ahead <= AHEAD or ahead >= 16384 - BEHIND)
-
-
-@kernel
-def _chain(buffer: ByteArray, position: int, depth: int, final: int, checksum: Ints) -> int:
-    """Whether headers of known APIDs follow one another from here, or reach the end of the stream."""
-    for _ in range(depth):
-        if final and position == buffer.size:
-            return YES
-        if position + 6 > buffer.size:
-            return NO if final else WAIT
-        if not _known(buffer, position, checksum):
-            return NO
-        position += _word(buffer, position + 4) + 7
-    return YES
-
-
-@kernel
-def _verified(buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints) -> Word:
-    """Whether a packet begins here, by its checksum or by the chain of headers; YES, NO or WAIT."""
-    if position + 6 > buffer.size:
-        return NO if final else WAIT
-    if not _known(buffer, position, checksum):
-        return NO
-    kind = checksum[_word(buffer, position) & 2047]
-    length = _word(buffer, position + 4) + 7
-    if kind > 0:
-        if position + length > buffer.size:
-            return NO if final else WAIT
-        return YES if is_right(buffer, position, length, kind) else NO
-    depth = 2 if _continues(buffer, position, last_count) else 4
-    if depth == 2:
-        follower = position + length
-        if follower + 6 <= buffer.size and _known(buffer, follower, checksum):
-            depth = 2 if _continues(buffer, follower, last_count) else 4
-    return _chain(buffer, position, depth, final, checksum)
-
-
-@kernel
-def _adopt(buffer: ByteArray, position: int, length: int, checksum: Ints, candidate: Ints) -> int:
-    """Checksum kind of an APID met for the first time between good packets, or −1 if it is not believed."""
-    word = _word(buffer, position)
-    if word >> 13:
-        return -1
-    plain = True
-    for kind in (1, 2, 3):
-        used = False
-        for known in checksum:
-            if known == kind:
-                used = True
-                plain = False
-                break
-        if used and is_right(buffer, position, length, kind):
-            return kind
-    lane = _lane(buffer, position)
-    count = _word(buffer, position + 2) & 16383
-    if plain or (candidate[lane] >= 0 and ((candidate[lane] + 1) & 16383) == count):
-        return 0
-    candidate[lane] = count
-    return -1
 
 
 @kernel
@@ -173,7 +94,7 @@ def _add(
 ) -> None:
     """Write the next row of the index."""
     source = address_of(buffer)
-    apid = _word(buffer, position) & 2047
+    apid = word_at(buffer, position) & 2047
     rule = header[apid, 0], header[apid, 1], header[apid, 2], header[apid, 3]
     _fill(source, buffer.size, position, length, status, rule, address_of(rows), state[ROOM], state[ROWS])
     state[ROWS] += 1
@@ -243,7 +164,7 @@ def _search(
     position = start
     while position < stop:
         if buffer[position] < 32:
-            answer = _verified(buffer, position, final, checksum, last_count)
+            answer = is_packet(buffer, position, final, checksum, last_count)
             if answer != NO:
                 return answer, position
         position += 1
@@ -265,14 +186,14 @@ def _good(
     buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints, in_step: int
 ) -> Word:
     """Whether the walk may go on over the packet that stands here; YES, NO or WAIT."""
-    if not _known(buffer, position, checksum):
+    if not is_known(buffer, position, checksum):
         return NO
     answer = YES
-    if in_step == 0 or checksum[_word(buffer, position) & 2047] > 0:
-        answer = _verified(buffer, position, final, checksum, last_count)
+    if in_step == 0 or checksum[word_at(buffer, position) & 2047] > 0:
+        answer = is_packet(buffer, position, final, checksum, last_count)
     else:
-        answer = _chain(buffer, position, 2, final, checksum)
-    if answer == YES and position + _word(buffer, position + 4) + 7 > buffer.size:
+        answer = chain_from(buffer, position, 2, final, checksum)
+    if answer == YES and position + word_at(buffer, position + 4) + 7 > buffer.size:
         return NO
     return answer
 
@@ -286,9 +207,9 @@ def _leads_on(
         if not final:
             return WAIT
         return YES if follower == buffer.size and not strict else NO
-    if not strict and _known(buffer, follower, checksum) and _continues(buffer, follower, last_count):
+    if not strict and is_known(buffer, follower, checksum) and continues(buffer, follower, last_count):
         return YES
-    return _verified(buffer, follower, final, checksum, last_count)
+    return is_packet(buffer, follower, final, checksum, last_count)
 
 
 @kernel
@@ -304,18 +225,18 @@ def _between(
 ) -> Word:
     """Note a packet that is not right but ends where the next begins; bytes taken."""
     last_count, last_length, candidate = memory[0], memory[1], memory[2]
-    apid, lane = _word(buffer, position) & 2047, _lane(buffer, position)
-    length = _word(buffer, position + 4) + 7
+    apid, lane = word_at(buffer, position) & 2047, lane_at(buffer, position)
+    length = word_at(buffer, position + 4) + 7
     status = BAD_CHECKSUM
-    if not _known(buffer, position, checksum):
+    if not is_known(buffer, position, checksum):
         status = BAD_HEADER
-        adopted = _adopt(buffer, position, length, checksum, candidate)
+        adopted = adopted_kind(buffer, position, length, checksum, candidate)
         if adopted >= 0:
             checksum[apid] = adopted
             status = GOOD
             last_length[lane] = length
     if status == GOOD or expected:
-        last_count[lane] = _word(buffer, position + 2) & 16383
+        last_count[lane] = word_at(buffer, position + 2) & 16383
     _add(buffer, position, length, status, header, rows, state)
     state[SEARCHED] = position + length
     return length
@@ -334,8 +255,8 @@ def _alone(
 ) -> Word:
     """Note a packet that was to be expected here, but the next one stands elsewhere; bytes taken."""
     last_count, last_length = memory[0], memory[1]
-    apid, lane = _word(buffer, position) & 2047, _lane(buffer, position)
-    length = _word(buffer, position + 4) + 7
+    apid, lane = word_at(buffer, position) & 2047, lane_at(buffer, position)
+    length = word_at(buffer, position + 4) + 7
     rest = found - position - length
     fits = last_length[lane] < 0 or last_length[lane] == length or rest == 0
     if rest < 0:
@@ -348,7 +269,7 @@ def _alone(
     if rest < 0 or (status == BAD_LENGTH and found - position <= LONGEST):
         extent = found - position
     _add(buffer, position, extent, status, header, rows, state)
-    last_count[lane] = _word(buffer, position + 2) & 16383
+    last_count[lane] = word_at(buffer, position + 2) & 16383
     if status == GOOD:
         last_length[lane] = length
     state[SEARCHED] = found
@@ -362,9 +283,9 @@ def _lost(
 ) -> Word:  # fmt: skip  # where, what is known, what is written
     """Find the way back from a place where no good packet stands; bytes taken, 0 to wait for more."""
     last_count = memory[0]
-    known = _known(buffer, position, checksum)
-    follower = position + _word(buffer, position + 4) + 7
-    expected = state[IN_STEP] == 1 and known and _continues(buffer, position, last_count)
+    known = is_known(buffer, position, checksum)
+    follower = position + word_at(buffer, position + 4) + 7
+    expected = state[IN_STEP] == 1 and known and continues(buffer, position, last_count)
     leads = NO
     if state[IN_STEP] == 1:
         leads = _leads_on(buffer, follower, 0 if known else 1, final, checksum, last_count)
@@ -399,10 +320,10 @@ def _step(
         return 0
     if answer == NO:
         return _lost(buffer, position, final, checksum, header, memory, state, rows, skips)
-    lane = _lane(buffer, position)
-    length = _word(buffer, position + 4) + 7
+    lane = lane_at(buffer, position)
+    length = word_at(buffer, position + 4) + 7
     _add(buffer, position, length, GOOD, header, rows, state)
-    memory[0, lane] = _word(buffer, position + 2) & 16383
+    memory[0, lane] = word_at(buffer, position + 2) & 16383
     memory[1, lane] = length
     state[IN_STEP] = 1
     state[SEARCHED] = 0

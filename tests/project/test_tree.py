@@ -175,6 +175,9 @@ def test_commands_of_a_page_exist(name: str):
         for word, rest in re.findall(r"(?:^|[\s/$(])eic ([a-z][\w-]*)(.*)", line):
             command = main.get_command(click.Context(main), word)
             assert command is not None, line
+            verb = rest.split()[0] if rest.split() else ""
+            if isinstance(command, click.Group) and verb in command.commands:
+                command = command.commands[verb]
             options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
             assert set(re.findall(r"(?<=\s)--[a-z][\w-]*", rest)) <= options, line
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
