@@ -66,7 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         self.address, self.port = name[:2]
         _log.info("connection from %s port %s", self.address, self.port)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        _keep_alive(transport.get_extra_info("socket"))
         self.heed()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, the signature is asyncio's
@@ -107,3 +107,11 @@ class Connection(asyncio.BufferedProtocol):
     def _rested(self) -> None:
         self._resting = None
         self.heed()
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Ask a silent peer whether it is there, so that a cable that was pulled is noticed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

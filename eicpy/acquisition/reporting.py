@@ -120,11 +120,11 @@ class ReceptionReport:
 
     def _links(self, now: float) -> list[dict[str, Any]]:
         reception = self._reception
-        refused = reception.refused
+        refused = [("tcp", address) for address in reception.refused]
         if reception.datagrams is not None:
-            refused = refused + reception.datagrams.refused
+            refused += [("udp", address) for address in list(reception.datagrams.refused)]
         silent = [connection for connection in reception.open if connection.stream is None]
-        links = [
+        links: list[dict[str, Any]] = [
             {
                 "address": stream.address,
                 "transport": stream.transport,
@@ -139,8 +139,8 @@ class ReceptionReport:
             for c in silent
         ]
         links += [
-            {"address": address, "transport": "", "state": "refused", "bytes": 0, "age": 0.0}
-            for address in refused
+            {"address": address, "transport": transport, "state": "refused", "bytes": 0, "age": None}
+            for transport, address in refused
         ]
         return links[:_LINKS]
 
