@@ -2,7 +2,9 @@
 
 A sender gives packets of 1 kB, each with a number of its own, to a receiver; three processors follow: one
 writes the numbers of the packets, ``photons`` the photon files, ``housekeeping`` the archive of parameters.
-A supervisor keeps all four running; each is killed (``kill -9``) at random moments. TCP tells a sender only
+All four are commands of ``eic``; each is killed (``kill -9``) at random moments while it works, and started
+again. So that 100 kills take minutes, a command is forked from a process that has imported and compiled
+everything. TCP tells a sender only
 that bytes have left: when its connection breaks, it asks the archive for the last packet that is there and
 goes on after it, as a test bench does that sends again what was not received.
 
@@ -13,19 +15,22 @@ gone after it, and each processor must have every packet once.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from astropy.io import fits
@@ -35,10 +40,11 @@ from eicpy.acquisition.station import Station, Status
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode
-from eicpy.processors import Command, Supervisor, eic_command
+from eicpy.processors import Command, eic_command
 from eicpy.settings import Settings
 
 NAME = "eclairs"
+CLI = "eicpy.cli"
 COARSE = 300_000_000
 PHOTONS = 120
 BLOCK = 1000
@@ -179,16 +185,91 @@ def wait_for(holds: Callable[[], object], seconds: float = 300.0) -> None:
         time.sleep(0.05)
 
 
-def at_work(name: str, chain: Supervisor, station: Station) -> bool:
+class Chain:
+    """The commands, forked from a process in which they ran once; a context manager that ends them."""
+
+    def __init__(self, home: Path, parts: Iterable[Command]) -> None:
+        self._arguments = {c.name: list(c.arguments[c.arguments.index(CLI) + 1 :]) for c in parts}
+        program = [sys.executable, __file__, "--nursery", str(home)]
+        self._nursery = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pids: dict[str, int] = {}
+        self._answer()
+
+    def start(self, name: str) -> None:
+        self.pids[name] = self._ask("start", *self._arguments[name])
+
+    def end(self, name: str, number: int) -> int:
+        """Send a signal, by process id, and give how the process ended."""
+        os.kill(self.pids[name], number)
+        return self._ask("wait", str(self.pids.pop(name)))
+
+    def __enter__(self) -> Self:
+        for name in self._arguments:
+            self.start(name)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for name in list(self.pids):
+            code = self.end(name, signal.SIGTERM)
+            if code:
+                print(f"{name} ended with {code}")
+        self._nursery.communicate()
+
+    def _ask(self, *words: str) -> int:
+        assert self._nursery.stdin is not None
+        self._nursery.stdin.write(json.dumps(words) + "\n")
+        self._nursery.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> int:
+        assert self._nursery.stdout is not None
+        return int(self._nursery.stdout.readline())
+
+
+def nursery(home: Path) -> None:
+    """Run the processors once, and then fork a command for each line that asks for one."""
+    import eicpy.acquisition.receiver
+    import eicpy.operations  # noqa: F401, to be there when a command is forked
+    from eicpy.cli import main as eic
+
+    log = os.open(home / "parts.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        place, stream = Path(folder), Stream()
+        (place / "numbers.py").write_text(PROCESSOR)
+        with RunArchive(Settings.at(place).archive(NAME), NAME).create(source="warm") as writer:
+            writer.append(b"".join(stream.packet(number) for number in range(100)))
+        for command in commands(place, 0):
+            words = list(command.arguments[command.arguments.index(CLI) + 1 :])
+            if "process" in words:
+                eic([*words, "--once"], standalone_mode=False)
+    print(0, file=answers, flush=True)
+    for line in sys.stdin:
+        word, *rest = json.loads(line)
+        if word == "wait":
+            answer = os.waitstatus_to_exitcode(os.waitpid(int(rest[0]), 0)[1])
+        elif not (answer := os.fork()):
+            try:
+                code = eic(rest, standalone_mode=False) or 0
+            except BaseException:  # noqa: BLE001, the process ends with it
+                traceback.print_exc()
+                code = 3
+            os._exit(int(code))
+        print(answer, file=answers, flush=True)
+
+
+def at_work(name: str, chain: Chain, station: Station) -> bool:
     """Whether a part has packets in hand, in the process that runs now."""
     status = station.status(name)
-    if status is None or not status.alive or status.pid != chain.states[name].pid:
+    if status is None or not status.alive or status.pid != chain.pids[name]:
         return False
     return status.values.get("received", 0) > 0 if name == "receiver" else status.state == "running"
 
 
 def kill_some(
-    chain: Supervisor, station: Station, archived: Archived, kills: int, rng: random.Random
+    chain: Chain, station: Station, archived: Archived, kills: int, rng: random.Random
 ) -> tuple[Counter[str], int]:
     """Kill random parts at work; gives how often each, and how many packets were gone after a kill."""
     done: Counter[str] = Counter()
@@ -200,10 +281,12 @@ def kill_some(
             continue
         name = rng.choice(ready)
         before = archived.count() if name == "receiver" else 0
-        os.kill(chain.states[name].pid or sys.exit(f"{name} is not there"), signal.SIGKILL)
+        if chain.end(name, signal.SIGKILL) != -signal.SIGKILL:
+            sys.exit(f"{name} had ended by itself")
         done[name] += 1
         if name == "receiver":
             gone += max(0, before - archived.count())
+        chain.start(name)
         print(f"\r{sum(done.values())} kills", end="", file=sys.stderr, flush=True)
     return done, gone
 
@@ -250,7 +333,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--rate", type=float, default=2e6, help="bytes per second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--nursery", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.nursery:
+        nursery(given.nursery)
+        return 0
     with tempfile.TemporaryDirectory(prefix="eicpy-kills-") as folder:
         home = Path(folder)
         settings = Settings.at(home)
@@ -259,9 +346,7 @@ def main() -> int:
         sender = Sender(port, stream, archived, given.rate)
         rng = random.Random(given.seed)  # noqa: S311, moments
         begun = time.monotonic()
-        with Supervisor(
-            commands(home, port), logs=home / "logs", station=station, limit=10**6, longest_wait=0.2
-        ) as chain:
+        with Chain(home, commands(home, port)) as chain:
             sender.start()
             wait_for(lambda: all(works(station.status(name)) for name in PARTS[1:]))
             done, gone = kill_some(chain, station, archived, given.kills, rng)
@@ -271,8 +356,7 @@ def main() -> int:
             last = archive.runs()[-1].number
             chain_ends = archived.count()
             wait_for(lambda: archive.runs()[-1].number >= last and caught_up(station, archive))
-            restarts = {name: chain.states[name].restarts for name in PARTS}
-            os.kill(chain.states["receiver"].pid, signal.SIGTERM)  # closes the last run
+            code = chain.end("receiver", signal.SIGTERM)  # closes the last run
             wait_for(lambda: not archive.runs()[-1].is_open)
             time.sleep(2.0)  # the processors see its end
         seconds = time.monotonic() - begun
@@ -281,8 +365,7 @@ def main() -> int:
         print(
             f"\n{given.kills} kills in {seconds:.0f} s ({', '.join(f'{n} {done[n]}' for n in PARTS)}), "
             f"{len(archive.runs())} runs, {size / 1e6:.0f} MB archived of {sender.sent_bytes / 1e6:.0f} MB "
-            f"sent over {sender.connections} connections; restarts "
-            f"{', '.join(f'{n} {restarts[n]}' for n in PARTS)}; {chain_ends} packets"
+            f"sent over {sender.connections} connections; {chain_ends} packets; exit code {code}"
         )
         for what, holds in verdicts.items():
             print(f"{'yes' if holds else 'NO '} {what}")

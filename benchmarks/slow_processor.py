@@ -3,7 +3,7 @@
 Packets of 1 kB come at a pace for some minutes, once without any processor and once with one that takes 50
 times as long for a packet as there is until the next. Told are the rate of reception and the processor time
 of the receiver in both turns, and the largest memory of receiver and processor after a tenth of the time and
-at the end. Then the processor is stopped and started again without its delay, and must have every packet once.
+at the end. Then the processor is started again without its delay, and must have every packet once.
 
     python benchmarks/slow_processor.py [--seconds 120] [--rate 12.5e6] [--factor 50]
 """
