@@ -259,6 +259,8 @@ class Follower:
             return self._increment(PacketIndex.empty())
         closed = self._closing()  # before reading: what is there then is all
         chunk = self._stream.read(most) or b""
+        if not chunk and (size := os.fstat(self._stream.fileno()).st_size) < self.position:
+            self._go_back(size)
         self.position += len(chunk)
         index = self._indexer.feed(chunk) if chunk else PacketIndex.empty()
         if closed and len(chunk) < most:
@@ -304,6 +306,17 @@ class Follower:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+    def _go_back(self, size: int) -> None:
+        """Forget bytes that were cut off again: an append that a full disk interrupted leaves none."""
+        place = min(self.cursor.offset, size)
+        _log.warning(
+            "run %d lost its last %d bytes, as of an append that failed; going on at byte %d",
+            self.run.number, self.position - size, place,
+        )  # fmt: skip
+        self._indexer = PacketIndexer(self.instrument.headers)
+        self.start = self.position = place
+        self._stream.seek(place)
 
     def _end(self, index: PacketIndex) -> PacketIndex:
         self._finished = True

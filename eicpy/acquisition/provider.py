@@ -387,6 +387,8 @@ def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:
     if runs is None:
         return run_numbers(archive)
     numbers = [runs] if isinstance(runs, int) else list(runs)
+    if not numbers:
+        raise BadArgumentError("got no run, expected at least one number, or None for all runs")
     if len(set(numbers)) < len(numbers):
         raise BadArgumentError(f"got runs {numbers}, expected each number once")
     return numbers

@@ -260,6 +260,29 @@ class TestLive:
             found += given_now(provider)
         assert found == packets.each
 
+    @pytest.mark.parametrize("read", [5.5, 6.0])
+    def test_bytes_that_a_full_disk_cut_off_again_are_forgotten(
+        self, archive, make_packets, eclairs, caplog, read
+    ):
+        packets = make_packets(np.arange(20.0))
+        size = len(packets.each[0])
+        writer = archive.create(source="x")
+        writer.append(b"".join(packets.each[:5]))
+        with provide(archive, eclairs) as provider:
+            found = given_now(provider)
+            with writer.run.raw_file.open("r+b") as stream:  # an append that fails half way
+                stream.seek(0, 2)
+                stream.write(packets.each[5][: int((read - 5) * size)])
+                stream.flush()
+                found += given_now(provider)
+                stream.truncate(5 * size)
+            assert given_now(provider) == []
+            writer.append(b"".join(packets.each[10:]))
+            found += given_now(provider)
+            writer.release()
+        assert found == packets.each[: int(read)] + packets.each[10:]
+        assert "append that failed" in caplog.text
+
     def test_speed_and_live_do_not_go_together(self, archive, eclairs):
         with pytest.raises(BadArgumentError, match="live"):
             provide(archive, eclairs, speed=1.0)
@@ -297,6 +320,7 @@ class TestPlayback:
         [
             ({"runs": 9}, "9"),
             ({"runs": [1, 1]}, "once"),
+            ({"runs": []}, "at least one"),
             ({"runs": "today"}, "live"),
             ({"runs": 1, "from_packet": 11}, "11"),
             ({"runs": 1, "from_packet": -1}, "-1"),
