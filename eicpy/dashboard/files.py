@@ -30,7 +30,7 @@ from eicpy.operations import (
 )
 from eicpy.settings import Settings
 
-__all__ = ["FileSource", "file_facts", "file_table", "file_words"]
+__all__ = ["DroppedFiles", "file_facts", "file_table", "file_words"]
 
 LOOK_AGAIN = 1.0
 """Time between two looks into the ledger, s."""
@@ -44,7 +44,7 @@ class FileIncrement:
     photons: Photons
 
 
-class FileSource:
+class DroppedFiles:
     """The newest photon file of an instrument.
 
     Parameters
@@ -121,7 +121,7 @@ class FileSource:
             yield FileIncrement(usable(block, self._instrument))
 
 
-def file_table(source: FileSource, texts: Texts) -> str:
+def file_table(source: DroppedFiles, texts: Texts) -> str:
     """Write which files came, and why some were refused; everything that comes from outside is escaped."""
     rows = "".join(_row(row, texts) for row in source.rows) or (
         f'<tr><td colspan="4">{texts("no_files")}</td></tr>'
@@ -145,7 +145,7 @@ def _row(row: IngestedFile, texts: Texts) -> str:
     )
 
 
-def file_words(source: FileSource, texts: Texts) -> list[str]:
+def file_words(source: DroppedFiles, texts: Texts) -> list[str]:
     """What is shown, in a few words each."""
     if not source.name:
         return [texts("no_file_yet")]
@@ -158,7 +158,7 @@ def file_words(source: FileSource, texts: Texts) -> list[str]:
     return words
 
 
-def file_facts(source: FileSource, newest: float, rate: float, texts: Texts) -> str:
+def file_facts(source: DroppedFiles, newest: float, rate: float, texts: Texts) -> str:
     """Write the status line: file, what is in it, newest photon, age, rate, refused files."""
     age = source.age()
     refused = sum(row.state is FileState.REFUSED for row in source.rows)

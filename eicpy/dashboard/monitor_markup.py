@@ -102,7 +102,7 @@ def facts(overview: Overview, texts: Texts) -> str:
     alarming = full is not None and full < 86400.0
     cells = [
         (texts("run"), NOT_KNOWN if run is None else _run_name(run, texts), ""),
-        (texts("run_mode"), texts(f"receiver_{mode}") if mode else NOT_KNOWN, ""),
+        (texts("run_mode"), texts(f"receiver_{mode}") if mode else NOT_KNOWN, "word"),
         (texts("data_rate"), NOT_KNOWN if rate is None else f"{size(rate, texts)}/s", ""),
         (texts("received_bytes"), size(None if receiver is None else receiver.received, texts), ""),
         (texts("packets"), _count(None if receiver is None else receiver.packets, texts), ""),

@@ -11,7 +11,7 @@ import ipywidgets
 
 from eicpy.dashboard import markup, quicklook_markup, theme
 from eicpy.dashboard.compared import ComparedPanels, comparison_words
-from eicpy.dashboard.files import FileSource, file_facts, file_table, file_words
+from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
 from eicpy.dashboard.live import Photons
 from eicpy.dashboard.page import LivePage, column, open_live_page, row
@@ -54,7 +54,7 @@ class QuickLookPage(LivePage):
         super().__init__(instrument, texts, "quicklook")
         self._settings = settings
         self.source = StreamSource(settings, instrument)
-        self.files: FileSource | None = None
+        self.files: DroppedFiles | None = None
         """Dropped files, while they are what is shown."""
         self.table = ipywidgets.HTML()
         self.photons = ComparedPanels(instrument, texts, self.language, capacity)
@@ -147,7 +147,7 @@ class QuickLookPage(LivePage):
         """Play what the controls choose."""
         if self.controls.files:
             if self.files is None:
-                self.files = FileSource(self._settings, self.instrument)
+                self.files = DroppedFiles(self._settings, self.instrument)
                 self._begin(self.files.started)
             self.photons.complete = True
         else:
@@ -237,7 +237,11 @@ class QuickLookPage(LivePage):
             chips = quicklook_markup.state_words(source, texts)
             if source.state() == State.NO_RUN and source.playing.run is None:
                 kind, answer, reasons = "past", "", texts("no_run")
-            self.facts.value = markup.facts(source.run, newest, source.age(), rate, source.totals, texts)
+            totals = source.totals
+            missing = totals.lost + totals.damaged
+            if missing and self.photons.compared is not None:
+                reasons = "; ".join([reasons, texts("compare_losses", count=texts.number(missing))])
+            self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
         self.verdict.value = quicklook_markup.verdict(chips, kind, answer, reasons)
 
 
