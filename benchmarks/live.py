@@ -35,7 +35,7 @@ import numpy as np
 from eicpy.acquisition import RunArchive, receive
 from eicpy.acquisition.station import Station
 from eicpy.instruments import Instrument, load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketLayout, encode, index_packets
 
 SIZE = 1002
 APIDS = tuple(range(810, 818))
@@ -189,7 +189,7 @@ def delay(folder: Path) -> dict[str, Any]:
 
     def begin(host: str, port: int) -> None:
         children.append(child("read", archive.folder, folder / "read.npy", count))
-        children.append(child("pace", host, port, packets, folder / "sent.npy"))
+        children.append(child("pace", host, port, packets, folder / "sent.npy", folder / "read.npy.ready"))
 
     cpu = time.process_time()
     summary = receive(
@@ -228,13 +228,14 @@ def send(host: str, port: str, file: str, repeats: str, size: str = "-1") -> Non
         connection.recv(1)
 
 
-def pace(host: str, port: str, file: str, times: str) -> None:
-    """Send a file packet by packet at its pace; note when each was sent."""
+def pace(host: str, port: str, file: str, times: str, ready: str) -> None:
+    """Send a file packet by packet at its pace, once the reader is ready; note when each was sent."""
     data = memoryview(Path(file).read_bytes())
     sent = np.zeros(len(data) // SIZE)
     with socket.create_connection((host, int(port))) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        time.sleep(1.0)  # until the reader waits
+        while not Path(ready).exists():
+            time.sleep(0.01)
         begun = time.monotonic()
         for i in range(len(sent)):
             due = begun + i * SIZE / PACE
@@ -253,7 +254,10 @@ def read(folder: str, times: str, count: str) -> None:
 
     came = np.zeros(int(count))
     seen = 0
+    index_packets(bytes(64), bench_instrument().headers)  # loads what is compiled
     with provide(RunArchive(Path(folder), "bench"), bench_instrument()) as provider:
+        provider.poll()
+        Path(f"{times}.ready").touch()
         for increment in provider.stream():
             came[seen : seen + len(increment)] = time.monotonic()
             seen += len(increment)

@@ -5,7 +5,8 @@ between two packets: the command that starts a measurement is the first packet o
 stops it the last. The raw files of the runs, one after the other, are the bytes that came, none twice.
 
 Where the instrument says by which commands measurements begin and end, what comes outside of them goes into
-runs with the suffix ``configuration``. Where it does not, all goes into a plain run until an order is given.
+runs with the suffix ``configuration``. Where it does not, or says that a measurement is to be assumed, all
+goes into a plain run until a command or an order comes.
 """
 
 import logging
@@ -88,7 +89,8 @@ class Archiver:
     def __post_init__(self) -> None:
         self.writer: RunWriter | None = None
         self.copies = CommandCopies()
-        self.mode: Mode = "automatic" if self.instrument.measurement is None else "configuration"
+        rule = self.instrument.measurement
+        self.mode: Mode = "automatic" if rule is None or rule.assumed else "configuration"
         self.archived = 0
         """Bytes that are in the archive."""
         self._suffix = CONFIGURATION if self.mode == "configuration" else ""
@@ -136,7 +138,7 @@ class Archiver:
                 done = max(done, start)
                 self._marked = None
                 self._turn(_Turn("measurement"))
-            elif self.mode == "measurement":
+            elif self.mode != "configuration":
                 self._append(piece.buffer[done:stop])
                 done = stop
                 self._turn(_Turn("configuration"))

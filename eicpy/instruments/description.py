@@ -199,6 +199,9 @@ class MeasurementRule(_Model):
 
     start: MeasurementSwitch
     stop: MeasurementSwitch
+    assumed: bool = False
+    """Whether a measurement is taken to be under way until a packet says otherwise: for telemetry that comes
+    without its telecommands, as from orbit. Else what comes before the first start is configuration."""
 
 
 class EnergyScale(_Model):

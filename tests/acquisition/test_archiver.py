@@ -84,6 +84,14 @@ def test_a_stop_outside_a_measurement_is_a_packet_like_others(line, bench):
     assert line.end() == [("000001-configuration", raw)]
 
 
+def test_a_measurement_is_assumed_where_the_description_says_so(tmp_path, bench):
+    rule = bench.instrument.measurement.model_copy(update={"assumed": True})
+    line = Line(tmp_path, bench.instrument.model_copy(update={"measurement": rule}))
+    parts = [bench.telemetry(0) + bench.stop(0), bench.telemetry(1), bench.start(1) + bench.telemetry(2)]
+    line.send(b"".join(parts))
+    assert line.end() == [("000001", parts[0]), ("000002-configuration", parts[1]), ("000003", parts[2])]
+
+
 def test_only_intact_commands_switch(line, bench):
     damaged = bytearray(bench.start())
     damaged[-1] ^= 1
