@@ -174,7 +174,7 @@ def follow(
             source,
             writer,
             stop=stop,
-            keep=source.done if bus else keep.save if keep else None,
+            keep=(lambda _: source.done()) if bus else keep.save if keep else None,
             gone=lambda: reader_is_gone(pipe),
             most_packets=None if mode == "last" else 4096,
         )

@@ -14,10 +14,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from eicpy.acquisition import Cursor, RunArchive, Selection, provide
 from eicpy.acquisition.bus import BusReader, BusWriter, MemoryBus, Message, messages, open_bus, subject_of
 from eicpy.acquisition.passing import CursorFile
+from eicpy.acquisition.publisher import publish
+from eicpy.acquisition.station import Station
+from eicpy.cli import main
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 
@@ -269,6 +273,50 @@ class TestNats:
         with pytest.raises(BadArgumentError, match="EIC_NATS_CREDENTIALS"):
             open_bus(server.url, "eclairs")
         assert "secret" not in caplog.text + str(told.value)
+
+
+def test_the_commands_from_the_archive_to_a_pipe_on_another_host(nats_server, tmp_path, photon_packets):
+    server, raw = nats_server(), photon_packets(30).raw
+    with RunArchive(tmp_path / "home" / "archive" / "eclairs", "eclairs").create(source="x") as writer:
+        writer.append(raw)
+    here, there = (["--home", str(tmp_path / name)] for name in ("home", "elsewhere"))
+    done = CliRunner().invoke(main, [*here, "publish", "-i", "eclairs", "--bus", server.url, "--run", "1"])
+    assert (done.exit_code, done.output) == (0, "published 30 packets, 0 of them damaged\n")
+    arguments = ["follow", "all", "-i", "eclairs", "--bus", server.url, "--format", "raw", "--consumer", "me"]
+    eic = [sys.executable, "-m", "eicpy.cli", *there]
+    process = subprocess.Popen([*eic, *arguments], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout.read(len(raw)) == raw
+        process.send_signal(signal.SIGTERM)
+        rest, _ = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, rest) == (0, b"")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_publisher_tells_the_monitor_how_far_it_is(kept, eclairs, tmp_path):
+    station, bus = Station(tmp_path / "live"), MemoryBus()
+    keep = CursorFile(tmp_path / "place")
+    with station.report("publish-live", role="processor") as report, provide(kept, eclairs, 1) as provider:
+        passed = publish(provider, bus, keep, stop=threading.Event(), report=report)
+        status = station.status("publish-live")
+    assert (passed.packets, passed.damaged, passed.foreign_bytes) == (50, 1, 9)
+    assert status.alive
+    assert status.state == "publishing"
+    assert (status.values["packets"], status.values["behind"]) == (50, 0)
+    assert keep.load() == Cursor(1, kept.run(1).size)
+    with BusReader(bus, Selection(eclairs)) as reader:
+        assert len(take(reader, 50)) == 50
+
+
+def test_the_place_is_not_saved_when_the_bus_did_not_take_the_packets(kept, eclairs, tmp_path):
+    bus, keep = MemoryBus(most=10, patience=0.0), CursorFile(tmp_path / "place")
+    slow = bus.subscribe("eic.*.*.*.*", "slow")
+    with provide(kept, eclairs, 1) as provider, pytest.raises(FailedError):
+        publish(provider, bus, keep, stop=threading.Event())
+    assert keep.load() is None
+    slow.close()
 
 
 CONSUMER = """
