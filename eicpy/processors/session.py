@@ -22,12 +22,12 @@ from eicpy.processors.parameters import told_parameters
 from eicpy.processors.stage import Stage
 from eicpy.processors.trouble import ProcessorError, is_full_disk, place_of
 
-__all__ = ["LARGEST_BATCH", "BatchError", "Session"]
+__all__ = ["BatchError", "Session"]
 
 _log = logging.getLogger(__name__)
 
-LARGEST_BATCH = 4096
-"""Packets."""
+FIRST_BATCH, LARGEST_BATCH = 64, 4096
+"""Packets; the first is small because nobody knows yet how long it takes."""
 BATCH_SECONDS = 0.25
 """A batch is made as long as takes about so long: the processor answers to a stop, and tells how it is."""
 TELL_SECONDS = 0.5
@@ -88,7 +88,7 @@ class Session:
         context.run = checkpoint.run
         self._save = save
         self._interval = interval
-        self._most, self._fixed = packets or LARGEST_BATCH, packets
+        self._most, self._fixed = packets or FIRST_BATCH, packets
         self._singly_until = singly_until
         self._saved_at = self._told_at = self._looked_at = time.monotonic()
         self._dirty = False
@@ -131,13 +131,17 @@ class Session:
             self._housekeep()
         if self.provider.finished:
             self._end_run()
+        self._guarded("save", self.stage.save)
         self._guarded("end", self.stage.end)
-        self.save()
+        self._write()
         self.tell("stopping")
 
     def save(self) -> None:
         """Save the cursor together with the outputs and the state."""
         self._guarded("save", self.stage.save)
+        self._write()
+
+    def _write(self) -> None:
         checkpoint = Checkpoint(
             cursor=self._cursor,
             run=self.context.run,

@@ -52,6 +52,22 @@ class Sums:
         self.context.output("steps.txt").write("end\n")
 
 
+class Ordered:
+    """Write down what is called."""
+
+    def begin(self, context):
+        self.steps = context.output("steps.txt")
+
+    def process(self, batch):
+        self.steps.write(f"{len(batch)} ")
+
+    def save(self):
+        self.steps.write("save ")
+
+    def end(self):
+        self.steps.write("end")
+
+
 def dying(batch, context):
     """Kill the process, as a bug in compiled code would."""
     os.abort()

@@ -96,6 +96,13 @@ def test_a_run_ends_for_a_processor_when_it_is_closed_and_read(settings, closed_
     assert steps == ["begin", "run 1: 200", "run 2: 300", "end"]
 
 
+def test_the_end_comes_after_the_last_save_and_is_kept(settings, closed_run):
+    closed_run(100)
+    run_processor(job("Ordered", once=True, interval=1000.0), settings)
+    steps = (outputs(settings, "Ordered") / "steps.txt").read_text()
+    assert steps == "64 36 save save end"  # the end of the run is saved by itself
+
+
 def test_state_is_saved_with_the_cursor(settings, closed_run):
     closed_run(10)
     run_processor(job("Sums", once=True), settings)
