@@ -20,9 +20,10 @@ def plain_text(overview: Overview, *, width: int = 110, journal: int = 10) -> st
     journal
         Lines of the journal.
     """
-    verdict = plain(verdict_lines(overview.verdict, width, most=1 + len(overview.verdict.reasons)))
+    most = 1 + len(overview.verdict.reasons)
+    verdict = plain(verdict_lines(overview.verdict, width, most, watched=False))
     lines = [f"{overview.instrument} {time_text(overview.moment)} UTC", *(line.strip() for line in verdict)]
     for name, (title, section) in SECTIONS.items():
-        most = journal if name == "journal" else None
-        lines += ["", f"{title}:", *(f"  {line}" for line in plain(section(overview, width - 2))[:most])]
+        last = journal if name == "journal" else None
+        lines += ["", f"{title}:", *(f"  {line}" for line in plain(section(overview, width - 2))[:last])]
     return "\n".join(lines)

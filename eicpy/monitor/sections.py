@@ -24,7 +24,7 @@ _HEALTH_STYLES = {"alive": "", "silent": "alarm", "dead": "alarm", "failed": "al
 _RUN_TEXTS = (("operator", "by"), ("setup", "set-up"), ("position", "position"), ("comment", "comment"))
 
 
-def verdict_lines(verdict: Verdict, width: int, most: int) -> Lines:
+def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = True) -> Lines:
     """The verdict: one word and the worst reason, then the other reasons.
 
     Parameters
@@ -35,16 +35,18 @@ def verdict_lines(verdict: Verdict, width: int, most: int) -> Lines:
         Columns.
     most
         Lines, at least 1; the last says how many reasons are not shown.
+    watched
+        Whether the chain was watched before: a single look cannot tell when a count rose.
     """
     badge = (f" {LEVELS[verdict.level]} ", f"{LEVEL_STYLES[verdict.level]}-badge")
     if not verdict.reasons:
         return [clipped(words(badge, " packets are received, archived and worked on"), width)]
     style = LEVEL_STYLES[verdict.level]
-    lines = [words(badge, " ", (reason_text(verdict.reasons[0]), style))]
+    lines = [words(badge, " ", (reason_text(verdict.reasons[0], watched=watched), style))]
     shown = verdict.reasons[1:most]
     hidden = len(verdict.reasons) - 1 - len(shown)
     indent = " " * (len(badge[0]) + 1)
-    lines += [words(indent, (reason_text(r), LEVEL_STYLES[r.level])) for r in shown]
+    lines += [words(indent, (reason_text(r, watched=watched), LEVEL_STYLES[r.level])) for r in shown]
     if not hidden:
         return [clipped(line, width) for line in lines]
     more = f"  (+{hidden} more)"

@@ -37,6 +37,7 @@ _TEXTS = {
     "unknown-apid": "{packets} of APID {apid}, which is not this instrument's",
     "unreadable": "{what} does not read: {text}",
 }
+_LAST = ", the last {age} ago"
 _WORDS = {
     "age": span_text,
     "seconds": span_text,
@@ -48,8 +49,15 @@ _WORDS = {
 }
 
 
-def reason_text(reason: Reason) -> str:
+def reason_text(reason: Reason, *, watched: bool = True) -> str:
     """A reason in words, on one line.
+
+    Parameters
+    ----------
+    reason
+        One of the verdict.
+    watched
+        Whether the chain was watched before: a single look cannot tell when a count rose.
 
     Examples
     --------
@@ -61,7 +69,8 @@ def reason_text(reason: Reason) -> str:
         words["name"] = _packets_of(reason.values)
     if "part" in words:
         words["who"] = _who(words["part"], words.get("role", ""))
-    return readable(_TEXTS[reason.code].format_map(words))
+    text = _TEXTS[reason.code] if watched else _TEXTS[reason.code].replace(_LAST, " since the start")
+    return readable(text.format_map(words))
 
 
 def _word(name: str, value: float | str) -> str:

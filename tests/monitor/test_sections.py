@@ -25,6 +25,12 @@ def test_every_reason_has_words_without_a_hole(code):
     assert "{" not in text
 
 
+def test_a_single_look_does_not_say_when_it_was():
+    lost = Reason("lost", VALUES)
+    assert reason_text(lost) == "3 packets lost of APID 810 photons, the last 12 s ago"
+    assert reason_text(lost, watched=False) == "3 packets lost of APID 810 photons since the start"
+
+
 def test_names_from_outside_cannot_move_the_cursor():
     assert "\x1b" not in reason_text(Reason("part-error", {"part": "p", "text": "\x1b[2Jgone"}))
 
