@@ -63,25 +63,25 @@ def record_counts(
     alone = variable[0].name if len(variable) == 1 else None
     result: dict[str, Ints] = {}
 
-    def gather(sections: tuple[Section, ...], rows: int, values: Values, outside: Mapping[str, Ints]) -> None:
-        for section in sections:
-            for group in section.groups:
-                number = _number(group, rows, given, values, outside, alone=group.name == alone)
-                if number is None:
-                    raise BadArgumentError(
-                        f"{layout.name}: got no counts for the records of {group.name}, "
-                        f"expected shape ({rows},)"
-                    )
-                result[group.name] = number
-                if not group.is_plain:
-                    own = {k: np.asarray(v, dtype=np.int64) for k, v in values.items() if k in counters}
-                    known = {k: np.broadcast_to(v, (rows,)) for k, v in {**outside, **own}.items()}
-                    inner = {k: np.repeat(v, number) for k, v in known.items()}
-                    own_values = {s.name: repeated[s.name] for s, _ in group.fields if s.name in repeated}
-                    gather(group.sections, int(number.sum()), own_values, inner)
-
     counters = {group.repeat for group in variable}
-    gather(layout.sections, n, columns, {})
+    pending: list[tuple[tuple[Section, ...], int, Values, Mapping[str, Ints]]] = [
+        (layout.sections, n, columns, {})
+    ]
+    while pending:
+        sections, rows, values, outside = pending.pop()
+        for group in (group for section in sections for group in section.groups):
+            number = _number(group, rows, given, values, outside, alone=group.name == alone)
+            if number is None:
+                raise BadArgumentError(
+                    f"{layout.name}: got no counts for the records of {group.name}, expected shape ({rows},)"
+                )
+            result[group.name] = number
+            if not group.is_plain:
+                own = {k: np.asarray(v, dtype=np.int64) for k, v in values.items() if k in counters}
+                known = {k: np.broadcast_to(v, (rows,)) for k, v in {**outside, **own}.items()}
+                inner = {k: np.repeat(v, number) for k, v in known.items()}
+                own_values = {s.name: repeated[s.name] for s, _ in group.fields if s.name in repeated}
+                pending.append((group.sections, int(number.sum()), own_values, inner))
     return result
 
 
