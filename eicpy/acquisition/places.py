@@ -10,12 +10,13 @@ from eicpy.acquisition.cursor import Cursor, Follower
 from eicpy.acquisition.repeated import REMEMBERED, Repeats
 from eicpy.acquisition.selection import Selection
 from eicpy.acquisition.times import packet_seconds
+from eicpy.acquisition.walk import run_numbers
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.products.times import to_seconds
 
-__all__ = ["end_of_run", "place_of_packet", "place_of_time", "recall"]
+__all__ = ["begin_at_time", "end_of_run", "first_run", "place_of_packet", "place_of_time", "recall"]
 
 
 def end_of_run(archive: RunArchive, instrument: Instrument, run: int) -> Cursor:
@@ -85,6 +86,37 @@ def place_of_time(
         if row is not None:
             return Cursor(number, int(index.offset[row]))
     return None
+
+
+def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
+    """Number of the run in which a packet number counts.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is none.
+    """
+    there = run_numbers(archive)[-1:] if numbers is None else numbers
+    if not there:
+        raise BadArgumentError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
+    return there[0]
+
+
+def begin_at_time(
+    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | str | float
+) -> Cursor | None:
+    """Place of a time; the end of what there is where all packets are before it."""
+    if numbers is not None:
+        found = place_of_time(archive, instrument, numbers, moment)
+        return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
+    there = run_numbers(archive)
+    best: Cursor | None = None
+    for number in reversed(there):  # the newest runs that reach beyond it
+        found = place_of_time(archive, instrument, [number], moment)
+        if found is None:
+            break
+        best = found
+    return best or (end_of_run(archive, instrument, there[-1]) if there else None)
 
 
 def recall(

@@ -26,7 +26,7 @@ from eicpy.acquisition.cursor import Cursor, Increment
 from eicpy.acquisition.merge import MergedRuns
 from eicpy.acquisition.newest import Newest
 from eicpy.acquisition.pace import LONGEST_WAIT, Pacer
-from eicpy.acquisition.places import end_of_run, place_of_packet, place_of_time, recall
+from eicpy.acquisition.places import begin_at_time, first_run, place_of_packet, recall
 from eicpy.acquisition.repeated import Repeats
 from eicpy.acquisition.selection import Selection
 from eicpy.acquisition.tally import PacketCounts
@@ -367,10 +367,10 @@ def provide(
             merged.skip_to_time(from_time)
         return Provider(merged, instrument, selection, mode=mode, pacer=pacer, start=merged.cursor)
     if from_packet is not None:
-        first = _first(archive, numbers)
+        first = first_run(archive, numbers)
         start = place_of_packet(archive, instrument, first, from_packet)
     elif from_time is not None:
-        start = _at_time(archive, instrument, numbers, from_time)
+        start = begin_at_time(archive, instrument, numbers, from_time)
     walk = RunWalk(archive, instrument, numbers, start)
     repeats = Repeats() if unique else None
     if repeats is not None and start is not None:
@@ -392,27 +392,3 @@ def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:
     if len(set(numbers)) < len(numbers):
         raise BadArgumentError(f"got runs {numbers}, expected each number once")
     return numbers
-
-
-def _first(archive: RunArchive, numbers: list[int] | None) -> int:
-    there = run_numbers(archive)[-1:] if numbers is None else numbers
-    if not there:
-        raise BadArgumentError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
-    return there[0]
-
-
-def _at_time(
-    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | str | float
-) -> Cursor | None:
-    """Place of a time; the end of what there is where all packets are before it."""
-    if numbers is not None:
-        found = place_of_time(archive, instrument, numbers, moment)
-        return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
-    there = run_numbers(archive)
-    best: Cursor | None = None
-    for number in reversed(there):  # the newest runs that reach beyond it
-        found = place_of_time(archive, instrument, [number], moment)
-        if found is None:
-            break
-        best = found
-    return best or (end_of_run(archive, instrument, there[-1]) if there else None)
