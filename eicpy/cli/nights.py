@@ -49,7 +49,8 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
 def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, once: bool) -> None:
     """Ingest every file dropped into a folder, once.
 
-    INBOX is the folder. Whatever happens in between, nothing is lost or taken twice.
+    INBOX is the folder. Files of packets become runs; files of photons (FITS) are copied, and the quick
+    look shows the newest by itself. Whatever happens in between, nothing is lost or taken twice.
 
     Files are left where they are. A file still being written is taken when it stops growing.
     Ends with Ctrl-C.

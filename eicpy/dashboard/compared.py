@@ -21,9 +21,15 @@ UNLIKELY = 0.0027
 
 
 class DifferencePanel(Panel):
-    """Significance of the difference from a reference, band by band."""
+    """Significance of the difference from a reference, band by band.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    low, high
+        Energies shown, keV.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
         plot = theme.frame(
             title="", x_label="energy (keV)", y_label="difference (σ)", height=185, x_axis_type="log"
         )
@@ -37,7 +43,7 @@ class DifferencePanel(Panel):
             plot.add_layout(
                 Span(location=level, dimension="width", line_color=theme.MUTED, line_dash="dashed")
             )
-        plot.y_range = Range1d(-5, 5)
+        plot.x_range, plot.y_range = Range1d(0.95 * max(low, 1e-3), 1.05 * high), Range1d(-5, 5)
         super().__init__(plot)
 
     def update(self, compared: Comparison | None) -> None:
@@ -67,7 +73,7 @@ class ComparedPanels(PhotonPanels):
         """Whether every packet is given: without that, rates mean nothing."""
         self.picture = "counts"
         self.compared: Comparison | None = None
-        self.difference = DifferencePanel()
+        self.difference = DifferencePanel(instrument.energy.low, instrument.energy.high)
         super().__init__(instrument, texts, language, capacity)
         self.panels = (*self.panels, self.difference)
         self.light_curve.plot.height, self.spectrum.plot.height = 215, 255
