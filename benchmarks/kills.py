@@ -228,7 +228,7 @@ class Chain:
 
 def nursery(home: Path) -> None:
     """Run the processors once, and then fork a command for each line that asks for one."""
-    import eicpy.acquisition.receiver
+    import eicpy.acquisition.reception.receiver
     import eicpy.operations  # noqa: F401, to be there when a command is forked
     from eicpy.cli import main as eic
 

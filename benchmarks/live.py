@@ -250,7 +250,7 @@ def pace(host: str, port: str, file: str, times: str, ready: str) -> None:
 
 def read(folder: str, times: str, count: str) -> None:
     """Follow the newest run; note when each packet is there."""
-    from eicpy.acquisition.provider import provide
+    from eicpy.acquisition.provider.provide import provide
 
     came = np.zeros(int(count))
     seen = 0

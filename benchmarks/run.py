@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("packets", "photons", "gain", "night")
+PARTS = ("packets", "photons", "gain", "live", "monitor", "night")
 PEERS = ("numpy", "numba", "scipy", "ccsdspy", "space_packet_parser", "stingray", "lmfit", "dask", "pyarrow")
 MARK = "@rows@"
 

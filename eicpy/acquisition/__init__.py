@@ -4,29 +4,29 @@ The raw bytes of a run are written before anything else sees them (:class:`RunAr
 them with a cursor of their own (:func:`follow`, :func:`blocks`), live and afterwards alike.
 """
 
-from eicpy.acquisition.archive import RunArchive
-from eicpy.acquisition.archiver import Archiver, RunTexts
-from eicpy.acquisition.columns import HousekeepingTable, PhotonColumns, SpectraColumns
-from eicpy.acquisition.cursor import Cursor, Follower, Increment, blocks, follow
-from eicpy.acquisition.decoding import (
+from eicpy.acquisition.decoding.columns import HousekeepingTable, PhotonColumns, SpectraColumns
+from eicpy.acquisition.decoding.decode import (
     alerts,
     housekeeping,
     is_simulated,
     photons,
     spectra,
 )
-from eicpy.acquisition.description_check import DescriptionCheck, check_description
-from eicpy.acquisition.measurement import Switch, measurement_switches
-from eicpy.acquisition.metadata import RunChange, RunMetadata, edit_run
-from eicpy.acquisition.pace import LONGEST_WAIT, Pacer
-from eicpy.acquisition.provider import Mode, Provider, Runs, provide
-from eicpy.acquisition.receiver import LOOPBACK, ReceiveSummary, receive
-from eicpy.acquisition.repeated import Repeats
-from eicpy.acquisition.run import Run, hash_file
-from eicpy.acquisition.selection import Selection, kind_names
-from eicpy.acquisition.tally import PacketCounts, Tally
-from eicpy.acquisition.times import epoch_seconds, packet_seconds
-from eicpy.acquisition.writer import RunWriter
+from eicpy.acquisition.decoding.description_check import DescriptionCheck, check_description
+from eicpy.acquisition.decoding.measurement import Switch, measurement_switches
+from eicpy.acquisition.decoding.tally import PacketCounts, Tally
+from eicpy.acquisition.decoding.times import epoch_seconds, packet_seconds
+from eicpy.acquisition.provider.cursor import Cursor, Follower, Increment, blocks, follow
+from eicpy.acquisition.provider.pace import LONGEST_WAIT, Pacer
+from eicpy.acquisition.provider.provide import Mode, Provider, Runs, provide
+from eicpy.acquisition.provider.repeated import Repeats
+from eicpy.acquisition.provider.selection import Selection, kind_names
+from eicpy.acquisition.reception.archiver import Archiver, RunTexts
+from eicpy.acquisition.reception.receiver import LOOPBACK, ReceiveSummary, receive
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.runs.metadata import RunChange, RunMetadata, edit_run
+from eicpy.acquisition.runs.run import Run, hash_file
+from eicpy.acquisition.runs.writer import RunWriter
 
 __all__ = [
     "LONGEST_WAIT",

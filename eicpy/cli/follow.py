@@ -134,9 +134,9 @@ def follow(
     3 failed.
     """  # noqa: D301, click wants the control character itself, not its escape
     from eicpy.acquisition import RunArchive, provide
-    from eicpy.acquisition.formats import packet_writer
-    from eicpy.acquisition.passing import CursorFile, open_pipe, pass_on, reader_is_gone
-    from eicpy.acquisition.selection import Selection
+    from eicpy.acquisition.delivery.formats import packet_writer
+    from eicpy.acquisition.delivery.passing import CursorFile, open_pipe, pass_on, reader_is_gone
+    from eicpy.acquisition.provider.selection import Selection
     from eicpy.instruments import load
 
     if form != "jsonl" and sys.stdout.isatty():
@@ -223,7 +223,7 @@ def _nothing(provider: "Provider") -> Any:
 
 
 def _bus_reader(url: str, selection: Any, runs: tuple[str, ...], consumer: str | None) -> Any:
-    from eicpy.acquisition.bus import BusReader, open_bus
+    from eicpy.acquisition.delivery.bus import BusReader, open_bus
 
     if runs not in {(), ("live",), ("all",)}:
         raise BadArgumentError(
@@ -269,9 +269,9 @@ def publish(
     Exit status: 0 ended as told; 2 bad arguments; 3 the server was away for too long.
     """
     from eicpy.acquisition import RunArchive, provide
-    from eicpy.acquisition.bus import open_bus
-    from eicpy.acquisition.passing import CursorFile
-    from eicpy.acquisition.publisher import publish as publish_packets
+    from eicpy.acquisition.delivery.bus import open_bus
+    from eicpy.acquisition.delivery.passing import CursorFile
+    from eicpy.acquisition.delivery.publisher import publish as publish_packets
     from eicpy.acquisition.station import Station
     from eicpy.instruments import load
 

@@ -128,7 +128,7 @@ def runs(ctx: click.Context, instrument: str | None, last: int | None) -> None:
     if instrument is None:
         raise click.UsageError("expected --instrument NAME")
     from eicpy.acquisition import RunArchive
-    from eicpy.acquisition.runs_table import runs_table
+    from eicpy.acquisition.runs.runs_table import runs_table
     from eicpy.instruments import load
 
     table = runs_table(RunArchive(ctx.obj.archive(instrument), load(instrument).name), last)

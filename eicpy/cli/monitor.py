@@ -47,7 +47,7 @@ def monitor(ctx: click.Context, instrument: str, operator: str, *, once: bool, a
 def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> NoReturn:
     import json
 
-    from eicpy.acquisition.overview import read_overview
+    from eicpy.acquisition.station import read_overview
     from eicpy.instruments import load
     from eicpy.monitor.once import plain_text
 
@@ -81,6 +81,9 @@ def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> No
 )  # fmt: skip
 @click.option("--no-dashboards", is_flag=True, help="Serve no pages.")
 @click.option(
+    "--orders", is_flag=True, help="Let whoever opens the monitor page start and stop runs, write comments."
+)
+@click.option(
     "--patience", default=60.0, show_default=True, type=click.FloatRange(0.0), metavar="SECONDS",
     help="At the end: how long processors may take to finish what is archived.",
 )  # fmt: skip
@@ -105,6 +108,7 @@ def acquire(
     *,
     no_processors: bool,
     no_dashboards: bool,
+    orders: bool,
     headless: bool,
 ) -> None:
     """Run the whole live chain: receive, archive, process, show.
@@ -139,6 +143,7 @@ def acquire(
         processors=chosen,
         dashboards_port=None if no_dashboards else port or free_port(),
         bus=bus,
+        orders=orders,
     )
     if headless:
         from eicpy.monitor.chain import run_chain

@@ -1,11 +1,16 @@
 """Pages in a browser."""
 
+import os
+
 import click
+
+from eicpy.cli.options import instrument_option
 
 __all__ = ["dashboards"]
 
 
 @click.command()
+@instrument_option(required=False)
 @click.option(
     "--port", default=8866, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."
 )
@@ -17,12 +22,25 @@ __all__ = ["dashboards"]
 )
 @click.option("--open", "open_browser", is_flag=True, help="Open a browser.")
 @click.pass_context
-def dashboards(ctx: click.Context, port: int, *, no_reports: bool, orders: bool, open_browser: bool) -> None:
+def dashboards(
+    ctx: click.Context,
+    instrument: str | None,
+    port: int,
+    *,
+    no_reports: bool,
+    orders: bool,
+    open_browser: bool,
+) -> None:
     """Serve the dashboards and the reports.
 
     The page of the camera, the quick look, the monitor of the live chain, the reports of the nights.
-    Prints their addresses. Only this machine can reach them. Ends with Ctrl-C.
+    They open on the detector of --instrument, and lead to the others. Prints their addresses. Only this
+    machine can reach them. Ends with Ctrl-C.
     """
     from eicpy.dashboard.server import serve
+    from eicpy.instruments import load
+
+    if instrument is not None:
+        os.environ["EIC_INSTRUMENT"] = load(instrument).name
 
     serve(ctx.obj, port=port, reports=not no_reports, orders=orders, open_browser=open_browser)

@@ -7,9 +7,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from eicpy.acquisition.overview import Overview
-from eicpy.acquisition.overview_parts import ApidView, LinkView, PartView, ProcessorView, RunView
-from eicpy.acquisition.verdict import Level, Reason
+from eicpy.acquisition.station import (
+    ApidView,
+    Level,
+    LinkView,
+    Overview,
+    PartView,
+    ProcessorView,
+    Reason,
+    RunView,
+)
 from eicpy.dashboard.markup import duration, fact_cells
 from eicpy.dashboard.texts import Texts
 

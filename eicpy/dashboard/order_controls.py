@@ -11,8 +11,7 @@ from typing import Any, Literal, get_args
 
 import ipywidgets
 
-from eicpy.acquisition.orders import Order, send_order
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.station import Order, Station, send_order
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import EicpyError, readable
 

@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets
 
 from eicpy.acquisition import RunArchive
-from eicpy.acquisition.provider import Mode
+from eicpy.acquisition.provider.provide import Mode
 from eicpy.dashboard.playback import MOST_STEPPED, SPEEDS, Playing
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import BadDataError

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from eicpy.acquisition import Run, RunArchive, is_simulated
-from eicpy.acquisition.provider import Mode, Provider, provide
+from eicpy.acquisition.provider.provide import Mode, Provider, provide
 from eicpy.dashboard.health import State
 from eicpy.dashboard.source import PATIENCE, Increment, PacketTotals, age_of
 from eicpy.errors import BadArgumentError, BadDataError

@@ -20,9 +20,7 @@ from textual.containers import Container, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
-from eicpy.acquisition.orders import Order
-from eicpy.acquisition.overview import Overview
-from eicpy.acquisition.verdict import Level
+from eicpy.acquisition.station import Level, Order, Overview
 from eicpy.errors import EicpyError, readable
 from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
 
-from eicpy.acquisition.overview import OverviewReader
-from eicpy.acquisition.station import Station, StatusReport
+from eicpy.acquisition.station import OverviewReader, Station, StatusReport
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
 from eicpy.monitor.plan import ChainPlan

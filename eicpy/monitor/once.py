@@ -1,6 +1,6 @@
 """One overview as plain text: for a log, a mail, a telephone."""
 
-from eicpy.acquisition.overview import Overview
+from eicpy.acquisition.station import Overview
 from eicpy.monitor.lines import plain
 from eicpy.monitor.sections import SECTIONS, verdict_lines
 from eicpy.monitor.units import time_text

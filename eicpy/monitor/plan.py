@@ -63,6 +63,8 @@ class ChainPlan:
         Port of the pages; None: no pages.
     bus
         Address of a bus that every packet is published on, ``nats://HOST:PORT``; empty: none.
+    orders
+        Whether the monitor page takes orders from whoever opens it.
     """
 
     instrument: str
@@ -75,6 +77,7 @@ class ChainPlan:
     processors: tuple[str, ...] = ()
     dashboards_port: int | None = 8866
     bus: str = ""
+    orders: bool = False
 
     def commands(self, settings: Settings) -> tuple[Command, ...]:
         """The commands in the order in which they are started, and stopped: the receiver first.
@@ -124,6 +127,7 @@ class ChainPlan:
         without = [
             *(["--no-processors"] if not self.processors else []),
             *(["--no-dashboards"] if pages is None else []),
+            *(["--orders"] if self.orders else []),
         ]
         return ("acquire", "-i", self.instrument, *_flat(options), *without, "--headless")
 
@@ -148,7 +152,8 @@ class ChainPlan:
         return eic_command("publisher", "publish", "-i", self.instrument, "--bus", self.bus, role="publisher")
 
     def _dashboards(self, port: int) -> Command:
-        return eic_command("dashboards", "dashboards", "--port", str(port), role="dashboards")
+        options = ["--port", str(port), "-i", self.instrument, *(["--orders"] if self.orders else [])]
+        return eic_command("dashboards", "dashboards", *options, role="dashboards")
 
 
 def _flat(options: Mapping[str, Sequence[str]]) -> list[str]:

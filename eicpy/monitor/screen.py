@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eicpy.acquisition.orders import send_order
-from eicpy.acquisition.overview import OverviewReader
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.station import OverviewReader, Station, send_order
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import Instrument, load
 from eicpy.monitor.app import Leave, MonitorApp

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
-from eicpy.acquisition.overview import Overview
-from eicpy.acquisition.overview_parts import (
+from eicpy.acquisition.station import (
+    BEHIND,
     ApidView,
+    Level,
     LinkView,
+    Overview,
     PartView,
     ProcessorView,
     ReceiverView,
     RunView,
+    Verdict,
 )
-from eicpy.acquisition.verdict import BEHIND, Level, Verdict
 from eicpy.errors import readable
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.monitor.texts import LEVELS, reason_text

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from eicpy.acquisition.verdict import Level, Reason
+from eicpy.acquisition.station import Level, Reason
 from eicpy.errors import readable
 from eicpy.monitor.units import count_text, size_text, span_text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eicpy.acquisition.cursor import Cursor
+from eicpy.acquisition.provider.cursor import Cursor
 from eicpy.errors import BadDataError
 from eicpy.products.atomic import atomic_file
 

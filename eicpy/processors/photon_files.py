@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.acquisition import Increment, PhotonColumns, Run, follow, is_simulated, photons
-from eicpy.acquisition.repeated import Repeats
+from eicpy.acquisition.provider.repeated import Repeats
 from eicpy.events import EventList, EventWriter
 from eicpy.instruments import Instrument
 from eicpy.processors.context import Context

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from eicpy.acquisition import RunArchive
-from eicpy.acquisition.cursor import Cursor
-from eicpy.acquisition.provider import Mode, provide
+from eicpy.acquisition.provider.cursor import Cursor
+from eicpy.acquisition.provider.provide import Mode, provide
+from eicpy.acquisition.provider.walk import run_numbers
 from eicpy.acquisition.station import Station, StatusReport
-from eicpy.acquisition.walk import run_numbers
 from eicpy.instruments import load
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.child import RESTARTS

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from eicpy.acquisition import Increment
-from eicpy.acquisition.cursor import Cursor
-from eicpy.acquisition.provider import Provider
+from eicpy.acquisition.provider.cursor import Cursor
+from eicpy.acquisition.provider.provide import Provider
 from eicpy.acquisition.station import StatusReport
 from eicpy.errors import BadDataError
 from eicpy.processors.checkpoint import Checkpoint

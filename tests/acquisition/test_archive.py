@@ -136,7 +136,7 @@ class TestFullDisk:
     def test_no_space_for_the_description_leaves_the_run_open_and_whole(self, archive, monkeypatch):
         writer = archive.create(source="x")
         writer.append(b"data")
-        monkeypatch.setattr("eicpy.acquisition.metadata.RunMetadata.write", _no_space)
+        monkeypatch.setattr("eicpy.acquisition.runs.metadata.RunMetadata.write", _no_space)
         with pytest.raises(FailedError):
             writer.close()
         monkeypatch.undo()

@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eicpy.acquisition import Archiver, RunArchive, RunTexts
-from eicpy.acquisition.closing import Closer
-from eicpy.acquisition.copies import CommandCopies
-from eicpy.acquisition.framing import Framer
-from eicpy.acquisition.orders import Order
+from eicpy.acquisition.reception.closing import Closer
+from eicpy.acquisition.reception.copies import CommandCopies
+from eicpy.acquisition.reception.framing import Framer
+from eicpy.acquisition.station import Order
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.instruments import MeasurementRule, MeasurementSwitch
 
@@ -286,8 +286,8 @@ class TestNoSpace:
         parts = [bench.telemetry(0), bench.start(), bench.telemetry(1), bench.stop(), bench.telemetry(2)]
         line.send(parts[0])
         full = pytest.MonkeyPatch()
-        full.setattr("eicpy.acquisition.writer.os.write", _full)
-        full.setattr("eicpy.acquisition.metadata.RunMetadata.write", _full)
+        full.setattr("eicpy.acquisition.runs.writer.os.write", _full)
+        full.setattr("eicpy.acquisition.runs.metadata.RunMetadata.write", _full)
         try:
             with pytest.raises(FailedError, match="No space"):
                 line.send(b"".join(parts[1:4]))
@@ -350,7 +350,7 @@ class TestClosing:
         writer.append(bench.telemetry(0))
         writer.seal()
         full = pytest.MonkeyPatch()
-        full.setattr("eicpy.acquisition.metadata.RunMetadata.write", _full)
+        full.setattr("eicpy.acquisition.runs.metadata.RunMetadata.write", _full)
         closer.submit(writer)
         while not closer.errors:
             pass

@@ -17,9 +17,17 @@ import pytest
 from click.testing import CliRunner
 
 from eicpy.acquisition import Cursor, RunArchive, Selection, provide
-from eicpy.acquisition.bus import BusReader, BusWriter, MemoryBus, Message, messages, open_bus, subject_of
-from eicpy.acquisition.passing import CursorFile
-from eicpy.acquisition.publisher import publish
+from eicpy.acquisition.delivery.bus import (
+    BusReader,
+    BusWriter,
+    MemoryBus,
+    Message,
+    messages,
+    open_bus,
+    subject_of,
+)
+from eicpy.acquisition.delivery.passing import CursorFile
+from eicpy.acquisition.delivery.publisher import publish
 from eicpy.acquisition.station import Station
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, FailedError
@@ -142,7 +150,7 @@ class TestMemory:
 
 
 def test_without_the_client_it_is_said_how_to_get_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "eicpy.acquisition.nats_bus", raising=False)
+    monkeypatch.delitem(sys.modules, "eicpy.acquisition.delivery.nats_bus", raising=False)
     monkeypatch.setitem(sys.modules, "nats", None)
     with pytest.raises(BadArgumentError, match=r"eicpy\[nats\]"):
         open_bus("nats://127.0.0.1:1", "eclairs")
@@ -202,7 +210,7 @@ class TestNats:
     def test_published_twice_is_delivered_once_even_after_the_window(
         self, nats_server, kept, eclairs, monkeypatch
     ):
-        monkeypatch.setattr("eicpy.acquisition.nats_bus._WINDOW", 0.1)
+        monkeypatch.setattr("eicpy.acquisition.delivery.nats_bus._WINDOW", 0.1)
         server, whole = nats_server(), everything(kept, eclairs)
         each = [packet for _, packet in whole.packets()]
         for part in (whole.part(0, 30), whole):
@@ -323,8 +331,8 @@ CONSUMER = """
 import json, sys
 from pathlib import Path
 from eicpy.acquisition import Selection
-from eicpy.acquisition.bus import BusReader
-from eicpy.acquisition.nats_bus import NatsBus
+from eicpy.acquisition.delivery.bus import BusReader
+from eicpy.acquisition.delivery.nats_bus import NatsBus
 from eicpy.instruments import load
 
 url, out = sys.argv[1], Path(sys.argv[2])

@@ -14,7 +14,7 @@ from eicpy.acquisition import (
     photons,
     spectra,
 )
-from eicpy.acquisition.kernels import photon_columns
+from eicpy.acquisition.decoding.kernels import photon_columns
 from eicpy.packets import PacketLayout, encode, index_packets
 
 

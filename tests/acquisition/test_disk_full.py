@@ -168,7 +168,7 @@ def test_another_failure_than_a_full_disk_ends_reception_with_what_came_before_i
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(raw[:1000])
         _wait_for(lambda: archive.runs() and archive.run(1).size > 0)
-        monkeypatch.setattr("eicpy.acquisition.writer.os.write", broken)
+        monkeypatch.setattr("eicpy.acquisition.runs.writer.os.write", broken)
         with contextlib.suppress(OSError):
             connection.sendall(raw[1000:])
         with pytest.raises(FailedError, match="Input/output error"):

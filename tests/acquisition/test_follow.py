@@ -30,7 +30,7 @@ def test_blocks_are_bounded_and_hold_everything(run, photon_packets, eclairs, pa
 
 
 def test_small_reads_give_the_same(run, photon_packets, eclairs, monkeypatch):
-    monkeypatch.setattr("eicpy.acquisition.cursor.Follower.poll.__defaults__", (100,))
+    monkeypatch.setattr("eicpy.acquisition.provider.cursor.Follower.poll.__defaults__", (100,))
     found = np.concatenate([part.photons.channel for part in blocks(run, eclairs)])
     assert np.array_equal(found, photon_packets(200).channel)
 
@@ -104,7 +104,7 @@ class TestSidecar:
     def test_it_is_written_at_the_first_use_and_used_afterwards(self, run, eclairs, monkeypatch):
         index = run.index(eclairs)
         assert (run.folder / "index.npz").is_file()
-        monkeypatch.setattr("eicpy.acquisition.sidecar.index_packets", None)
+        monkeypatch.setattr("eicpy.acquisition.runs.sidecar.index_packets", None)
         assert run.index(eclairs) == index
 
     @pytest.mark.parametrize("harm", ["lost", "torn", "empty", "text", "stale", "other rules"])
@@ -139,7 +139,7 @@ class TestSidecar:
         writer.release()
 
     def test_no_space_for_it_harms_nothing(self, run, eclairs, monkeypatch, caplog):
-        monkeypatch.setattr("eicpy.acquisition.sidecar.atomic_file", _no_space)
+        monkeypatch.setattr("eicpy.acquisition.runs.sidecar.atomic_file", _no_space)
         assert len(run.index(eclairs)) == 200
         assert "built again" in caplog.text
 

@@ -18,9 +18,9 @@ import pytest
 from click.testing import CliRunner
 
 from eicpy.acquisition import Cursor, Increment, RunArchive, provide
-from eicpy.acquisition.formats import packet_writer, utc_texts
-from eicpy.acquisition.passing import CursorFile, pass_on
-from eicpy.acquisition.selection import Selection
+from eicpy.acquisition.delivery.formats import packet_writer, utc_texts
+from eicpy.acquisition.delivery.passing import CursorFile, pass_on
+from eicpy.acquisition.provider.selection import Selection
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout, encode, index_packets

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eicpy.acquisition.framing import Framer
+from eicpy.acquisition.reception.framing import Framer
 from eicpy.packets import PacketIndex, index_packets
 
 relaxed = settings(

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eicpy.acquisition import Cursor, PacketCounts, Repeats, RunArchive, packet_seconds, provide
-from eicpy.acquisition.merge import SAME_WITHIN
-from eicpy.acquisition.repeated import remember
+from eicpy.acquisition.provider.merge import SAME_WITHIN
+from eicpy.acquisition.provider.repeated import remember
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.packets import checksum_crc16, index_packets

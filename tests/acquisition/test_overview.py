@@ -10,11 +10,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eicpy.acquisition.archive import RunArchive
-from eicpy.acquisition.overview import OverviewReader, read_overview
-from eicpy.acquisition.overview_parts import ApidView, DiskView, LinkView, PartView, ReceiverView
-from eicpy.acquisition.station import Station
-from eicpy.acquisition.verdict import REASONS, Level, judge
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.station import (
+    REASONS,
+    ApidView,
+    DiskView,
+    Level,
+    LinkView,
+    OverviewReader,
+    PartView,
+    ReceiverView,
+    Station,
+    judge,
+    read_overview,
+)
 from eicpy.settings import Settings
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -109,7 +118,7 @@ def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(re
         writer.append(b"x" * 5000)
         told = {"mode": "next", "run": 1, "offset": 2000, "behind": 0}
         code = (
-            "import sys, time; from pathlib import Path; from eicpy.acquisition.station import Station\n"
+            "import sys, time; from pathlib import Path; from eicpy.acquisition import Station\n"
             f"with Station(Path(sys.argv[1])).report('photons', role='processor') as report:\n"
             f"    report.update(state='running', values={told!r}); print('told', flush=True); time.sleep(600)"
         )

@@ -233,8 +233,8 @@ class TestLive:
     def test_a_run_left_open_by_a_crash_does_not_hold_it_up(
         self, archive, make_packets, eclairs, monkeypatch, caplog
     ):
-        monkeypatch.setattr("eicpy.acquisition.walk._GRACE", 0.0)
-        monkeypatch.setattr("eicpy.acquisition.walk._LOOK", 0.0)
+        monkeypatch.setattr("eicpy.acquisition.provider.walk._GRACE", 0.0)
+        monkeypatch.setattr("eicpy.acquisition.provider.walk._LOOK", 0.0)
         packets = make_packets(np.arange(10.0))
         writer = archive.create(source="x")
         writer.append(b"".join(packets.each[:5]) + packets.each[5][:20])
@@ -249,7 +249,7 @@ class TestLive:
     def test_a_run_that_is_removed_or_renamed_while_it_is_read(
         self, archive, make_packets, eclairs, monkeypatch
     ):
-        monkeypatch.setattr("eicpy.acquisition.walk._LOOK", 0.0)
+        monkeypatch.setattr("eicpy.acquisition.provider.walk._LOOK", 0.0)
         packets = make_packets(np.arange(9.0))
         writer = archive.create(source="x")
         writer.append(b"".join(packets.each[:3]))

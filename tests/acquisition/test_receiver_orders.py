@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from eicpy.acquisition import RunArchive
-from eicpy.acquisition.orders import Order, send_order
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.station import Order, Station, send_order
 from eicpy.cli import main
 from eicpy.errors import FailedError
 

@@ -203,7 +203,7 @@ def write_photon_table(path, count, *, seed=1):
 @contextmanager
 def take_orders(station, handle):
     """The receiver's side of the orders, in a thread."""
-    from eicpy.acquisition.orders import serve_orders
+    from eicpy.acquisition.station import serve_orders
 
     ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 

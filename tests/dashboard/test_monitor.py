@@ -3,8 +3,7 @@
 import pytest
 
 from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Station
-from eicpy.acquisition.verdict import REASONS, Reason
+from eicpy.acquisition.station import REASONS, Reason, Station
 from eicpy.dashboard import monitor_markup
 from eicpy.dashboard.monitor import MonitorPage
 from eicpy.dashboard.texts import LANGUAGES, Texts

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from eicpy.acquisition import PacketCounts
-from eicpy.acquisition.overview_parts import Health
-from eicpy.acquisition.provider import Mode
-from eicpy.acquisition.verdict import REASONS
+from eicpy.acquisition.provider.provide import Mode
+from eicpy.acquisition.station import REASONS, Health
 from eicpy.dashboard import markup
 from eicpy.dashboard.health import HousekeepingHistory, Level, RecentLosses, State, judge, level
 from eicpy.dashboard.play_controls import PICTURES

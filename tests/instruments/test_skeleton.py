@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from eicpy.acquisition import RunArchive, follow
-from eicpy.acquisition.description_check import check_description
-from eicpy.acquisition.measurement import Switch, measurement_switches
+from eicpy.acquisition.decoding.description_check import check_description
+from eicpy.acquisition.decoding.measurement import Switch, measurement_switches
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.instruments import load

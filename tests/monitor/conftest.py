@@ -5,19 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eicpy.acquisition.overview import Overview
-from eicpy.acquisition.overview_parts import (
+from eicpy.acquisition.station import (
     ApidView,
     DiskView,
+    JournalEntry,
     LastError,
     LinkView,
+    Overview,
     PartView,
     ProcessorView,
     ReceiverView,
     RunView,
+    judge,
 )
-from eicpy.acquisition.station import JournalEntry
-from eicpy.acquisition.verdict import judge
 
 NOW = datetime(2026, 11, 21, 3, 12, 4, tzinfo=UTC)
 

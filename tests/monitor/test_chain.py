@@ -15,10 +15,8 @@ import time
 import numpy as np
 import pytest
 
-from eicpy.acquisition.archive import RunArchive
-from eicpy.acquisition.orders import Order, send_order
-from eicpy.acquisition.overview import OverviewReader
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.station import Order, OverviewReader, Station, send_order
 from eicpy.errors import FailedError
 from eicpy.instruments import load
 from eicpy.monitor import ChainPlan, default_processors, stop_chain

@@ -301,7 +301,7 @@ def test_a_full_disk_stops_the_ingest_and_the_next_call_completes_it(
         return written
 
     monkeypatch.setattr(_module(), "_CHUNK", 4096)
-    monkeypatch.setattr("eicpy.acquisition.writer.os.write", small_disk)
+    monkeypatch.setattr("eicpy.acquisition.runs.writer.os.write", small_disk)
     with pytest.raises(FailedError, match="No space left on device"):
         ingest_file(file, eclairs, database, archive)
     assert file.read_bytes().startswith(archive.run(1).raw_file.read_bytes())

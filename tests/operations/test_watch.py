@@ -144,7 +144,7 @@ def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, mak
     def full(_descriptor, _data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eicpy.acquisition.writer.os.write", full)
+    monkeypatch.setattr("eicpy.acquisition.runs.writer.os.write", full)
     with pytest.raises(FailedError, match="No space left"):
         watch(inbox, *setup, until_idle=0.3, **QUICK)
     monkeypatch.undo()

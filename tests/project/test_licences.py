@@ -18,7 +18,7 @@ MOZILLA = {"certifi", "fqdn", "tqdm"}
 
 
 def installed_closure() -> dict[str, str]:
-    """The licence, as the metadata tell it, of each package that eicpy with all its extras brings along here."""
+    """The licence, as the metadata tell it, of each package that eicpy and its extras bring along here."""
     groups = (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
     pending = [Requirement(line) for lines in groups for line in lines]
     seen: set[tuple[str, frozenset[str]]] = set()

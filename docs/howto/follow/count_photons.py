@@ -1,6 +1,6 @@
 """Counts photons per pixel of the Arrow tables that come on standard input.
 
-    eic follow live -i eclairs --kind photons --photons --format arrow | python count_photons.py
+eic follow live -i eclairs --kind photons --photons --format arrow | python count_photons.py
 """
 
 import sys

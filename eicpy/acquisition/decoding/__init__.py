@@ -1,0 +1,1 @@
+"""From packets to photons, housekeeping, spectra and commands, by the instrument's own tables."""

@@ -1,0 +1,196 @@
+"""Handing packets on to another program: through a pipe, with a place that survives a restart."""
+
+import contextlib
+import io
+import os
+import select
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from eicpy.acquisition.delivery.formats import PacketWriter
+from eicpy.acquisition.provider.cursor import Cursor, Increment
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+
+__all__ = ["CursorFile", "PacketSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
+
+_SHORTEST_WAIT = 1e-3
+_LONGEST_WAIT = 1e-2
+
+
+class PacketSource(Protocol):
+    """What packets are polled from: a :class:`~eicpy.acquisition.Provider`, or a bus."""
+
+    def poll(self, most_packets: int | None = None) -> Increment:
+        """What is there now."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place after what was polled."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more can come."""
+
+
+@dataclass(frozen=True)
+class CursorFile:
+    """A place in the archive, kept in a file.
+
+    It is replaced by a rename: a process that is killed leaves the old place or the new one.
+
+    Parameters
+    ----------
+    file
+        The file; its folder exists.
+    """
+
+    file: Path
+
+    def load(self) -> Cursor | None:
+        """The place; None if none was saved.
+
+        Raises
+        ------
+        BadDataError
+            If the file is no cursor.
+        """
+        try:
+            text = self.file.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise BadDataError(f"could not be read: {error.strerror}", file=self.file) from error
+        try:
+            return Cursor.from_json(text)
+        except BadArgumentError as error:
+            raise BadDataError(str(error), file=self.file, advice="remove it to begin anew") from error
+
+    def save(self, cursor: Cursor) -> None:
+        """Keep a place.
+
+        Raises
+        ------
+        FailedError
+            If it cannot be written; the old one is kept.
+        """
+        draft = self.file.with_name(f".{self.file.name}.{os.getpid()}.partial")
+        try:
+            draft.write_text(f"{cursor.to_json()}\n")
+            draft.replace(self.file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+            raise FailedError(f"{self.file}: the place could not be saved: {error.strerror}") from error
+
+
+@dataclass
+class Passed:
+    """What was handed on."""
+
+    packets: int = 0
+    damaged: int = 0
+    foreign_bytes: int = 0
+    reader_left: bool = False
+    """Whether the other end of the pipe was closed."""
+
+    def add(self, increment: Increment) -> None:
+        """Count packets."""
+        self.packets += len(increment)
+        self.damaged += len(increment) - int(increment.index.good.sum())
+        self.foreign_bytes += increment.index.foreign_bytes
+
+
+def pass_on(
+    source: PacketSource,
+    writer: PacketWriter,
+    *,
+    stop: threading.Event,
+    keep: Callable[[Cursor], None] | None = None,
+    gone: Callable[[], bool] = lambda: False,
+    most_packets: int | None = None,
+) -> Passed:
+    """Write packets as they come, until a playback ends, the reader leaves, or told to stop.
+
+    Parameters
+    ----------
+    source
+        Where they come from.
+    writer
+        How and where they are written.
+    stop
+        Set to end.
+    keep
+        Called with the place after packets once these were handed on: what is saved is never ahead of
+        what the reader was given.
+    gone
+        Whether the reader has left; asked while nothing comes.
+    most_packets
+        Packets in a piece at most.
+    """
+    passed = Passed()
+    wait = _SHORTEST_WAIT
+    kept = source.cursor
+    try:
+        while not stop.is_set() and not source.finished:
+            before = source.cursor
+            increment = source.poll(most_packets)
+            if increment:
+                writer.write(increment)
+                passed.add(increment)
+                wait = _SHORTEST_WAIT
+            if keep is not None and (increment or source.cursor != kept):
+                keep(source.cursor)
+                kept = source.cursor
+            if not increment and source.cursor == before:
+                if gone():
+                    passed.reader_left = True
+                    break
+                stop.wait(wait)
+                wait = min(2 * wait, _LONGEST_WAIT)
+        if not passed.reader_left:
+            writer.close()
+    except BrokenPipeError:
+        passed.reader_left = True
+    return passed
+
+
+def reader_is_gone(stream: BinaryIO) -> bool:
+    """Whether the other end of a pipe was closed; what is no pipe has no other end."""
+    poller = select.poll()
+    try:
+        poller.register(stream.fileno(), 0)
+    except (io.UnsupportedOperation, ValueError):
+        return False
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poller.poll(0))
+
+
+@contextlib.contextmanager
+def open_pipe(stream: BinaryIO | None = None) -> Iterator[BinaryIO]:
+    """Write bytes to standard output, to which nothing else is written from then on.
+
+    Parameters
+    ----------
+    stream
+        Another one in its place.
+
+    Yields
+    ------
+    BinaryIO
+        Whatever is left in it when the reader has gone is dropped in silence.
+    """
+    pipe: BinaryIO = sys.stdout.buffer if stream is None else stream
+    try:
+        yield pipe
+        pipe.flush()
+    except BrokenPipeError:
+        pass
+    finally:
+        if stream is None and reader_is_gone(
+            pipe
+        ):  # else the interpreter complains when it flushes at its end
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123, a device, not a path
+                os.dup2(nothing.fileno(), pipe.fileno())

@@ -1,0 +1,1 @@
+"""Reception: connections and datagrams in, whole packets into the run that is open."""

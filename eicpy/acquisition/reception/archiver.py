@@ -1,0 +1,322 @@
+"""The archiver: takes whole packets as they come, writes them into runs, and knows when a run ends.
+
+Runs switch on the measurement commands that it sees in the stream and on the operator's orders, always
+between two packets: the command that starts a measurement is the first packet of its run, the one that
+stops it the last. The raw files of the runs, one after the other, are the bytes that came, none twice.
+
+Where the instrument says by which commands measurements begin and end, what comes outside of them goes into
+runs with the suffix ``configuration``. Where it does not, or says that a measurement is to be assumed, all
+goes into a plain run until a command or an order comes.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from eicpy.acquisition.decoding.measurement import Switch, measurement_switches
+from eicpy.acquisition.reception.copies import CommandCopies
+from eicpy.acquisition.reception.framing import Piece
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.runs.metadata import CONFIGURATION, edit_run
+from eicpy.acquisition.runs.run import Run
+from eicpy.acquisition.runs.writer import RunWriter
+from eicpy.acquisition.station import Order
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.instruments import Instrument
+
+__all__ = ["Archiver", "RunTexts"]
+
+_log = logging.getLogger(__name__)
+
+Mode = Literal["automatic", "measurement", "configuration"]
+
+
+@dataclass(frozen=True)
+class RunTexts:
+    """What people say about the runs to come.
+
+    Parameters
+    ----------
+    operator, setup, comment, position
+        As in :class:`~eicpy.acquisition.RunMetadata`.
+    """
+
+    operator: str = ""
+    setup: str = ""
+    comment: str = ""
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """End the run that is open; what follows goes into the next."""
+
+    mode: Mode
+    opens: bool = False
+    texts: RunTexts | None = None
+
+
+@dataclass
+class Archiver:
+    """Writes packets into runs.
+
+    Parameters
+    ----------
+    archive
+        Where runs are opened.
+    instrument
+        Whose measurement rule is followed.
+    close
+        Completes a run that was sealed.
+    source
+        Tells, when a run is opened, where its bytes come from.
+    texts
+        What people say about the runs to come.
+    """
+
+    archive: RunArchive
+    instrument: Instrument
+    close: Callable[[RunWriter], None]
+    source: Callable[[], str]
+    texts: RunTexts = field(default_factory=RunTexts)
+    error: str | None = None
+    """What is wrong with the instrument's measurement rule, once that was found out."""
+    opened: list[Run] = field(default_factory=list)
+    """All runs that were opened, oldest first."""
+
+    def __post_init__(self) -> None:
+        self.writer: RunWriter | None = None
+        self.copies = CommandCopies()
+        rule = self.instrument.measurement
+        self.mode: Mode = "automatic" if rule is None or rule.assumed else "configuration"
+        self.archived = 0
+        """Bytes that are in the archive."""
+        self._suffix = CONFIGURATION if self.mode == "configuration" else ""
+        self._marked: Mode | None = None
+        self._trouble: FailedError | None = None
+        self._next: RunTexts | None = None
+        self._work: deque[bytes | _Turn] = deque()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether something could not be written, and waits for :meth:`retry`."""
+        return bool(self._work)
+
+    @property
+    def held(self) -> int:
+        """Bytes that were received and could not be written yet."""
+        return sum(len(work) for work in self._work if isinstance(work, bytes))
+
+    def take(self, stream: Hashable, piece: Piece) -> None:
+        """Write whole packets, into the next run from where a command says so.
+
+        Parameters
+        ----------
+        stream
+            By which stream they came.
+        piece
+            The packets.
+
+        Raises
+        ------
+        FailedError
+            If the archive cannot be written. Nothing is lost: it is held for :meth:`retry`.
+        """
+        self.copies.begin(stream)
+        done = piece.given
+        for switch in self._switches(piece):
+            start = int(piece.index.offset[switch.row])
+            stop = start + int(piece.index.length[switch.row])
+            if self.copies.is_copy(stream, bytes(piece.buffer[start:stop])):
+                continue
+            if switch.starts:
+                if start < done:  # its beginning was written when the stream was silent: it stays whole
+                    start = stop
+                self._append(piece.buffer[done:start])
+                done = max(done, start)
+                self._marked = None
+                self._turn(_Turn("measurement"))
+            elif self.mode != "configuration":
+                self._append(piece.buffer[done:stop])
+                done = stop
+                self._turn(_Turn("configuration"))
+            else:
+                self._marked = "configuration" if self._marked else None
+        self._append(piece.buffer[done:])
+        self._tell()
+
+    def retry(self) -> None:
+        """Do what could not be done before.
+
+        Raises
+        ------
+        FailedError
+            If it still cannot.
+        """
+        while self._work:
+            work = self._work[0]
+            if isinstance(work, _Turn):
+                self._do_turn(work)
+            else:
+                self._write(work)
+            self._work.popleft()
+
+    def obey(self, order: Order) -> str:
+        """Carry out an order of the operator.
+
+        Parameters
+        ----------
+        order
+            What is asked.
+
+        Returns
+        -------
+        str
+            What was done, in words.
+
+        Raises
+        ------
+        BadArgumentError
+            If there is nothing to stop, to end or to comment.
+        FailedError
+            If the archive cannot be written; on a full disk it is done when there is space.
+        """
+        act = {
+            "start": self._start, "stop": self._stop, "configure": self._configure, "comment": self._comment
+        }[order.kind]  # fmt: skip
+        answer = act(order)
+        self._tell()
+        return answer
+
+    def finish(self) -> None:
+        """End the run that is open.
+
+        Raises
+        ------
+        FailedError
+            If it cannot be closed; it is left open for the next start.
+        """
+        self.retry()
+        if self.writer is not None:
+            self._do_turn(_Turn(self.mode))
+
+    def abandon(self) -> None:
+        """Let go of the run as a crash would."""
+        if self.writer is not None:
+            self.writer.release()
+            self.writer = None
+
+    def _switches(self, piece: Piece) -> list[Switch]:
+        if self.instrument.measurement is None or self.error is not None:
+            return []
+        try:
+            return measurement_switches(piece.buffer, piece.index, self.instrument)
+        except (
+            BadDataError
+        ) as error:  # the rule is wrong, not what was received: that is archived all the same
+            self.error = str(error)
+            _log.error("runs do not switch on commands: %s", error)
+            return []
+
+    def _append(self, data: memoryview) -> None:
+        if self._work or not len(data):
+            self._work.extend([bytes(data)] if len(data) else [])
+            return
+        try:
+            self._write(data)
+        except FailedError as error:
+            self._work.append(bytes(data))
+            self._trouble = error
+
+    def _turn(self, turn: _Turn) -> None:
+        self.mode = turn.mode
+        self._work.append(turn)
+        if len(self._work) == 1:
+            try:
+                self.retry()
+            except FailedError as error:
+                self._trouble = error
+
+    def _write(self, data: bytes | memoryview) -> None:
+        self._writer().append(data)
+        self.archived += len(data)
+
+    def _tell(self) -> None:
+        """Raise what went wrong, now that all is written or held."""
+        trouble, self._trouble = self._trouble, None
+        if trouble is not None:
+            raise trouble
+
+    def _do_turn(self, turn: _Turn) -> None:
+        suffix = CONFIGURATION if turn.mode == "configuration" else ""
+        if self.writer is not None and (turn.opens or self.writer.size or self._suffix != suffix):
+            self.writer.seal()
+            writer, self.writer = self.writer, None
+            self.close(writer)
+        self._suffix, self._next = suffix, turn.texts or self._next
+        if turn.opens:
+            self._writer()
+
+    def _writer(self) -> RunWriter:
+        if self.writer is None:
+            texts = self._next or self.texts
+            self.writer = self.archive.create(
+                source=self.source(),
+                suffix=self._suffix,
+                operator=texts.operator,
+                setup=texts.setup,
+                comment=texts.comment,
+                position=texts.position,
+            )
+            self.opened.append(self.writer.run)
+            self._next = None
+        return self.writer
+
+    def _name(self) -> str:
+        return f"run {self.opened[-1].number}" if self.opened else "no run"
+
+    def _start(self, order: Order) -> str:
+        self._marked = None
+        texts = replace(
+            self.texts,
+            operator=order.by,
+            comment=order.text or self.texts.comment,
+            setup=order.setup or self.texts.setup,
+        )
+        self._turn(_Turn("measurement", opens=True, texts=texts))
+        return f"{self._name()} is open" if not self._work else "a run is opened when there is space"
+
+    def _stop(self, order: Order) -> str:  # noqa: ARG002, all orders are carried out alike
+        if self.mode == "configuration" or self.writer is None:
+            raise BadArgumentError("got the order to stop, but no measurement is under way")
+        name = self._name()
+        self._turn(_Turn("configuration"))
+        return f"{name} is closed; what follows goes into a run with the suffix {CONFIGURATION}"
+
+    def _configure(self, order: Order) -> str:
+        texts = replace(self.texts, operator=order.by, comment=order.text or self.texts.comment)
+        if order.on:
+            if self.mode == "configuration":
+                raise BadArgumentError("what comes is marked as configuration already")
+            self._marked = self.mode
+            self._turn(_Turn("configuration", texts=texts))
+            return f"what follows goes into a run with the suffix {CONFIGURATION}"
+        if self.mode != "configuration":
+            raise BadArgumentError("got the end of the configuration, but none was begun")
+        back, self._marked = self._marked, None
+        if back is None or back == "configuration":
+            raise BadArgumentError(
+                "no measurement is under way: its start command, or the order to start a run, ends this"
+            )
+        self._turn(_Turn(back, texts=texts))
+        return "what follows goes into a new run"
+
+    def _comment(self, order: Order) -> str:
+        if self.writer is None:
+            raise BadArgumentError("got a comment, but no run is open")
+        run = self.writer.run
+        before = run.metadata.comment
+        edit_run(run, by=order.by, comment=f"{before}\n{order.text}" if before else order.text)
+        return f"comment added to run {run.number}"

@@ -1,0 +1,89 @@
+"""What is to be done about a run that has ended: hash, index, commands and housekeeping; beside reception.
+
+The run is closed for readers before (:meth:`~eicpy.acquisition.RunWriter.seal`). If the process dies in the
+middle, :meth:`~eicpy.acquisition.RunArchive.unfinished` names the run and the next start does the rest.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from eicpy.acquisition.decoding.decode import is_simulated
+from eicpy.acquisition.disk import is_full_disk
+from eicpy.acquisition.reception.framing import StreamCount
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.runs.run import Run
+from eicpy.acquisition.runs.writer import RunWriter
+from eicpy.errors import EicpyError, FailedError
+from eicpy.instruments import Instrument
+
+__all__ = ["Closer"]
+
+_log = logging.getLogger(__name__)
+
+
+class Closer:
+    """Completes runs one after the other in a thread of its own.
+
+    Parameters
+    ----------
+    archive
+        Of the runs.
+    instrument
+        Whose rules index them.
+    on_closed
+        Called in that thread with each run that is complete, and what is in it.
+    """
+
+    def __init__(
+        self,
+        archive: RunArchive,
+        instrument: Instrument,
+        on_closed: Callable[[Run, StreamCount], None] | None = None,
+    ) -> None:
+        self._archive = archive
+        self._instrument = instrument
+        self._on_closed = on_closed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="closing")
+        self.errors: list[EicpyError] = []
+        """Why runs could not be completed; they are still unfinished."""
+        self._left: list[Run] = []
+
+    def submit(self, writer: RunWriter) -> None:
+        """Complete a sealed run."""
+        self._thread.submit(self._attempt, writer.run, writer)
+
+    def retry(self) -> None:
+        """Try again what failed for want of space."""
+        left, self._left = self._left, []
+        for run in left:
+            self._thread.submit(self._attempt, run, None)
+
+    def close(self) -> None:
+        """Wait until all is done."""
+        self._thread.shutdown(wait=True)
+
+    def _attempt(self, run: Run, writer: RunWriter | None) -> None:
+        try:
+            count = self._complete(run, writer or self._archive.take_over(run))
+            if self._on_closed is not None:
+                self._on_closed(run, count)
+        except EicpyError as error:
+            _log.error("run %d is not complete: %s", run.number, error)
+            self.errors.append(error)
+            if is_full_disk(error):
+                self._left.append(run)
+        except Exception as error:  # noqa: BLE001, a mistake of ours must not go unheard in this thread
+            _log.exception("run %d is not complete", run.number)
+            self.errors.append(FailedError(f"run {run.number} is not complete: {error!r}"))
+
+    def _complete(self, run: Run, writer: RunWriter) -> StreamCount:
+        try:
+            index = run.index(self._instrument)
+            count = StreamCount()
+            count.add(index)
+            writer.complete(simulated=is_simulated(index, self._instrument))
+        finally:
+            writer.release()
+        run.commands_and_housekeeping(self._instrument)
+        return count

@@ -1,0 +1,117 @@
+"""A TCP connection: its bytes go to the receiver as they come."""
+
+import asyncio
+import logging
+import socket
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from eicpy.acquisition.reception.streams import Stream
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger(__name__)
+
+_BUFFER = 1 << 20
+_SMALL = 1 << 16
+_REST = 0.002
+"""Pause after a small read, s: what comes meanwhile is taken at once, not packet by packet."""
+
+
+class Taker(Protocol):
+    """Who takes the bytes of connections."""
+
+    is_full: bool
+    """Whether nothing can be taken, for want of space."""
+
+    def admit(self, connection: "Connection", address: str) -> bool:
+        """Whether a peer may connect; notes the connection if so."""
+
+    def take(self, connection: "Connection", chunk: memoryview | int) -> None:
+        """Take bytes, valid until this returns; or so many that are in the room of its stream."""
+
+    def lost(self, connection: "Connection") -> None:
+        """The connection is closed."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection.
+
+    Parameters
+    ----------
+    taker
+        Takes its bytes.
+    """
+
+    def __init__(self, taker: Taker) -> None:
+        self._taker = taker
+        self._first = memoryview(bytearray(_SMALL))
+        self._transport: asyncio.Transport | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._paused = False
+        self.address = ""
+        self.port = 0
+        self.stream: Stream | None = None
+        """Its stream; None until the first byte tells which one it continues."""
+        self.since = time.monotonic()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let a peer in, and nobody else."""
+        assert isinstance(transport, asyncio.Transport)  # a TCP server makes no other
+        name = transport.get_extra_info("peername")
+        if name is None or not self._taker.admit(self, name[0]):
+            transport.abort()
+            return
+        self._transport = transport
+        self.address, self.port = name[:2]
+        _log.info("connection from %s port %s", self.address, self.port)
+        _keep_alive(transport.get_extra_info("socket"))
+        self.heed()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, the signature is asyncio's
+        """Where the next bytes go."""
+        return self._first if self.stream is None else self.stream.framer.room(_BUFFER)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take the bytes that came."""
+        self._taker.take(self, self._first[:nbytes] if self.stream is None else nbytes)
+        if nbytes < _SMALL and self._resting is None and self._transport is not None:
+            self._resting = asyncio.get_running_loop().call_later(_REST, self._rested)
+            self.heed()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, the signature is asyncio's
+        """Tell the receiver, once."""
+        if self._transport is not None:
+            self._transport = None
+            self._taker.lost(self)
+
+    def heed(self) -> None:
+        """Read on, or pause, as there is space and as it rests."""
+        pause = self._taker.is_full or self._resting is not None
+        if self._transport is None or pause == self._paused or self._transport.is_closing():
+            return
+        self._paused = pause
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def leave(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            transport, self._transport = self._transport, None
+            transport.abort()
+            self._taker.lost(self)
+
+    def _rested(self) -> None:
+        self._resting = None
+        self.heed()
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Ask a silent peer whether it is there, so that a cable that was pulled is noticed."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,0 +1,362 @@
+"""The loop of the receiver: what it does with connections, datagrams, orders, a full disk, and the end."""
+
+import asyncio
+import contextlib
+import functools
+import ipaddress
+import itertools
+import logging
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from eicpy.acquisition.decoding.tally import Tally
+from eicpy.acquisition.disk import is_full_disk
+from eicpy.acquisition.reception.archiver import Archiver, RunTexts
+from eicpy.acquisition.reception.closing import Closer
+from eicpy.acquisition.reception.connection import Connection
+from eicpy.acquisition.reception.datagrams import Datagram, DatagramReader
+from eicpy.acquisition.reception.framing import Piece, StreamCount
+from eicpy.acquisition.reception.reporting import ReceptionReport
+from eicpy.acquisition.reception.streams import Stream, Streams
+from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.runs.run import Run
+from eicpy.acquisition.station import Order, Station, StatusReport, serve_orders
+from eicpy.errors import FailedError
+from eicpy.instruments import Instrument
+from eicpy.packets import index_packets
+
+__all__ = ["Reception", "Rules"]
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.05
+_RETRY = 1.0
+_SYNC = 1.0
+_REPORT = 0.5
+_MOST_TURNS = 256
+_HASHED_A_SECOND = 1 << 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """When to stop, whom to let in, how long to wait."""
+
+    until_idle: float | None
+    duration: float | None
+    until_disconnect: bool
+    peers: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]
+    patience: float
+    stop: threading.Event
+
+
+class Reception:
+    """The state of one :func:`~eicpy.acquisition.receive`.
+
+    Parameters
+    ----------
+    archive, instrument, rules
+        As given to it.
+    texts
+        What people say about the runs.
+    on_run
+        Called in another thread with each run that is complete.
+    """
+
+    def __init__(
+        self,
+        archive: RunArchive,
+        instrument: Instrument,
+        rules: Rules,
+        texts: RunTexts,
+        on_run: Callable[[Run], None] | None,
+    ) -> None:
+        self.archive = archive
+        self._instrument = instrument
+        self.rules = rules
+        self._on_run = on_run
+        self._closer = Closer(archive, instrument, self._closed)
+        self.archiver = Archiver(archive, instrument, self._closer.submit, self._source, texts)
+        self.streams = Streams(instrument, self._archive, self._gone, rules.patience)
+        self.count = StreamCount()
+        self.connections = 0
+        self.refused: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.first = self.last = 0.0
+        self.open: set[Connection] = set()
+        self.datagrams: DatagramReader | None = None
+        self.tcp_address = ("", 0)
+        self.is_full = False
+        """Whether reading has stopped for want of space."""
+        self._udp_dropped = 0
+        self._retried = 0.0
+        self._error: FailedError | None = None
+        self._disconnected = False
+        self._report: ReceptionReport = ReceptionReport(self, instrument)
+
+    @property
+    def udp_dropped(self) -> int:
+        """Datagrams that came and were lost."""
+        if self.datagrams is not None:
+            self._udp_dropped = self.datagrams.dropped
+        return self._udp_dropped
+
+    @asynccontextmanager
+    async def listening(
+        self, host: str, port: int, udp: tuple[str, int] | None, station: Station | None
+    ) -> AsyncIterator[None]:
+        """Listen, tell how it goes and take orders while the block runs; then end the run.
+
+        Raises
+        ------
+        FailedError
+            If an address cannot be listened on, or another receiver of the station runs.
+        """
+        loop = asyncio.get_running_loop()
+        async with AsyncExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, self.rules.stop.set)
+            status: StatusReport | None = None
+            if station is not None:
+                status = stack.enter_context(station.report("receiver", role="receiver"))
+            self._report.status = status
+            _warm(instrument=self._instrument)
+            self._recover()
+            stack.push_async_callback(self._end)
+            try:
+                server = await loop.create_server(lambda: Connection(self), host, port)
+            except OSError as error:
+                raise FailedError(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
+            stack.callback(server.close)
+            self.tcp_address = server.sockets[0].getsockname()[:2]
+            if udp is not None:
+                self.datagrams = DatagramReader(*udp, self._is_peer, self._take_datagrams)
+            if station is not None:
+                await stack.enter_async_context(serve_orders(station, self._obey))
+            self._report.tell()
+            yield
+
+    async def run(self, on_progress: Callable[[], None] | None) -> None:
+        """Receive until a rule says stop.
+
+        Raises
+        ------
+        FailedError
+            If the archive cannot be written.
+        """
+        begun = synced = reported = time.monotonic()
+        while not self.rules.stop.is_set() and self._error is None:
+            await asyncio.sleep(_TICK)
+            now = time.monotonic()
+            self.streams.tick(now)
+            self._try_again(now)
+            if now - synced > _SYNC:
+                synced = now
+                await self._sync()
+            if now - reported > _REPORT:
+                reported = now
+                self._report.tell()
+            if on_progress is not None:
+                on_progress()
+            if self._is_over(begun, now):
+                return
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """Whether a peer may connect."""
+        if not self._is_peer(address):
+            self.refused[address] += 1
+            return False
+        self.open.add(connection)
+        self.connections += 1
+        return True
+
+    def take(self, connection: Connection, chunk: memoryview | int) -> None:
+        """Take bytes of a connection."""
+        now = self._heard()
+        if connection.stream is None:
+            assert not isinstance(chunk, int)  # it has no stream that could have room
+            connection.stream = self.streams.of_connection(connection.address, chunk, now)
+        self.streams.feed(connection.stream, chunk, now)
+
+    def lost(self, connection: Connection) -> None:
+        """Remember the stream of a connection that is closed."""
+        self.open.discard(connection)
+        if connection.stream is not None:
+            self._disconnected = True
+            self.streams.disconnect(connection.stream, time.monotonic())
+
+    def _heard(self) -> float:
+        self.last = time.monotonic()
+        self.first = self.first or self.last
+        return self.last
+
+    def _take_datagrams(self) -> None:
+        if self.datagrams is None:
+            return
+        waiting = self.datagrams.take()
+        now = self._heard() if waiting else 0.0
+        for sender, data in _turns(waiting):
+            self.streams.feed(self.streams.of_sender(sender, now), data, now)
+
+    def _archive(self, stream: Stream, piece: Piece) -> None:
+        self.count.add(piece.index)
+        self._report.seen(piece.index)
+        self._guard(functools.partial(self.archiver.take, stream, piece))
+
+    def _gone(self, stream: Stream) -> None:
+        self.archiver.copies.end(stream)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Do what writes to the archive: on a full disk wait for space, else give up."""
+        try:
+            work()
+        except FailedError as error:
+            if not is_full_disk(error):
+                _log.error("reception stops: %s", error)
+                self._error = self._error or error
+            elif not self.is_full:
+                _log.error("NO SPACE, reading stops until there is some: %s", error)
+                self.problems.append(f"no space: {error}")
+                self._report.error = f"no space: {error}"
+            self._set_full(full=True)
+
+    def _try_again(self, now: float) -> None:
+        if not self.is_full or self._error is not None or now - self._retried < _RETRY:
+            return
+        self._retried = now
+        with contextlib.suppress(FailedError):
+            self.archiver.retry()
+        if not self.archiver.is_blocked:
+            _log.warning("there is space again, reading goes on")
+            self._report.error = None
+            self._closer.retry()
+            self.last = now  # nobody was silent: nobody was listened to
+            self._set_full(full=False)
+
+    def _set_full(self, *, full: bool) -> None:
+        if full and not self.is_full:
+            self._retried = time.monotonic()
+        changed, self.is_full = full != self.is_full, full
+        if changed:
+            if self.datagrams is not None:
+                self.datagrams.is_open = not full
+            for connection in self.open:
+                connection.heed()
+            self._report.tell()
+
+    async def _sync(self) -> None:
+        """Force to the disk what was appended, and use a quiet moment to bring the hash forward."""
+        writer = self.archiver.writer
+        if writer is None:
+            return
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(None, writer.sync)
+            if self._report.rate < _HASHED_A_SECOND:
+                await loop.run_in_executor(None, writer.hash_some, _HASHED_A_SECOND)
+        except FailedError as error:
+            self._guard(functools.partial(_raise, error))
+
+    def _obey(self, order: Order) -> str:
+        answer = ""
+        failed: FailedError | None = None
+
+        def obey() -> None:
+            nonlocal answer, failed
+            try:
+                answer = self.archiver.obey(order)
+            except FailedError as error:
+                failed = error
+                raise
+
+        self._guard(obey)
+        self._report.tell()
+        if failed is not None:
+            raise failed
+        return answer
+
+    def _is_over(self, begun: float, now: float) -> bool:
+        rules = self.rules
+        idle = rules.until_idle is not None and self.first > 0 and now - self.last > rules.until_idle
+        late = rules.duration is not None and now - begun > rules.duration
+        left = rules.until_disconnect and self._disconnected and not self.open
+        return (idle or late or left) and not self.is_full
+
+    def _is_peer(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        if (getattr(ip, "ipv4_mapped", None) or ip) in self.rules.peers:
+            return True
+        if address not in self.refused:
+            _log.warning("refused %s, which is no peer", address)
+        return False
+
+    def _source(self) -> str:
+        senders = {(s.transport, s.address) for s in self.streams.all}
+        senders |= {("tcp", connection.address) for connection in self.open}
+        return ", ".join(f"{transport} {address}" for transport, address in sorted(senders)) or "nobody yet"
+
+    def _recover(self) -> None:
+        for run in self.archive.unfinished():
+            try:
+                self._closer.submit(self.archive.take_over(run))
+                _log.warning("completing run %d, which a receiver that died had left", run.number)
+            except FailedError as error:
+                _log.warning("run %d is left as it is: %s", run.number, error)
+
+    def _closed(self, run: Run, _count: StreamCount) -> None:
+        if self._on_run is not None:
+            self._on_run(run)
+
+    async def _end(self) -> None:
+        """Take what is left, close the run, and wait until all runs are complete."""
+        for connection in list(self.open):
+            connection.leave()
+        if self.datagrams is not None:
+            await asyncio.get_running_loop().run_in_executor(None, self.datagrams.close)
+            self._take_datagrams()
+            self.refused += self.datagrams.refused
+        self.streams.end_all()
+        try:
+            self.archiver.finish()
+        except FailedError as error:
+            held = self.archiver.held
+            self.archiver.abandon()
+            if self._error is None:
+                self._error = FailedError(f"{held} bytes that were received are not in the archive: {error}")
+                self._error.__cause__ = error
+        await asyncio.get_running_loop().run_in_executor(None, self._closer.close)
+        self.problems += [str(error) for error in self._closer.errors]
+        self._report.tell(ended=True)
+        if self._error is not None:
+            raise self._error
+
+
+def _turns(datagrams: list[Datagram]) -> list[tuple[str, bytes]]:
+    """Datagrams of a sender that follow one another as one piece; by sender if they change too often."""
+    turns = [
+        (key, b"".join(data for _, data in group))
+        for key, group in itertools.groupby(datagrams, lambda datagram: datagram[0])
+    ]
+    if len(turns) > _MOST_TURNS:
+        pieces: dict[tuple[str, int], list[bytes]] = {}
+        for key, data in turns:
+            pieces.setdefault(key, []).append(data)
+        turns = [(key, b"".join(parts)) for key, parts in pieces.items()]
+    return [(f"{host}:{port}", data) for (host, port), data in turns]
+
+
+def _warm(instrument: Instrument) -> None:
+    """Use what is compiled when it is first used, before the first packet waits for that."""
+    apid = instrument.headers[0].apid if instrument.headers else 0
+    packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
+    Tally(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
+    index_packets(packets, instrument.headers)
+
+
+def _raise(error: FailedError) -> None:
+    raise error
