@@ -1,6 +1,6 @@
 """The monitor page: whether the live chain is well, and, where the server allows it, orders to the receiver.
 
-It shows what the terminal screen shows, read by the same :class:`~eicpy.acquisition.OverviewReader`;
+It shows what the terminal screen shows, read by the same :class:`~eicpy.acquisition.station.OverviewReader`;
 looking disturbs no part of the chain. Orders go through the station, as from the terminal, and only when the
 server was started for it: whoever reaches the page could press its buttons.
 """

@@ -1,6 +1,6 @@
 """The monitor: the terminal screen of a live chain, and the chain that it can start and end.
 
-What is shown is read by :class:`eicpy.acquisition.OverviewReader`; the chain is a process of its
+What is shown is read by :class:`~eicpy.acquisition.station.OverviewReader`; the chain is a process of its
 own (:func:`run_chain`), so that nothing that happens to a screen (:mod:`eicpy.monitor.screen`) stops
 reception.
 """

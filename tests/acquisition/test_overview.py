@@ -118,7 +118,7 @@ def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(re
         writer.append(b"x" * 5000)
         told = {"mode": "next", "run": 1, "offset": 2000, "behind": 0}
         code = (
-            "import sys, time; from pathlib import Path; from eicpy.acquisition import Station\n"
+            "import sys, time; from pathlib import Path; from eicpy.acquisition.station import Station\n"
             f"with Station(Path(sys.argv[1])).report('photons', role='processor') as report:\n"
             f"    report.update(state='running', values={told!r}); print('told', flush=True); time.sleep(600)"
         )
@@ -322,6 +322,18 @@ def test_each_thing_that_is_wrong_has_its_reason(chain, code):
     verdict = judged(**chain)
     assert [reason.code for reason in verdict.reasons] == [code]
     assert verdict.level is REASONS[code]
+
+
+def test_a_chain_without_a_receiver_is_starting_and_says_for_how_long():
+    chain = PartView(
+        name="chain", role="chain", health="alive", state="running", started=NOW - timedelta(seconds=40)
+    )
+    (reason,) = judged(parts=[chain], links=[]).reasons
+    assert (reason.code, reason.values) == ("starting", {"age": 40.0})
+    failed = PartView(name="receiver", role="receiver", health="failed", state="given up", error="no port")
+    assert "starting" not in [reason.code for reason in judged(parts=[chain, failed], links=[]).reasons]
+    gone = PartView(name="chain", role="chain", health="ended", state="stopped", started=NOW)
+    assert [reason.code for reason in judged(parts=[gone], links=[]).reasons] == ["no-receiver"]
 
 
 def test_the_worst_comes_first():
