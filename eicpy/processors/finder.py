@@ -85,7 +85,7 @@ def _module(name: str) -> Any:
     try:
         return importlib.import_module(name)
     # a module may raise anything while it is imported, and it is the caller's own
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadArgumentError(
             f"module {name} could not be imported: {type(error).__name__}: {error}"
         ) from error
@@ -104,6 +104,6 @@ def _from_file(file: Path) -> Any:
     try:
         specification.loader.exec_module(module)
     # as above
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadArgumentError(f"{file} could not be imported: {type(error).__name__}: {error}") from error
     return module

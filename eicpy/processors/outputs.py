@@ -76,6 +76,11 @@ class Output:
             self._descriptor = -1
 
 
+def is_output_name(name: str) -> bool:
+    """Whether a name is that of a file in the folder of the outputs itself."""
+    return bool(name) and name == Path(name).name and not name.startswith(".") and name.isprintable()
+
+
 class Outputs:
     """The output files of a processor.
 
@@ -115,7 +120,7 @@ class Outputs:
 
     def open(self, name: str) -> Output:
         """The output of a name, at its end."""
-        if not name or name != Path(name).name or name.startswith(".") or not name.isprintable():
+        if not is_output_name(name):
             raise BadArgumentError(f"got output {name!r}, expected the name of a file, without a folder")
         if name not in self._open:
             self._open[name] = Output(self.folder / name, self._closed.pop(name, 0))

@@ -44,14 +44,14 @@ def parameter_model(target: Callable[..., Any]) -> type[BaseModel]:
         own = (
             [] if constructor is object.__init__ else list(inspect.signature(constructor).parameters.values())
         )
-        own, hints = own[1:], get_type_hints(constructor) if own else {}
+        own, hints = own[1:], _hints(constructor, name) if own else {}
     else:
         own = list(inspect.signature(target).parameters.values())
         if len(own) < 2 or any(p.kind is p.KEYWORD_ONLY for p in own[:2]):
             raise BadArgumentError(
                 f"got processor {name}{inspect.signature(target)}, expected (batch, context, …)"
             )
-        own, hints = own[2:], get_type_hints(target)
+        own, hints = own[2:], _hints(target, name)
     fields: dict[str, Any] = {}
     for parameter in own:
         if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
@@ -68,6 +68,16 @@ def parameter_model(target: Callable[..., Any]) -> type[BaseModel]:
     except PydanticSchemaGenerationError as error:
         raise BadArgumentError(f"parameters of {name}: got a type that cannot be checked: {error}") from error
     return model
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(function)
+    # a type that stands in quotes is evaluated here, and may raise anything
+    except Exception as error:
+        raise BadArgumentError(
+            f"parameters of {name}: got a type that cannot be read: {type(error).__name__}: {error}"
+        ) from error
 
 
 def check_parameters(target: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ A packet that was received twice within a run (two stations, a transfer begun ag
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 
 from eicpy.acquisition import Increment, PhotonColumns, Run, follow, is_simulated, photons
 from eicpy.acquisition.provider.repeated import Repeats
+from eicpy.errors import BadArgumentError
 from eicpy.events import EventList, EventWriter
 from eicpy.instruments import Instrument
 from eicpy.processors.context import Context
@@ -81,7 +83,8 @@ class PhotonFiles:
         if not self._unfinished or told is None or now - self._written_at < SHORTEST:
             return
         if told["photons"] >= max(1, GROWTH * told["written"]):
-            self._write(self._context.archive.run(told["number"]), ended=False)
+            with suppress(BadArgumentError):  # the run was removed meanwhile
+                self._write(self._context.archive.run(told["number"]), ended=False)
             self._written_at = now
 
     def end_run(self, run: Run) -> None:
@@ -97,8 +100,10 @@ class PhotonFiles:
     def _told(self, run: int) -> dict[str, Any]:
         """What is known of the run at hand; saved with the cursor."""
         state = self._context.state
-        if state.get("run", {}).get("number") != run:
+        if (before := state.get("run", {}).get("number")) != run:
             self._repeats = None
+            if before is not None:  # that run was removed before it ended
+                self._context.outputs.discard(_rows_name(before))
             state["run"] = {
                 "number": run, "photons": 0, "repeated": 0, "left_out": 0, "damaged": 0, "written": 0,
                 "simulated": None, "first": None,

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from eicpy.acquisition import Increment
+from eicpy.acquisition import Increment, Run
 from eicpy.acquisition.provider.cursor import Cursor
 from eicpy.acquisition.provider.provide import Provider
 from eicpy.acquisition.station import StatusReport
-from eicpy.errors import BadDataError
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.context import Context
 from eicpy.processors.parameters import told_parameters
@@ -194,8 +194,8 @@ class Session:
         begun = time.monotonic()
         try:
             self.stage.process(batch)
-        # a processor may raise anything; what it was given is what its author needs to know
-        except Exception as error:
+        # a processor may raise anything, or leave; what it was given is what its author needs to know
+        except (Exception, SystemExit) as error:
             if is_full_disk(error):
                 raise
             what = f"{type(error).__name__}: {error} at {place_of(batch)}"
@@ -220,17 +220,31 @@ class Session:
         self._looked_at = time.monotonic()
         if self.context.run is None:
             return
-        run = self.context.archive.run(self.context.run)
-        if not run.is_open and self._cursor.run == run.number and self._cursor.offset >= run.size:
+        run = self._run_at_hand()
+        over = run is None or (
+            not run.is_open and self._cursor.run == run.number and self._cursor.offset >= run.size
+        )
+        if over:
             self._end_run()
 
     def _end_run(self) -> None:
         if self.context.run is None:
             return
-        run = self.context.archive.run(self.context.run)
-        self._guarded("end_run", lambda: self.stage.end_run(run))
+        run = self._run_at_hand()
+        if run is None:
+            _log.warning("run %d was removed; what was made of it so far stays", self.context.run)
+        else:
+            self._guarded("end_run", lambda: self.stage.end_run(run))
         self.context.run = None
         self.save()
+
+    def _run_at_hand(self) -> Run | None:
+        """The run that was begun and has not ended; None where it was removed meanwhile."""
+        assert self.context.run is not None
+        try:
+            return self.context.archive.run(self.context.run)
+        except BadArgumentError:
+            return None
 
     def _guarded(self, step: str, call: Callable[[], None]) -> None:
         try:
@@ -238,7 +252,7 @@ class Session:
         except (BadDataError, ProcessorError):
             raise
         # as for process()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if is_full_disk(error):
                 raise
             where = f" of run {self.context.run}" if self.context.run is not None else ""

@@ -119,6 +119,25 @@ class TestMemory:
         assert found.index.offset.tolist() == list(range(1, 51))
         assert found.cursor.offset == 50
 
+    def test_foreign_messages_are_told_and_hide_no_packet(self, kept, eclairs):
+        bus, each = MemoryBus(), messages(everything(kept, eclairs))[:4]
+        hostile = [
+            Message(each[0].subject, "a", b""),
+            Message(each[0].subject, "b", b"\xff" * 11),
+            Message(each[0].subject, "c", b"\xff" * 5 + each[2].data),
+            Message("eic.eclairs.more.words.than.there.are", "d", each[3].data),
+        ]
+        order = [hostile[0], each[0], hostile[1], each[1], hostile[3], hostile[2], each[3]]
+        bus.publish(order)
+        with BusReader(bus, Selection(eclairs)) as reader:
+            found = reader.poll()
+        assert [packet for _, packet in found.packets()] == [m.data for m in each]
+        assert found.index.foreign_bytes == 16
+        assert [(gap.offset, gap.length) for gap in found.index.skipped] == [(3, 11), (6, 5)]
+        with BusReader(bus, Selection(eclairs)) as reader:
+            one_by_one = [reader.poll(1) for _ in range(6)]
+        assert sum(part.index.foreign_bytes for part in one_by_one) == 16
+
     def test_a_slow_consumer_holds_the_publisher_and_memory_is_bounded(self):
         bus = MemoryBus(most=10, patience=0.05)
         every = [Message("eic.x.tm.1.k", str(n), b"%d" % n) for n in range(40)]
@@ -238,10 +257,24 @@ class TestNats:
                 found = take(reader, last - first, most=last - first)
                 assert found == [packet for _, packet in whole.part(first, last).packets()]
         bus.close()
+        with (
+            contextlib.closing(open_bus(server.url, "eclairs")) as bus,
+            pytest.raises(BadArgumentError, match="another name"),  # at once: waiting helps nobody
+        ):
+            bus.subscribe(subject_of("eclairs"), "display")
+
+    def test_names_are_recalled_where_the_last_messages_were_deleted(self, nats_server, kept, eclairs):
+        server, whole = nats_server(), everything(kept, eclairs)
+        each = [packet for _, packet in whole.packets()]
+        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
+            BusWriter(bus).write(whole.part(0, 10))
+            for number in (9, 10):
+                assert bus.run(bus._jetstream.delete_msg("EIC_ECLAIRS", number), 5.0)
         with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
             bus._patience = 0.0
-            with pytest.raises(FailedError, match="another name"):
-                bus.subscribe(subject_of("eclairs"), "display")
+            BusWriter(bus).write(whole)
+        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
+            assert take(reader, 48) == each[:8] + each[10:]
 
     def test_a_server_that_is_restarted_is_waited_for(self, nats_server, kept, eclairs):
         server, whole = nats_server(), everything(kept, eclairs)

@@ -283,6 +283,17 @@ class TestLive:
         assert found == packets.each[: int(read)] + packets.each[10:]
         assert "append that failed" in caplog.text
 
+    def test_what_is_no_run_is_not_taken_for_one(self, archive, make_packets, eclairs):
+        packets = make_packets(range(10))
+        with archive.create(source="x") as writer:
+            writer.append(packets.raw)
+        (archive.folder / "2026-11-21 notes.txt").write_text("a run to look at")
+        (archive.folder / "²").mkdir()
+        (archive.folder / "000001-copy").mkdir()
+        for runs in ("live", None):
+            with provide(archive, eclairs, runs) as provider:
+                assert [packet for _, packet in provider.poll().packets()] == packets.each
+
     def test_speed_and_live_do_not_go_together(self, archive, eclairs):
         with pytest.raises(BadArgumentError, match="live"):
             provide(archive, eclairs, speed=1.0)

@@ -1,6 +1,7 @@
 """A processor is given every packet once, tells how it is, and names the packet it fails on."""
 
 import json
+import shutil
 import threading
 import time
 import tomllib
@@ -233,6 +234,8 @@ def test_a_processor_that_cannot_be_found_is_told(name, words):
         ("def f(batch, context, *, x=1): ...", "parameter 'x' of f without a type"),
         ("def f(batch, context, **more): ...", "expected parameters by name"),
         ("class f: ...", "without process"),
+        ("def f(batch, context, *, x: 'Nothing' = 1): ...", "a type that cannot be read"),
+        ("import sys; sys.exit(0)", "could not be imported: SystemExit"),
         ("raise OSError('broken')", "could not be imported: OSError: broken"),
     ],
 )
@@ -246,3 +249,67 @@ def test_the_processors_of_this_package_are_those_it_declares():
     declared = tomllib.loads(PROJECT.read_text())["project"]["entry-points"]["eicpy.processors"]
     assert {name: known_processors()[name] for name in declared} == declared
     assert {name: find_processor(name).name for name in declared} == {name: name for name in declared}
+
+
+@pytest.mark.parametrize("name", ["numbers", "photons", "housekeeping"])
+def test_a_run_that_was_removed_ends_without_stopping_the_processor(settings, archive, photon_packets, name):
+    found = find_processor(name if name in known_processors() else f"{EXAMPLES}:{name}")
+    live = Job(found, "eclairs", once=True, first_run=1)
+    writer = archive.create(source="test")
+    writer.append(photon_packets(20))
+    assert run_processor(live, settings).packets == 20
+    writer.release()
+    shutil.rmtree(writer.run.folder)
+    assert run_processor(live, settings).packets == 20
+    with archive.create(source="test") as writer:
+        writer.append(photon_packets(30))
+    assert run_processor(live, settings).packets == 50
+    left = sorted(f.name for f in outputs(settings, name).iterdir())
+    assert left == (["numbers.txt"] if name == "numbers" else [])
+
+
+def test_a_processor_that_leaves_is_no_end_in_good_order(settings, closed_run, tmp_path):
+    closed_run(3)
+    (tmp_path / "mine.py").write_text("import sys\ndef f(batch, context): sys.exit(0)\n")
+    with pytest.raises(ProcessorError, match="SystemExit: 0 at run 1, offset 0"):
+        run_processor(Job(find_processor(f"{tmp_path}/mine.py:f"), "eclairs", runs=(1,)), settings)
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"cursor": {"run": -1, "offset": 0}},
+        {"cursor": {"run": 1, "offset": -5}},
+        {"outputs": {"../../../../precious": 0}},
+        {"outputs": {"numbers.txt": -4}},
+        {"packets": -1},
+        {"run": 0},
+    ],
+)
+def test_a_checkpoint_that_was_edited_is_refused_and_touches_no_other_file(settings, closed_run, edited):
+    closed_run(5)
+    run_processor(job("numbers", runs=(1,)), settings)
+    precious = settings.home / "precious"
+    precious.write_text("not an output")
+    file = outputs(settings, "numbers-run-1").parent / "checkpoint.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | edited))
+    with pytest.raises(BadDataError, match=r"checkpoint\.json.*--again"):
+        run_processor(job("numbers", runs=(1,)), settings)
+    assert precious.read_text() == "not an output"
+
+
+def test_the_state_is_kept_as_it_is_or_refused(settings, closed_run, tmp_path):
+    closed_run(5)
+    (tmp_path / "mine.py").write_text(
+        "def kept(batch, context):\n"
+        "    state = context.state\n"
+        "    assert state.get('x', 1.0) == 1.0 or state['x'] != state['x'], state\n"
+        "    state['x'] = float('nan')\n"
+        "def lost(batch, context): context.state['x'] = object()\n"
+    )
+    for _ in range(2):  # in the second, the state comes out of the checkpoint
+        kept = Job(find_processor(f"{tmp_path}/mine.py:kept"), "eclairs", once=True, first_run=1)
+        run_processor(kept, settings)
+        closed_run(5, 5)
+    with pytest.raises(FailedError, match="state of the processor cannot be saved"):
+        run_processor(Job(find_processor(f"{tmp_path}/mine.py:lost"), "eclairs", runs=(1,)), settings)

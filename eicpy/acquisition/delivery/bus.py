@@ -11,7 +11,7 @@ them begins there.
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
@@ -234,14 +234,16 @@ class BusReader:
         data = b"".join(message.data for message in taken)
         index = index_packets(data, self.instrument.headers)
         ends = np.cumsum([len(message.data) for message in taken])
-        if np.array_equal(index.offset + index.length, ends) and index.good.all():
+        if np.array_equal(index.offset + index.length, ends) and index.good.all() and not index.skipped:
             numbers = np.array([message.sequence for message in taken], np.int64)
             place = replace(index, offset=numbers, skipped=())
             return Increment(place, data, 0, self.instrument, 0, self._cursor, packed=index)
         if len(taken) > 1:
-            parts = [part for message in taken if len(part := self._increment([message]))]
+            parts = [part for message in taken if (part := self._increment([message]))]
             return replace(pack(parts), cursor=self._cursor) if parts else self._nothing()
-        place = replace(index, offset=np.full(len(index), taken[0].sequence), skipped=())
+        number = taken[0].sequence
+        skipped = tuple(replace(gap, offset=number) for gap in index.skipped)  # told, as of a run
+        place = replace(index, offset=np.full(len(index), number), skipped=skipped)
         return Increment(place, data, 0, self.instrument, 0, self._cursor, packed=index)
 
     def _nothing(self) -> Increment:
@@ -396,5 +398,7 @@ class _MemorySubscription:
             self.bus._changed.notify_all()  # noqa: SLF001
 
 
-def _fits(pattern: Iterable[str], words: Sequence[str]) -> bool:
-    return all(wanted in {"*", word} for wanted, word in zip(pattern, words, strict=True))
+def _fits(pattern: Sequence[str], words: Sequence[str]) -> bool:
+    return len(pattern) == len(words) and all(
+        wanted in {"*", word} for wanted, word in zip(pattern, words, strict=True)
+    )

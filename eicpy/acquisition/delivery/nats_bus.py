@@ -225,11 +225,11 @@ class NatsBus:
         subscription = await self._jetstream.pull_subscribe(
             f"eic.{self._stream_word}.>", stream=self._stream, config=config
         )
-        reached = 0
-        while reached < state.last_seq:
-            for message in await subscription.fetch(1024, timeout=_ANSWER):
-                names.add((message.headers or {}).get("Nats-Msg-Id", ""))
-                reached = message.metadata.sequence.stream
+        left = (await subscription.consumer_info()).num_pending or 0  # not up to the last: it may be deleted
+        while left > 0:
+            found = await subscription.fetch(min(left, 1024), timeout=_ANSWER)
+            names.update((message.headers or {}).get("Nats-Msg-Id", "") for message in found)
+            left -= len(found)
         await subscription.unsubscribe()
         return names
 
@@ -247,7 +247,7 @@ class NatsBus:
             with contextlib.suppress(NotFoundError):
                 there = await self._jetstream.consumer_info(self._stream, consumer)
                 if there.config.filter_subject != subject:
-                    raise OSError(
+                    raise BadArgumentError(
                         f"consumer {consumer!r} was made for {there.config.filter_subject}, got {subject}; "
                         "choose another name"
                     )

@@ -7,6 +7,7 @@ first: the end of one or the beginning of the next.
 
 import logging
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -26,6 +27,10 @@ _GRACE = 1.0
 """How long nobody must have written a run that was left open before a reader goes on to the next, s."""
 _LOOK = 0.2
 """Between two looks at whether anybody writes a run, s."""
+
+
+_NUMBER = re.compile(r"[0-9]{6}|[1-9][0-9]{6,}")
+"""As it stands in the name of a run: a note or a copy of somebody's, named by a date, is no run."""
 
 
 class Source(Protocol):
@@ -59,8 +64,8 @@ def run_numbers(archive: RunArchive) -> list[int]:
         names = os.listdir(archive.folder)  # noqa: PTH208, a path for each of thousands takes long
     except FileNotFoundError:
         return []
-    heads = (name.partition("-")[0] for name in names)
-    return sorted(int(head) for head in heads if head.isdigit())
+    heads = {name.partition("-")[0] for name in names}
+    return sorted(int(head) for head in heads if _NUMBER.fullmatch(head))
 
 
 class RunWalk:
