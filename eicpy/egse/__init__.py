@@ -6,6 +6,7 @@ from the words of ``eic send``.
 """
 
 from eicpy.egse.commands import CommandDesk, PlacedCommand
+from eicpy.egse.counters import KeptCounts
 from eicpy.egse.line_faults import KINDS, Disconnect, LineFault, LineFaults, Occurrence, Stall
 from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
@@ -22,6 +23,7 @@ __all__ = [
     "CommandDesk",
     "Disconnect",
     "FileSource",
+    "KeptCounts",
     "LineFault",
     "LineFaults",
     "Link",

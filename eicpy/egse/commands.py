@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from eicpy.acquisition import epoch_seconds
+from eicpy.egse.counters import KeptCounts
 from eicpy.egse.numbering import Numbering
 from eicpy.egse.stretch import ByteArray, Stretch
 from eicpy.errors import BadArgumentError
@@ -101,6 +102,9 @@ class CommandDesk:
         What fails.
     now
         On-board time where the stream tells none, s; by default the present.
+    kept
+        Sequence counts that go on from the session before, for telecommands without a source; None: the
+        same stream again is the same bytes again.
 
     Raises
     ------
@@ -117,13 +121,14 @@ class CommandDesk:
         timing: Timing | None = None,
         refuse: Refusal | None = None,
         now: float | None = None,
+        kept: KeptCounts | None = None,
     ) -> None:
         for placed in commands:
             placed.command.check(instrument)
         self._timing, self._refuse, self._answer_source = timing or Timing(), refuse, answer_source
         self._kinds = {n: report_kind(instrument, n) for n, _ in answers(self._timing, refuse)}
         self._encoder = Encoder(instrument)
-        self._numbering = Numbering(instrument)
+        self._numbering = Numbering(instrument, kept)
         self._waiting = list(commands)
         self._reports: list[tuple[float, int, int, int]] = []
         self._order = itertools.count()

@@ -120,8 +120,12 @@ class TcpLink:
         FailedError
             If nobody answers any more.
         """
-        self._finish()
-        self._connection = self._connect()
+        try:
+            self._finish()
+        except OSError as error:  # it was the receiver who broke it off
+            self._reopen(error)
+        else:
+            self._connection = self._connect()
 
     def close(self) -> None:
         """Close the connection for writing, and wait until the receiver closes it: it has everything.

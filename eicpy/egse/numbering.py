@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.egse.counters import KeptCounts
 from eicpy.egse.stretch import Stretch
 from eicpy.instruments import Instrument
 from eicpy.packets import ChecksumKind, PacketLayout
@@ -31,9 +32,12 @@ class Numbering:
     ----------
     instrument
         Whose header rules tell the checksum of each APID.
+    kept
+        Counts that go on from the session before, for a stream that has no source; None: they begin at 0.
     """
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, kept: KeptCounts | None = None) -> None:
+        self._kept = kept
         self._kinds = {h.apid: ChecksumKind.of(h.checksum) for h in instrument.headers}
         self._request_byte = _request_bytes(instrument)
         self._requests: dict[bytes, bytes] = {}
@@ -44,7 +48,10 @@ class Numbering:
     def next(self, apid: int, *, command: bool) -> int:
         """The sequence count of a packet that is put in now."""
         lane = apid, command
-        count = (self._last.get(lane, -1) + 1) % _MODULUS
+        if self._kept is None:
+            count = (self._last.get(lane, -1) + 1) % _MODULUS
+        else:
+            count = self._kept.next(apid, command=command)
         self._last[lane] = count
         if lane in self._begun:
             self._shift[lane] = self._shift.get(lane, 0) + 1

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from eicpy.egse.commands import CommandDesk, PlacedCommand
+from eicpy.egse.counters import KeptCounts
 from eicpy.egse.line_faults import LineFaults, Occurrence
 from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
@@ -123,7 +124,7 @@ class SendPlan:
             If nobody answers.
         """
         source = self._source(settings)
-        pace, faults, stages = self._pace(), self._line_faults(), self._stages()
+        pace, faults, stages = self._pace(), self._line_faults(), self._stages(settings)
         return Session(
             source,
             self._link(tell),
@@ -151,12 +152,15 @@ class SendPlan:
             return OnBoard(self.speed or 1.0)
         return Unpaced() if self.rate is None else AtRate(self.rate)
 
-    def _stages(self) -> list[Stage]:
+    def _stages(self, settings: Settings) -> list[Stage]:
         if not self._has_desk:
             return []
         assert self.instrument is not None  # __post_init__ saw to that
         placed = [PlacedCommand.parse(text) for text in self.commands]
-        return [CommandDesk(load(self.instrument), placed, answer_source=self.answer, refuse=self.refuse)]
+        detector = load(self.instrument)
+        # With a source the same session again is the same bytes: two of them are two ground stations.
+        kept = KeptCounts(settings.home / "egse" / f"{detector.name}.json") if self.source is None else None
+        return [CommandDesk(detector, placed, answer_source=self.answer, refuse=self.refuse, kept=kept)]
 
     def _line_faults(self) -> LineFaults | None:
         if not self.faults and self.truth is None:

@@ -1,11 +1,14 @@
 """Telecommands in a stream, the reports on them, and the sequence counts around both."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
-from eicpy.egse import CommandDesk, FileSource, PlacedCommand, Session, Unpaced
-from eicpy.errors import BadArgumentError
+from eicpy.egse import CommandDesk, FileSource, KeptCounts, PlacedCommand, SendPlan, Session, Unpaced
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets, select
+from eicpy.settings import Settings
 from eicpy.simulation import BenchCommand, Command, preset, simulate
 
 
@@ -209,6 +212,58 @@ def test_without_a_source_telecommands_go_out_in_real_time(prototype, line, cloc
     index = index_packets(np.frombuffer(line.data, np.uint8), prototype.headers)
     assert index.command.tolist() == [True, False, False, False] * 2
     assert np.array(line.sent_at) - 100 == pytest.approx([0, 0.1, 0.3, 0.9, 5, 5.1, 5.3, 5.9], abs=2e-3)
+
+
+def sent_alone(settings, listener):
+    plan = SendPlan(
+        None, "127.0.0.1", listener.port, instrument="dpix-prototype", commands=["configure,KEY=7"]
+    )
+    plan.open(settings).run()
+    return bytes(listener.received[-1])
+
+
+def test_the_same_telecommand_sent_again_is_another_packet(tmp_path, prototype, listening):
+    settings, listener = Settings.at(tmp_path), listening()
+    index, data = [], b""
+    for _ in range(3):
+        data = sent_alone(settings, listener)
+        index.append(index_packets(data, prototype.headers))
+    assert [part.sequence_count[part.command].tolist() for part in index] == [[0], [1], [2]]
+    assert [part.sequence_count[~part.command].tolist() for part in index] == [
+        [0, 1, 2],
+        [3, 4, 5],
+        [6, 7, 8],
+    ]
+    _, reports = table(np.frombuffer(data, np.uint8), index[-1], prototype, "accepted")
+    assert told_request(reports, 0) == request_of(np.frombuffer(data, np.uint8), index[-1], 0)
+    counts = KeptCounts(tmp_path / "egse" / "dpix-prototype.json")
+    counts.file.write_text('{"command 900": 16383}')
+    assert [counts.next(900, command=True) for _ in range(2)] == [16383, 0]
+    for damaged in ('{"command 900": 1', '{"command 900": -1}', "[3]"):
+        counts.file.write_text(damaged)
+        with pytest.raises(BadDataError, match="remove it to begin at 0"):
+            sent_alone(settings, listener)
+
+
+def test_sessions_at_the_same_time_share_the_counts(tmp_path):
+    counts = KeptCounts(tmp_path / "egse" / "x.json")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: counts.next(900, command=True), range(40)))
+    assert sorted(found) == list(range(40))
+
+
+def test_with_a_source_the_same_session_again_is_the_same_bytes(tmp_path, prototype, campaign, listening):
+    settings, listener = Settings.at(tmp_path), listening()
+    plan = SendPlan(
+        str(campaign.packets),
+        "127.0.0.1",
+        listener.port,
+        instrument="dpix-prototype",
+        commands=["configure,KEY=7@4"],
+    )
+    for _ in range(2):
+        plan.open(settings).run()
+    assert listener.received[0] == listener.received[1]
 
 
 @pytest.mark.parametrize(

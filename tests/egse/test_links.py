@@ -1,6 +1,7 @@
 """Lines over real sockets on the loopback."""
 
 import socket
+import struct
 import threading
 import time
 
@@ -65,6 +66,22 @@ def test_a_break_on_purpose_opens_a_new_connection(night, listening, eclairs):
     assert summary.connections == len(listener.received) == 3
     assert b"".join(listener.received) == night.packets.read_bytes()
     assert len(listener.received[0]) == faults.faults[0].offset
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_a_receiver_that_broke_the_line_before_it_was_to_be_broken(reconnect):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        link = TcpLink("127.0.0.1", server.getsockname()[1], patience=5.0, reconnect=reconnect)
+        connection, _ = server.accept()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # without a good-bye
+        if reconnect:
+            link.interrupt()
+            assert link.connections == 2
+        else:
+            with pytest.raises(FailedError, match="closed the connection"):
+                link.interrupt()
+        link.abort()
 
 
 def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
