@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -110,7 +110,8 @@ def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bo
     status = station.status(CHAIN)
     if status is None or not status.alive:
         return True
-    os.kill(status.pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(status.pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         status = station.status(CHAIN)
@@ -173,7 +174,8 @@ def _stop_receiver(supervisor: Supervisor, tell: _Teller, patience: float) -> No
     pid = supervisor.states["receiver"].pid
     if pid is None:
         return
-    os.kill(pid, signal.SIGTERM)
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         tell("stopping")

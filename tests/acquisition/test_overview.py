@@ -207,6 +207,12 @@ def test_rates_come_from_two_statuses(reader, parts):
     assert first > 0
 
 
+def test_rates_go_on_when_the_clock_was_set_back(reader):
+    assert reader._rate((False, 810), 10, 5000.0) is None
+    assert reader._rate((False, 810), 20, 1000.0) is None
+    assert reader._rate((False, 810), 40, 1002.0) == 10
+
+
 def test_a_loss_makes_the_verdict_for_ten_minutes_and_stays_in_the_table(reader, parts):
     report = parts("receiver", "receiver")
     report.update(values=receiver_values(apids={"810": counts(10)}))

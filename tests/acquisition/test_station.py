@@ -96,13 +96,30 @@ def test_a_part_runs_once(station):
     assert station.statuses() == {}
 
 
-@pytest.mark.parametrize("values", [{"text": "x" * ROOM}, {"rate": float("nan")}, {"file": object()}])
+@pytest.mark.parametrize("values", [{"rate": float("nan")}, {"file": object()}])
 def test_a_status_that_cannot_be_told_is_refused(station, values):
     with station.report("receiver", role="receiver") as report:
         with pytest.raises(BadArgumentError, match="status"):
             report.update(values=values)
         report.update(values={"run": 1})
         assert station.status("receiver").values == {"run": 1}
+
+
+def test_of_a_status_too_long_for_its_room_what_is_short_is_told_and_what_is_missing(station, caplog):
+    with station.report("receiver", role="receiver") as report:
+        for _ in range(3):
+            report.update(
+                state="receiving", error="\N{FIRE}" * ROOM,
+                values={"run": 1, "apids": {str(n): [0] * 9 for n in range(2048)}, "text": "x" * ROOM},
+            )  # fmt: skip
+            status = station.status("receiver")
+            assert (status.state, status.values) == (
+                "receiving", {"run": 1, "left_out": ["apids", "text"]}
+            )  # fmt: skip
+            assert status.error == "\N{FIRE}" * 4000
+        assert len([record for record in caplog.records if "left out" in record.message]) == 1
+        report.update(recovered=True, values={"run": 2})
+        assert station.status("receiver").values == {"run": 2}
 
 
 @pytest.mark.parametrize("name", ["", "a/b", ".hidden", "..", "a\nb"])

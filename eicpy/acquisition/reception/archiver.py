@@ -252,7 +252,10 @@ class Archiver:
     def _do_turn(self, turn: _Turn) -> None:
         suffix = CONFIGURATION if turn.mode == "configuration" else ""
         if self.writer is not None and (turn.opens or self.writer.size or self._suffix != suffix):
-            self.writer.seal()
+            try:
+                self.writer.seal()
+            except BadDataError as error:  # its description was spoilt; its bytes are there
+                _log.error("run %d is left as it is: %s", self.writer.run.number, error)
             writer, self.writer = self.writer, None
             self.close(writer)
         self._suffix, self._next = suffix, turn.texts or self._next

@@ -21,6 +21,9 @@ __all__ = ["Closer"]
 
 _log = logging.getLogger(__name__)
 
+_MOST_HELD = 32
+"""Runs that are held open until it is their turn; more are let go of meanwhile, for want of file handles."""
+
 
 class Closer:
     """Completes runs one after the other in a thread of its own.
@@ -48,15 +51,22 @@ class Closer:
         self.errors: list[EicpyError] = []
         """Why runs could not be completed; they are still unfinished."""
         self._left: list[Run] = []
+        self._submitted = self._done = 0
 
     def submit(self, writer: RunWriter) -> None:
         """Complete a sealed run."""
-        self._thread.submit(self._attempt, writer.run, writer)
+        self._submitted += 1
+        if self._submitted - self._done <= _MOST_HELD:
+            self._thread.submit(self._attempt, writer.run, writer)
+        else:
+            writer.release()
+            self._thread.submit(self._attempt, writer.run, None)
 
     def retry(self) -> None:
         """Try again what failed for want of space."""
         left, self._left = self._left, []
         for run in left:
+            self._submitted += 1
             self._thread.submit(self._attempt, run, None)
 
     def close(self) -> None:
@@ -76,6 +86,8 @@ class Closer:
         except Exception as error:  # noqa: BLE001, a mistake of ours must not go unheard in this thread
             _log.exception("run %d is not complete", run.number)
             self.errors.append(FailedError(f"run {run.number} is not complete: {error!r}"))
+        finally:
+            self._done += 1
 
     def _complete(self, run: Run, writer: RunWriter) -> StreamCount:
         try:

@@ -6,10 +6,11 @@ that is a new one. So each stream counts how often it had each command, and a co
 stream, which was there at the same time, had it as often before.
 """
 
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 
 __all__ = ["CommandCopies"]
 
@@ -19,7 +20,7 @@ class _Heard:
     """What a stream brought."""
 
     born: int
-    died: int | None = None
+    died: float = math.inf
     commands: Counter[bytes] = field(default_factory=Counter)
     last: bytes = b""
 
@@ -37,7 +38,8 @@ class CommandCopies:
 
     def __init__(self) -> None:
         self._clock = count()
-        self._streams: dict[Hashable, _Heard] = {}
+        self._living: dict[Hashable, _Heard] = {}
+        self._gone: deque[_Heard] = deque()
 
     def is_copy(self, stream: Hashable, command: bytes) -> bool:
         """Whether a command came before, by this stream just now or by another; remembers it.
@@ -50,7 +52,7 @@ class CommandCopies:
             The whole packet.
         """
         self.begin(stream)
-        me = self._streams[stream]
+        me = self._living[stream]
         if command == me.last:
             return True
         me.last = command
@@ -58,24 +60,23 @@ class CommandCopies:
         return me.commands[command] <= max(
             (
                 other.commands[command]
-                for other in self._streams.values()
-                if other is not me and (other.died is None or other.died > me.born)
+                for other in chain(self._living.values(), self._gone)
+                if other is not me and other.died > me.born
             ),
             default=0,
         )
 
     def begin(self, stream: Hashable) -> None:
         """A stream is there; does nothing if it was."""
-        if stream not in self._streams:
-            self._streams[stream] = _Heard(next(self._clock))
+        if stream not in self._living:
+            self._living[stream] = _Heard(next(self._clock))
 
     def end(self, stream: Hashable) -> None:
         """A stream is gone; what it brought is forgotten when no other stream that met it is left."""
-        if stream in self._streams:
-            gone = self._streams.pop(stream)
+        gone = self._living.pop(stream, None)
+        if gone is not None and gone.commands:
             gone.died = next(self._clock)
-            self._streams["gone", gone.died] = gone
-        oldest = min((heard.born for heard in self._streams.values() if heard.died is None), default=None)
-        for name, heard in list(self._streams.items()):
-            if heard.died is not None and (oldest is None or heard.died < oldest):
-                del self._streams[name]
+            self._gone.append(gone)
+        oldest = next(iter(self._living.values()), None)  # they stand in the order of their births
+        while self._gone and (oldest is None or self._gone[0].died < oldest.born):
+            self._gone.popleft()

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from eicpy.errors import FailedError
 
-__all__ = ["Datagram", "DatagramReader"]
+__all__ = ["MOST_STRANGERS", "Datagram", "DatagramReader", "count_stranger"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ Datagram = tuple[tuple[str, int], bytes]
 _BUFFER = 1 << 25
 """Bytes that the kernel is asked to keep for us."""
 _MOST_WAITING = 1 << 26
+_OVERHEAD = 256
+"""Memory that a datagram takes besides its bytes."""
+MOST_STRANGERS = 256
 _LONGEST = 65536
 _SO_RXQ_OVFL = 40
 _SO_RCVBUFFORCE = 33
@@ -135,7 +138,7 @@ class DatagramReader:
                 self._peers.clear()  # so many strangers are an attack; each would be logged once more
             is_peer = self._peers[sender[0]] = self._accepts(sender[0])
         if not is_peer:
-            self.refused[sender[0]] += 1
+            count_stranger(self.refused, sender[0])
             return
         with self._lock:
             if not self.is_open or self._size > _MOST_WAITING:
@@ -143,10 +146,15 @@ class DatagramReader:
                 return
             first = not self._waiting
             self._waiting.append((sender, data))
-            self._size += len(data)
+            self._size += len(data) + _OVERHEAD
         if first:
             with contextlib.suppress(RuntimeError):  # the loop has ended; what waits is taken all the same
                 self._loop.call_soon_threadsafe(self._ready)
+
+
+def count_stranger(refused: Counter[str], address: str) -> None:
+    """Count an address that is no peer; of very many, whose addresses are made up, the later ones as one."""
+    refused[address if address in refused or len(refused) < MOST_STRANGERS else "others"] += 1
 
 
 def _prepare(udp: socket.socket) -> None:

@@ -133,6 +133,10 @@ class Framer:
         """Take as many bytes as were put into the :meth:`room` just asked for."""
         return self._cut(self._buffer[: len(self._tail) + size])
 
+    def compact(self) -> None:
+        """Hold no more memory than what waits: nobody may feed this stream for a while."""
+        self._tail, self._buffer = memoryview(bytes(self._tail)), memoryview(bytearray(0))
+
     def finish(self) -> Piece:
         """Give out what waits, the stream being at its end for now; what comes later begins anew."""
         index = self._indexer.finish()

@@ -22,6 +22,8 @@ _SPAN = 3.0
 _MOST_UNCOUNTED = 1 << 15
 _LINKS = 64
 """Links that are told of at most."""
+_APIDS = 128
+"""APIDs that are told of at most, of telemetry and of commands each: damaged bytes can look like any."""
 
 
 class ReceptionReport:
@@ -38,6 +40,7 @@ class ReceptionReport:
     def __init__(self, reception: "Reception", instrument: Instrument) -> None:
         self._reception = reception
         self._tally = Tally(instrument)
+        self._known = {header.apid for header in instrument.headers}
         self._uncounted: list[PacketIndex] = []
         self._rows = 0
         self._heard: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
@@ -94,7 +97,7 @@ class ReceptionReport:
     def _values(self, now: float, received: int) -> dict[str, Any]:
         reception, archiver = self._reception, self._reception.archiver
         run = archiver.opened[-1] if archiver.opened else None
-        free = shutil.disk_usage(_existing(reception.archive.folder)).free
+        free = _free(reception.archive.folder)
         listening = [f"tcp {reception.tcp_address[0]}:{reception.tcp_address[1]}"]
         if reception.datagrams is not None:
             listening.append(f"udp {reception.datagrams.address[0]}:{reception.datagrams.address[1]}")
@@ -109,14 +112,22 @@ class ReceptionReport:
             "damaged": reception.count.damaged,
             "foreign_bytes": reception.count.foreign_bytes,
             "links": self._links(now),
-            "apids": _counts(self._tally.counts),
-            "commands": _counts(self._tally.commands),
+            "apids": self._counts(self._tally.counts),
+            "commands": self._counts(self._tally.commands),
+            "apids_not_told": sum(
+                max(len(counts) - _APIDS, 0) for counts in (self._tally.counts, self._tally.commands)
+            ),
             "disk_free": free,
-            "disk_seconds": free / self.rate if self.rate > 0 else None,
+            "disk_seconds": free / self.rate if free is not None and self.rate > 0 else None,
             "udp_dropped": reception.udp_dropped,
             "listening": listening,
             "mode": archiver.mode,
         }
+
+    def _counts(self, counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int]]:
+        """By APID; of too many those of the instrument, then those of which most came."""
+        told = sorted(counts, key=lambda apid: (apid not in self._known, -counts[apid].received))[:_APIDS]
+        return {str(apid): vars(counts[apid]) for apid in sorted(told)}
 
     def _links(self, now: float) -> list[dict[str, Any]]:
         reception = self._reception
@@ -145,11 +156,11 @@ class ReceptionReport:
         return links[:_LINKS]
 
 
-def _counts(counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int]]:
-    return {str(apid): vars(count) for apid, count in sorted(counts.items())}
-
-
-def _existing(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+def _free(folder: Path) -> int | None:
+    """Bytes that are free where the runs lie; None where the disk does not answer."""
+    try:
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

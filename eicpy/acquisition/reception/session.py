@@ -19,7 +19,12 @@ from eicpy.acquisition.disk import is_full_disk
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
 from eicpy.acquisition.reception.connection import Connection
-from eicpy.acquisition.reception.datagrams import Datagram, DatagramReader
+from eicpy.acquisition.reception.datagrams import (
+    MOST_STRANGERS,
+    Datagram,
+    DatagramReader,
+    count_stranger,
+)
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.reporting import ReceptionReport
 from eicpy.acquisition.reception.streams import Stream, Streams
@@ -39,6 +44,8 @@ _RETRY = 1.0
 _SYNC = 1.0
 _REPORT = 0.5
 _MOST_TURNS = 256
+_MOST_CONNECTIONS = 128
+"""Open at once: each takes a megabyte, and files are needed for runs."""
 _HASHED_A_SECOND = 1 << 25
 
 
@@ -92,6 +99,7 @@ class Reception:
         self.tcp_address = ("", 0)
         self.is_full = False
         """Whether reading has stopped for want of space."""
+        self._strangers = 0
         self._udp_dropped = 0
         self._retried = 0.0
         self._error: FailedError | None = None
@@ -169,11 +177,23 @@ class Reception:
     def admit(self, connection: Connection, address: str) -> bool:
         """Whether a peer may connect."""
         if not self._is_peer(address):
-            self.refused[address] += 1
+            count_stranger(self.refused, address)
+            return False
+        if len(self.open) >= _MOST_CONNECTIONS and not self._make_room():
+            if address not in self.refused:
+                _log.warning("refused %s: %d connections are open", address, len(self.open))
+            count_stranger(self.refused, address)
             return False
         self.open.add(connection)
         self.connections += 1
         return True
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been open longest without a byte; False if all have sent some."""
+        silent = [connection for connection in self.open if connection.stream is None]
+        if silent:
+            min(silent, key=lambda connection: connection.since).leave()
+        return bool(silent)
 
     def take(self, connection: Connection, chunk: memoryview | int) -> None:
         """Take bytes of a connection."""
@@ -263,6 +283,8 @@ class Reception:
             self._guard(functools.partial(_raise, error))
 
     def _obey(self, order: Order) -> str:
+        if order.kind == "comment":
+            return self.archiver.obey(order)  # where it fails the operator is told, and reception goes on
         answer = ""
         failed: FailedError | None = None
 
@@ -291,7 +313,8 @@ class Reception:
         ip = ipaddress.ip_address(address.partition("%")[0])
         if (getattr(ip, "ipv4_mapped", None) or ip) in self.rules.peers:
             return True
-        if address not in self.refused:
+        if address not in self.refused and self._strangers < MOST_STRANGERS:
+            self._strangers += 1
             _log.warning("refused %s, which is no peer", address)
         return False
 

@@ -16,6 +16,8 @@ __all__ = ["Stream", "Streams"]
 
 QUIET = 0.1
 """After this long without a byte, what ends with a whole packet is taken for whole, s."""
+_MOST_PASSING = 256
+"""Senders of datagrams and lost connections that are waited for; of more, the one silent longest is not."""
 
 
 @dataclass(eq=False)
@@ -36,6 +38,11 @@ class Stream:
     """When whole packets were given out last, s."""
     looked_at: bool = field(default=False, repr=False)
     """Whether what waits was looked at since the last byte."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether nothing but patience keeps it: its connection was lost, or it never had one."""
+        return not self.connected or self.transport == "udp"
 
 
 class Streams:
@@ -116,6 +123,7 @@ class Streams:
     def disconnect(self, stream: Stream, now: float) -> None:
         """A connection was lost: its stream waits for the next."""
         stream.connected, stream.lost = False, now
+        stream.framer.compact()
 
     def tick(self, now: float) -> None:
         """Give out what has waited long enough, and end the streams that nobody took over."""
@@ -126,8 +134,7 @@ class Streams:
                     self._take(stream, stream.framer.finish())
             if stream.framer.waiting and now - stream.whole > self._patience and stream.connected:
                 self._take(stream, stream.framer.flush())
-            passing = not stream.connected or stream.transport == "udp"
-            if passing and now - max(stream.last, stream.lost) > self._patience:
+            if stream.is_passing and now - max(stream.last, stream.lost) > self._patience:
                 self.end(stream)
 
     def end(self, stream: Stream) -> None:
@@ -143,6 +150,9 @@ class Streams:
             self.end(stream)
 
     def _new(self, address: str, transport: Literal["tcp", "udp"], now: float) -> Stream:
+        passing = [stream for stream in self.all if stream.is_passing]
+        if len(passing) >= _MOST_PASSING:
+            self.end(min(passing, key=lambda stream: max(stream.last, stream.lost)))
         stream = Stream(address, transport, Framer(self._instrument.headers), now)
         self.all.append(stream)
         return stream

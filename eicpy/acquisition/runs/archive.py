@@ -7,6 +7,7 @@ number unused, never a number used twice nor half a run, even if the newest runs
 
 import logging
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from eicpy.products.atomic import atomic_file
 __all__ = ["RunArchive"]
 
 _log = logging.getLogger(__name__)
+
+_LEFTOVER = re.compile(r"\..*\.(new|discarded)")
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class RunArchive:
         """All runs, by number."""
         if not self.folder.is_dir():
             return []
-        numbered = [(number, f) for f in self.folder.iterdir() if (number := _number(f)) > 0]
-        return [Run(f) for _, f in sorted(numbered)]
+        with os.scandir(self.folder) as entries:
+            numbered = [(number, entry.name) for entry in entries if (number := _number(entry)) > 0]
+        return [Run(self.folder / name) for _, name in sorted(numbered)]
 
     def run(self, number: int) -> Run:
         """The run of a number, whatever its suffix.
@@ -118,7 +122,10 @@ class RunArchive:
         """
         folder_name(1, suffix)
         with self.lock("archive"):
-            number = self._claim_number()
+            try:
+                number = self._claim_number()
+            except OSError as error:
+                raise FailedError(f"{self.folder}: no run could be numbered: {error.strerror}") from error
             metadata = RunMetadata(
                 number=number,
                 suffix=suffix,
@@ -163,7 +170,7 @@ class RunArchive:
             try:
                 if run.is_open and not run.is_written:
                     found.append(run)
-            except BadDataError as error:
+            except (BadDataError, OSError) as error:  # its raw file may be gone, or not be ours to read
                 _log.warning("left as it is: %s", error)
         return found
 
@@ -179,7 +186,7 @@ class RunArchive:
                 whole = metadata.sha256 is not None or metadata.expected_sha256 is not None
                 if not whole and not run.is_written:
                     found.append(run)
-            except BadDataError as error:
+            except (BadDataError, OSError) as error:  # its raw file may be gone, or not be ours to read
                 _log.warning("left as it is: %s", error)
         return found
 
@@ -255,13 +262,13 @@ class RunArchive:
         try:
             last = int(counter.read_text()) if counter.exists() else 0
         except ValueError as error:
-            raise BadDataError(
-                "expected the number of the last run", file=counter, advice="write it by hand"
-            ) from error
-        for kind in (".*.new", ".*.discarded"):  # of a process killed in _place or discard; we hold the lock
-            for leftover in self.folder.glob(kind):
-                shutil.rmtree(leftover)
-        number = max([last, *(run.number for run in self.runs())]) + 1
+            raise FailedError(f"{counter}: expected the number of the last run; write it by hand") from error
+        with os.scandir(self.folder) as entries:  # once: there may be thousands of runs
+            found = list(entries)
+        for entry in found:
+            if _LEFTOVER.fullmatch(entry.name):  # of a process killed in _place or discard; we hold the lock
+                shutil.rmtree(entry.path)
+        number = max([last, *map(_number, found)]) + 1
         with atomic_file(counter) as stream:
             stream.write(f"{number}\n".encode())
         return number
@@ -289,8 +296,8 @@ class RunArchive:
         return f"<table><caption>Runs of {escape(self.instrument)}</caption>{head}{rows}</table>"
 
 
-def _number(folder: Path) -> int:
+def _number(entry: os.DirEntry[str]) -> int:
     """Number in the name of a folder of a run; 0 for anything else."""
-    number, dash, suffix = folder.name.partition("-")
+    number, dash, suffix = entry.name.partition("-")
     named = number.isascii() and number.isdecimal() and bool(suffix) == bool(dash)
-    return int(number) if named and folder.is_dir() else 0
+    return int(number) if named and entry.is_dir() else 0

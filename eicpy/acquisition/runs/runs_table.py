@@ -1,6 +1,7 @@
 """The runs of an archive as lines of text."""
 
 from eicpy.acquisition.runs.archive import RunArchive
+from eicpy.acquisition.runs.run import Run
 from eicpy.acquisition.runs.sidecar import indexed_packets
 from eicpy.errors import BadDataError, readable
 
@@ -29,14 +30,14 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
     rows: list[tuple[str, ...]] = []
     for run in archive.runs()[-last if last else None :]:
         packets = indexed_packets(run.raw_file)
-        size, number = f"{run.size / 1e6:.3f}", str(run.number)
+        size, number = _megabytes(run), str(run.number)
         told = "" if packets is None else str(packets)
         try:
             m = run.metadata
-        except BadDataError:
+            state = "closed" if m.closed else ("open" if run.is_written else "left open")
+        except (BadDataError, OSError):
             rows.append((number, run.suffix, "", "unreadable", size, told, "", ""))
             continue
-        state = "closed" if m.closed else ("open" if run.is_written else "left open")
         texts = (readable(m.operator), readable(m.comment.replace("\n", "; ")))
         rows.append((number, run.suffix, f"{m.opened:%Y-%m-%d %H:%M:%S}", state, size, told, *texts))
     if not rows:
@@ -49,3 +50,11 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
         ).rstrip()
         for row in [_HEAD, *rows]
     )
+
+
+def _megabytes(run: Run) -> str:
+    """Size of the raw file; empty where there is none, as when somebody removed half of a run."""
+    try:
+        return f"{run.size / 1e6:.3f}"
+    except OSError:
+        return ""

@@ -34,7 +34,10 @@ class RunWriter:
     """Bytes in the raw file."""
 
     def __post_init__(self) -> None:
-        self._descriptor = os.open(self.run.raw_file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            self._descriptor = os.open(self.run.raw_file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise FailedError(f"{self.run.raw_file}: could not be opened: {error.strerror}") from error
         if not try_lock(self._descriptor, patience=0.5):  # others hold it for an instant to look at it
             os.close(self._descriptor)
             raise FailedError(
@@ -74,13 +77,22 @@ class RunWriter:
             while written < len(view):
                 written += os.write(self._descriptor, view[written:])
         except OSError as error:
-            os.ftruncate(self._descriptor, start)
+            self._cut(start)
             raise FailedError(
                 f"{self.run.raw_file}: could not append {len(view)} bytes at byte {start}: {error.strerror}; "
                 f"the {start} bytes before are intact, none of the new ones was kept"
             ) from error
         self.size += written
         return start
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise FailedError(
+                f"{self.run.raw_file}: what was appended in part could not be taken back to byte {size}: "
+                f"{error.strerror}"
+            ) from error
 
     def sync(self) -> None:
         """Force what was appended to the disk, so that it survives a power failure.

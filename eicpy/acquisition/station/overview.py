@@ -270,7 +270,7 @@ class OverviewReader:
     def _rate(self, key: tuple[bool, int], packets: int, told: float) -> float | None:
         """Packets per second between two statuses that the receiver told."""
         before = self._packets.get(key)
-        if before is None or packets < before[1]:  # the first, or another receiver
+        if before is None or packets < before[1] or told < before[0]:  # the first, another, a clock set back
             self._packets[key] = (told, packets)
             return None
         if told <= before[0]:

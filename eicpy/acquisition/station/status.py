@@ -15,6 +15,7 @@ told on a full disk. Its writer holds a lock on it, which the kernel gives back 
 it dies: what a dead part said last is never taken for the present.
 """
 
+import errno
 import fcntl
 import json
 import logging
@@ -38,8 +39,15 @@ _log = logging.getLogger(__name__)
 
 ROOM = 1 << 16
 """Bytes claimed for a status."""
+LONGEST_ERROR = 4000
+"""Characters of an error that are told."""
+LEFT_OUT = "left_out"
+"""Among the values of a status that would not fit: the names of those that are left out."""
 _SUFFIX = ".status"
 _ATTEMPTS = 5
+_LONGEST_NAME = 40
+_MOST_NAMES = 20
+_LONGEST_STATE = 200
 
 
 class Status(BaseModel):
@@ -100,6 +108,7 @@ class StatusReport:
     role: str
     _descriptor: int = field(default=-1, init=False, repr=False)
     _told: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _has_shortened: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
         try:
@@ -132,7 +141,7 @@ class StatusReport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None and self._told["error"] is None:
-            self._told["error"] = f"{kind.__name__}: {error}"
+            self._told["error"] = f"{kind.__name__}: {error}"[:LONGEST_ERROR]
         self.update(state="stopped" if kind is None else "failed")
         os.close(self._descriptor)
         self._descriptor = -1
@@ -147,14 +156,15 @@ class StatusReport:
     ) -> None:
         """Tell how the part is.
 
-        That it cannot be told harms nothing else: it is logged.
+        That it cannot be told harms nothing else: it is logged. Of values that are more than fit into the
+        room, the longest are left out, and named under ``left_out``.
 
         Parameters
         ----------
         state
             In a word or two; as before where None.
         error
-            What went wrong last; it stays until the part says that it `recovered`.
+            What went wrong last; it stays until the part says that it `recovered`. The beginning is told.
         recovered
             Forget the last error.
         values
@@ -163,28 +173,40 @@ class StatusReport:
         Raises
         ------
         BadArgumentError
-            For values that JSON does not take, or more than fit into the room.
+            For values that JSON does not take.
         """
         if state is not None:
-            self._told["state"] = state
+            self._told["state"] = state[:_LONGEST_STATE]
         if recovered:
             self._told["error"] = None
         if error is not None:
-            self._told["error"] = error
+            self._told["error"] = error[:LONGEST_ERROR]
         if values is not None:
             self._told["values"] = dict(values)
         self._told["updated"] = datetime.now(tz=UTC).isoformat()
-        try:
-            text = json.dumps(self._told, allow_nan=False).encode()
-        except (TypeError, ValueError) as problem:
-            raise BadArgumentError(f"got a status that JSON does not take: {problem}") from problem
-        record = b"%08x %08x " % (len(text), zlib.crc32(text)) + text
+        record = _record(self._told)
         if len(record) > ROOM:
-            raise BadArgumentError(f"got a status of {len(record)} bytes, expected at most {ROOM}")
+            record = self._shortened()
         try:
             os.pwrite(self._descriptor, record, 0)
         except OSError as problem:
             _log.warning("%s: the status could not be written: %s", self.file, problem.strerror)
+
+    def _shortened(self) -> bytes:
+        """The status without the longest of its values: what is short is told, and what is missing."""
+        kept = dict(self._told["values"])
+        left_out: list[str] = []
+        while True:
+            longest = max(kept, key=lambda name: len(json.dumps(kept[name])))
+            del kept[longest]
+            left_out.append(longest[:_LONGEST_NAME])
+            record = _record({**self._told, "values": {**kept, LEFT_OUT: left_out[:_MOST_NAMES]}})
+            if len(record) <= ROOM:
+                break
+        if not self._has_shortened:
+            self._has_shortened = True
+            _log.warning("%s: too long for its room, left out: %s", self.file, ", ".join(left_out))
+        return record
 
 
 @dataclass(frozen=True)
@@ -283,7 +305,8 @@ class Station:
                 end = os.fstat(descriptor).st_size
                 if end and os.pread(descriptor, 1, end - 1) != b"\n":
                     line = b"\n" + line  # a line that a crash or a full disk cut stays alone in its damage
-                os.write(descriptor, line)
+                if os.write(descriptor, line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -306,6 +329,14 @@ class Station:
             except ValidationError:
                 _log.warning("%s: left out a line that does not read: %.80r", self.journal_file, line)
         return entries
+
+
+def _record(told: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(told, allow_nan=False).encode()
+    except (TypeError, ValueError) as problem:
+        raise BadArgumentError(f"got a status that JSON does not take: {problem}") from problem
+    return b"%08x %08x " % (len(text), zlib.crc32(text)) + text
 
 
 def _read(file: Path) -> Status | None:
