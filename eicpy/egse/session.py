@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -209,4 +210,6 @@ def send(
 
 def chunk_bytes(rate: float | None) -> int:
     """Bytes that are read at once, so that a slow stream flows and does not come in heaps."""
-    return _CHUNK if rate is None else max(1, min(_CHUNK, int(rate / _PARTS_A_SECOND)))
+    if rate is None or not isfinite(rate):  # which the pace refuses
+        return _CHUNK
+    return max(1, min(_CHUNK, int(rate / _PARTS_A_SECOND)))

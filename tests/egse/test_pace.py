@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.egse import AtRate, FileSource, OnBoard, Session, Stretch, Unpaced
+from eicpy.egse import AtRate, FileSource, OnBoard, SendPlan, Session, Stretch, Unpaced
 from eicpy.errors import BadArgumentError
+from eicpy.settings import Settings
 
 
 class Clock:
@@ -106,3 +107,11 @@ def test_any_times_are_played_in_order_to_the_end(seconds, speed):
 def seconds_forward(times):
     known = [t for t in times if not np.isnan(t)]
     return [max(b - a, 0.0) for a, b in pairwise(known)]
+
+
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), 0.0, -5.0])
+def test_a_rate_that_cannot_be_is_refused_before_the_line_is_opened(tmp_path, rate):
+    file = tmp_path / "some.bin"
+    file.write_bytes(b"\x00" * 10)
+    with pytest.raises(BadArgumentError, match="expected bytes per second above 0"):
+        SendPlan(str(file), "127.0.0.1", 9, rate=rate).open(Settings.at(tmp_path))
