@@ -56,6 +56,11 @@ def cut(raw, index):
     return [raw[o : o + n] for o, n in zip(index.offset.tolist(), index.length.tolist(), strict=True)]
 
 
+def packet_seconds_of(packets, eclairs, row):
+    index = index_packets(packets.raw, eclairs.headers)
+    return float(packet_seconds(index, eclairs)[row])
+
+
 def with_checksum(packet):
     return packet + checksum_crc16(packet).to_bytes(2, "big")
 
@@ -293,6 +298,19 @@ class TestLive:
         for runs in ("live", None):
             with provide(archive, eclairs, runs) as provider:
                 assert [packet for _, packet in provider.poll().packets()] == packets.each
+
+    def test_a_run_without_its_bytes_is_passed_over(self, archive, make_packets, eclairs):
+        each = [make_packets(range(10 * n, 10 * n + 10), first=10 * n) for n in range(3)]
+        for packets in each:
+            with archive.create(source="x") as writer:
+                writer.append(packets.raw)
+        archive.run(2).raw_file.unlink()  # kept elsewhere
+        with provide(archive, eclairs, None) as provider:
+            assert sum(len(increment) for increment in provider.stream()) == 20
+        start = Cursor(3, len(each[2].raw) // 2)
+        for wish in ({"start": start, "unique": True}, {"from_time": packet_seconds_of(each[2], eclairs, 5)}):
+            with provide(archive, eclairs, **wish) as provider:
+                assert [packet for _, packet in provider.poll().packets()] == each[2].each[5:]
 
     def test_speed_and_live_do_not_go_together(self, archive, eclairs):
         with pytest.raises(BadArgumentError, match="live"):

@@ -9,7 +9,7 @@ from eicpy.acquisition.decoding.times import packet_seconds
 from eicpy.acquisition.provider.cursor import Cursor, Follower
 from eicpy.acquisition.provider.repeated import REMEMBERED, Repeats
 from eicpy.acquisition.provider.selection import Selection
-from eicpy.acquisition.provider.walk import run_numbers
+from eicpy.acquisition.provider.walk import run_numbers, runs_with_bytes
 from eicpy.acquisition.runs.archive import RunArchive
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
@@ -109,7 +109,7 @@ def begin_at_time(
     if numbers is not None:
         found = place_of_time(archive, instrument, numbers, moment)
         return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
-    there = run_numbers(archive)
+    there = runs_with_bytes(archive)
     best: Cursor | None = None
     for number in reversed(there):  # the newest runs that reach beyond it
         found = place_of_time(archive, instrument, [number], moment)

@@ -30,7 +30,7 @@ from eicpy.acquisition.provider.pace import LONGEST_WAIT, Pacer
 from eicpy.acquisition.provider.places import begin_at_time, first_run, place_of_packet, recall
 from eicpy.acquisition.provider.repeated import Repeats
 from eicpy.acquisition.provider.selection import Selection
-from eicpy.acquisition.provider.walk import RunWalk, Source, run_numbers
+from eicpy.acquisition.provider.walk import RunWalk, Source, runs_with_bytes
 from eicpy.acquisition.runs.archive import RunArchive
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
@@ -374,7 +374,7 @@ def provide(
     walk = RunWalk(archive, instrument, numbers, start)
     repeats = Repeats() if unique else None
     if repeats is not None and start is not None:
-        recall(repeats, archive, selection, run_numbers(archive) if numbers is None else numbers, start)
+        recall(repeats, archive, selection, runs_with_bytes(archive) if numbers is None else numbers, start)
     return Provider(walk, instrument, selection, mode=mode, pacer=pacer, repeats=repeats, start=walk.cursor)
 
 
@@ -385,7 +385,7 @@ def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:
             raise BadArgumentError(f"got runs {runs!r}, expected 'live' or numbers of runs")
         return None
     if runs is None:
-        return run_numbers(archive)
+        return runs_with_bytes(archive)
     numbers = [runs] if isinstance(runs, int) else list(runs)
     if not numbers:
         raise BadArgumentError("got no run, expected at least one number, or None for all runs")

@@ -19,7 +19,7 @@ from eicpy.acquisition.runs.run import Run
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 
-__all__ = ["RunWalk", "Source", "run_numbers"]
+__all__ = ["RunWalk", "Source", "run_numbers", "runs_with_bytes"]
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +66,19 @@ def run_numbers(archive: RunArchive) -> list[int]:
         return []
     heads = {name.partition("-")[0] for name in names}
     return sorted(int(head) for head in heads if _NUMBER.fullmatch(head))
+
+
+def runs_with_bytes(archive: RunArchive) -> list[int]:
+    """Numbers of the runs whose raw files are there: a folder that holds none has nothing to give."""
+    found = []
+    for number in run_numbers(archive):
+        try:
+            archive.run(number)
+        except BadArgumentError:
+            _log.warning("run %d in %s holds no raw file; passed over", number, archive.folder)
+        else:
+            found.append(number)
+    return found
 
 
 class RunWalk:
