@@ -82,7 +82,9 @@ def verdict(overview: Overview, texts: Texts) -> str:
         words.append(texts("and_more", count=left))
     if not words:
         words = [texts("chain_well_detail")]
-    state = texts("no_receiver") if receiver is None else _told_state(receiver, texts)
+    starting = any(reason.code == "starting" for reason in judged.reasons)
+    missing = texts("starting" if starting else "no_receiver")
+    state = missing if receiver is None else _told_state(receiver, texts)
     chips = f'<span class="eic-state">{escape(state)}</span>'
     if overview.run is not None and overview.run.simulated:
         chips += f'<span class="eic-state">{texts("data_simulated")}</span>'
@@ -203,7 +205,7 @@ def _processor(part: ProcessorView, texts: Texts) -> str:
     lag = NOT_KNOWN if part.behind is None else size(part.behind, texts)
     if part.behind_seconds is not None:
         lag += f" ({_span(part.behind_seconds, texts)})"
-    notes = [f"{name} {value}" for name, value in part.parameters.items()]
+    notes = [f"{name} {_parameter(value, texts)}" for name, value in part.parameters.items()]
     if part.skipped:
         notes.append(texts("passed_over", count=texts.number(part.skipped)))
     return _part(
@@ -212,6 +214,12 @@ def _processor(part: ProcessorView, texts: Texts) -> str:
         notes,
         texts,
     )
+
+
+def _parameter(value: float | str, texts: Texts) -> str:
+    if isinstance(value, bool):  # a number to isinstance as well
+        return texts("switched_on" if value else "switched_off")
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _other(part: PartView, texts: Texts) -> str:

@@ -12,7 +12,7 @@ from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
 from eicpy.egse.pace import AtRate, OnBoard, Pace, Unpaced
 from eicpy.egse.session import Session, Stage, chunk_bytes
-from eicpy.egse.sources import NoSource, Source
+from eicpy.egse.sources import NoSource, SimulatorSource, Source
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.settings import Settings
@@ -114,7 +114,8 @@ class SendPlan:
         progress
             Called with (done, in all) of what the source counts.
         tell
-            Is told when the line breaks and when it is back.
+            Is told what is waited for: a simulation that is prepared before the line is opened; when the
+            line breaks and when it is back.
 
         Raises
         ------
@@ -125,6 +126,9 @@ class SendPlan:
         """
         source = self._source(settings)
         pace, faults, stages = self._pace(), self._line_faults(), self._stages(settings)
+        if isinstance(source, SimulatorSource):
+            tell(f"preparing {source.name}; the first time this takes up to a minute")
+            source.prepare()
         return Session(
             source,
             self._link(tell),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,9 +150,24 @@ class SimulatorSource:
     total: float
     about: Callable[[], dict[str, Any]]
     done: float = field(default=0.0, init=False)
+    _begun: Iterator[Stretch] | None = field(default=None, init=False, repr=False)
+
+    def prepare(self) -> None:
+        """Compute the first packets now, so that they are there when the line opens.
+
+        The first call after an installation compiles for tens of seconds; a receiver that waited so long on
+        an open connection would take it for a fault.
+        """
+        computed = self._computed()
+        first = next(computed, None)
+        self._begun = computed if first is None else chain([first], computed)
 
     def stretches(self) -> Iterator[Stretch]:
         """The packets in the order in which the detector sends them."""
+        begun, self._begun = self._begun, None
+        return self._computed() if begun is None else begun
+
+    def _computed(self) -> Iterator[Stretch]:
         self.done = 0.0
         reached = 0.0
 

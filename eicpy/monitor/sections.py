@@ -88,6 +88,8 @@ def _openness(run: RunView, overview: Overview, *, since: bool) -> str:
 def link_lines(overview: Overview, width: int) -> Lines:
     """The receiver: how it is, where it listens, its rate; then each connection."""
     receiver = overview.receiver
+    if receiver is None and _is_starting(overview):
+        return [words(("the receiver is starting", "wrong"), "; the first start takes up to a minute")]
     if receiver is None:
         return [words(("no receiver", "wrong"), "; start one with 'eic acquire'")]
     head = [*_state(receiver), (f"  {rate_text(receiver.rate)}", "strong")]
@@ -102,6 +104,10 @@ def link_lines(overview: Overview, width: int) -> Lines:
     if not overview.links:
         lines.append(words(("no connection", "dim")))
     return [clipped(line, width) for line in lines]
+
+
+def _is_starting(overview: Overview) -> bool:
+    return any(reason.code == "starting" for reason in overview.verdict.reasons)
 
 
 def _losses(receiver: ReceiverView) -> str:
@@ -161,7 +167,7 @@ def processor_lines(overview: Overview, width: int, *, details: bool = True) -> 
     details
         Whether to tell the parameters; errors are told in any case.
     """
-    lines: Lines = [words(("no processor", "dim"))]
+    lines: Lines = [words(("no processor yet" if _is_starting(overview) else "no processor", "dim"))]
     if overview.processors:
         head = ("processor", "mode", "state", "> behind", ">", ">done", ">restarts")
         rows = [_processor(part) for part in overview.processors]
@@ -202,12 +208,7 @@ def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
     facts = [f"skipped {count_text(part.skipped)}"] if part.skipped else []
     if part.health in {"dead", "silent", "failed"}:
         facts.append(f"last word {span_text(part.age)} ago: {readable(part.state)}")
-    facts += [
-        f"{readable(name)} {value:.6g}"
-        if isinstance(value, float)
-        else f"{readable(name)} {readable(str(value))}"
-        for name, value in part.parameters.items()
-    ]
+    facts += [f"{readable(name)} {_value(value)}" for name, value in part.parameters.items()]
     if facts and details:
         lines += wrapped(words((" · ".join(facts), "dim")), width - 2, 2)
     return [[("  ", ""), *line] for line in lines]
@@ -215,7 +216,7 @@ def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
 
 def _value(value: float | str) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return "on" if value else "off"
     return f"{value:.6g}" if isinstance(value, float) else readable(str(value))
 
 

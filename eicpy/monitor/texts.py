@@ -20,6 +20,7 @@ _TEXTS = {
     "disk-alarm": "disk full in {seconds}, {free} free",
     "disk-attention": "disk full in {seconds}, {free} free",
     "little-space": "little space on the disk: {free} free",
+    "starting": "the chain is starting, for {age} now: nothing is received yet",
     "no-receiver": "nothing receives: no receiver was ever started here",
     "receiver-ended": "nothing receives: the receiver was stopped {age} ago",
     "lost": "{packets} lost of {name}, the last {age} ago",

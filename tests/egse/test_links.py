@@ -14,6 +14,7 @@ from eicpy.egse import (
     Occurrence,
     SendPlan,
     Session,
+    SimulatorSource,
     TcpLink,
     UdpLink,
     Unpaced,
@@ -251,3 +252,33 @@ def test_real_packets_of_any_instrument_go_out_unaltered_packet_by_packet(
     summary = plan.open(settings).run()
     assert bytes(listener.received[0]) == file.read_bytes()
     assert summary.packets == len(index_packets(np.fromfile(file, np.uint8)))
+
+
+def test_a_simulation_is_prepared_before_anybody_is_called(settings):
+    """What the line needs first is computed while no connection waits for it, and nothing comes twice."""
+    told = []
+    port = socket.create_server(("127.0.0.1", 0))
+    port.settimeout(0.0)
+
+    def tell(text):
+        told.append(text)
+        with pytest.raises(BlockingIOError):
+            port.accept()
+
+    with port:
+        plan = SendPlan("simulator:bench", "127.0.0.1", port.getsockname()[1])
+        session = plan.open(settings, tell=tell)
+        session.link.abort()
+    assert told == ["preparing simulator:bench; the first time this takes up to a minute"]
+    assert session.source.done > 0.0
+
+
+def test_what_was_prepared_is_sent_once_in_every_round(eclairs, night):
+    data = np.fromfile(night.packets, np.uint8)
+    halves = [(1.0, data[: len(data) // 2]), (2.0, data[len(data) // 2 :])]
+    source = SimulatorSource("simulator:test", eclairs, lambda: halves, 2.0, dict)
+    source.prepare()
+    assert source.done == 1.0
+    for _ in range(2):
+        assert b"".join(stretch.data.tobytes() for stretch in source.stretches()) == data.tobytes()
+        assert source.done == 2.0

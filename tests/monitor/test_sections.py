@@ -118,3 +118,19 @@ def test_a_table_gives_way_in_one_column_alone():
     rows = [("7", "a very long name of a packet indeed", "12 345")]
     head, row = plain(table((">id", "name", ">n"), rows, stretch=1, width=24))
     assert (head, row) == ("id  name               n", " 7  a very long…  12 345")
+
+
+def test_a_chain_that_starts_does_not_ask_to_be_started(calm):
+    starting = Verdict((Reason("starting", {"age": 40.0}),))
+    overview = replace(calm, receiver=None, processors=(), links=(), verdict=starting)
+    told = "\n".join(line for _, lines in SECTIONS.values() for line in plain(lines(overview, 80)))
+    assert "the receiver is starting" in told
+    assert "no processor yet" in told
+    assert "eic acquire" not in told
+    assert "for 40 s" in reason_text(starting.reasons[0])
+
+
+def test_switches_of_a_processor_are_on_or_off(calm):
+    part = replace(calm.processors[0], parameters={"limits": True, "unfinished": False, "factor": 2.5})
+    told = "\n".join(plain(processor_lines(replace(calm, processors=(part,)), 100)))
+    assert "limits on · unfinished off · factor 2.5" in told

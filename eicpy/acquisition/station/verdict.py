@@ -53,6 +53,7 @@ REASONS: dict[str, Level] = {
     "receiver-error": Level.ALARM,
     "disk-alarm": Level.ALARM,
     "part-silent": Level.ALARM,
+    "starting": Level.ATTENTION,
     "no-receiver": Level.ATTENTION,
     "receiver-ended": Level.ATTENTION,
     "lost": Level.ATTENTION,
@@ -84,6 +85,7 @@ code                values
 ``receiver-error``  ``text``
 ``disk-alarm``      ``seconds`` (to full), ``free``; also ``disk-attention``
 ``part-silent``     ``part``, ``role``, ``age``
+``starting``        ``age`` (s since the chain was started; its receiver has told nothing yet)
 ``no-receiver``     none: there has never been one
 ``receiver-ended``  ``age`` (s since then)
 ``lost`` and the    ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also
@@ -177,7 +179,7 @@ def judge(
     receiver = next((part for part in parts if isinstance(part, ReceiverView)), None)
     reasons = [
         *(reason for part in parts for reason in _of_part(part, recent)),
-        *_of_receiver(receiver, disk, recent),
+        *(_of_no_receiver(parts, moment) if receiver is None else _of_receiver(receiver, disk, recent)),
         *_of_links(receiver, links, recent),
         *(reason for apid in apids for reason in _of_packets(apid, recent)),
         *_of_disk(disk),
@@ -210,12 +212,19 @@ def _of_part(part: PartView, recent: Mapping[tuple[object, ...], float]) -> Iter
         yield Reason("behind", {**who, "bytes": part.behind or 0, "seconds": part.behind_seconds or 0.0})
 
 
-def _of_receiver(
-    receiver: ReceiverView | None, disk: DiskView | None, recent: Mapping[tuple[object, ...], float]
-) -> Iterator[Reason]:
-    if receiver is None:
+def _of_no_receiver(parts: Sequence[PartView], moment: datetime) -> Iterator[Reason]:
+    """A chain that has just been started has none yet; otherwise nothing would ever receive."""
+    failed = any(part.name == "receiver" and part.health in {"dead", "failed"} for part in parts)
+    begun = [part.started for part in parts if part.role == "chain" and part.health == "alive"]
+    if begun and begun[0] is not None and not failed:
+        yield Reason("starting", {"age": max((moment - begun[0]).total_seconds(), 0.0)})
+    else:
         yield Reason("no-receiver")
-        return
+
+
+def _of_receiver(
+    receiver: ReceiverView, disk: DiskView | None, recent: Mapping[tuple[object, ...], float]
+) -> Iterator[Reason]:
     if receiver.health == "ended":
         yield Reason("receiver-ended", {"age": receiver.age or 0.0})
     if receiver.health == "alive" and receiver.state == NO_SPACE:
