@@ -12,6 +12,7 @@ import pytest
 
 from eicpy.acquisition import RunArchive, edit_run
 from eicpy.acquisition.reception import archiver as archiver_module
+from eicpy.acquisition.reception import session
 from eicpy.acquisition.reception.archiver import Archiver
 from eicpy.acquisition.reception.closing import Closer
 from eicpy.acquisition.reception.copies import CommandCopies
@@ -144,10 +145,12 @@ class TestSpoiltFiles:
 
 
 class TestFloods:
-    def test_silent_connections_give_way_to_one_that_sends(self, bench, receiving, tmp_path):
+    def test_silent_connections_give_way_to_one_that_sends(self, bench, receiving, tmp_path, monkeypatch):
+        monkeypatch.setattr(session, "_MOST_CONNECTIONS", 20)
+        monkeypatch.setattr(session, "_SILENT", 0.0)
         archive, station = RunArchive(tmp_path / "archive", "dpix-prototype"), Station(tmp_path / "live")
         port, result, stop = receiving(archive=archive, instrument=bench.instrument, station=station)
-        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(200)]
+        silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
         try:
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 connection.sendall(bench.telemetry(0))
@@ -160,10 +163,28 @@ class TestFloods:
         stop.set()
         assert result.result(20).packets == 1
 
-    def test_connections_that_have_sent_something_stay_and_no_more_come_in(self, bench, receiving, tmp_path):
+    def test_connections_whose_bytes_were_not_read_yet_do_not_give_way(
+        self, bench, receiving, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(session, "_MOST_CONNECTIONS", 3)
         archive = RunArchive(tmp_path / "archive", "dpix-prototype")
         port, result, stop = receiving(archive=archive, instrument=bench.instrument)
-        packets = [bench.telemetry(n) for n in range(128)]
+        for n in range(60):
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                connection.sendall(bench.telemetry(n))
+        _wait_for(lambda: result.done() or archive.runs())
+        time.sleep(0.5)  # for those that are refused
+        stop.set()
+        summary = result.result(20)
+        assert summary.packets == summary.connections == 60 - sum(summary.refused.values())
+
+    def test_connections_that_have_sent_something_stay_and_no_more_come_in(
+        self, bench, receiving, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(session, "_MOST_CONNECTIONS", 20)
+        archive = RunArchive(tmp_path / "archive", "dpix-prototype")
+        port, result, stop = receiving(archive=archive, instrument=bench.instrument)
+        packets = [bench.telemetry(n) for n in range(20)]
         peers = []
         for packet in packets:
             peers.append(socket.create_connection(("127.0.0.1", port)))
@@ -177,7 +198,7 @@ class TestFloods:
             one.close()
         stop.set()
         summary = result.result(20)
-        assert (summary.packets, summary.connections, summary.refused) == (129, 128, {"127.0.0.1": 1})
+        assert (summary.packets, summary.connections, summary.refused) == (21, 20, {"127.0.0.1": 1})
 
     def test_senders_with_ever_new_addresses_take_bounded_memory_and_nothing_is_lost(self, bench):
         taken, ended = [], []

@@ -44,8 +44,10 @@ _RETRY = 1.0
 _SYNC = 1.0
 _REPORT = 0.5
 _MOST_TURNS = 256
-_MOST_CONNECTIONS = 128
+_MOST_CONNECTIONS = 400
 """Open at once: each takes a megabyte, and files are needed for runs."""
+_SILENT = 1.0
+"""After this long without a first byte a connection gives way to another, s."""
 _HASHED_A_SECOND = 1 << 25
 
 
@@ -189,8 +191,9 @@ class Reception:
         return True
 
     def _make_room(self) -> bool:
-        """Close the connection that has been open longest without a byte; False if all have sent some."""
-        silent = [connection for connection in self.open if connection.stream is None]
+        """Close the connection that has been open longest without a byte; False if there is none."""
+        late = time.monotonic() - _SILENT  # what a younger one has sent may not have been read yet
+        silent = [connection for connection in self.open if not connection.stream and connection.since < late]
         if silent:
             min(silent, key=lambda connection: connection.since).leave()
         return bool(silent)
