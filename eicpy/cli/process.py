@@ -77,6 +77,7 @@ def process(
     Exit status: 0 ended well; 1 its saved place cannot be read; 2 bad arguments; 3 the processor failed,
     the message names the packet.
     """
+    from eicpy.acquisition import RunArchive
     from eicpy.processors import Job, find_processor, run_processor
     from eicpy.processors.signals import stopped_by_signals
 
@@ -96,6 +97,12 @@ def process(
         once=once,
         again=again,
     )
+    archive = RunArchive(ctx.obj.archive(instrument), instrument)
+    for number in () if once else runs:
+        if archive.run(number).metadata.closed is None:
+            click.echo(
+                f"run {number} is still open: waiting for its end (--once: end with what is there)", err=True
+            )
     with stopped_by_signals() as stop:
         summary = run_processor(job, ctx.obj, stop)
     passed = f", {summary.skipped} passed over" if mode == "last" else ""
