@@ -107,6 +107,26 @@ def test_what_two_stations_count_at_once_is_told_of_both_links(bench, receiving,
     result.result(20)
 
 
+def test_a_measurement_sent_again_into_a_new_run_counts_by_itself(bench, receiving, tmp_path):
+    station = Station(tmp_path / "live")
+    port, result, stop = receiving(instrument=bench.instrument, station=station)
+
+    def counts(received):
+        told = station.statuses()["receiver"].values["apids"].get("901", {})
+        return told if told.get("received") == received else None
+
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(bench.start() + b"".join(bench.telemetry(count) for count in range(10)))
+        assert _wait_for(lambda: counts(10))["lost"] == 0
+        send_order(station, Order(kind="start", text="the same once more", by="Grace"))
+        connection.sendall(b"".join(bench.telemetry(count) for count in (0, 1, 3)))
+        assert _wait_for(lambda: counts(13)) == {
+            "received": 13, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 0,
+        }  # fmt: skip
+    stop.set()
+    result.result(20)
+
+
 class TestCommands:
     def test_runs_are_listed_and_corrected(self, tmp_path, bench):
         archive = RunArchive(tmp_path / "archive/dpix-prototype", "dpix-prototype")

@@ -93,6 +93,10 @@ class Tally:
             self._tail = both[_newest(both)]
         return self.counts
 
+    def begin_anew(self) -> None:
+        """Judge what follows without what came before; the counts so far stay."""
+        self._tail = PacketIndex.empty()
+
     def _count(self, both: PacketIndex, counts: dict[int, PacketCounts], *, commands: bool) -> None:
         before = self._judge(self._tail, commands=commands)
         for apid, new in self._judge(both, commands=commands).items():

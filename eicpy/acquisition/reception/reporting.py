@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from eicpy.acquisition.decoding.tally import PacketCounts, Tally
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
@@ -43,6 +45,9 @@ class ReceptionReport:
         self._known = {header.apid for header in instrument.headers}
         self._uncounted: list[PacketIndex] = []
         self._rows = 0
+        self._ticks = {header.apid: header.fine_tick for header in instrument.headers}
+        self._run = 0
+        self._latest = -np.inf
         self._heard: deque[tuple[float, int]] = deque([(time.monotonic(), 0)])
         self.status: StatusReport | None = None
         self.error: str | None = None
@@ -55,10 +60,25 @@ class ReceptionReport:
         """Count packets, many at a time: judging each chunk beside its forerunners would cost more."""
         if self.status is None or not len(index):
             return
+        self._notice_repetition(index)
         self._uncounted.append(index)
         self._rows += len(index)
         if self._rows > _MOST_UNCOUNTED:
             self._count()
+
+    def _notice_repetition(self, index: PacketIndex) -> None:
+        """Judge a run whose packets are older than those before it by itself: it is a measurement sent again."""
+        opened = self._reception.archiver.opened
+        run = opened[-1].number if opened else 0
+        time = index.time(self._ticks)[index.good & (index.coarse >= 0)]
+        if not len(time):
+            return
+        if run != self._run and time.min() < self._latest:
+            self._count()
+            self._tally.begin_anew()
+            self._latest = -np.inf
+        self._run = run
+        self._latest = max(self._latest, float(time.max()))
 
     def tell(self, *, ended: bool = False) -> None:
         """Write the status."""
