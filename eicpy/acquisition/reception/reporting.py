@@ -67,7 +67,7 @@ class ReceptionReport:
             self._count()
 
     def _notice_repetition(self, index: PacketIndex) -> None:
-        """Judge a run whose packets are older than those before it by itself: it is a measurement sent again."""
+        """Judge a run that is older than what came before by itself: it is a measurement sent again."""
         opened = self._reception.archiver.opened
         run = opened[-1].number if opened else 0
         time = index.time(self._ticks)[index.good & (index.coarse >= 0)]
