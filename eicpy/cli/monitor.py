@@ -18,8 +18,20 @@ LEVEL_CODES = {"well": ExitCode.CLEAN, "attention": ExitCode.BAD_DATA, "alarm": 
 @click.option("--once", is_flag=True, help="Print one overview as plain text and end: for logs, ssh, cron.")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 @click.option("--operator", default="", metavar="WHO", help="Who gives orders.  [default: your login]")
+@click.option(
+    "--forget", "forgotten", multiple=True, metavar="PART",
+    help="Show a part no more that has ended or died, and end; repeat for more.",
+)  # fmt: skip
 @click.pass_context
-def monitor(ctx: click.Context, instrument: str, operator: str, *, once: bool, as_json: bool) -> None:
+def monitor(
+    ctx: click.Context,
+    instrument: str,
+    operator: str,
+    forgotten: tuple[str, ...],
+    *,
+    once: bool,
+    as_json: bool,
+) -> None:
     """Watch a live chain, and run it.
 
     Attaches to what runs: run, connections, packets and losses of each APID, processors, disk, last error,
@@ -28,10 +40,18 @@ def monitor(ctx: click.Context, instrument: str, operator: str, *, once: bool, a
 
     Exit status with --once or --json: 0 all is well; 1 something needs attention; 3 alarm.
     """
+    import getpass
+
     from eicpy.acquisition.station import Station
     from eicpy.instruments import load
 
     detector = load(instrument)
+    station = Station(ctx.obj.live(instrument))
+    for part in forgotten:
+        station.forget(part)
+        station.journal(operator or getpass.getuser(), f"forget {part}")
+    if forgotten and not (once or as_json):
+        return
     if once or as_json:
         _print_overview(ctx, instrument, as_json=as_json)
     from eicpy.monitor.chain import stop_chain
@@ -39,7 +59,7 @@ def monitor(ctx: click.Context, instrument: str, operator: str, *, once: bool, a
 
     if show(ctx.obj, detector, operator=operator) == "stop":
         click.echo("stopping: the receiver first, then the processors when they have done what is archived …")
-        if not stop_chain(Station(ctx.obj.live(instrument))):
+        if not stop_chain(station):
             raise FailedError("the chain is still ending; look at it with 'eic monitor --once'")
         click.echo("stopped")
 
