@@ -6,7 +6,7 @@ import click
 
 from eicpy.cli.options import instrument_option
 from eicpy.console import host_and_port
-from eicpy.errors import ExitCode, FailedError
+from eicpy.errors import BadArgumentError, ExitCode, FailedError
 
 __all__ = ["acquire", "monitor"]
 
@@ -48,6 +48,10 @@ def monitor(
     detector = load(instrument)
     station = Station(ctx.obj.live(instrument))
     for part in forgotten:
+        told = station.statuses()
+        if part not in told:
+            parts = ", ".join(told) or "none"
+            raise BadArgumentError(f"got {part!r}, expected a part that told how it is: {parts}")
         station.forget(part)
         station.journal(operator or getpass.getuser(), f"forget {part}")
     if forgotten and not (once or as_json):

@@ -273,14 +273,10 @@ class Station:
         Raises
         ------
         BadArgumentError
-            If there is no such part, or it lives.
+            If it lives.
         """
-        told = self.statuses()
-        status = told.get(name)
-        if status is None:
-            parts = ", ".join(told) or "none"
-            raise BadArgumentError(f"got {name!r}, expected a part that told how it is: {parts}")
-        if status.alive:
+        status = self.status(name)
+        if status is not None and status.alive:
             raise BadArgumentError(f"got {name}, which is running (process {status.pid}); stop it first")
         (self.folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
 
