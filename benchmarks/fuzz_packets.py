@@ -1,12 +1,12 @@
 """Fuzz the finding, judging and decoding of packets: a long job, guided by the coverage of the kernels.
 
-    NUMBA_DISABLE_JIT=1 python benchmarks/fuzz_packets.py CORPUS -max_total_time=600
+    make fuzz FUZZ_TIME=600
 
-Needs atheris, which is no dependency of the project: ``uv venv /tmp/fuzz && uv pip install --python
-/tmp/fuzz/bin/python atheris -e .``. ``NUMBA_DISABLE_JIT=1`` lets the fuzzer see which lines of the kernels
-an input reaches, and every access to memory is checked (:mod:`eicpy.packets.plain_bits`). CORPUS is a
-folder, filled as it goes; what goes wrong is left as ``crash-*`` or ``timeout-*``; give that file as the only
-argument to see it again.
+Needs atheris, which is no dependency of the project: the target puts it into an environment of its own.
+``NUMBA_DISABLE_JIT=1``, which it sets, lets the fuzzer see which lines of the kernels
+an input reaches, and every access to memory is checked (:mod:`eicpy.packets.plain_bits`). The corpus is
+a folder, filled as it goes; what goes wrong is left as ``crash-*`` or ``timeout-*``; give that file as the
+only argument to see it again.
 
 An input is read as a list of what happens to a stream: packets of telemetry and telecommands, with gaps,
 copies, flipped bits, cuts and bytes that belong to nothing. What must hold, whatever it was, is in `check`.
