@@ -35,12 +35,12 @@ from typing import Any, Self
 import numpy as np
 from astropy.io import fits
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Station, Status
+from eicpy.acquisition.status import Station, Status
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode
 from eicpy.processors import Command, eic_command
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 NAME = "eclairs"

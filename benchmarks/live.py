@@ -32,10 +32,11 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.acquisition import RunArchive, receive
-from eicpy.acquisition.station import Station
+from eicpy.acquisition import receive
+from eicpy.acquisition.status import Station
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.runs import RunArchive
 
 SIZE = 1002
 APIDS = tuple(range(810, 818))
@@ -250,7 +251,7 @@ def pace(host: str, port: str, file: str, times: str, ready: str) -> None:
 
 def read(folder: str, times: str, count: str) -> None:
     """Follow the newest run; note when each packet is there."""
-    from eicpy.acquisition.provider.provide import provide
+    from eicpy.runs.provider.provide import provide
 
     came = np.zeros(int(count))
     seen = 0

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, encode
 from eicpy.settings import Settings

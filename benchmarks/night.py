@@ -22,8 +22,8 @@ from pathlib import Path
 
 import psutil
 
-from eicpy.pipeline.simulated import simulation_config
 from eicpy.simulation import simulate
+from eicpy.simulation.configure import simulation_config
 
 DAY = 86400.0
 TARGET_MINUTES, TARGET_GIB = 15.0, 4.0

@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from kills import COARSE, NAME, Archived, Sender, Stream, caught_up, commands, free_port, wait_for, works
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.processors import Supervisor
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 PART = ("numbers",)

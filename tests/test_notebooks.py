@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from eicpy.pipeline import parameter_model, run_report
+from eicpy.reports import parameter_model, run_report
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -77,7 +77,8 @@ def test_the_tutorial_runs(tmp_path):
 
 @pytest.mark.slow
 def test_the_nightly_notebooks_run_on_a_simulated_night(tmp_path, monkeypatch):
-    from eicpy.pipeline import ingest, run_nights
+    from eicpy.ingestion import ingest
+    from eicpy.pipeline import run_nights
     from eicpy.settings import Settings
     from eicpy.simulation import SimulationConfig, simulate
 

@@ -3,8 +3,9 @@
 Arrays in, results out: this room knows no file, no database and no widget.
 """
 
-from eicpy.calibration.gain_fit import GainFit, fit_gain
-from eicpy.calibration.gain_quality import (
+from eicpy.calibration.gain.fit import GainFit, fit_gain
+from eicpy.calibration.gain.lines import Block, Line, LineModel
+from eicpy.calibration.gain.quality import (
     CHECK_ENERGIES,
     EnergyRequirement,
     GainChange,
@@ -13,10 +14,9 @@ from eicpy.calibration.gain_quality import (
     goodness_gate,
     pass_fraction,
 )
-from eicpy.calibration.gain_settings import GainFitSettings
-from eicpy.calibration.gain_table import GainStatus, GainTable
-from eicpy.calibration.lines import Block, Line, LineModel
-from eicpy.calibration.pixel_status import PixelHealth, PixelStatus, pixel_status
+from eicpy.calibration.gain.settings import GainFitSettings
+from eicpy.calibration.gain.table import GainStatus, GainTable
+from eicpy.calibration.pixels.status import PixelHealth, PixelStatus, pixel_status
 
 __all__ = [
     "CHECK_ENERGIES",

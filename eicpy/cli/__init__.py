@@ -12,9 +12,20 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli import bench, follow, importing, instrument, live, looking, monitor, nights, pages, process
+from eicpy.cli import (
+    bench,
+    dashboards,
+    follow,
+    importing,
+    instrument,
+    live,
+    monitor,
+    nights,
+    packets,
+    process,
+)
+from eicpy.cli.console import CommandGroup
 from eicpy.cli.options import FILE
-from eicpy.console import CommandGroup
 from eicpy.settings import Settings
 
 __all__ = ["main"]
@@ -62,6 +73,6 @@ def _restore(variable: str, value: str | None) -> None:
         os.environ[variable] = value
 
 
-for _room in (looking, nights, live, bench, pages, process, instrument, monitor, importing, follow):
+for _room in (packets, nights, live, bench, dashboards, process, instrument, monitor, importing, follow):
     for _name in _room.__all__:
         main.add_command(getattr(_room, _name))

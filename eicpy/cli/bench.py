@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from eicpy.cli.console import TerminalProgress, host_and_port
 from eicpy.cli.options import DATES, FILE, instrument_option, utc
-from eicpy.console import TerminalProgress, host_and_port
 
 __all__ = ["send", "simulate"]
 
@@ -40,8 +40,8 @@ def simulate(
     excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
     bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
     """
-    from eicpy.pipeline.simulated import simulation_config
     from eicpy.simulation import simulate as run_simulation
+    from eicpy.simulation.configure import simulation_config
 
     chosen = simulation_config(name, config, duration=duration, start=utc(start), seed=seed)
     with TerminalProgress("simulate") as progress:

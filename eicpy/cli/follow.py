@@ -15,7 +15,7 @@ from eicpy.cli.options import DATES, FILE, instrument_option, utc
 from eicpy.errors import BadArgumentError, ExitCode
 
 if TYPE_CHECKING:
-    from eicpy.acquisition import Provider
+    from eicpy.runs import Provider
 
 __all__ = ["follow", "publish"]
 
@@ -133,11 +133,11 @@ def follow(
     Exit status: 0 clean; 1 something was damaged or foreign, told on standard error; 2 bad arguments;
     3 failed.
     """  # noqa: D301, click wants the control character itself, not its escape
-    from eicpy.acquisition import RunArchive, provide
     from eicpy.acquisition.delivery.formats import packet_writer
     from eicpy.acquisition.delivery.passing import CursorFile, open_pipe, pass_on, reader_is_gone
-    from eicpy.acquisition.provider.selection import Selection
     from eicpy.instruments import load
+    from eicpy.runs import RunArchive, provide
+    from eicpy.runs.provider.selection import Selection
 
     if form != "jsonl" and sys.stdout.isatty():
         raise BadArgumentError(f"got format {form} on a terminal, expected a pipe or a file: … | program")
@@ -217,7 +217,7 @@ class _Steps:
 
 
 def _nothing(provider: "Provider") -> Any:
-    from eicpy.acquisition import Increment
+    from eicpy.runs import Increment
 
     return Increment.nothing(provider.instrument, provider.cursor)
 
@@ -268,12 +268,12 @@ def publish(
 
     Exit status: 0 ended as told; 2 bad arguments; 3 the server was away for too long.
     """
-    from eicpy.acquisition import RunArchive, provide
     from eicpy.acquisition.delivery.bus import open_bus
     from eicpy.acquisition.delivery.passing import CursorFile
     from eicpy.acquisition.delivery.publisher import publish as publish_packets
-    from eicpy.acquisition.station import Station
+    from eicpy.acquisition.status import Station
     from eicpy.instruments import load
+    from eicpy.runs import RunArchive, provide
 
     detector = load(instrument)
     station = Station(ctx.obj.live(instrument))

@@ -64,7 +64,7 @@ def check_instrument(ctx: click.Context, name: str) -> None:
 
     Exit status: 0 ok; 1 something must be put right, and is named; 2 there is no such detector.
     """
-    from eicpy.acquisition.decoding.description_check import check_description
+    from eicpy.decoding.description_check import check_description
 
     check = check_description(name)
     for problem in check.problems:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from eicpy.cli.console import host_and_port, show_listening
 from eicpy.cli.options import FILE, instrument_option
-from eicpy.console import host_and_port, show_listening
 from eicpy.errors import ExitCode
 
 if TYPE_CHECKING:
-    from eicpy.acquisition import Run
+    from eicpy.runs import Run
 
 __all__ = ["receive", "runs"]
 
@@ -61,10 +61,11 @@ def receive(
 
     Exit status: 0 clean; 1 something that came was damaged or foreign; 2 bad arguments; 3 failed.
     """
-    from eicpy.acquisition import LOOPBACK, RunArchive
+    from eicpy.acquisition import LOOPBACK
     from eicpy.acquisition import receive as receive_runs
-    from eicpy.acquisition.station import Station
+    from eicpy.acquisition.status import Station
     from eicpy.instruments import load
+    from eicpy.runs import RunArchive
 
     host, listened = host_and_port(listen)
     detector = load(instrument)
@@ -103,8 +104,9 @@ def receive(
 
 def _register(ctx: click.Context, instrument: str, run: "Run") -> None:
     """Tell the ledger of a run, in the thread that closed it."""
+    from eicpy.ingestion import register_run
     from eicpy.instruments import load
-    from eicpy.operations import open_database, register_run
+    from eicpy.operations import open_database
 
     if run.size:
         with open_database(ctx.obj) as database:
@@ -127,9 +129,9 @@ def runs(ctx: click.Context, instrument: str | None, last: int | None) -> None:
         return
     if instrument is None:
         raise click.UsageError("expected --instrument NAME")
-    from eicpy.acquisition import RunArchive
-    from eicpy.acquisition.runs.runs_table import runs_table
     from eicpy.instruments import load
+    from eicpy.runs import RunArchive
+    from eicpy.runs.runs_table import runs_table
 
     table = runs_table(RunArchive(ctx.obj.archive(instrument), load(instrument).name), last)
     click.echo(table or f"no run of {instrument} yet")
@@ -149,8 +151,8 @@ def edit(ctx: click.Context, /, number: int, instrument: str, by: str | None, **
     """Correct what is written about run NUMBER; what it said before is kept, the packets are untouched."""
     import getpass
 
-    from eicpy.acquisition import RunArchive, edit_run
     from eicpy.instruments import load
+    from eicpy.runs import RunArchive, edit_run
 
     changes = {name: text for name, text in texts.items() if text is not None}
     if not changes:

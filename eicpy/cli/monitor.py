@@ -4,8 +4,8 @@ from typing import NoReturn
 
 import click
 
+from eicpy.cli.console import host_and_port
 from eicpy.cli.options import instrument_option
-from eicpy.console import host_and_port
 from eicpy.errors import BadArgumentError, ExitCode, FailedError
 
 __all__ = ["acquire", "monitor"]
@@ -42,7 +42,7 @@ def monitor(
     """
     import getpass
 
-    from eicpy.acquisition.station import Station
+    from eicpy.acquisition.status import Station
     from eicpy.instruments import load
 
     detector = load(instrument)
@@ -58,8 +58,8 @@ def monitor(
         return
     if once or as_json:
         _print_overview(ctx, instrument, as_json=as_json)
-    from eicpy.monitor.chain import stop_chain
     from eicpy.monitor.screen import show
+    from eicpy.processors.chain import stop_chain
 
     if show(ctx.obj, detector, operator=operator) == "stop":
         click.echo("stopping: the receiver first, then the processors when they have done what is archived …")
@@ -71,7 +71,7 @@ def monitor(
 def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> NoReturn:
     import json
 
-    from eicpy.acquisition.station import read_overview
+    from eicpy.acquisition.status import read_overview
     from eicpy.instruments import load
     from eicpy.monitor.once import plain_text
 
@@ -147,8 +147,8 @@ def acquire(
     import getpass
 
     from eicpy.instruments import load
-    from eicpy.monitor.plan import ChainPlan, default_processors, free_port
     from eicpy.processors import find_processor
+    from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
 
     detector = load(instrument)
     for address in filter(None, (listen, udp)):
@@ -170,7 +170,7 @@ def acquire(
         orders=orders,
     )
     if headless:
-        from eicpy.monitor.chain import run_chain
+        from eicpy.processors.chain import run_chain
 
         ctx.exit(int(run_chain(plan, ctx.obj, patience=patience, say=click.echo)))
     from eicpy.monitor.screen import attend

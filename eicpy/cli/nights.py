@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
+from eicpy.cli.console import TerminalProgress, name_values, show_decisions, show_outcomes
 from eicpy.cli.options import DATES, FILE, instrument_option, utc
-from eicpy.console import TerminalProgress, name_values, show_decisions, show_outcomes
 from eicpy.errors import BadArgumentError, ExitCode
 
 __all__ = ["accept", "benchmark", "ingest", "night", "reject", "report", "watch"]
@@ -24,7 +24,7 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
     The bytes are kept exactly as they are; a file that is already there is recognised by its content.
     Can be interrupted at any moment and called again.
     """
-    from eicpy.pipeline import ingest as ingest_files
+    from eicpy.ingestion import ingest as ingest_files
 
     with TerminalProgress("ingest") as progress:
         outcomes = ingest_files(
@@ -55,7 +55,7 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
     Files are left where they are. A file still being written is taken when it stops growing.
     Ends with Ctrl-C.
     """
-    from eicpy.pipeline import watch as watch_folder
+    from eicpy.ingestion import watch as watch_folder
 
     outcomes = watch_folder(
         inbox, instrument, ctx.obj, interval=interval, once=once, told=lambda o: click.echo(o.summary)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from eicpy.cli.console import name_values
 from eicpy.cli.options import instrument_option
-from eicpy.console import name_values
 
 __all__ = ["process"]
 
@@ -77,9 +77,9 @@ def process(
     Exit status: 0 ended well; 1 its saved place cannot be read; 2 bad arguments; 3 the processor failed,
     the message names the packet.
     """
-    from eicpy.acquisition import RunArchive
     from eicpy.processors import Job, find_processor, run_processor
     from eicpy.processors.signals import stopped_by_signals
+    from eicpy.runs import RunArchive
 
     job = Job(
         find_processor(name),

@@ -1,6 +1,6 @@
 """Figures, the live page of the camera, and the server that shows both in a browser.
 
-The room is entered by its modules: :mod:`~eicpy.dashboard.figures` draws, :mod:`~eicpy.dashboard.notebook`
+The room is entered by its modules: :mod:`~eicpy.figures.plots` draws, :mod:`~eicpy.figures.notebook`
 shows figures in a notebook, :mod:`~eicpy.dashboard.camera` is the live page; :func:`serve` starts the
 server.
 """

@@ -5,11 +5,12 @@ import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, PrintfTickFormatter, Range1d
 from bokeh.models.annotations import Span
 
-from eicpy.dashboard import markup, theme
+from eicpy.dashboard import markup
 from eicpy.dashboard.panels import Panel
 from eicpy.dashboard.photon_panels import PhotonPanels
 from eicpy.dashboard.reference import Comparison, Reference, compare
 from eicpy.dashboard.texts import Texts
+from eicpy.figures import theme
 from eicpy.instruments import Instrument
 
 __all__ = ["ComparedPanels", "DifferencePanel", "comparison_words"]

@@ -15,19 +15,17 @@ from eicpy.dashboard.live import Photons
 from eicpy.dashboard.markup import duration, fact_cells, utc
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import EicpyError, readable
-from eicpy.instruments import Instrument
-from eicpy.operations import (
-    FileState,
-    IngestedFile,
+from eicpy.ingestion import (
     dropped_files,
     newest_photon_file,
-    open_database,
     photon_blocks,
     photon_copy,
     photon_folder,
     says_simulated,
     usable,
 )
+from eicpy.instruments import Instrument
+from eicpy.operations import FileState, IngestedFile, open_database
 from eicpy.settings import Settings
 
 __all__ = ["DroppedFiles", "file_facts", "file_table", "file_words"]

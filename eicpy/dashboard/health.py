@@ -14,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.dashboard.timeline import Limits
+from eicpy.figures.timeline import Limits
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["HousekeepingHistory", "Level", "Parameter", "RecentLosses", "State", "Verdict", "judge", "level"]
-
-Floats = npt.NDArray[np.float64]
 
 
 class Level(IntEnum):
@@ -43,11 +42,11 @@ class Table(Protocol):
     """New values of one kind of housekeeping packet."""
 
     @property
-    def time(self) -> Floats:
+    def time(self) -> FloatArray:
         """Shape (n,), s TT since 2017-01-01."""
 
     @property
-    def values(self) -> Mapping[str, Floats]:
+    def values(self) -> Mapping[str, FloatArray]:
         """Engineering values by parameter, shape (n,)."""
 
     @property
@@ -124,11 +123,11 @@ class HousekeepingHistory:
     """
 
     capacity: int = 4000
-    time: dict[str, Floats] = field(default_factory=dict, init=False)
+    time: dict[str, FloatArray] = field(default_factory=dict, init=False)
     """By kind of packet, s."""
 
     def __post_init__(self) -> None:
-        self._values: dict[str, dict[str, Floats]] = {}
+        self._values: dict[str, dict[str, FloatArray]] = {}
         self._last: dict[tuple[str, str], Parameter] = {}
 
     def add(self, tables: Mapping[str, Table]) -> bool:
@@ -146,7 +145,7 @@ class HousekeepingHistory:
                 self._last[packet, name] = _last(packet, name, table, known)
         return grown
 
-    def _join(self, before: Floats | None, new: Floats) -> Floats:
+    def _join(self, before: FloatArray | None, new: FloatArray) -> FloatArray:
         joined = np.asarray(new, dtype=np.float64) if before is None else np.concatenate([before, new])
         return joined[-self.capacity :]
 
@@ -160,7 +159,7 @@ class HousekeepingHistory:
         """The last value of each parameter, in the order of the layouts."""
         return list(self._last.values())
 
-    def series(self, packet: str, name: str) -> tuple[Floats, Floats]:
+    def series(self, packet: str, name: str) -> tuple[FloatArray, FloatArray]:
         """Times (s) and values of a parameter; empty for one that is not known."""
         values = self._values.get(packet, {}).get(name)
         return (np.empty(0), np.empty(0)) if values is None else (self.time[packet], values)
@@ -170,7 +169,7 @@ class HousekeepingHistory:
         return self._last.get((packet, name))
 
 
-def _last(packet: str, name: str, table: Table, known: npt.NDArray[np.bool_]) -> Parameter:
+def _last(packet: str, name: str, table: Table, known: BoolArray) -> Parameter:
     row = int(np.flatnonzero(known)[-1])
     spec = table.layout[name]
     return Parameter(

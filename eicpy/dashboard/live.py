@@ -18,11 +18,10 @@ import numpy.typing as npt
 
 from eicpy.dashboard.exposure import EXPECTED_FOR_A_GAP, Exposure
 from eicpy.instruments import Instrument
+from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["PhotonView", "Photons", "RateBins", "Ring", "Selection", "nominal_channels"]
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 _PIECE = 1 << 18
 
 
@@ -30,7 +29,7 @@ class Photons(Protocol):
     """Columns of photons, shape (n,)."""
 
     @property
-    def time(self) -> Floats:
+    def time(self) -> FloatArray:
         """Times, s TT since 2017-01-01."""
 
     @property
@@ -68,12 +67,12 @@ class Selection:
     pixel: int | None = None
     span: tuple[float, float] | None = None
 
-    def channels(self, instrument: Instrument) -> npt.NDArray[np.bool_]:
+    def channels(self, instrument: Instrument) -> BoolArray:
         """Channels in the chosen energies, shape (channels,)."""
         centres = nominal_channels(instrument)
         return (centres >= self.low) & (centres <= self.high)
 
-    def pixels(self, instrument: Instrument) -> npt.NDArray[np.bool_]:
+    def pixels(self, instrument: Instrument) -> BoolArray:
         """Pixels in the chosen modules, shape (pixels,)."""
         count = instrument.pixels.count
         if self.modules is None:
@@ -81,7 +80,7 @@ class Selection:
         return np.isin(instrument.pixels.module(np.arange(count)), list(self.modules))
 
 
-def nominal_channels(instrument: Instrument) -> Floats:
+def nominal_channels(instrument: Instrument) -> FloatArray:
     """Energies at the channels' centres on the nominal scale, keV."""
     scale = instrument.energy
     return np.asarray(scale.gain * (np.arange(scale.channels) + 0.5) + scale.offset)
@@ -118,7 +117,7 @@ class Ring:
         self._channel[places] = photons.channel[skipped:]
         self.total += count
 
-    def read(self, start: int, stop: int) -> tuple[Floats, npt.NDArray[np.int16], npt.NDArray[np.int16]]:
+    def read(self, start: int, stop: int) -> tuple[FloatArray, npt.NDArray[np.int16], npt.NDArray[np.int16]]:
         """Times, pixels and channels of photons by their numbers."""
         places = np.arange(start, stop) % self.capacity
         return self._time[places], self._detnum[places], self._channel[places]
@@ -145,10 +144,10 @@ class RateBins:
     newest: float = field(default=-np.inf, init=False)
 
     def __post_init__(self) -> None:
-        self._chosen: Ints = np.zeros(self.count, dtype=np.int64)
-        self._all: Ints = np.zeros(self.count, dtype=np.int64)
+        self._chosen: IntArray = np.zeros(self.count, dtype=np.int64)
+        self._all: IntArray = np.zeros(self.count, dtype=np.int64)
 
-    def add(self, time: Floats, chosen: npt.NDArray[np.bool_]) -> None:
+    def add(self, time: FloatArray, chosen: BoolArray) -> None:
         """Count photons, and move the bins so that the newest lies in the last one."""
         if not len(time):
             return
@@ -170,7 +169,7 @@ class RateBins:
         self._all += np.bincount(place[inside], minlength=self.count)
         self._chosen += np.bincount(place[inside & chosen], minlength=self.count)
 
-    def rates(self) -> tuple[Floats, Floats]:
+    def rates(self) -> tuple[FloatArray, FloatArray]:
         """Middles of the bins (s) and rates (count/s); NaN for a gap and for bins not complete yet."""
         if self.first is None:
             return np.empty(0), np.empty(0)
@@ -209,7 +208,7 @@ class PhotonView:
         self._exposure = Exposure()
         self._bins = bins
         scale = instrument.energy
-        self.edges: Floats = np.asarray(scale.gain * np.arange(scale.channels + 1) + scale.offset)
+        self.edges: FloatArray = np.asarray(scale.gain * np.arange(scale.channels + 1) + scale.offset)
         self.select(selection)
 
     def select(self, selection: Selection) -> None:
@@ -217,9 +216,9 @@ class PhotonView:
         self.selection = selection
         self._wanted_channel = selection.channels(self.instrument)
         self._wanted_pixel = selection.pixels(self.instrument)
-        self.image: Ints = np.zeros(self.instrument.pixels.count, dtype=np.int64)
-        self.spectrum: Ints = np.zeros(self.instrument.energy.channels, dtype=np.int64)
-        self.pixel_spectrum: Ints = np.zeros(self.instrument.energy.channels, dtype=np.int64)
+        self.image: IntArray = np.zeros(self.instrument.pixels.count, dtype=np.int64)
+        self.spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
+        self.pixel_spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
         self._rates = RateBins(selection.window / self._bins, self._bins)
         self._low = self.ring.oldest
         if self.ring.oldest > 0:
@@ -244,7 +243,7 @@ class PhotonView:
         self._enter(max(before, self.ring.oldest), self.ring.total)
         self._expire()
 
-    def light_curve(self) -> tuple[Floats, Floats]:
+    def light_curve(self) -> tuple[FloatArray, FloatArray]:
         """Middles of the bins (s) and rates (count/s) in the chosen energies and modules; gaps are NaN."""
         return self._rates.rates()
 
@@ -302,7 +301,9 @@ class PhotonView:
             if inside.any():
                 return
 
-    def _count(self, time: Floats, detnum: npt.NDArray[Any], channel: npt.NDArray[Any], sign: int) -> None:
+    def _count(
+        self, time: FloatArray, detnum: npt.NDArray[Any], channel: npt.NDArray[Any], sign: int
+    ) -> None:
         if self.selection.span is not None:
             inside = (time >= self.selection.span[0]) & (time <= self.selection.span[1])
             detnum, channel = detnum[inside], channel[inside]
@@ -317,6 +318,6 @@ class PhotonView:
 
 @dataclass(frozen=True)
 class _Columns:
-    time: Floats
+    time: FloatArray
     detnum: npt.NDArray[np.int16]
     channel: npt.NDArray[np.int16]

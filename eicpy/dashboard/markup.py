@@ -9,12 +9,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from eicpy.dashboard import theme
 from eicpy.dashboard.health import Level, Parameter, State, Verdict
-from eicpy.dashboard.series import unit_sign
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.texts import Texts
-from eicpy.dashboard.timeline import Limits
+from eicpy.figures import theme
+from eicpy.figures.series import unit_sign
+from eicpy.figures.timeline import Limits
 from eicpy.instruments import Instrument
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The monitor page: whether the live chain is well, and, where the server allows it, orders to the receiver.
 
-It shows what the terminal screen shows, read by the same :class:`~eicpy.acquisition.station.OverviewReader`;
+It shows what the terminal screen shows, read by the same :class:`~eicpy.acquisition.status.OverviewReader`;
 looking disturbs no part of the chain. Orders go through the station, as from the terminal, and only when the
 server was started for it: whoever reaches the page could press its buttons.
 """
@@ -13,13 +13,14 @@ import ipywidgets
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d
 
-from eicpy.acquisition.station import Overview, OverviewReader
-from eicpy.dashboard import monitor_markup, theme
+from eicpy.acquisition.status import Overview, OverviewReader
+from eicpy.dashboard import monitor_markup
 from eicpy.dashboard.order_controls import OrderControls
 from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.panels import Panel
 from eicpy.dashboard.request import orders_allowed
 from eicpy.dashboard.texts import Texts
+from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from eicpy.acquisition.station import (
+from eicpy.acquisition.status import (
     ApidView,
     Level,
     LinkView,

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import ipywidgets
 
-from eicpy.acquisition.station import Order, Station, send_order
+from eicpy.acquisition.status import Order, Station, send_order
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import EicpyError, readable
 

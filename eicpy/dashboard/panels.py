@@ -16,11 +16,11 @@ from bokeh.models.annotations import BoxAnnotation, Legend, Span
 from bokeh.plotting import figure
 from jupyter_bokeh import BokehModel
 
-from eicpy.dashboard import figures, theme
 from eicpy.dashboard.health import HousekeepingHistory
 from eicpy.dashboard.live import PhotonView
 from eicpy.dashboard.texts import Texts
-from eicpy.dashboard.timeline import draw_limits, housekeeping_columns, housekeeping_range
+from eicpy.figures import plots, theme
+from eicpy.figures.timeline import draw_limits, housekeeping_columns, housekeeping_range
 from eicpy.instruments import Instrument
 
 __all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "SpectrumPanel"]
@@ -84,7 +84,7 @@ class ImagePanel(Panel):
         self.pixels = instrument.pixels
         self.by_place = self.pixels.image(np.arange(self.pixels.count))
         blank = np.zeros((self.pixels.rows, self.pixels.columns), dtype=np.uint8)
-        plot = figures.detector_image(blank, "", "", grid=self.pixels)
+        plot = plots.detector_image(blank, "", "", grid=self.pixels)
         for name, colour, width in (("modules", "#E69F00", 2), ("pixel", "#D55E00", 3)):
             plot.quad(
                 source=ColumnDataSource({"left": [], "right": [], "bottom": [], "top": []}),
@@ -150,7 +150,7 @@ class SpectrumPanel(Panel):
         self.together = max(1, (len(edges) - 1) // BINS_SHOWN)
         self.edges = edges = edges[:: self.together]
         ones = np.ones(len(edges) - 1)
-        plot = figures.spectrum(edges, {"modules": ones, "pixel": ones, "reference": ones})
+        plot = plots.spectrum(edges, {"modules": ones, "pixel": ones, "reference": ones})
         plot.height = 290
         self.band = BoxAnnotation(
             fill_color=theme.COLOURS[4], fill_alpha=0.14, line_color=None, level="underlay"
@@ -164,7 +164,7 @@ class SpectrumPanel(Panel):
         """Show the spectra of the view, and what a reference makes expect, by channel."""
         shown = (view.spectrum, view.pixel_spectrum, np.zeros(0) if reference is None else reference)
         for number, counts in enumerate(shown):
-            columns = figures.step_columns(self.edges, self._joined(counts), log=True)
+            columns = plots.step_columns(self.edges, self._joined(counts), log=True)
             self.source(f"series-{number}").data = {k: v.astype(np.float32) for k, v in columns.items()}
         self.pixel_curve.visible = view.selection.pixel is not None
         self.reference_curve.visible = reference is not None
@@ -192,7 +192,7 @@ class LightCurvePanel(Panel):
     """Rates in the chosen energies and modules; the chosen times are shaded, a reference is a line."""
 
     def __init__(self) -> None:
-        plot = figures.light_curve([0.0, 1.0], {"rate": [0.0, 0.0]})
+        plot = plots.light_curve([0.0, 1.0], {"rate": [0.0, 0.0]})
         plot.height = 250
         self.mean = Span(dimension="width", line_color=theme.COLOURS[2], line_width=2, line_dash="dashed")
         self.span = BoxAnnotation(fill_color=theme.COLOURS[5], fill_alpha=0.18, line_color=theme.COLOURS[5])
@@ -230,7 +230,7 @@ class HousekeepingPanel(Panel):
     """One parameter of the housekeeping with its limits."""
 
     def __init__(self) -> None:
-        plot = figures.housekeeping([0.0], [0.0], None, "parameter")
+        plot = plots.housekeeping([0.0], [0.0], None, "parameter")
         plot.height, plot.y_range = 300, Range1d(0, 1)
         self.shown: tuple[str, str] | None = None
         super().__init__(plot)

@@ -8,11 +8,11 @@ from typing import Any
 
 import ipywidgets
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.provider.provide import Mode
 from eicpy.dashboard.playback import MOST_STEPPED, SPEEDS, Playing
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import BadDataError
+from eicpy.runs import RunArchive
+from eicpy.runs.provider.provide import Mode
 
 __all__ = ["FILES", "LIVE", "PICTURES", "PlayControls", "RunList"]
 

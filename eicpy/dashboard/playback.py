@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from eicpy.acquisition import Run, RunArchive, is_simulated
-from eicpy.acquisition.provider.provide import Mode, Provider, provide
 from eicpy.dashboard.health import State
 from eicpy.dashboard.source import PATIENCE, Increment, PacketTotals, age_of
+from eicpy.decoding import is_simulated
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
+from eicpy.runs import Run, RunArchive
+from eicpy.runs.provider.provide import Mode, Provider, provide
 from eicpy.settings import Settings
 
 __all__ = ["SPEEDS", "Playing", "StreamSource"]

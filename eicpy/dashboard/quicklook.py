@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from eicpy.dashboard import markup, quicklook_markup, theme
+from eicpy.dashboard import markup, quicklook_markup
 from eicpy.dashboard.compared import ComparedPanels, comparison_words
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
@@ -19,6 +19,7 @@ from eicpy.dashboard.play_controls import PlayControls, RunList
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
 from eicpy.dashboard.texts import Texts
+from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
 

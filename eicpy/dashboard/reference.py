@@ -16,19 +16,19 @@ from math import erfc, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import Run, follow
 from eicpy.dashboard.exposure import Exposure
 from eicpy.dashboard.live import PhotonView, Selection, nominal_channels
 from eicpy.instruments import Instrument
+from eicpy.runs import Run, follow
+from eicpy.typing import FloatArray
 
 __all__ = ["BANDS", "Comparison", "Reference", "chance", "compare", "significance"]
 
-Floats = npt.NDArray[np.float64]
 BANDS = 24
 """Bands of energy, equally wide in logarithm, in which spectra are compared."""
 
 
-def significance(counts: npt.ArrayLike, reference: npt.ArrayLike, ratio: float) -> Floats:
+def significance(counts: npt.ArrayLike, reference: npt.ArrayLike, ratio: float) -> FloatArray:
     """Significance of a difference of two Poisson rates, Gaussian sigma, negative for a deficit.
 
     Parameters
@@ -96,12 +96,12 @@ class Reference:
                 yield
         self.done = 1.0
 
-    def image(self, chosen: Selection) -> Floats:
+    def image(self, chosen: Selection) -> FloatArray:
         """Counts of each pixel in the chosen energies."""
         wanted = chosen.channels(self.instrument)
         return np.asarray(self._counts[:, wanted].sum(axis=1, dtype=np.float64))
 
-    def spectrum(self, chosen: Selection) -> Floats:
+    def spectrum(self, chosen: Selection) -> FloatArray:
         """Counts in each channel in the chosen modules."""
         wanted = chosen.pixels(self.instrument)
         return np.asarray(self._counts[wanted].sum(axis=0, dtype=np.float64))
@@ -132,15 +132,15 @@ class Comparison:
     """
 
     ratio: float
-    expected: Floats
+    expected: FloatArray
     mean: float
-    edges: Floats
-    sigma: Floats
+    edges: FloatArray
+    sigma: FloatArray
     rate: float
     rate_error: float
     rate_sigma: float
-    image_ratio: Floats
-    image_sigma: Floats
+    image_ratio: FloatArray
+    image_sigma: FloatArray
 
     @property
     def worst(self) -> int:
@@ -190,7 +190,7 @@ def compare(view: PhotonView, reference: Reference) -> Comparison | None:
     )
 
 
-def _bands(instrument: Instrument) -> tuple[Floats, npt.NDArray[np.intp]]:
+def _bands(instrument: Instrument) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     """Borders of the bands (keV), and the band of each channel; the ends hold what lies beyond."""
     scale = instrument.energy
     edges = np.geomspace(max(scale.low, 1e-3), scale.high, BANDS + 1)

@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from eicpy.acquisition import Run, RunArchive, follow, is_simulated
 from eicpy.dashboard.health import State, Table
 from eicpy.dashboard.live import Photons
+from eicpy.decoding import is_simulated
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
+from eicpy.runs import Run, RunArchive, follow
 from eicpy.settings import Settings
 
 __all__ = ["PATIENCE", "ArchiveSource", "Increment", "LiveSource", "PacketTotals", "age_of"]

@@ -14,7 +14,7 @@ from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
 from eicpy.egse.plan import SendPlan
 from eicpy.egse.session import SendSummary, Session, send
 from eicpy.egse.sources import FileSource, NoSource, SimulatorSource, Source
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 
 __all__ = [
     "KINDS",
@@ -38,7 +38,7 @@ __all__ = [
     "SimulatorSource",
     "Source",
     "Stall",
-    "Stretch",
+    "StreamChunk",
     "TcpLink",
     "UdpLink",
     "Unpaced",

@@ -13,13 +13,12 @@ from typing import Self
 
 import numpy as np
 
-from eicpy.acquisition import epoch_seconds
+from eicpy.decoding import epoch_seconds
 from eicpy.egse.counters import KeptCounts
 from eicpy.egse.numbering import Numbering
-from eicpy.egse.stretch import ByteArray, Stretch
+from eicpy.egse.stream_chunk import ByteArray, StreamChunk
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
-from eicpy.products.times import to_seconds
 from eicpy.simulation.commands import (
     Command,
     Refusal,
@@ -30,6 +29,7 @@ from eicpy.simulation.commands import (
     request_id,
 )
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder
+from eicpy.times import to_seconds
 
 __all__ = ["CommandDesk", "PlacedCommand"]
 
@@ -136,14 +136,14 @@ class CommandDesk:
         self._now = float(present(instrument)) if now is None else now
         self._packets = 0
 
-    def __call__(self, stream: Iterable[Stretch]) -> Iterator[Stretch]:
+    def __call__(self, stream: Iterable[StreamChunk]) -> Iterator[StreamChunk]:
         """The stream with telecommands and reports in it."""
         for stretch in stream:
             yield from self._take(stretch)
         while self._waiting or self._reports:
             yield self._last()
 
-    def _take(self, stretch: Stretch) -> Iterator[Stretch]:
+    def _take(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
         start = 0
         for row in range(len(stretch)):
             self._packets += int(stretch.packet[row])
@@ -176,14 +176,14 @@ class CommandDesk:
                 return number
         return None
 
-    def _insert(self) -> Stretch:
+    def _insert(self) -> StreamChunk:
         """The next report that is due, or else the command that has come to its place."""
         number = self._next_command()
         if self._report_is_due or number is None:
             return self._report()
         return self._command(self._waiting.pop(number).command)
 
-    def _last(self) -> Stretch:
+    def _last(self) -> StreamChunk:
         """After the source: the next of the reports and commands that are left, by their times."""
         moments = [self._moment(placed) for placed in self._waiting]
         if not moments or (self._reports and self._reports[0][0] <= min(moments)):
@@ -198,14 +198,16 @@ class CommandDesk:
             return self._time
         return (self._now if np.isnan(self._first) else self._first) + placed.seconds
 
-    def _command(self, command: Command) -> Stretch:
+    def _command(self, command: Command) -> StreamChunk:
         rule = self._encoder.instrument.packets[command.kind]
         count = self._numbering.next(rule.apid, command=True)
         data = self._encoder.make(command.kind, np.array([count]), _ticks(self._time), command.columns())
         self._schedule(data)
-        return Stretch.single(data, packet=True, apid=rule.apid, count=count, command=True, time=self._time)
+        return StreamChunk.single(
+            data, packet=True, apid=rule.apid, count=count, command=True, time=self._time
+        )
 
-    def _report(self) -> Stretch:
+    def _report(self) -> StreamChunk:
         time, _, subservice, request = heapq.heappop(self._reports)
         self._newest = float(np.fmax(self._newest, time))
         kind = self._kinds[subservice]
@@ -213,7 +215,7 @@ class CommandDesk:
         count = self._numbering.next(rule.apid, command=False)
         columns = report_columns(self._encoder.layouts[kind], request, _FAILURE_CODE)
         data = self._encoder.make(kind, np.array([count]), _ticks(time), columns)
-        return Stretch.single(data, packet=True, apid=rule.apid, count=count, time=time)
+        return StreamChunk.single(data, packet=True, apid=rule.apid, count=count, time=time)
 
     def _schedule(self, command: ByteArray) -> None:
         acknowledge = int(command[_FLAGS_BYTE]) & 15 if len(command) > _FLAGS_BYTE else 0

@@ -8,9 +8,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from eicpy.acquisition.disk import locked
 from eicpy.errors import BadDataError, FailedError
-from eicpy.products.atomic import atomic_file
+from eicpy.files import atomic_file, locked
 
 __all__ = ["KeptCounts"]
 

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError
-from eicpy.products.atomic import atomic_file
+from eicpy.files import atomic_file
 from eicpy.simulation.faults import flip_bits, foreign_bytes, generator, hash_uniform, some_bytes_kept
+from eicpy.typing import IntArray
 
 __all__ = ["KINDS", "Disconnect", "LineFault", "LineFaults", "Occurrence", "Stall", "write_truth"]
 
-IntArray = npt.NDArray[np.int64]
 
 KINDS = (
     "lost", "duplicated", "swapped", "damaged", "truncated", "foreign", "stalled", "disconnected"
@@ -176,16 +175,16 @@ class LineFaults:
         self._places = {place: kind for kind in KINDS if kind in plan for place in plan[kind].places}
         self._seed, self._stall, self._resume, self._whole = seed, stall, resume, whole
         self._number = 0
-        self._held: Stretch | None = None
+        self._held: StreamChunk | None = None
         self._arrived: Counter[tuple[int, bool]] = Counter()
         self.faults: list[LineFault] = []
         self.size = 0
 
-    def apply(self, stretch: Stretch) -> Iterator[Stretch | Stall | Disconnect]:
+    def apply(self, stretch: StreamChunk) -> Iterator[StreamChunk | Stall | Disconnect]:
         """What goes out for a stretch, in order."""
         self._count(stretch)
         if self._held is not None:
-            stretch, self._held = Stretch.join([self._held, stretch]), None
+            stretch, self._held = StreamChunk.join([self._held, stretch]), None
         if not len(stretch):
             return
         numbers = self._number + np.cumsum(stretch.packet)
@@ -208,7 +207,7 @@ class LineFaults:
                 yield from self._through(one)
         yield from self._through(stretch[done:])
 
-    def finish(self) -> Iterator[Stretch]:
+    def finish(self) -> Iterator[StreamChunk]:
         """What was held back at the end: a last packet has nothing to be swapped with."""
         if self._held is not None:
             held, self._held = self._held, None
@@ -226,13 +225,13 @@ class LineFaults:
             "faults": [asdict(fault) for fault in self.faults],
         }
 
-    def _count(self, stretch: Stretch) -> None:
+    def _count(self, stretch: StreamChunk) -> None:
         for command in (False, True):
             mine = stretch.packet & (stretch.command == command)
             for apid, n in zip(*np.unique(stretch.apid[mine], return_counts=True), strict=True):
                 self._arrived[int(apid), command] += int(n)
 
-    def _chosen(self, stretch: Stretch, numbers: IntArray) -> Iterator[tuple[int, str]]:
+    def _chosen(self, stretch: StreamChunk, numbers: IntArray) -> Iterator[tuple[int, str]]:
         """Pieces that are hit, in order, and by what."""
         choice = np.searchsorted(self._limits, hash_uniform(self._seed, _STREAM, numbers), side="right")
         for place, kind in self._places.items():
@@ -241,17 +240,17 @@ class LineFaults:
         for row in np.flatnonzero(choice < len(KINDS)).tolist():
             yield row, KINDS[choice[row]]
 
-    def _through(self, stretch: Stretch) -> Iterator[Stretch]:
+    def _through(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
         if len(stretch):
             self.size += len(stretch.data)
             yield stretch
 
-    def _swap(self, first: Stretch, second: Stretch, number: int) -> Iterator[Stretch]:
+    def _swap(self, first: StreamChunk, second: StreamChunk, number: int) -> Iterator[StreamChunk]:
         self._note("swapped", first, number, len(first.data), {"with_packet": number + 1})
         yield from self._through(second)
         yield from self._through(first)
 
-    def _fault(self, kind: str, one: Stretch, number: int) -> Iterator[Stretch | Stall | Disconnect]:
+    def _fault(self, kind: str, one: StreamChunk, number: int) -> Iterator[StreamChunk | Stall | Disconnect]:
         rng = generator(self._seed, _STREAM, number)
         if kind == "lost":
             self._note(kind, one, number, len(one.data))
@@ -275,7 +274,7 @@ class LineFaults:
         else:
             yield from self._break(kind, one, number)
 
-    def _break(self, kind: str, one: Stretch, number: int) -> Iterator[Stretch | Stall | Disconnect]:
+    def _break(self, kind: str, one: StreamChunk, number: int) -> Iterator[StreamChunk | Stall | Disconnect]:
         """Stand still or break off in the middle of a packet."""
         if self._whole:
             self._note(kind, one, number, 0, {"seconds": self._stall})
@@ -294,7 +293,7 @@ class LineFaults:
         yield from self._through(one.with_bytes(one.data[again:], packet=True))
 
     def _note(
-        self, kind: str, one: Stretch, number: int, size: int, told: dict[str, Any] | None = None
+        self, kind: str, one: StreamChunk, number: int, size: int, told: dict[str, Any] | None = None
     ) -> None:
         fault = LineFault(
             kind, number, int(one.apid[0]), int(one.count[0]), bool(one.command[0]), int(one.place[0]),

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from eicpy.egse.pace import Clock
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError, FailedError
 
 __all__ = ["Link", "TcpLink", "UdpLink"]
@@ -37,7 +37,7 @@ class Link(Protocol):
     def sent(self) -> str:
         """What went out so far, for people."""
 
-    def send(self, stretch: Stretch) -> None:
+    def send(self, stretch: StreamChunk) -> None:
         """Hand the bytes of a stretch over."""
 
     def interrupt(self) -> None:
@@ -90,7 +90,7 @@ class TcpLink:
         self._patience, self._reconnect, self._tell, self._clock = patience, reconnect, tell, clock
         self._connection = self._connect()
 
-    def send(self, stretch: Stretch) -> None:
+    def send(self, stretch: StreamChunk) -> None:
         """Hand the bytes of a stretch over; returns when the operating system has them all.
 
         Raises
@@ -243,7 +243,7 @@ class UdpLink:
         """What went out so far, for people."""
         return f"{_counted(self)} sent to {self._where} in {self.datagrams} datagrams"
 
-    def send(self, stretch: Stretch) -> None:
+    def send(self, stretch: StreamChunk) -> None:
         """Send the packets of a stretch; bytes between packets travel in datagrams of their own.
 
         Raises
@@ -281,7 +281,7 @@ class UdpLink:
 
     abort = close
 
-    def _datagrams(self, stretch: Stretch) -> Iterator[tuple[int, int]]:
+    def _datagrams(self, stretch: StreamChunk) -> Iterator[tuple[int, int]]:
         """First piece and end of each datagram."""
         ends = stretch.begin + stretch.size
         first = 0
@@ -320,7 +320,7 @@ def _counted(link: Link) -> str:
     return f"{link.size} bytes" + (f" ({link.packets} packets)" if link.packets else "")
 
 
-def _packet_start(stretch: Stretch, at: int) -> int:
+def _packet_start(stretch: StreamChunk, at: int) -> int:
     """Where to go on after a break at a byte: at the start of the packet in which it lies."""
     row = int(np.searchsorted(stretch.begin, at, side="right")) - 1
     return int(stretch.begin[row]) if stretch.packet[row] else at

@@ -3,21 +3,20 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.egse.counters import KeptCounts
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.instruments import Instrument
 from eicpy.packets import ChecksumKind, PacketLayout
 from eicpy.packets.checksum import write_checksum
 from eicpy.simulation.commands import VERIFICATION
+from eicpy.typing import IntArray
 
 __all__ = ["Numbering"]
 
 _MODULUS = 2**14
 _SERVICE_BYTE = 7
 """Of the PUS service, in a packet."""
-IntArray = npt.NDArray[np.int64]
 Lane = tuple[int, bool]
 """APID, and whether telecommands are counted: both have counters of their own."""
 
@@ -57,7 +56,7 @@ class Numbering:
             self._shift[lane] = self._shift.get(lane, 0) + 1
         return count
 
-    def count_on(self, stretch: Stretch) -> Stretch:
+    def count_on(self, stretch: StreamChunk) -> StreamChunk:
         """A stretch of the source, counted on from what was put in."""
         lanes = np.where(stretch.packet, 2 * stretch.apid + stretch.command, -1)
         counts = stretch.count.copy()
@@ -75,7 +74,7 @@ class Numbering:
         reports = self._reports(stretch) if self._requests or (moved & stretch.command).any() else []
         return self._rewritten(stretch, counts, reports) if moved.any() or reports else stretch
 
-    def _rewritten(self, stretch: Stretch, counts: IntArray, reports: list[int]) -> Stretch:
+    def _rewritten(self, stretch: StreamChunk, counts: IntArray, reports: list[int]) -> StreamChunk:
         data = stretch.data.copy()
         for row in sorted({*np.flatnonzero(counts != stretch.count).tolist(), *reports}):
             at, size = int(stretch.begin[row]), int(stretch.size[row])
@@ -94,7 +93,7 @@ class Numbering:
                 write_checksum(data, at, size, size - 2, int(kind))
         return replace(stretch, data=data, count=counts)
 
-    def _reports(self, stretch: Stretch) -> list[int]:
+    def _reports(self, stretch: StreamChunk) -> list[int]:
         """Rows of the reports on telecommands."""
         telemetry = np.flatnonzero(stretch.good & ~stretch.command).tolist()
         return [

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from eicpy.acquisition import RunArchive
 from eicpy.egse.sources import FileSource, SimulatorSource, Source
-from eicpy.egse.stretch import ByteArray
+from eicpy.egse.stream_chunk import ByteArray
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 from eicpy.simulation import Stream, preset
 

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError
+from eicpy.typing import FloatArray
 
 __all__ = ["AtRate", "Clock", "OnBoard", "Pace", "Unpaced"]
 
-FloatArray = npt.NDArray[np.float64]
 
 _GRAIN = 1e-3
 """What is due within a millisecond goes out together, s."""
@@ -35,14 +34,14 @@ class Clock(Protocol):
 class Pace(Protocol):
     """Lets a stream through piece by piece."""
 
-    def release(self, stretch: Stretch) -> Iterator[Stretch]:
+    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
         """Parts of a stretch in their order, each when it is due."""
 
 
 class Unpaced:
     """As fast as the receiver takes it."""
 
-    def release(self, stretch: Stretch) -> Iterator[Stretch]:
+    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
         """The whole stretch at once."""
         yield stretch
 
@@ -54,7 +53,7 @@ class _Timed:
         self._clock = clock
         self._origin: float | None = None
 
-    def release(self, stretch: Stretch) -> Iterator[Stretch]:
+    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
         """Parts of a stretch in their order, each when it is due."""
         if self._origin is None:
             self._origin = self._clock.monotonic()
@@ -69,7 +68,7 @@ class _Timed:
             else:
                 self._clock.sleep(min(float(due[done]) - now, _NAP))
 
-    def _due(self, stretch: Stretch) -> FloatArray:
+    def _due(self, stretch: StreamChunk) -> FloatArray:
         raise NotImplementedError
 
 
@@ -96,7 +95,7 @@ class AtRate(_Timed):
         self._rate = rate
         self._bytes = 0
 
-    def _due(self, stretch: Stretch) -> FloatArray:
+    def _due(self, stretch: StreamChunk) -> FloatArray:
         """A piece is due when, at this rate, its last byte is out."""
         assert self._origin is not None
         ends = self._bytes + stretch.begin + stretch.size
@@ -133,7 +132,7 @@ class OnBoard(_Timed):
         self._newest = np.nan
         self._last_due = -np.inf
 
-    def _due(self, stretch: Stretch) -> FloatArray:
+    def _due(self, stretch: StreamChunk) -> FloatArray:
         due = np.empty(len(stretch))
         first = 0
         while first < len(due):

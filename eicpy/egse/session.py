@@ -13,14 +13,14 @@ from eicpy.egse.line_faults import Disconnect, LineFaults, Stall, write_truth
 from eicpy.egse.links import Link, TcpLink
 from eicpy.egse.pace import AtRate, Clock, Pace, Unpaced
 from eicpy.egse.sources import FileSource, Source
-from eicpy.egse.stretch import Stretch
+from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError
 
 __all__ = ["SendSummary", "Session", "Stage", "send"]
 
 _CHUNK = 1 << 18
 _PARTS_A_SECOND = 20
-Stage = Callable[[Iterable[Stretch]], Iterator[Stretch]]
+Stage = Callable[[Iterable[StreamChunk]], Iterator[StreamChunk]]
 """Something that changes the stream before faults hit it, for example answers telecommands."""
 
 
@@ -120,12 +120,12 @@ class Session:
         seconds = self.clock.monotonic() - begun
         return SendSummary(self.link.size, seconds, self.link.packets, self.link.connections)
 
-    def _rounds(self) -> Iterator[Stretch]:
+    def _rounds(self) -> Iterator[StreamChunk]:
         for _ in range(self.loop) if self.loop else count():
             self._done = 0.0
             yield from self.source.stretches()
 
-    def _send(self, stretch: Stretch) -> None:
+    def _send(self, stretch: StreamChunk) -> None:
         """Send a stretch with what faults make of it, and tell how far the source is through."""
         before, after = self._done, self.source.done
         self._done = after
@@ -134,7 +134,7 @@ class Session:
         for sent in self._release(parts):
             self._tell(min(before + share * sent, after))
 
-    def _release(self, parts: Iterable[Stretch | Stall | Disconnect]) -> Iterator[int]:
+    def _release(self, parts: Iterable[StreamChunk | Stall | Disconnect]) -> Iterator[int]:
         """Send parts when they are due; gives the bytes that went out."""
         sent = 0
         for part in parts:

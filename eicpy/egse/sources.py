@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from eicpy.egse.stretch import ByteArray, Stretch
+from eicpy.egse.stream_chunk import ByteArray, StreamChunk
 from eicpy.errors import BadArgumentError, BadDataError, readable
 from eicpy.instruments import Instrument
 from eicpy.packets import HeaderRule, PacketIndexer
@@ -33,7 +33,7 @@ class Source(Protocol):
     def done(self) -> float:
         """How much of that was given, with the stretch that was given last."""
 
-    def stretches(self) -> Iterator[Stretch]:
+    def stretches(self) -> Iterator[StreamChunk]:
         """The stream from its beginning."""
 
     def truth(self) -> dict[str, Any]:
@@ -92,14 +92,18 @@ class FileSource:
         """Bytes."""
         return float(self._size)
 
-    def stretches(self) -> Iterator[Stretch]:
+    def stretches(self) -> Iterator[StreamChunk]:
         """The file from `start`; a file that still grows is sent as far as it goes now."""
         self.done = float(self.start)
         if self._size <= self.start:
             return
         data = np.memmap(self.file, np.uint8, mode="r")[self.start :]
         chunks = (data[at : at + self.chunk] for at in range(0, len(data), self.chunk))
-        made = (Stretch.blind(c) for c in chunks) if self.blind else indexed(chunks, self.headers, self.start)
+        made = (
+            (StreamChunk.blind(c) for c in chunks)
+            if self.blind
+            else indexed(chunks, self.headers, self.start)
+        )
         for stretch in made:
             self.done += len(stretch.data)
             yield stretch
@@ -117,7 +121,7 @@ class NoSource:
     total: float = 0.0
     done: float = 0.0
 
-    def stretches(self) -> Iterator[Stretch]:
+    def stretches(self) -> Iterator[StreamChunk]:
         """None."""
         return iter(())
 
@@ -150,7 +154,7 @@ class SimulatorSource:
     total: float
     about: Callable[[], dict[str, Any]]
     done: float = field(default=0.0, init=False)
-    _begun: Iterator[Stretch] | None = field(default=None, init=False, repr=False)
+    _begun: Iterator[StreamChunk] | None = field(default=None, init=False, repr=False)
 
     def prepare(self) -> None:
         """Compute the first packets now, so that they are there when the line opens.
@@ -162,12 +166,12 @@ class SimulatorSource:
         first = next(computed, None)
         self._begun = computed if first is None else chain([first], computed)
 
-    def stretches(self) -> Iterator[Stretch]:
+    def stretches(self) -> Iterator[StreamChunk]:
         """The packets in the order in which the detector sends them."""
         begun, self._begun = self._begun, None
         return self._computed() if begun is None else begun
 
-    def _computed(self) -> Iterator[Stretch]:
+    def _computed(self) -> Iterator[StreamChunk]:
         self.done = 0.0
         reached = 0.0
 
@@ -188,7 +192,7 @@ class SimulatorSource:
 
 def indexed(
     chunks: Iterable[ByteArray], headers: Sequence[HeaderRule] | None, start: int = 0
-) -> Iterator[Stretch]:
+) -> Iterator[StreamChunk]:
     """Stretches of whole packets, from chunks that end anywhere.
 
     Parameters
@@ -208,9 +212,9 @@ def indexed(
         waiting = np.concatenate([waiting, chunk]) if len(waiting) else chunk
         whole = indexer.consumed - done
         if whole:
-            yield Stretch.of(waiting[:whole], index.shifted(start), start + done)
+            yield StreamChunk.of(waiting[:whole], index.shifted(start), start + done)
             waiting = waiting[whole:]
             done += whole
     rest = indexer.finish()
     if len(waiting):
-        yield Stretch.of(waiting, rest.shifted(start), start + done)
+        yield StreamChunk.of(waiting, rest.shifted(start), start + done)

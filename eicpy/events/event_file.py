@@ -28,9 +28,9 @@ from eicpy.products import (
     read_structure,
     read_table,
     row_dtype,
-    to_time,
     verify_unit,
 )
+from eicpy.times import to_time
 
 __all__ = ["EventFile"]
 

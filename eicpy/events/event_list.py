@@ -9,7 +9,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.events.bands import Scale, energies
 from eicpy.events.gti import GoodTimeIntervals
-from eicpy.products import to_time
+from eicpy.times import to_time
 
 __all__ = ["EventList", "PhotonBlock", "PixelSelection"]
 

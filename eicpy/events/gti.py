@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.events import kernels
-from eicpy.products import to_time
+from eicpy.times import to_time
 
 __all__ = ["GoodTimeIntervals"]
 

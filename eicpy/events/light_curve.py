@@ -13,7 +13,7 @@ from eicpy.events import kernels
 from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
-from eicpy.products import to_time
+from eicpy.times import to_time
 
 __all__ = ["LightCurve", "LightCurveAccumulator"]
 

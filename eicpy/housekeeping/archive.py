@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.files import atomic_file
 from eicpy.housekeeping.catalogue import Catalogue, DayFile, Parameter
 from eicpy.housekeeping.series import TIME, Series, make_series, read_file, split_days, to_numpy, to_table
-from eicpy.products import atomic_file, day_of
+from eicpy.times import day_of
 
 __all__ = ["HousekeepingArchive"]
 

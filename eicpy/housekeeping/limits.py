@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.products import to_time
+from eicpy.times import to_time
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Excursion", "Level", "Limits", "check_limits", "excursion_table"]
-
-F8 = npt.NDArray[np.float64]
 
 
 class Level(StrEnum):
@@ -203,7 +202,7 @@ def check_limits(
 
 
 def _stays(
-    time: F8, outside: npt.NDArray[np.bool_], near: npt.NDArray[np.bool_], max_gap: float
+    time: FloatArray, outside: BoolArray, near: BoolArray, max_gap: float
 ) -> Iterator[tuple[npt.NDArray[np.intp], bool]]:
     """Rows of each stay outside, and whether the data end in it.
 

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from eicpy.errors import BadArgumentError
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Mask", "random_mask", "transmission"]
 
-FloatArray = npt.NDArray[np.float64]
 
 MASK_SIDE = 53.97
 """Side of the mask, cm; with the next two, a fit to the public off-axis transmission (rms 3·10⁻⁴)."""
@@ -57,7 +56,7 @@ def transmission(ty: FloatArray, tz: FloatArray) -> FloatArray:
 
 
 @cache
-def _pattern(seed: int, cells: int, open_cells: int) -> npt.NDArray[np.bool_]:
+def _pattern(seed: int, cells: int, open_cells: int) -> BoolArray:
     """Open cells one by one in random order, unless that would cut closed cells off the frame."""
     rng = np.random.default_rng(seed)
     closed = np.ones((cells + 2, cells + 2), np.bool_)
@@ -92,7 +91,7 @@ class Mask:
         Pixels along a side of the plane.
     """
 
-    pattern: npt.NDArray[np.bool_]
+    pattern: BoolArray
     name: str
     pixels: int = 80
 

@@ -8,13 +8,10 @@ The flight formula of DETNUM is not public: this one is eicpy's.
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["PixelGrid"]
-
-IntArray = npt.NDArray[np.integer[Any]]
 
 
 class PixelGrid(BaseModel):

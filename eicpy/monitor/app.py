@@ -20,13 +20,13 @@ from textual.containers import Container, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
-from eicpy.acquisition.station import Level, Order, Overview
+from eicpy.acquisition.status import Level, Order, Overview
 from eicpy.errors import EicpyError, readable
 from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines
-from eicpy.monitor.units import span_text, time_text
 from eicpy.monitor.widgets import Section, content_of
+from eicpy.text import span_text, time_text
 
 __all__ = ["Leave", "MonitorApp"]
 

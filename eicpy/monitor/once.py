@@ -1,9 +1,9 @@
 """One overview as plain text: for a log, a mail, a telephone."""
 
-from eicpy.acquisition.station import Overview
+from eicpy.acquisition.status import Overview
 from eicpy.monitor.lines import plain
 from eicpy.monitor.sections import SECTIONS, verdict_lines
-from eicpy.monitor.units import time_text
+from eicpy.text import time_text
 
 __all__ = ["plain_text"]
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from eicpy.acquisition.station import OverviewReader, Station, send_order
+from eicpy.acquisition.status import OverviewReader, Station, send_order
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import Instrument, load
 from eicpy.monitor.app import Leave, MonitorApp
-from eicpy.monitor.chain import CHAIN, note
-from eicpy.monitor.plan import ChainPlan
+from eicpy.processors.chain import CHAIN, note
+from eicpy.processors.chain_plan import ChainPlan
 from eicpy.settings import Settings
 
 __all__ = ["attend", "show", "start_chain"]

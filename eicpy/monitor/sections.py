@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from eicpy.acquisition.station import (
+from eicpy.acquisition.status import (
     BEHIND,
     ApidView,
     Level,
@@ -17,7 +17,7 @@ from eicpy.acquisition.station import (
 from eicpy.errors import readable
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.monitor.texts import LEVELS, reason_text
-from eicpy.monitor.units import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
+from eicpy.text import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from eicpy.acquisition.station import Level, Reason
+from eicpy.acquisition.status import Level, Reason
 from eicpy.errors import readable
-from eicpy.monitor.units import count_text, size_text, span_text
+from eicpy.text import count_text, size_text, span_text
 
 __all__ = ["LEVELS", "reason_text"]
 

@@ -28,8 +28,8 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, Ope
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from eicpy.acquisition.disk import locked
 from eicpy.errors import BadArgumentError, FailedError
+from eicpy.files import locked
 from eicpy.settings import Settings
 
 __all__ = ["Database", "migration_config", "open_database"]

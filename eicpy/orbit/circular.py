@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-import numpy.typing as npt
+
+from eicpy.typing import FloatArray
 
 __all__ = ["EARTH_RADIUS", "CircularOrbit", "sidereal_time"]
 
-FloatArray = npt.NDArray[np.float64]
 
 EARTH_RADIUS = 6371.0
 """Mean radius, km."""

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-import numpy.typing as npt
+
+from eicpy.typing import FloatArray
 
 __all__ = ["Pointing", "unit_vector"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def unit_vector(ra: float, dec: float) -> FloatArray:

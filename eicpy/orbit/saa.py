@@ -7,14 +7,12 @@ plausible shape for 618 km that costs the share of time that is reported for the
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.orbit.circular import CircularOrbit
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["REFERENCE_SAA", "SaaPolygon", "saa_passages"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class SaaPolygon:
                 "expected as many of each, at least 3"
             )
 
-    def contains(self, longitude: FloatArray, latitude: FloatArray) -> npt.NDArray[np.bool_]:
+    def contains(self, longitude: FloatArray, latitude: FloatArray) -> BoolArray:
         """Whether points (degrees, arrays of one shape) lie inside, by the even-odd rule."""
         lon, lat = np.broadcast_arrays(np.asarray(longitude, float), np.asarray(latitude, float))
         inside = np.zeros(lon.shape, np.bool_)

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import SpectraColumns
-from eicpy.calibration import GainFitSettings, GainTable, LineModel, PixelStatus, fit_gain, pixel_status
+from eicpy.calibration import GainFitSettings, GainTable, LineModel, PixelStatus, fit_gain
+from eicpy.calibration.pixels import pixel_status
+from eicpy.decoding import SpectraColumns
 from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria
 from eicpy.instruments import HealthRule, Instrument
 from eicpy.pipeline.decisions import GAIN_CARD
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
 from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
+from eicpy.typing import AnyArray
 
 __all__ = ["NightSums", "Publisher"]
-
-Array = npt.NDArray[Any]
 
 
 class NightSums:
@@ -38,7 +38,7 @@ class NightSums:
         self.wrong = 0
         self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
         self.images = np.zeros((bands, instrument.pixels.count), np.int64)
-        self._curves: list[tuple[float, Array]] = []
+        self._curves: list[tuple[float, AnyArray]] = []
 
     def add(self, sums: PhotonSums) -> None:
         """Add a segment."""
@@ -181,7 +181,7 @@ class Publisher:
         return [self.write("ECL-QLK-OBS", {"ECL-QLK-OBS": columns})]
 
     def gain_table(
-        self, spectra: Array, start: GainTable, middle: float, version: int, threads: int
+        self, spectra: AnyArray, start: GainTable, middle: float, version: int, threads: int
     ) -> tuple[Path, GainTable]:
         """Fit gain and offset of every pixel and write the table that is proposed."""
         settings = GainFitSettings(threads=threads)

@@ -11,8 +11,9 @@ from eicpy.calibration import GainTable
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.operations import Database, ReleaseState, decide_release, open_database, releases
-from eicpy.products import card_for, day_of, parse_product_file_name, read_product
+from eicpy.products import card_for, parse_product_file_name, read_product
 from eicpy.settings import Settings
+from eicpy.times import day_of
 
 __all__ = ["GAIN_CARD", "decide", "gain_in_force", "read_gain"]
 

@@ -22,7 +22,8 @@ from eicpy.calibration import (
 )
 from eicpy.operations import Database, releases
 from eicpy.pipeline.record import NightRecord
-from eicpy.pipeline.tables import Sentence, counted
+from eicpy.reports.tables import Sentence
+from eicpy.text import counted
 
 __all__ = ["GainVerdict", "gain_decision", "gain_verdict", "goodness_marks"]
 

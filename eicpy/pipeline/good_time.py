@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import HousekeepingTable
+from eicpy.decoding import HousekeepingTable
 from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import GoodTimeRule, Instrument
 

@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eicpy.errors import BadDataError
-from eicpy.pipeline.record import NightRecord, now, write_atomically
+from eicpy.files import write_text
+from eicpy.pipeline.record import NightRecord, now
 from eicpy.settings import Settings
 
 __all__ = ["night_records", "write_index"]
@@ -73,7 +74,7 @@ def write_index(settings: Settings) -> Path:
         failing=sum(r.status in ("failed", "incomplete") or bool(r.failed_reports) for r in records),
     )
     path = settings.reports / "index.html"
-    write_atomically(path, page)
+    write_text(path, page)
     return path
 
 

@@ -11,16 +11,16 @@ from datetime import datetime
 from pathlib import Path
 
 from eicpy.errors import BadArgumentError, ExitCode
+from eicpy.ingestion.files import ingest_inbox
 from eicpy.instruments import load
 from eicpy.operations import open_database
 from eicpy.pipeline.decisions import gain_in_force
-from eicpy.pipeline.ingestion import ingest_inbox
 from eicpy.pipeline.night_run import NightRun
 from eicpy.pipeline.plan import days_with_data, plan_night
 from eicpy.pipeline.record import NightRecord
 from eicpy.pipeline.tasks import Progress
-from eicpy.products import to_seconds
 from eicpy.settings import Settings
+from eicpy.times import to_seconds
 
 __all__ = ["NightOutcome", "run_night", "run_nights"]
 

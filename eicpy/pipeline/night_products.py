@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.calibration import GainTable, LineModel
 from eicpy.errors import BadDataError
@@ -24,13 +22,13 @@ from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
 from eicpy.pipeline.record import NightRecord
 from eicpy.pipeline.status_text import gain_status_table, pixel_table
-from eicpy.pipeline.tables import Sentence, Table
-from eicpy.products import Product, card_for, read_product, to_seconds, to_time
+from eicpy.products import Product, card_for, read_product
+from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings
+from eicpy.times import to_seconds, to_time
+from eicpy.typing import AnyArray
 
 __all__ = ["NightProducts"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ class NightProducts:
         return read_product(found[-1], card) if found else None
 
     @cached_property
-    def spectra(self) -> Array:
+    def spectra(self) -> AnyArray:
         """Counts per channel (PHA) of each pixel, shape (pixels, channels)."""
         product = self.product("ECL-QLK-SPC")
         if product is None:
@@ -122,7 +120,7 @@ class NightProducts:
         found = sorted(self.folder.glob(f"{name}-*.fits"))
         return read_gain(found[-1], self.instrument) if found else None
 
-    def energy_spectrum(self, *, join: int = 0) -> tuple[Array, Array]:
+    def energy_spectrum(self, *, join: int = 0) -> tuple[AnyArray, AnyArray]:
         """Spectrum of the whole camera on the nominal scale, each pixel with its own gain.
 
         Parameters
@@ -147,7 +145,7 @@ class NightProducts:
         counts = counts.reshape(-1, join).sum(axis=1)
         return scale.offset + scale.gain * join * np.arange(counts.size + 1), counts
 
-    def light_curve(self, step: int = 1) -> tuple[Array, dict[str, Array]]:
+    def light_curve(self, step: int = 1) -> tuple[AnyArray, dict[str, AnyArray]]:
         """Rates of the whole camera in the instrument's bands.
 
         Parameters
@@ -180,7 +178,7 @@ class NightProducts:
             return time + np.array([-0.5, 0.5]) * step, {k: np.repeat(v, 2) for k, v in rates.items()}
         return time, rates
 
-    def images(self) -> dict[str, Array]:
+    def images(self) -> dict[str, AnyArray]:
         """Counts in the plane of the detector by band, each of shape (rows, columns), indexed [z, y]."""
         product = self.product("ECL-QLK-DPI")
         labels, grid = self.band_labels, self.instrument.pixels
@@ -192,7 +190,7 @@ class NightProducts:
         }
 
     @staticmethod
-    def colour_limits(image: Array) -> tuple[float, float]:
+    def colour_limits(image: AnyArray) -> tuple[float, float]:
         """Values for the lowest and highest colour, so that a few noisy pixels do not hide the rest."""
         known = image[np.isfinite(image)]
         low, high = np.percentile(known, (0.5, 99.0)) if known.size else (0.0, 1.0)
@@ -216,7 +214,7 @@ class NightProducts:
         return {_greek(group): line.energy for group, line in strongest.items()}
 
     @cached_property
-    def pixel_status(self) -> dict[str, Array]:
+    def pixel_status(self) -> dict[str, AnyArray]:
         """Columns of the table of pixel status; empty where there is none."""
         product = self.product("AUX-ECL-PIX-STA")
         return {} if product is None else product.main.columns
@@ -226,7 +224,7 @@ class NightProducts:
         """How many pixels stand out, and the first of them by number and place."""
         return pixel_table(self.pixel_status.get("STATUS", np.empty(0)), self.instrument.pixels)
 
-    def onboard_spectra(self) -> tuple[Array, dict[str, Array]]:
+    def onboard_spectra(self) -> tuple[AnyArray, dict[str, AnyArray]]:
         """Spectra accumulated on board, summed over the night and the pixels of each module.
 
         Returns
@@ -243,7 +241,7 @@ class NightProducts:
         by_module = {f"module {m}": spectra[module == m].sum(axis=0) for m in np.unique(module)}
         return np.arange(spectra.shape[1]), by_module
 
-    def onboard_image(self) -> Array:
+    def onboard_image(self) -> AnyArray:
         """Counts of the spectra accumulated on board by pixel, shape (rows, columns); NaN where none came."""
         grid = self.instrument.pixels
         counts = np.full(grid.count, np.nan)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import eicpy
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
-from eicpy.pipeline.parameters import check_parameters
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
 from eicpy.products import InputFile, sha256_of
+from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
-    from eicpy.pipeline.report import ReportOutcome
+    from eicpy.reports.report import ReportOutcome
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
 
@@ -108,7 +108,7 @@ def _applicable(record: NightRecord) -> list[str]:
 def _run(
     notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
 ) -> "ReportOutcome":
-    from eicpy.pipeline.report import run_report  # noqa: PLC0415, papermill takes seconds to import
+    from eicpy.reports.report import run_report  # noqa: PLC0415, papermill takes seconds to import
 
     # photons are many and large, and no report reads them: their hashes are in the catalogue
     inputs = [folder / n for n in record.products if "-EVT-CAL-" not in n]
@@ -157,7 +157,7 @@ def notebook_report(
     timeout
         Longest time a cell may take, s.
     """
-    from eicpy.pipeline.report import run_report  # noqa: PLC0415, as above
+    from eicpy.reports.report import run_report  # noqa: PLC0415, as above
 
     path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
     stamp = now()[:19].replace("-", "").replace(":", "")

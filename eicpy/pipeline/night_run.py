@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from eicpy import __version__
-from eicpy.acquisition import RunArchive, packet_seconds
 from eicpy.calibration import GainTable
+from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
 from eicpy.events import GoodTimeIntervals
 from eicpy.operations import (
@@ -32,12 +32,14 @@ from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
-from eicpy.pipeline.plan import NightPlan, Segment, Stretch
+from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
 from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
-from eicpy.products import InputFile, Provenance, card_for, sha256_of, to_time
+from eicpy.products import InputFile, Provenance, card_for, sha256_of
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
+from eicpy.times import to_time
 
 __all__ = ["NightRun"]
 
@@ -437,7 +439,7 @@ class NightRun:
         self.progress(min(self.steps, self.total), self.total, f"{self.plan.night} {what}")
 
 
-def _repeats(stretch: Stretch, apid: int) -> int:
+def _repeats(stretch: RunSelection, apid: int) -> int:
     """Packets of an APID that another run of the night holds as well, without duplicates in their own."""
     if stretch.repeats is None:
         return 0

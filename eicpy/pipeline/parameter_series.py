@@ -10,8 +10,9 @@ import numpy.typing as npt
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument
 from eicpy.packets import FieldSpec, Limits, PacketLayout
-from eicpy.pipeline.tables import Table, counted
+from eicpy.reports.tables import Table
 from eicpy.settings import Settings
+from eicpy.text import counted
 
 __all__ = ["ParameterSeries", "read_series", "summarise"]
 

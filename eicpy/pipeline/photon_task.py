@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import photons
 from eicpy.calibration import GainTable
+from eicpy.decoding import photons
 from eicpy.events import EnergyBands, EventList, EventWriter, GoodTimeIntervals, PhotonAccumulator
+from eicpy.files import atomic_file
 from eicpy.instruments import load
 from eicpy.pipeline.plan import SLACK, Segment
-from eicpy.products import Provenance, atomic_file
+from eicpy.products import Provenance
 
 __all__ = ["PhotonSums", "PhotonTask", "process_photons"]
 

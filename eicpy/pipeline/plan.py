@@ -16,17 +16,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import Run, RunArchive, is_simulated, packet_seconds
+from eicpy.decoding import is_simulated, packet_seconds
 from eicpy.errors import BadDataError
 from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity
 from eicpy.packets.continuity import MODULUS
-from eicpy.pipeline.repeats import find_repeats
-from eicpy.products import day_of, to_seconds
+from eicpy.pipeline.cross_run_duplicates import find_repeats
+from eicpy.runs import Run, RunArchive
 from eicpy.settings import Settings
+from eicpy.times import day_of, to_seconds
 
-__all__ = ["NightPlan", "Segment", "Stretch", "days_with_data", "plan_night"]
+__all__ = ["NightPlan", "RunSelection", "Segment", "days_with_data", "plan_night"]
 
 SEGMENT_BYTES = 48 << 20
 """Photon packets of a segment: some six million photons of eight bytes."""
@@ -40,7 +41,7 @@ SHORTEST_GAP = 10.0
 
 
 @dataclass(frozen=True)
-class Stretch:
+class RunSelection:
     """Packets of one run.
 
     Parameters
@@ -87,7 +88,7 @@ class Segment:
     """
 
     number: int
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[RunSelection, ...]
 
     @property
     def size(self) -> int:
@@ -121,7 +122,7 @@ class NightPlan:
     night: str
     start: float
     stop: float
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[RunSelection, ...]
     skipped: tuple[tuple[int, Skipped], ...]
     gti: GoodTimeIntervals
     simulated: bool | None
@@ -137,23 +138,23 @@ class NightPlan:
         return [s.run for s in self.stretches]
 
     @property
-    def photon_stretches(self) -> list[Stretch]:
+    def photon_stretches(self) -> list[RunSelection]:
         """The intact photon packets, each once, in the order of their counter, run by run."""
         rule = self.instrument.photons
         if rule is None:
             return []
         apid = self.instrument.packets[rule.packet].apid
-        chosen = [Stretch(s.run, s.file, s.index[_each_once(s, {apid})]) for s in self.stretches]
+        chosen = [RunSelection(s.run, s.file, s.index[_each_once(s, {apid})]) for s in self.stretches]
         return [s for s in chosen if len(s.index)]
 
     @property
-    def telemetry_stretches(self) -> list[Stretch]:
+    def telemetry_stretches(self) -> list[RunSelection]:
         """The intact packets of the other kinds, each once, run by run."""
         rule = self.instrument.photons
         others = {h.apid for h in self.instrument.headers}
         if rule is not None:
             others -= {self.instrument.packets[rule.packet].apid}
-        chosen = [Stretch(s.run, s.file, s.index[_each_once(s, others)]) for s in self.stretches]
+        chosen = [RunSelection(s.run, s.file, s.index[_each_once(s, others)]) for s in self.stretches]
         return [s for s in chosen if len(s.index)]
 
     def segments(self) -> list[Segment]:
@@ -163,7 +164,7 @@ class NightPlan:
         # whole multiples, so that a night that grows keeps the cuts it has
         share = SEGMENT_BYTES * max(1, -(-total // (SEGMENT_BYTES * (MOST_SEGMENTS - 1))))
         segments: list[Segment] = []
-        parts: list[Stretch] = []
+        parts: list[RunSelection] = []
         room = share
         for stretch in stretches:
             for part in _cut(stretch, room, share):
@@ -177,13 +178,13 @@ class NightPlan:
         return segments
 
 
-def _cut(stretch: Stretch, room: int, share: int) -> Iterator[Stretch]:
+def _cut(stretch: RunSelection, room: int, share: int) -> Iterator[RunSelection]:
     """Cut a stretch into pieces: the first of at least `room` bytes, the others of at least `share`."""
     ends = np.cumsum(stretch.index.length, dtype=np.int64)
     first, done = 0, 0
     while first < len(ends):
         stop = min(int(np.searchsorted(ends, done + room)) + 1, len(ends))
-        yield Stretch(stretch.run, stretch.file, stretch.index[first:stop])
+        yield RunSelection(stretch.run, stretch.file, stretch.index[first:stop])
         first, done, room = stop, int(ends[stop - 1]), share
 
 
@@ -199,7 +200,7 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
     start, stop
         Begin (included) and end (excluded), s.
     """
-    stretches: list[tuple[float, Stretch]] = []
+    stretches: list[tuple[float, RunSelection]] = []
     skipped: list[tuple[int, Skipped]] = []
     simulated: bool | None = None
     for run in _runs(instrument, settings):
@@ -217,7 +218,7 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
         said = is_simulated(index, instrument)
         simulated = said if simulated is None else simulated or bool(said)
         part = index if chosen.all() else index[chosen]
-        stretches.append((float(time[chosen][0]), Stretch(run.number, run.raw_file, part)))
+        stretches.append((float(time[chosen][0]), RunSelection(run.number, run.raw_file, part)))
     ordered = _without_repeats([s for _, s in sorted(stretches, key=lambda item: item[0])])
     plan = NightPlan(
         instrument,
@@ -301,7 +302,7 @@ def _runs(instrument: Instrument, settings: Settings) -> list[Run]:
     return [r for r in RunArchive(settings.archive(instrument.name), instrument.name).runs() if r.size]
 
 
-def _without_repeats(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
+def _without_repeats(stretches: Sequence[RunSelection]) -> tuple[RunSelection, ...]:
     """Mark the packets that another run holds as well."""
     found = find_repeats([(s.run, s.file, s.index) for s in stretches])
     return tuple(
@@ -309,7 +310,7 @@ def _without_repeats(stretches: Sequence[Stretch]) -> tuple[Stretch, ...]:
     )
 
 
-def _each_once(stretch: Stretch, apids: set[int]) -> npt.NDArray[np.int64]:
+def _each_once(stretch: RunSelection, apids: set[int]) -> npt.NDArray[np.int64]:
     """Rows of the intact packets of some APIDs, each once, APID by APID in the order of its counter."""
     index = stretch.index
     rows = [np.empty(0, np.int64)]
@@ -334,7 +335,7 @@ def _belonging(index: PacketIndex, instrument: Instrument) -> npt.NDArray[np.flo
     return np.asarray(time[rows[before]])
 
 
-def _good_time(stretches: Sequence[Stretch], instrument: Instrument) -> GoodTimeIntervals:
+def _good_time(stretches: Sequence[RunSelection], instrument: Instrument) -> GoodTimeIntervals:
     """Times between photon packets with consecutive counters and no long silence."""
     starts, stops = [np.empty(0)], [np.empty(0)]
     for stretch in stretches:

@@ -10,10 +10,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eicpy.errors import BadDataError
-from eicpy.pipeline.tables import counted, grouped
-from eicpy.products import atomic_file
+from eicpy.files import write_text
+from eicpy.text import counted, grouped
 
-__all__ = ["GainRecord", "NightRecord", "PacketRecord", "ReportRecord", "now", "write_atomically"]
+__all__ = ["GainRecord", "NightRecord", "PacketRecord", "ReportRecord", "now"]
 
 NightStatus = Literal["running", "complete", "incomplete", "failed"]
 
@@ -21,12 +21,6 @@ NightStatus = Literal["running", "complete", "incomplete", "failed"]
 def now() -> str:
     """Give the time of day as ISO text in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, and never half of it."""
-    with atomic_file(path) as file:
-        file.write(text.encode())
 
 
 class _Record(BaseModel):
@@ -160,7 +154,7 @@ class NightRecord(_Record):
     def write(self, folder: Path) -> Path:
         """Write ``night.json`` into the folder of the night."""
         path = folder / "night.json"
-        write_atomically(path, self.model_dump_json(indent=1))
+        write_text(path, self.model_dump_json(indent=1))
         return path
 
     @classmethod

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from eicpy.calibration import GainStatus, GainTable, PixelStatus
 from eicpy.instruments import PixelGrid
-from eicpy.pipeline.tables import Table
+from eicpy.reports.tables import Table
 
 __all__ = ["GAIN_LABELS", "PIXEL_LABELS", "gain_reasons", "gain_status_table", "pixel_table"]
 

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import HousekeepingTable, SpectraColumns, alerts, housekeeping, spectra
+from eicpy.decoding import HousekeepingTable, SpectraColumns, alerts, housekeeping, spectra
 from eicpy.housekeeping import HousekeepingArchive, archived_ranges, archived_rows, check_limits
+from eicpy.ingestion import append_table, entries_of, table_limits
 from eicpy.instruments import load
-from eicpy.operations import ExcursionEntry, append_table, entries_of, table_limits
+from eicpy.operations import ExcursionEntry
 from eicpy.pipeline.good_time import Samples, samples_of
-from eicpy.pipeline.plan import Stretch
+from eicpy.pipeline.plan import RunSelection
 
 __all__ = ["Telemetry", "TelemetryTask", "process_telemetry"]
 
@@ -37,7 +38,7 @@ class TelemetryTask:
     """
 
     instrument: str
-    stretch: Stretch
+    stretch: RunSelection
     archive: Path
     source: str
 

@@ -5,15 +5,18 @@ finds it, :func:`run_processor` runs it. A :class:`Supervisor` keeps several, an
 chain, running.
 """
 
+from eicpy.processors.chain import run_chain, stop_chain
+from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
 from eicpy.processors.child import ChildState, Command, eic_command
 from eicpy.processors.context import Context
-from eicpy.processors.finder import Processor, find_processor, known_processors
+from eicpy.processors.discovery import Processor, find_processor, known_processors
+from eicpy.processors.errors import ProcessorError
 from eicpy.processors.outputs import Output
 from eicpy.processors.runner import Job, Summary, run_processor
 from eicpy.processors.supervisor import Supervisor
-from eicpy.processors.trouble import ProcessorError
 
 __all__ = [
+    "ChainPlan",
     "ChildState",
     "Command",
     "Context",
@@ -23,8 +26,12 @@ __all__ = [
     "ProcessorError",
     "Summary",
     "Supervisor",
+    "default_processors",
     "eic_command",
     "find_processor",
+    "free_port",
     "known_processors",
+    "run_chain",
     "run_processor",
+    "stop_chain",
 ]

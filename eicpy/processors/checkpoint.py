@@ -16,10 +16,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
-from eicpy.acquisition.provider.cursor import Cursor
 from eicpy.errors import BadDataError, FailedError
+from eicpy.files import atomic_file
 from eicpy.processors.outputs import is_output_name
-from eicpy.products.atomic import atomic_file
+from eicpy.runs.provider.cursor import Cursor
 
 __all__ = ["Checkpoint"]
 

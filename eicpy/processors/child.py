@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eicpy.errors import ExitCode
-from eicpy.processors import tether
+from eicpy.processors import parent_death
 from eicpy.processors.log_file import BoundedLog
 
 __all__ = ["RESTARTS", "Child", "ChildState", "Command", "eic_command"]
@@ -134,7 +134,7 @@ class Child:
     def start(self) -> None:
         """Start the process; the thread that calls must outlive it."""
         environment = os.environ | dict(self.command.environment) | {RESTARTS: str(self.restarts)}
-        guard = [sys.executable, "-I", "-S", str(Path(tether.__file__)), str(os.getpid())]
+        guard = [sys.executable, "-I", "-S", str(Path(parent_death.__file__)), str(os.getpid())]
         process = subprocess.Popen(  # noqa: S603, the commands are our own or the operator's
             [*guard, *self.command.arguments],
             stdin=subprocess.DEVNULL,

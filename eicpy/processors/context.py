@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from eicpy.acquisition import RunArchive
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.processors.outputs import Output, Outputs
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 __all__ = ["Context"]

@@ -12,19 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from eicpy.acquisition import HousekeepingTable, Increment, Run, housekeeping
+from eicpy.decoding import HousekeepingTable, housekeeping
 from eicpy.housekeeping import HousekeepingArchive, LimitWatch, archived_ranges, archived_rows, part_name
-from eicpy.operations import (
-    Database,
-    ExcursionEntry,
-    append_table,
-    entries_of,
-    open_database,
-    record_excursions,
-    table_limits,
-)
+from eicpy.ingestion import append_table, entries_of, table_limits
+from eicpy.operations import Database, ExcursionEntry, open_database, record_excursions
 from eicpy.processors.context import Context
-from eicpy.products import day_of
+from eicpy.runs import Increment, Run
+from eicpy.times import day_of
 
 __all__ = ["HousekeepingParts"]
 

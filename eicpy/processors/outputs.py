@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition.disk import sync_folder
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.files import sync_folder
 
 __all__ = ["Output", "Outputs"]
 

@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition import Increment, PhotonColumns, Run, follow, is_simulated, photons
-from eicpy.acquisition.provider.repeated import Repeats
+from eicpy.decoding import PhotonColumns, is_simulated, photons
 from eicpy.errors import BadArgumentError
 from eicpy.events import EventList, EventWriter
 from eicpy.instruments import Instrument
 from eicpy.processors.context import Context
-from eicpy.products import InputFile, Provenance, card_for, day_of, product_file_name
+from eicpy.products import InputFile, Provenance, card_for, product_file_name
+from eicpy.runs import Increment, Run, follow
+from eicpy.runs.provider.deduplicate import Deduplicator
+from eicpy.times import day_of
 
 __all__ = ["PhotonFiles"]
 
@@ -47,7 +49,7 @@ class PhotonFiles:
 
     def __init__(self, *, unfinished: bool = True) -> None:
         self._unfinished = unfinished
-        self._repeats: Repeats | None = None
+        self._repeats: Deduplicator | None = None
         self._written_at = -np.inf
 
     def begin(self, context: Context) -> None:
@@ -111,10 +113,10 @@ class PhotonFiles:
         told: dict[str, Any] = state["run"]
         return told
 
-    def _memory(self, batch: Increment) -> Repeats:
+    def _memory(self, batch: Increment) -> Deduplicator:
         """Packets of this run that were seen; after a restart they are looked at again."""
         if self._repeats is None:
-            self._repeats = Repeats()
+            self._repeats = Deduplicator()
             before = int(batch.index.offset[0])
             for piece in _pieces(self._context.archive.run(batch.run), batch.instrument, before):
                 chosen = piece.local[(piece.index.apid == self._apid) & (piece.index.offset < before)]

@@ -15,21 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.provider.cursor import Cursor
-from eicpy.acquisition.provider.provide import Mode, provide
-from eicpy.acquisition.provider.walk import run_numbers
-from eicpy.acquisition.station import Station, StatusReport
+from eicpy.acquisition.status import Station, StatusReport
 from eicpy.instruments import load
+from eicpy.processors.adapter import Stage
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.child import RESTARTS
 from eicpy.processors.context import Context
-from eicpy.processors.finder import Processor
+from eicpy.processors.discovery import Processor
+from eicpy.processors.errors import is_full_disk
+from eicpy.processors.execution import BatchError, Session
 from eicpy.processors.outputs import Outputs
 from eicpy.processors.parameters import check_parameters
-from eicpy.processors.session import BatchError, Session
-from eicpy.processors.stage import Stage
-from eicpy.processors.trouble import is_full_disk
+from eicpy.runs import RunArchive
+from eicpy.runs.provider.cursor import Cursor
+from eicpy.runs.provider.provide import Mode, provide
+from eicpy.runs.provider.walk import run_numbers
 from eicpy.settings import Settings
 
 __all__ = ["Job", "Summary", "run_processor"]

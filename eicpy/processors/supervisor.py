@@ -3,7 +3,7 @@
 A part that crashes is started again, after a wait that doubles, and given up when it crashes too often;
 the others do not notice. All are stopped by their process id, in the order they were given: the source of
 the packets first, so that those behind it still see the end. If the supervisor itself dies, the kernel
-ends its children (:mod:`eicpy.processors.tether`).
+ends its children (:mod:`eicpy.processors.parent_death`).
 
 How the children are stands in the status ``supervisor`` of the station; a child that was given up cannot
 tell so itself, and the supervisor tells it in its place.
@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from eicpy.acquisition.station import Station, StatusReport
+from eicpy.acquisition.status import Station, StatusReport
 from eicpy.errors import BadArgumentError, EicpyError
 from eicpy.processors.child import Child, ChildState, Command
 from eicpy.processors.log_file import BoundedLog

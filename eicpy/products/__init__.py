@@ -3,7 +3,7 @@
 The room knows no physics: it is told what to write and by whom.
 """
 
-from eicpy.products.atomic import atomic_file
+from eicpy.moved import moved_names
 from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
 from eicpy.products.description import describe_products
@@ -20,13 +20,9 @@ from eicpy.products.product import (
 )
 from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
 from eicpy.products.structure import Unit, read_structure, verify_unit
-from eicpy.products.times import DATEREF, MJDREFF, MJDREFI, day_of, to_seconds, to_time
 from eicpy.products.writer import ProductWriter, TableWriter
 
 __all__ = [
-    "DATEREF",
-    "MJDREFF",
-    "MJDREFI",
     "PRODUCTS",
     "Column",
     "Header",
@@ -40,10 +36,8 @@ __all__ = [
     "TableDefinition",
     "TableWriter",
     "Unit",
-    "atomic_file",
     "canonical_card",
     "card_for",
-    "day_of",
     "definition",
     "describe_products",
     "header_values",
@@ -57,8 +51,8 @@ __all__ = [
     "sha256_of",
     "software_commit",
     "software_versions",
-    "to_seconds",
-    "to_time",
     "verify_unit",
     "write_product",
 ]
+
+__getattr__ = moved_names(__name__)

@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from eicpy.errors import BadArgumentError
 from eicpy.products.structure import BLOCK, WordSum, encode_checksum
-from eicpy.products.times import DATEREF, MJDREFF, MJDREFI
+from eicpy.times import DATEREF, MJDREFF, MJDREFI
 
 __all__ = ["Header", "HeaderValue", "Issuer", "cards_of", "common_cards", "finish_header", "put", "serialise"]
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from eicpy.errors import BadDataError
-from eicpy.products.atomic import atomic_file
+from eicpy.files import atomic_file
 
 __all__ = ["InputFile", "Provenance", "sha256_of", "software_commit", "software_versions"]
 

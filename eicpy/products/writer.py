@@ -16,7 +16,7 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from eicpy.errors import BadArgumentError
-from eicpy.products.atomic import atomic_file
+from eicpy.files import atomic_file
 from eicpy.products.declarations import PROVENANCE_TABLE, definition
 from eicpy.products.definitions import Column, TableDefinition, canonical_card, card_for
 from eicpy.products.headers import (

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.simulation import sky
 from eicpy.simulation.detector import efficiency
 from eicpy.simulation.lines import fluorescence_lines
+from eicpy.typing import FloatArray
 
 __all__ = [
     "FULL_ETENDUE",
@@ -34,7 +34,6 @@ __all__ = [
     "source_table",
 ]
 
-FloatArray = npt.NDArray[np.float64]
 
 _EDGES = np.concatenate([np.arange(2.6, 40.0, 0.05), np.arange(40.0, 200.05, 0.1)])
 """Edges of the continuum bins, keV; photons are spread evenly within a bin."""

@@ -18,10 +18,10 @@ from eicpy.simulation.bench_config import BenchCommand, SettingConfig
 from eicpy.simulation.bench_scene import TIMING, BenchScene
 from eicpy.simulation.detector import PixelKind
 from eicpy.simulation.housekeeping import to_raw, unit_noise
+from eicpy.typing import FloatArray
 
 __all__ = ["BenchHousekeeping", "PerSecond"]
 
-FloatArray = npt.NDArray[np.float64]
 PerSecond = dict[str, FloatArray]
 """What is counted in the second before each packet."""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument, MeasurementSwitch, load
@@ -25,7 +24,6 @@ from eicpy.simulation.kernels import Components, Pixels
 
 __all__ = ["BenchScene", "Measurement", "build_bench", "measurements"]
 
-FloatArray = npt.NDArray[np.float64]
 
 LABORATORY, NOISE, SOURCE = range(3)
 """Numbers of the components."""

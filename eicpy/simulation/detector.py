@@ -21,10 +21,10 @@ import xraydb
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.simulation.config import DetectorConfig
+from eicpy.typing import FloatArray
 
 __all__ = ["PIXEL_AREA", "Detector", "PixelKind", "draw_detector", "efficiency", "layer_transmission"]
 
-FloatArray = npt.NDArray[np.float64]
 
 PIXEL_AREA = 0.16
 """Sensitive area of a pixel, cm² (4 × 4 mm²)."""

@@ -12,15 +12,13 @@ busy machine they cost several times the whole simulation in waiting.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PLANE_SIDE
 from eicpy.kernels import kernel
 from eicpy.simulation.background import FULL_ETENDUE
+from eicpy.typing import FloatArray
 
 __all__ = ["DiffuseSky", "flatten"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @kernel

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.simulation.config import FaultConfig
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, PacketBatch
+from eicpy.typing import ByteArray, FloatArray
 
 __all__ = [
     "Fault",
@@ -24,7 +25,6 @@ __all__ = [
     "some_bytes_kept",
 ]
 
-ByteArray = npt.NDArray[np.uint8]
 
 KINDS = ("lost", "damaged", "duplicated", "truncated", "foreign")
 
@@ -60,7 +60,7 @@ class Fault:
         return asdict(self)
 
 
-def hash_uniform(seed: int, *keys: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def hash_uniform(seed: int, *keys: npt.ArrayLike) -> FloatArray:
     """Uniform numbers in [0, 1) that depend on the seed and integer keys only (splitmix64)."""
     state: npt.NDArray[np.uint64] = np.array(seed, np.uint64)
     with np.errstate(over="ignore"):  # the hash is arithmetic modulo 2^64
@@ -128,7 +128,7 @@ class FaultInjector:
         self.faults: list[Fault] = []
         self.offset = 0
 
-    def apply(self, batch: PacketBatch) -> list[npt.NDArray[np.uint8]]:
+    def apply(self, batch: PacketBatch) -> list[ByteArray]:
         """Bytes that arrive of a batch, in pieces to be written one after the other."""
         time = batch.sent / TICKS_PER_SECOND
         u = hash_uniform(self._seed, 3, batch.apid, batch.count)
@@ -136,7 +136,7 @@ class FaultInjector:
         for a, b in self._gaps:
             choice[(time >= a) & (time < b)] = 0
         begin = np.cumsum(batch.length) - batch.length
-        pieces: list[npt.NDArray[np.uint8]] = []
+        pieces: list[ByteArray] = []
         done = 0
         for i in np.flatnonzero(choice < len(KINDS)).tolist():
             self._emit(pieces, batch.data[done : begin[i]])
@@ -146,16 +146,16 @@ class FaultInjector:
         self._emit(pieces, batch.data[done:])
         return pieces
 
-    def _emit(self, pieces: list[npt.NDArray[np.uint8]], piece: npt.NDArray[np.uint8]) -> None:
+    def _emit(self, pieces: list[ByteArray], piece: ByteArray) -> None:
         if piece.size:
             pieces.append(piece)
             self.offset += piece.size
 
     def _fault(
         self,
-        pieces: list[npt.NDArray[np.uint8]],
+        pieces: list[ByteArray],
         kind: str,
-        packet: npt.NDArray[np.uint8],
+        packet: ByteArray,
         apid: int,
         count: int,
         time: float,

@@ -19,10 +19,10 @@ from eicpy.simulation.faults import hash_uniform
 from eicpy.simulation.photons import PhotonBlock
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND
+from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Counts", "HousekeepingModel", "to_raw", "unit_noise"]
 
-FloatArray = npt.NDArray[np.float64]
 
 HIGH_VOLTAGE = -300.0
 """V, as reported for the flight."""
@@ -114,7 +114,7 @@ class Counts:
         )
 
 
-def _table(index: npt.NDArray[np.int64], rows: int, columns: int) -> FloatArray:
+def _table(index: IntArray, rows: int, columns: int) -> FloatArray:
     return np.bincount(index, minlength=rows * columns).reshape(rows, columns).astype(np.float64)
 
 
@@ -157,7 +157,7 @@ class HousekeepingModel:
         self._threshold = [float(scene.detector.threshold[scene.pixels.sector == s].mean()) for s in range(8)]
 
     def raw(
-        self, kind: str, time: FloatArray, counts: Counts | None, packets: npt.NDArray[np.int64]
+        self, kind: str, time: FloatArray, counts: Counts | None, packets: IntArray
     ) -> dict[str, npt.NDArray[np.generic]]:
         """Raw values of a kind of packet.
 
@@ -194,7 +194,7 @@ class HousekeepingModel:
             up = np.minimum(up, np.clip(np.maximum(a + _RAMP - time, time - b + _RAMP) / _RAMP, 0.0, 1.0))
         return up
 
-    def inside(self, time: FloatArray) -> npt.NDArray[np.bool_]:
+    def inside(self, time: FloatArray) -> BoolArray:
         """Whether the satellite is inside the anomaly."""
         result = np.zeros(len(time), np.bool_)
         for a, b in self._scene.saa:
@@ -211,9 +211,7 @@ class HousekeepingModel:
             if name.startswith(prefix)
         }
 
-    def _ecl(
-        self, time: FloatArray, counts: Counts | None, packets: npt.NDArray[np.int64]
-    ) -> dict[str, FloatArray]:
+    def _ecl(self, time: FloatArray, counts: Counts | None, packets: IntArray) -> dict[str, FloatArray]:
         assert counts is not None
         scene, saa = self._scene, self.inside(time)
         absolute = scene.start + time

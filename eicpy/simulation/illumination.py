@@ -8,20 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.instruments import Instrument
-from eicpy.products.times import to_seconds
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import StreamConfig
 from eicpy.simulation.detector import Detector
 from eicpy.simulation.kernels import Components, Constants, Pixels, Tables, alias_table
 from eicpy.simulation.spectra import ESCAPE_EDGE
+from eicpy.times import to_seconds
+from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["STEP", "Component", "Illumination", "Segment", "Shining"]
 
-FloatArray = npt.NDArray[np.float64]
-Alias = tuple[FloatArray, npt.NDArray[np.int64]]
+Alias = tuple[FloatArray, IntArray]
 Shining = tuple[int, float, Alias]
 """A component that shines: its number, its rate (counts per second), its alias table over the pixels."""
 

@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.kernels import kernel
+from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Components", "Constants", "Photons", "Pixels", "Tables", "alias_table", "make_photons"]
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
 """Places in the array that counts what was not recorded."""
@@ -39,7 +38,7 @@ class Components(NamedTuple):
     """Highest detected rate, counts per second, shape (k,)."""
     curve: FloatArray
     """(start, rise, decay) of the light curve, s; rise < 0: steady. Shape (k, 3)."""
-    noise: npt.NDArray[np.bool_]
+    noise: BoolArray
     """Electronic noise: no absorption, no escape, no resolution. Shape (k,)."""
     pixel_stay: FloatArray
     """Alias tables over the pixels, shape (k, n_pixels)."""

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
+from eicpy.simulation.event_packets import alerts, encode_messages, verifications
 from eicpy.simulation.housekeeping import Counts, HousekeepingModel
-from eicpy.simulation.messages import alerts, encode_messages, verifications
 from eicpy.simulation.night_truth import night_facts, night_tables
 from eicpy.simulation.photons import PhotonBlock, PhotonStream
 from eicpy.simulation.scene import Scene

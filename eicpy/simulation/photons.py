@@ -9,11 +9,9 @@ import numpy.typing as npt
 from eicpy.errors import FailedError
 from eicpy.simulation.illumination import STEP, Illumination, Segment
 from eicpy.simulation.kernels import Photons, make_photons
+from eicpy.typing import IntArray
 
 __all__ = ["PhotonBlock", "PhotonStream"]
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

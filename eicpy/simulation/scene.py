@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import astropy.units as u
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
@@ -21,10 +20,10 @@ from eicpy.simulation.detector import PIXEL_AREA, Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
 from eicpy.simulation.illumination import STEP, Component, Illumination, Segment, Shining
 from eicpy.simulation.kernels import Components, alias_table
+from eicpy.typing import FloatArray
 
 __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
 
-FloatArray = npt.NDArray[np.float64]
 
 COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""

@@ -6,11 +6,10 @@ Each law is an analytic fit from the literature; energies in keV.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from eicpy.typing import FloatArray
 
 __all__ = ["albedo", "cosmic_background", "cutoff_power_law", "power_law"]
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def cosmic_background(energy: FloatArray) -> FloatArray:

@@ -12,7 +12,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.instruments import Instrument, load
 from eicpy.kernels import kernel
@@ -21,10 +20,10 @@ from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import DetectorConfig
 from eicpy.simulation.detector import Detector, draw_detector, layer_transmission
 from eicpy.simulation.diffuse import DiffuseSky, flatten
+from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["ESCAPE_EDGE", "SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]
 
-FloatArray = npt.NDArray[np.float64]
 
 ESCAPE_EDGE = 26.711
 """K edge of Cd, keV: photons above may lose a fluorescence photon to a neighbour."""
@@ -48,7 +47,7 @@ class SimulatedSpectra:
         True gains, offsets and kinds of the pixels.
     """
 
-    counts: npt.NDArray[np.int64]
+    counts: IntArray
     expected: FloatArray
     exposure: float
     detector: Detector

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from astropy.io import fits
 
+from eicpy.files import atomic_file
 from eicpy.instruments import Instrument
-from eicpy.products.atomic import atomic_file
 from eicpy.simulation.bench import Bench
 from eicpy.simulation.bench_config import BenchConfig
 from eicpy.simulation.bench_scene import build_bench
@@ -22,10 +20,9 @@ from eicpy.simulation.night import Camera
 from eicpy.simulation.presets import AnyConfig
 from eicpy.simulation.scene import build_scene
 from eicpy.simulation.truth import Emitter, SimulatedNight, summary, tables, write_truth
+from eicpy.typing import ByteArray
 
 __all__ = ["Stream", "emitter", "simulate"]
-
-ByteArray = npt.NDArray[np.uint8]
 
 
 def emitter(config: AnyConfig) -> Emitter:

@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
 from eicpy.packets import PacketLayout, encode
 from eicpy.simulation.photons import PhotonBlock
+from eicpy.typing import ByteArray, IntArray
 
 __all__ = ["PHOTONS_PER_PACKET", "Encoder", "PacketBatch", "PhotonPacker", "merge"]
 
-IntArray = npt.NDArray[np.int64]
-ByteArray = npt.NDArray[np.uint8]
 
 PHOTONS_PER_PACKET = 122
 """Photons of a full packet of 1002 bytes."""

@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 
 from eicpy.errors import BadDataError
-from eicpy.products.atomic import atomic_file
+from eicpy.files import atomic_file
 from eicpy.simulation.detector import PixelKind
 from eicpy.simulation.faults import Fault
 from eicpy.simulation.illumination import Illumination

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eicpy.acquisition import Archiver, RunArchive, RunTexts
+from eicpy.acquisition import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
-from eicpy.acquisition.reception.copies import CommandCopies
+from eicpy.acquisition.reception.duplicate_commands import CommandCopies
 from eicpy.acquisition.reception.framing import Framer
-from eicpy.acquisition.station import Order
+from eicpy.acquisition.status import Order
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.instruments import MeasurementRule, MeasurementSwitch
+from eicpy.runs import RunArchive
 
 relaxed = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -286,8 +287,8 @@ class TestNoSpace:
         parts = [bench.telemetry(0), bench.start(), bench.telemetry(1), bench.stop(), bench.telemetry(2)]
         line.send(parts[0])
         full = pytest.MonkeyPatch()
-        full.setattr("eicpy.acquisition.runs.writer.os.write", _full)
-        full.setattr("eicpy.acquisition.runs.metadata.RunMetadata.write", _full)
+        full.setattr("eicpy.runs.writer.os.write", _full)
+        full.setattr("eicpy.runs.metadata.RunMetadata.write", _full)
         try:
             with pytest.raises(FailedError, match="No space"):
                 line.send(b"".join(parts[1:4]))
@@ -350,7 +351,7 @@ class TestClosing:
         writer.append(bench.telemetry(0))
         writer.seal()
         full = pytest.MonkeyPatch()
-        full.setattr("eicpy.acquisition.runs.metadata.RunMetadata.write", _full)
+        full.setattr("eicpy.runs.metadata.RunMetadata.write", _full)
         closer.submit(writer)
         while not closer.errors:
             pass

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import Cursor, RunArchive, Selection, provide
 from eicpy.acquisition.delivery.bus import (
     BusReader,
     BusWriter,
@@ -28,10 +27,11 @@ from eicpy.acquisition.delivery.bus import (
 )
 from eicpy.acquisition.delivery.passing import CursorFile
 from eicpy.acquisition.delivery.publisher import publish
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
+from eicpy.runs import Cursor, RunArchive, Selection, provide
 
 PATIENCE = 90.0
 
@@ -363,7 +363,7 @@ def test_the_place_is_not_saved_when_the_bus_did_not_take_the_packets(kept, ecla
 CONSUMER = """
 import json, sys
 from pathlib import Path
-from eicpy.acquisition import Selection
+from eicpy.runs import Selection
 from eicpy.acquisition.delivery.bus import BusReader
 from eicpy.acquisition.delivery.nats_bus import NatsBus
 from eicpy.instruments import load

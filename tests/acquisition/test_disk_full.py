@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.egse import send
 from eicpy.errors import FailedError
+from eicpy.runs import RunArchive
 
 
 def _wait_for(condition, seconds=30.0):
@@ -168,7 +168,7 @@ def test_another_failure_than_a_full_disk_ends_reception_with_what_came_before_i
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(raw[:1000])
         _wait_for(lambda: archive.runs() and archive.run(1).size > 0)
-        monkeypatch.setattr("eicpy.acquisition.runs.writer.os.write", broken)
+        monkeypatch.setattr("eicpy.runs.writer.os.write", broken)
         with contextlib.suppress(OSError):
             connection.sendall(raw[1000:])
         with pytest.raises(FailedError, match="Input/output error"):

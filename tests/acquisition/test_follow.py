@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eicpy.acquisition import PacketCounts, Tally, blocks, follow, photons
+from eicpy.decoding import PacketCounts, RunningContinuity, photons
 from eicpy.packets import PacketIndex, continuity, index_packets
+from eicpy.runs import blocks, follow
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_blocks_are_bounded_and_hold_everything(run, photon_packets, eclairs, pa
 
 
 def test_small_reads_give_the_same(run, photon_packets, eclairs, monkeypatch):
-    monkeypatch.setattr("eicpy.acquisition.provider.cursor.Follower.poll.__defaults__", (100,))
+    monkeypatch.setattr("eicpy.runs.provider.cursor.Follower.poll.__defaults__", (100,))
     found = np.concatenate([part.photons.channel for part in blocks(run, eclairs)])
     assert np.array_equal(found, photon_packets(200).channel)
 
@@ -91,7 +92,7 @@ def test_continuity_in_pieces_is_continuity_of_the_whole(photon_packets, eclairs
     kept[: len(kept) // 2].sort()
     index = index[kept]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(kept)), max_size=6)))
-    tally = Tally(eclairs)
+    tally = RunningContinuity(eclairs)
     for first, last in zip([0, *cuts], [*cuts, len(kept)], strict=True):
         tally.add(index[first:last])
     (whole,) = continuity(index, {h.apid: h.fine_tick for h in eclairs.headers}).values()
@@ -104,7 +105,7 @@ class TestSidecar:
     def test_it_is_written_at_the_first_use_and_used_afterwards(self, run, eclairs, monkeypatch):
         index = run.index(eclairs)
         assert (run.folder / "index.npz").is_file()
-        monkeypatch.setattr("eicpy.acquisition.runs.sidecar.index_packets", None)
+        monkeypatch.setattr("eicpy.runs.sidecar.index_packets", None)
         assert run.index(eclairs) == index
 
     @pytest.mark.parametrize("harm", ["lost", "torn", "empty", "text", "stale", "other rules"])
@@ -139,7 +140,7 @@ class TestSidecar:
         writer.release()
 
     def test_no_space_for_it_harms_nothing(self, run, eclairs, monkeypatch, caplog):
-        monkeypatch.setattr("eicpy.acquisition.runs.sidecar.atomic_file", _no_space)
+        monkeypatch.setattr("eicpy.runs.sidecar.atomic_file", _no_space)
         assert len(run.index(eclairs)) == 200
         assert "built again" in caplog.text
 

@@ -17,13 +17,13 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import Cursor, Increment, RunArchive, provide
 from eicpy.acquisition.delivery.formats import packet_writer, utc_texts
 from eicpy.acquisition.delivery.passing import CursorFile, pass_on
-from eicpy.acquisition.provider.selection import Selection
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.runs import Cursor, Increment, RunArchive, provide
+from eicpy.runs.provider.selection import Selection
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "howto" / "follow"
 

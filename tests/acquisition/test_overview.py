@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eicpy.acquisition.runs.archive import RunArchive
-from eicpy.acquisition.station import (
+from eicpy.acquisition.status import (
     REASONS,
     ApidView,
     DiskView,
@@ -24,6 +23,7 @@ from eicpy.acquisition.station import (
     judge,
     read_overview,
 )
+from eicpy.runs.archive import RunArchive
 from eicpy.settings import Settings
 
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
@@ -118,7 +118,7 @@ def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(re
         writer.append(b"x" * 5000)
         told = {"mode": "next", "run": 1, "offset": 2000, "behind": 0}
         code = (
-            "import sys, time; from pathlib import Path; from eicpy.acquisition.station import Station\n"
+            "import sys, time; from pathlib import Path; from eicpy.acquisition.status import Station\n"
             f"with Station(Path(sys.argv[1])).report('photons', role='processor') as report:\n"
             f"    report.update(state='running', values={told!r}); print('told', flush=True); time.sleep(600)"
         )

@@ -153,7 +153,8 @@ def test_in_a_notebook_whose_own_loop_runs(archive, eclairs):
 RECEIVER = """
     import sys
     from pathlib import Path
-    from eicpy.acquisition import RunArchive, receive
+    from eicpy.runs import RunArchive
+    from eicpy.acquisition import receive
     from eicpy.instruments import load
 
     receive(RunArchive(Path(sys.argv[1]), "eclairs"), load("eclairs"),

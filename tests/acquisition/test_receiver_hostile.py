@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from eicpy.acquisition import RunArchive, edit_run
 from eicpy.acquisition.reception import archiver as archiver_module
 from eicpy.acquisition.reception import session
 from eicpy.acquisition.reception.archiver import Archiver
 from eicpy.acquisition.reception.closing import Closer
-from eicpy.acquisition.reception.copies import CommandCopies
 from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, count_stranger
+from eicpy.acquisition.reception.duplicate_commands import CommandCopies
 from eicpy.acquisition.reception.framing import Framer
 from eicpy.acquisition.reception.streams import Streams
-from eicpy.acquisition.runs.runs_table import runs_table
-from eicpy.acquisition.station import Order, Station, send_order
+from eicpy.acquisition.status import Order, Station, send_order
 from eicpy.errors import FailedError
+from eicpy.runs import RunArchive, edit_run
+from eicpy.runs.runs_table import runs_table
 
 
 def _wait_for(condition, seconds=30.0):

@@ -6,14 +6,15 @@ import textwrap
 
 import pytest
 
-from eicpy.acquisition import RunArchive
 from eicpy.packets import index_packets
+from eicpy.runs import RunArchive
 
 KILLS = """
     import os, random, signal, socket, sys, threading, time
     from pathlib import Path
-    from eicpy.acquisition import RunArchive, receive
-    from eicpy.acquisition.station import Station
+    from eicpy.runs import RunArchive
+    from eicpy.acquisition import receive
+    from eicpy.acquisition.status import Station
     from eicpy.instruments import load
 
     home, raw = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes()

@@ -9,10 +9,10 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Order, Station, send_order
+from eicpy.acquisition.status import Order, Station, send_order
 from eicpy.cli import main
 from eicpy.errors import FailedError
+from eicpy.runs import RunArchive
 
 
 def _wait_for(condition, seconds=30.0):

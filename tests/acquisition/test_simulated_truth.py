@@ -5,10 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from eicpy.acquisition import blocks, epoch_seconds, follow
+from eicpy.decoding import epoch_seconds
 from eicpy.egse import send
-from eicpy.products import to_seconds
+from eicpy.runs import blocks, follow
 from eicpy.simulation import FaultConfig, preset, simulate
+from eicpy.times import to_seconds
 
 
 def _night(folder, **faults):

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from eicpy.acquisition.station import Order, send_order, serve_orders
-from eicpy.acquisition.station.status import ROOM, Station
+from eicpy.acquisition.status import Order, send_order, serve_orders
+from eicpy.acquisition.status.status import ROOM, Station
 from eicpy.errors import BadArgumentError, FailedError
 
 

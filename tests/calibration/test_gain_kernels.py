@@ -8,11 +8,11 @@ from scipy.optimize import minimize
 from scipy.special import erf, xlogy
 
 from eicpy.calibration import LineModel
-from eicpy.calibration.camera_spectrum import align, block_windows, counts_in_windows, parameter_bounds
-from eicpy.calibration.gain_kernel import fit_pixels
-from eicpy.calibration.gain_model import deviance_sums, evaluate_block, predict
-from eicpy.calibration.linear_steps import errors, marquardt_step
-from eicpy.calibration.poisson import LOG_LOW, LOG_STEP, deviance_moments, moment_table
+from eicpy.calibration.gain.camera_spectrum import align, block_windows, counts_in_windows, parameter_bounds
+from eicpy.calibration.gain.kernel import fit_pixels
+from eicpy.calibration.gain.linear_steps import errors, marquardt_step
+from eicpy.calibration.gain.model import deviance_sums, evaluate_block, predict
+from eicpy.calibration.gain.poisson import LOG_LOW, LOG_STEP, deviance_moments, moment_table
 
 LINES = LineModel.default()
 N_CHANNELS = 1024

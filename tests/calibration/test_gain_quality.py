@@ -13,7 +13,7 @@ from eicpy.calibration import (
     compare,
     pass_fraction,
 )
-from eicpy.calibration.gain_quality import gated_table
+from eicpy.calibration.gain.quality import gated_table
 from eicpy.errors import BadArgumentError
 
 

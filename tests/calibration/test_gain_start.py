@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from eicpy.calibration import GainFitSettings, GainTable, LineModel, fit_gain
-from eicpy.calibration.gain_fit import _setting
-from eicpy.calibration.gain_start import starting_scales
-from eicpy.calibration.pixel_batch import chosen_tolerance, fit_batch
+from eicpy.calibration.gain.fit import _setting
+from eicpy.calibration.gain.pixel_batch import chosen_tolerance, fit_batch
+from eicpy.calibration.gain.start import starting_scales
 
 
 def error_at(gain, offset, truth, energy):

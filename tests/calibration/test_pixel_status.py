@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from eicpy.calibration import PixelStatus, pixel_status
-from eicpy.calibration.pixel_status import _tails
+from eicpy.calibration import PixelStatus
+from eicpy.calibration.pixels import pixel_status
+from eicpy.calibration.pixels.status import _tails
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import PixelGrid, load
 from eicpy.products import Provenance, definition, read_product, write_product

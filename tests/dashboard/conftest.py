@@ -173,7 +173,7 @@ def short_packets(tmp_path_factory):
 
 def two_runs(settings, packets):
     """Put two closed runs of the same packets into the archive of a set-up."""
-    from eicpy.acquisition import RunArchive
+    from eicpy.runs import RunArchive
 
     archive = RunArchive(settings.archive("eclairs"), "eclairs")
     for comment in ("first, <b>cold</b>", "second"):
@@ -203,7 +203,7 @@ def write_photon_table(path, count, *, seed=1):
 @contextmanager
 def take_orders(station, handle):
     """The receiver's side of the orders, in a thread."""
-    from eicpy.acquisition.station import serve_orders
+    from eicpy.acquisition.status import serve_orders
 
     ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from eicpy.acquisition import RunArchive, packet_seconds
+from eicpy.decoding import packet_seconds
 from eicpy.instruments import load
 from eicpy.packets import index_packets
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 

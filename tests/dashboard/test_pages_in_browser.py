@@ -9,7 +9,7 @@ from urllib.parse import urlparse
 import numpy as np
 import pytest
 
-from eicpy.acquisition.station import Station, StatusReport
+from eicpy.acquisition.status import Station, StatusReport
 from eicpy.dashboard import Server
 from eicpy.settings import Settings
 
@@ -125,7 +125,7 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page, wait_
 
 
 def test_a_dropped_file_appears_on_the_open_page(pages, open_page, wait_until, chain, tmp_path):
-    from eicpy.pipeline import ingest
+    from eicpy.ingestion import ingest
 
     page = open_page(f"{pages.server.url}quicklook?lang=fr", width=390, height=844).wait_for_figures()
     _fits_in(page, 390)

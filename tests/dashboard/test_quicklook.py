@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from eicpy.acquisition import RunArchive
 from eicpy.dashboard.playback import Playing, StreamSource
 from eicpy.dashboard.quicklook import QuickLookPage
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 CAMERA = load("eclairs")
@@ -158,7 +158,7 @@ def test_without_any_run_the_page_waits(tmp_path):
 
 def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_path, chain):
     """The prototype monitor: dropped, hashed, kept once, shown; refused with the reason on the page."""
-    from eicpy.pipeline import watch
+    from eicpy.ingestion import watch
 
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -193,8 +193,7 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
 
 
 def test_a_copy_that_is_gone_is_said(page, settings, tmp_path, chain):
-    from eicpy.operations import photon_folder
-    from eicpy.pipeline import ingest
+    from eicpy.ingestion import ingest, photon_folder
 
     (outcome,) = ingest([chain.write_photon_table(tmp_path / "a.fits", 100)], "eclairs", settings)
     assert outcome.summary.startswith("a.fits: stored: 100 photons")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from eicpy.acquisition import RunArchive
 from eicpy.dashboard.exposure import Exposure
 from eicpy.dashboard.live import PhotonView, Selection
 from eicpy.dashboard.reference import BANDS, Reference, chance, compare, significance
 from eicpy.instruments import load
+from eicpy.runs import RunArchive
 
 CAMERA = load("eclairs")
 EVERYTHING = Selection(window=1000.0, low=4.0, high=150.0)

@@ -9,17 +9,17 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from eicpy.acquisition import PacketCounts
-from eicpy.acquisition.provider.provide import Mode
-from eicpy.acquisition.station import REASONS, Health
+from eicpy.acquisition.status import REASONS, Health
 from eicpy.dashboard import markup
 from eicpy.dashboard.health import HousekeepingHistory, Level, RecentLosses, State, judge, level
 from eicpy.dashboard.play_controls import PICTURES
 from eicpy.dashboard.request import PageRequest
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.texts import LANGUAGES, Texts
+from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
 from eicpy.packets import PacketLayout
+from eicpy.runs.provider.provide import Mode
 
 LAYOUT = PacketLayout.parse(
     "name,bit_offset,bit_width,type,repeat,repeat_stride_bits,calibration,unit,"

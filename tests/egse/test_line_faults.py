@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.egse import KINDS, FileSource, LineFaults, Occurrence, Session, Stall, Stretch, Unpaced
+from eicpy.egse import KINDS, FileSource, LineFaults, Occurrence, Session, Stall, StreamChunk, Unpaced
 from eicpy.errors import BadArgumentError
 from eicpy.packets import PacketStatus, continuity, index_packets
 
@@ -131,8 +131,8 @@ def test_a_stall_stands_still_within_a_packet(night, eclairs, line, clock):
 def test_over_udp_a_stall_stands_before_a_packet(second_packets, eclairs):
     raw = np.frombuffer(second_packets(3), np.uint8)
     faults = LineFaults({"stalled": Occurrence(places=(2,))}, whole=True)
-    parts = list(faults.apply(Stretch.of(raw, index_packets(raw, eclairs.headers))))
-    assert [type(part) for part in parts] == [Stretch, Stall, Stretch, Stretch]
+    parts = list(faults.apply(StreamChunk.of(raw, index_packets(raw, eclairs.headers))))
+    assert [type(part) for part in parts] == [StreamChunk, Stall, StreamChunk, StreamChunk]
     with pytest.raises(BadArgumentError, match="which has no connection"):
         LineFaults({"disconnected": Occurrence(0.1)}, whole=True)
 
@@ -171,7 +171,7 @@ def test_the_same_seed_hits_the_same_packets_and_another_seed_others(night, ecla
         for stretch in FileSource(night.packets, eclairs.headers, chunk=chunk).stretches():
             parts += faults.apply(stretch)
         parts += faults.finish()
-        return faults.faults, b"".join(p.data.tobytes() for p in parts if isinstance(p, Stretch))
+        return faults.faults, b"".join(p.data.tobytes() for p in parts if isinstance(p, StreamChunk))
 
     assert hit(1, 5000) == hit(1, 100_000)
     assert hit(1, 5000)[0] != hit(2, 5000)[0]
@@ -204,12 +204,12 @@ def test_any_plan_accounts_for_every_packet(plan, seed, sizes):
     number = 0
     for n in sizes:
         parts = [
-            Stretch.single(np.full(20, number + i, np.uint8), packet=True, apid=1, count=number + i)
+            StreamChunk.single(np.full(20, number + i, np.uint8), packet=True, apid=1, count=number + i)
             for i in range(n)
         ]
         number += n
-        for part in faults.apply(Stretch.join(parts)):
-            out += part.data.tobytes() if isinstance(part, Stretch) else b""
+        for part in faults.apply(StreamChunk.join(parts)):
+            out += part.data.tobytes() if isinstance(part, StreamChunk) else b""
     out += b"".join(part.data.tobytes() for part in faults.finish())
     kinds = Counter(fault.kind for fault in faults.faults)
     extra = sum(f.size for f in faults.faults if f.kind in {"foreign", "duplicated"})

@@ -171,9 +171,9 @@ def test_a_packet_longer_than_a_datagram_travels_alone_and_foreign_bytes_apart(s
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(DEADLINE)
         link = UdpLink("127.0.0.1", receiver.getsockname()[1], datagram=100)
-        from eicpy.egse import Stretch
+        from eicpy.egse import StreamChunk
 
-        link.send(Stretch.of(data, index_packets(data, eclairs.headers)))
+        link.send(StreamChunk.of(data, index_packets(data, eclairs.headers)))
         received = [receiver.recv(1 << 16) for _ in range(link.datagrams)]
         link.close()
     one = len(second_packets(1))
@@ -212,7 +212,7 @@ def test_a_simulation_streams_as_it_is_computed_and_equals_its_file(listening, s
 
 
 def test_a_run_is_played_from_the_archive(night, listening, settings):
-    from eicpy.acquisition import RunArchive
+    from eicpy.runs import RunArchive
 
     writer = RunArchive(settings.archive("eclairs"), "eclairs").create(source="test")
     writer.append(night.packets.read_bytes())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.egse import AtRate, FileSource, OnBoard, SendPlan, Session, Stretch, Unpaced
+from eicpy.egse import AtRate, FileSource, OnBoard, SendPlan, Session, StreamChunk, Unpaced
 from eicpy.errors import BadArgumentError
 from eicpy.settings import Settings
 
@@ -97,7 +97,7 @@ def test_a_pace_that_cannot_be_is_refused(wrong):
 def test_any_times_are_played_in_order_to_the_end(seconds, speed):
     clock = Clock()
     times = [np.nan if s is None else float(s) for s in seconds]
-    parts = [Stretch.single(np.array([n], np.uint8), packet=True, time=t) for n, t in enumerate(times)]
+    parts = [StreamChunk.single(np.array([n], np.uint8), packet=True, time=t) for n, t in enumerate(times)]
     pace = OnBoard(speed, clock)
     out = [piece for part in parts for piece in pace.release(part)]
     assert b"".join(piece.data.tobytes() for piece in out) == bytes(range(len(parts)))

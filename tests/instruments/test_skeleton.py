@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import RunArchive, follow
-from eicpy.acquisition.decoding.description_check import check_description
-from eicpy.acquisition.decoding.measurement import Switch, measurement_switches
 from eicpy.cli import main
+from eicpy.decoding.description_check import check_description
+from eicpy.decoding.measurement import Switch, measurement_switches
 from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.instruments import load
 from eicpy.instruments.skeleton import new_description
 from eicpy.packets import PacketLayout, encode, inspect_file
+from eicpy.runs import RunArchive, follow
 
 
 @pytest.fixture

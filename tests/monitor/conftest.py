@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from eicpy.acquisition.station import (
+from eicpy.acquisition.status import (
     ApidView,
     DiskView,
     JournalEntry,

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.cli import main
 from eicpy.settings import Settings
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from eicpy.acquisition.station import REASONS, PartView, Reason, Verdict
+from eicpy.acquisition.status import REASONS, PartView, Reason, Verdict
 from eicpy.monitor import plain_text, reason_text
 from eicpy.monitor.lines import clipped, plain, table, words, wrapped
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines

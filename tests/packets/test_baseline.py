@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eicpy.acquisition.decoding.decode import photons
+from eicpy.decoding.decode import photons
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, decode, encode, index_packets
 

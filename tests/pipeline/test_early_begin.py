@@ -4,7 +4,7 @@ import pytest
 
 from eicpy.instruments import load
 from eicpy.pipeline.plan import days_with_data
-from eicpy.products import to_seconds
+from eicpy.times import to_seconds
 
 
 @pytest.mark.parametrize("start", ["1970-01-01", "2010-06-01", "2026-11-19", "2026-11-20"])

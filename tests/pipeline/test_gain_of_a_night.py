@@ -12,7 +12,8 @@ from eicpy.instruments import load
 from eicpy.operations import ReleaseState, open_database, releases
 from eicpy.pipeline import NightProducts, decide, gain_in_force, night_run, run_nights
 from eicpy.pipeline.assemble import Publisher
-from eicpy.products import read_product, to_seconds
+from eicpy.products import read_product
+from eicpy.times import to_seconds
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from eicpy.events import EventFile, GoodTimeIntervals, read_criteria
+from eicpy.ingestion import ingest
 from eicpy.instruments import GoodTimeRule, load
 from eicpy.packets import inspect_file
-from eicpy.pipeline import NightProducts, ingest, run_night
+from eicpy.pipeline import NightProducts, run_night
 from eicpy.pipeline.good_time import good_time, samples_of
 from eicpy.products import read_product
 

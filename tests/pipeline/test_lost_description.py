@@ -2,8 +2,9 @@
 
 import pytest
 
-from eicpy.acquisition import RunArchive
-from eicpy.pipeline import ingest, run_night
+from eicpy.ingestion import ingest
+from eicpy.pipeline import run_night
+from eicpy.runs import RunArchive
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"\xff\xfe"])

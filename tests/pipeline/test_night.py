@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eicpy.acquisition import photons
+from eicpy.decoding import photons
 from eicpy.errors import ExitCode, FailedError
 from eicpy.events import EventFile
+from eicpy.ingestion import ingest
 from eicpy.instruments import load
 from eicpy.operations import StepState, open_database, steps
 from eicpy.packets import inspect_file
-from eicpy.pipeline import NightProducts, decide, ingest, run_night, run_nights
+from eicpy.pipeline import NightProducts, decide, run_night, run_nights
 from eicpy.pipeline.plan import days_with_data, plan_night
-from eicpy.products import read_product, to_seconds
+from eicpy.products import read_product
+from eicpy.times import to_seconds
 
 START, STOP = "2026-11-20T18:00:00", "2026-11-21T06:00:00"
 RECORD = 8

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from eicpy.pipeline import NightProducts, ingest, run_nights
+from eicpy.ingestion import ingest
+from eicpy.pipeline import NightProducts, run_nights
 from eicpy.settings import Settings
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from eicpy.ingestion import ingest
 from eicpy.instruments import load
 from eicpy.packets import index_packets
-from eicpy.pipeline import ingest, run_night
-from eicpy.pipeline.repeats import find_repeats
+from eicpy.pipeline import run_night
+from eicpy.pipeline.cross_run_duplicates import find_repeats
 
 START, STOP = "2026-11-20T18:00:00", "2026-11-21T06:00:00"
 

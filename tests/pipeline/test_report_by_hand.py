@@ -5,7 +5,7 @@ import pytest
 from eicpy.operations import StepState, open_database, steps
 from eicpy.pipeline.night_reports import notebook_report
 from eicpy.pipeline.record import NightRecord
-from eicpy.pipeline.report import ReportOutcome
+from eicpy.reports.report import ReportOutcome
 
 NIGHT = {"title": "MeDDEA", "start": "", "stop": "", "status": "complete"}
 CELLS = {
@@ -22,7 +22,7 @@ def no_kernel(monkeypatch):
     def run(path, parameters, place, **_):
         return ReportOutcome("complete", place, path.stem, "", 0.0, dict(parameters))
 
-    monkeypatch.setattr("eicpy.pipeline.report.run_report", run)
+    monkeypatch.setattr("eicpy.reports.report.run_report", run)
 
 
 @pytest.fixture

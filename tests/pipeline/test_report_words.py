@@ -8,11 +8,12 @@ import pytest
 from eicpy.calibration import GainStatus, GainTable
 from eicpy.instruments import PixelGrid
 from eicpy.operations import open_database
-from eicpy.pipeline import NightRecord, Table
+from eicpy.pipeline import NightRecord
 from eicpy.pipeline.gain_text import gain_verdict, goodness_marks
 from eicpy.pipeline.record import GainRecord, PacketRecord
 from eicpy.pipeline.status_text import GAIN_LABELS, gain_reasons, gain_status_table, pixel_table
-from eicpy.pipeline.tables import counted
+from eicpy.reports import Table
+from eicpy.text import counted
 
 GRID = PixelGrid(rows=20, columns=20, module_rows=10, module_columns=10, sectors=1)
 NAME = "AUX-ECL-PIX-CAL-20261120T01.fits"

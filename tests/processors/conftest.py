@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eicpy.acquisition import Run, RunArchive
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode
+from eicpy.runs import Run, RunArchive
 from eicpy.settings import Settings
 
 COARSE = 300_000_000

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from eicpy.acquisition import RunArchive
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.operations import excursions, open_database
 from eicpy.pipeline import run_nights
 from eicpy.processors import Job, find_processor, run_processor
 from eicpy.processors.housekeeping_parts import HousekeepingParts
+from eicpy.runs import RunArchive
 
 TEMPERATURES = [-20.0] * 10 + [-17.0, -16.0, -14.0, -16.0] + [-20.0] * 10
 """A warning that becomes an alarm for a second, from sample 10 to 13."""

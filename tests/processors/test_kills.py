@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.events import EventFile
 
 KILLS = 36

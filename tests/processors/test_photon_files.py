@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from eicpy.acquisition import RunArchive, photons
+from eicpy.decoding import photons
 from eicpy.events import EventFile
 from eicpy.instruments import load
 from eicpy.processors import Job, find_processor, run_processor
 from eicpy.processors.photon_files import PhotonFiles
+from eicpy.runs import RunArchive
 
 
 def process(settings, instrument, **options):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.processors import Job, ProcessorError, find_processor, known_processors, run_processor
 

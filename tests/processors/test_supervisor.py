@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError
 from eicpy.processors import Command, Supervisor
 from eicpy.processors.log_file import BoundedLog

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.processors import Job, Supervisor, eic_command, find_processor, run_processor
 from eicpy.processors.outputs import Output
 

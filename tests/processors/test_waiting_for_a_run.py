@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from eicpy.acquisition import RunArchive
 from eicpy.cli import main
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 

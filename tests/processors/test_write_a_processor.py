@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eicpy.acquisition import RunArchive
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.processors import Job, find_processor, run_processor
+from eicpy.runs import RunArchive
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "write-a-processor.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)

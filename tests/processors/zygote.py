@@ -12,9 +12,9 @@ import traceback
 from pathlib import Path
 
 import eicpy.processors.photon_files
-from eicpy.acquisition import RunArchive
 from eicpy.processors import Job, find_processor, run_processor
 from eicpy.processors.signals import stopped_by_signals
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 

@@ -367,7 +367,7 @@ def test_a_killed_writer_leaves_no_visible_file_and_the_next_one_cleans_up(tmp_p
         """
         import sys, time
         from pathlib import Path
-        from eicpy.products import atomic_file
+        from eicpy.files import atomic_file
         with atomic_file(Path(sys.argv[1])) as file:
             file.write(b"half")
             file.flush()

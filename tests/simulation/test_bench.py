@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from eicpy.acquisition import photons
-from eicpy.acquisition.decoding.measurement import measurement_switches
+from eicpy.decoding import photons
+from eicpy.decoding.measurement import measurement_switches
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets, select

@@ -10,7 +10,7 @@ from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eicpy.acquisition import photons
+from eicpy.decoding import photons
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets

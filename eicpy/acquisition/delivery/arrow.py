@@ -10,13 +10,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from eicpy.acquisition.decoding.times import packet_seconds
 from eicpy.acquisition.delivery.formats import parameters, simulated_rows
-from eicpy.acquisition.provider.cursor import Increment
-from eicpy.acquisition.provider.newest import runs_of
-from eicpy.acquisition.provider.selection import kind_names, packet_layout
+from eicpy.decoding.times import packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
+from eicpy.runs.provider.cursor import Increment
+from eicpy.runs.provider.newest import runs_of
+from eicpy.runs.provider.selection import kind_names, packet_layout
 
 __all__ = ["ArrowStream"]
 

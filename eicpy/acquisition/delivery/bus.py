@@ -17,12 +17,12 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from eicpy.acquisition.provider.cursor import Cursor, Increment
-from eicpy.acquisition.provider.newest import pack
-from eicpy.acquisition.provider.selection import Selection, kind_names
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets, packet_identity
+from eicpy.runs.provider.cursor import Cursor, Increment
+from eicpy.runs.provider.newest import pack
+from eicpy.runs.provider.selection import Selection, kind_names
 
 __all__ = [
     "Bus",

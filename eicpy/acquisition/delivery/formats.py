@@ -15,13 +15,13 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.acquisition.decoding.times import packet_seconds
-from eicpy.acquisition.provider.cursor import Increment
-from eicpy.acquisition.provider.newest import runs_of
-from eicpy.acquisition.provider.selection import Selection, kind_names, packet_layout
+from eicpy.decoding.times import packet_seconds
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketStatus, decode
-from eicpy.products.times import to_time
+from eicpy.runs.provider.cursor import Increment
+from eicpy.runs.provider.newest import runs_of
+from eicpy.runs.provider.selection import Selection, kind_names, packet_layout
+from eicpy.times import to_time
 
 __all__ = [
     "Format",

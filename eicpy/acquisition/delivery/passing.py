@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from eicpy.acquisition.delivery.formats import PacketWriter
-from eicpy.acquisition.provider.cursor import Cursor, Increment
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.runs.provider.cursor import Cursor, Increment
 
 __all__ = ["CursorFile", "PacketSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
 
@@ -22,7 +22,7 @@ _LONGEST_WAIT = 1e-2
 
 
 class PacketSource(Protocol):
-    """What packets are polled from: a :class:`~eicpy.acquisition.Provider`, or a bus."""
+    """What packets are polled from: a :class:`~eicpy.runs.Provider`, or a bus."""
 
     def poll(self, most_packets: int | None = None) -> Increment:
         """What is there now."""

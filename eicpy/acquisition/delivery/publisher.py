@@ -5,9 +5,9 @@ import time
 
 from eicpy.acquisition.delivery.bus import Bus, BusWriter
 from eicpy.acquisition.delivery.passing import CursorFile, Passed, pass_on
-from eicpy.acquisition.provider.cursor import Cursor, Increment
-from eicpy.acquisition.provider.provide import Provider
-from eicpy.acquisition.station import StatusReport
+from eicpy.acquisition.status import StatusReport
+from eicpy.runs.provider.cursor import Cursor, Increment
+from eicpy.runs.provider.provide import Provider
 
 __all__ = ["publish"]
 

@@ -15,16 +15,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from eicpy.acquisition.decoding.measurement import Switch, measurement_switches
-from eicpy.acquisition.reception.copies import CommandCopies
+from eicpy.acquisition.reception.duplicate_commands import CommandCopies
 from eicpy.acquisition.reception.framing import Piece
-from eicpy.acquisition.runs.archive import RunArchive
-from eicpy.acquisition.runs.metadata import CONFIGURATION, edit_run
-from eicpy.acquisition.runs.run import Run
-from eicpy.acquisition.runs.writer import RunWriter
-from eicpy.acquisition.station import Order
+from eicpy.acquisition.status import Order
+from eicpy.decoding.measurement import Switch, measurement_switches
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.instruments import Instrument
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.metadata import CONFIGURATION, edit_run
+from eicpy.runs.run import Run
+from eicpy.runs.writer import RunWriter
 
 __all__ = ["Archiver", "RunTexts"]
 
@@ -40,7 +40,7 @@ class RunTexts:
     Parameters
     ----------
     operator, setup, comment, position
-        As in :class:`~eicpy.acquisition.RunMetadata`.
+        As in :class:`~eicpy.runs.RunMetadata`.
     """
 
     operator: str = ""

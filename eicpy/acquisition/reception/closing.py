@@ -1,21 +1,21 @@
 """What is to be done about a run that has ended: hash, index, commands and housekeeping; beside reception.
 
-The run is closed for readers before (:meth:`~eicpy.acquisition.RunWriter.seal`). If the process dies in the
-middle, :meth:`~eicpy.acquisition.RunArchive.unfinished` names the run and the next start does the rest.
+The run is closed for readers before (:meth:`~eicpy.runs.RunWriter.seal`). If the process dies in the
+middle, :meth:`~eicpy.runs.RunArchive.unfinished` names the run and the next start does the rest.
 """
 
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from eicpy.acquisition.decoding.decode import is_simulated
-from eicpy.acquisition.disk import is_full_disk
 from eicpy.acquisition.reception.framing import StreamCount
-from eicpy.acquisition.runs.archive import RunArchive
-from eicpy.acquisition.runs.run import Run
-from eicpy.acquisition.runs.writer import RunWriter
+from eicpy.decoding.decode import is_simulated
 from eicpy.errors import EicpyError, FailedError
+from eicpy.files import is_full_disk
 from eicpy.instruments import Instrument
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.run import Run
+from eicpy.runs.writer import RunWriter
 
 __all__ = ["Closer"]
 

@@ -16,11 +16,11 @@ from html import escape
 
 from eicpy.acquisition.reception.archiver import RunTexts
 from eicpy.acquisition.reception.session import Reception, Rules
-from eicpy.acquisition.runs.archive import RunArchive
-from eicpy.acquisition.runs.run import Run
-from eicpy.acquisition.station import Station
+from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.run import Run
 
 __all__ = ["LOOPBACK", "ReceiveSummary", "receive"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eicpy.acquisition.decoding.tally import PacketCounts, Tally
+from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 
 if TYPE_CHECKING:
     from eicpy.acquisition.reception.session import Reception
-    from eicpy.acquisition.station import StatusReport
+    from eicpy.acquisition.status import StatusReport
 
 __all__ = ["ReceptionReport"]
 
@@ -41,7 +41,7 @@ class ReceptionReport:
 
     def __init__(self, reception: "Reception", instrument: Instrument) -> None:
         self._reception = reception
-        self._tally = Tally(instrument)
+        self._tally = RunningContinuity(instrument)
         self._known = {header.apid for header in instrument.headers}
         self._uncounted: list[PacketIndex] = []
         self._rows = 0

@@ -14,8 +14,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from eicpy.acquisition.decoding.tally import Tally
-from eicpy.acquisition.disk import is_full_disk
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
 from eicpy.acquisition.reception.connection import Connection
@@ -28,12 +26,14 @@ from eicpy.acquisition.reception.datagrams import (
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.reporting import ReceptionReport
 from eicpy.acquisition.reception.streams import Stream, Streams
-from eicpy.acquisition.runs.archive import RunArchive
-from eicpy.acquisition.runs.run import Run
-from eicpy.acquisition.station import Order, Station, StatusReport, serve_orders
+from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
+from eicpy.decoding.running_continuity import RunningContinuity
 from eicpy.errors import FailedError
+from eicpy.files import is_full_disk
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.run import Run
 
 __all__ = ["Reception", "Rules"]
 
@@ -380,7 +380,7 @@ def _warm(instrument: Instrument) -> None:
     """Use what is compiled when it is first used, before the first packet waits for that."""
     apid = instrument.headers[0].apid if instrument.headers else 0
     packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
-    Tally(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
+    RunningContinuity(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
     index_packets(packets, instrument.headers)
 
 

@@ -1,1 +1,0 @@
-"""From packets to photons, housekeeping, spectra and commands, by the instrument's own tables."""

@@ -1,0 +1,348 @@
+"""The whole live chain at a moment: what a monitor shows, read from the station, the archive and the disk.
+
+One call reads all; nothing of the chain is touched or waited for, so that a screen may look every second,
+and may die, without any part noticing. What a part that is dead said last is kept and called dead.
+
+A reader remembers what it read before: that gives the rates per APID, and tells a loss of this night from
+one of last week. Read twice where a single look is wanted (:func:`read_overview` does).
+"""
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from eicpy.acquisition.status.overview_parts import (
+    ApidView,
+    DiskView,
+    LastError,
+    LinkView,
+    PartView,
+    ProcessorView,
+    ReceiverView,
+    RunView,
+)
+from eicpy.acquisition.status.overview_status import Said, link_of, part_of, supervised, with_lag
+from eicpy.acquisition.status.status import JournalEntry, Station, Status
+from eicpy.acquisition.status.verdict import LOSSES, Verdict, judge
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import Instrument
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.run import Run
+from eicpy.settings import Settings
+
+__all__ = ["Overview", "OverviewReader", "read_overview"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All that a monitor shows. Sizes in bytes, times in s, rates per second, moments in UTC."""
+
+    instrument: str
+    moment: datetime
+    """When it was read."""
+    verdict: Verdict
+    """Whether the chain is well, and why not, the worst first."""
+    receiver: ReceiverView | None
+    """None where there has never been one."""
+    run: RunView | None
+    """The run that is being written, else the last; None where there is none."""
+    links: tuple[LinkView, ...]
+    apids: tuple[ApidView, ...]
+    """Telemetry, then commands, by APID."""
+    disk: DiskView | None
+    processors: tuple[ProcessorView, ...]
+    others: tuple[PartView, ...]
+    """Parts that are neither receiver nor processor: dashboards, the chain itself."""
+    journal: tuple[JournalEntry, ...]
+    """What operators did last, oldest first."""
+    last_error: LastError | None
+
+    @property
+    def parts(self) -> tuple[PartView, ...]:
+        """Every part that has told something."""
+        return (*((self.receiver,) if self.receiver else ()), *self.processors, *self.others)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where the living parts can be reached."""
+        return tuple(text for part in self.parts if part.health == "alive" for text in part.addresses)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON takes it: moments as ISO texts, levels as words."""
+        told: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
+        told["verdict"] = {
+            "level": self.verdict.level.name.lower(),
+            "reasons": [
+                {"code": reason.code, "level": reason.level.name.lower(), "values": dict(reason.values)}
+                for reason in self.verdict.reasons
+            ],
+        }
+        return told
+
+
+@dataclass
+class OverviewReader:
+    """Reads the overview of a chain again and again.
+
+    Parameters
+    ----------
+    settings
+        Whose chain.
+    instrument
+        Of which detector; gives the names of the APIDs.
+    journal_lines
+        How many of the last lines of the journal to read.
+    """
+
+    settings: Settings
+    instrument: Instrument
+    journal_lines: int = 100
+    _counts: dict[tuple[object, ...], int] = field(default_factory=dict, init=False, repr=False)
+    _risen: dict[tuple[object, ...], datetime] = field(default_factory=dict, init=False, repr=False)
+    _packets: dict[tuple[bool, int], tuple[float, int]] = field(default_factory=dict, init=False, repr=False)
+    _last_run: tuple[int, Run | None] = field(default=(0, None), init=False, repr=False)
+
+    @property
+    def station(self) -> Station:
+        """Where the parts of the chain tell how they are."""
+        return Station(self.settings.live(self.instrument.name))
+
+    @property
+    def archive(self) -> RunArchive:
+        """Where the runs lie."""
+        return RunArchive(self.settings.archive(self.instrument.name), self.instrument.name)
+
+    def read(self) -> Overview:
+        """Read all, now; takes a few milliseconds and waits for nothing.
+
+        What cannot be read is told as a reason of the verdict, never raised.
+        """
+        moment = datetime.now(tz=UTC)
+        unreadable: dict[str, str] = {}
+        statuses = self._statuses(unreadable)
+        told = [part_of(status, moment) for status in statuses.values()]
+        parts = supervised(told, statuses.get("supervisor"))
+        receiver = next((part for part in parts if isinstance(part, ReceiverView)), None)
+        said = Said(statuses[receiver.name].values) if receiver else Said({})
+        run = self._run(receiver, said, moment, unreadable)
+        processors = tuple(with_lag(part, receiver, run) for part in parts if isinstance(part, ProcessorView))
+        links = tuple(link_of(Said(link)) for link in said.rows("links"))
+        for link in links:
+            self._watch(("link-refused", link.address), int(link.state == "refused"), moment)
+        apids = self._apids(said, receiver, moment)
+        disk = self._disk(receiver, said, unreadable)
+        others = tuple(part for part in parts if not isinstance(part, (ReceiverView, ProcessorView)))
+        everyone = (*((receiver,) if receiver else ()), *processors, *others)
+        for part in everyone:
+            self._watch(("restarted", part.name), part.restarts, moment)
+        return Overview(
+            instrument=self.instrument.name,
+            moment=moment,
+            verdict=judge(
+                moment=moment, parts=everyone, links=links, apids=apids, disk=disk,
+                risen=self._risen, unreadable=unreadable,
+            ),
+            receiver=receiver,
+            run=run,
+            links=links,
+            apids=apids,
+            disk=disk,
+            processors=processors,
+            others=others,
+            journal=self._journal(unreadable),
+            last_error=_last_error(everyone),
+        )  # fmt: skip
+
+    def _statuses(self, unreadable: dict[str, str]) -> dict[str, Status]:
+        station = self.station
+        try:
+            statuses = station.statuses()
+            files = {file.stem for file in station.folder.glob("*.status")}
+        except OSError as error:
+            unreadable[str(station.folder)] = str(error.strerror)
+            return {}
+        for name in sorted(files - {status.name for status in statuses.values()}):
+            unreadable[f"{name}.status"] = "no whole status in it"
+        return statuses
+
+    def _journal(self, unreadable: dict[str, str]) -> tuple[JournalEntry, ...]:
+        try:
+            return tuple(self.station.read_journal(self.journal_lines))
+        except OSError as error:
+            unreadable["journal"] = str(error.strerror)
+            return ()
+
+    def _run(
+        self, receiver: ReceiverView | None, said: Said, moment: datetime, unreadable: dict[str, str]
+    ) -> RunView | None:
+        """The run that the receiver writes; where none writes, the last of the archive."""
+        try:
+            written = receiver.run if receiver and receiver.health in {"alive", "silent"} else None
+            run = self._newest() if written is None else self.archive.run(written)
+        except (BadArgumentError, OSError) as error:
+            unreadable["run archive"] = str(error)
+            run = None
+        if run is None:
+            return None
+        try:
+            known = run.metadata.model_dump()
+        except BadDataError as error:
+            unreadable[f"run {run.number}"] = error.what
+            known = {}
+        try:
+            size: int | None = run.size
+        except OSError as error:
+            unreadable[f"run {run.number}"] = str(error.strerror)
+            size = None
+        opened = known.get("opened")
+        return RunView(
+            number=run.number,
+            suffix=known.get("suffix") or said.text("suffix"),
+            size=size,
+            opened=opened,
+            closed=known.get("closed"),
+            age=None if opened is None else (moment - opened).total_seconds(),
+            simulated=known.get("simulated"),
+            **{
+                name: str(known.get(name) or "")
+                for name in ("operator", "setup", "comment", "position", "source")
+            },
+        )
+
+    def _newest(self) -> Run | None:
+        """The newest run, looked for again only when a run has come or gone."""
+        try:
+            changed = self.archive.folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            return None
+        if self._last_run[0] != changed:
+            runs = self.archive.runs()
+            self._last_run = (changed, runs[-1] if runs else None)
+        return self._last_run[1]
+
+    def _apids(self, said: Said, receiver: ReceiverView | None, moment: datetime) -> tuple[ApidView, ...]:
+        found = []
+        told = receiver.updated.timestamp() if receiver and receiver.updated else 0.0
+        for command, key in ((False, "apids"), (True, "commands")):
+            for text, row in said.table(key).items():
+                if not text.isdecimal():
+                    continue
+                apid, counts = int(text), Said(row)
+                view = ApidView(
+                    apid=apid,
+                    name=self._name(apid, command=command),
+                    command=command,
+                    received=counts.count("received") or 0,
+                    rate=self._rate((command, apid), counts.count("received") or 0, told),
+                    **{count: counts.count(count) or 0 for count in LOSSES},
+                )
+                for count in LOSSES:
+                    self._watch(("apid", command, apid, count), getattr(view, count), moment)
+                found.append(view)
+        if receiver is not None:
+            self._watch(("udp-dropped",), receiver.udp_dropped or 0, moment)
+            self._watch(("foreign-bytes",), receiver.foreign_bytes or 0, moment)
+        return tuple(sorted(found, key=lambda view: (view.command, view.apid)))
+
+    def _name(self, apid: int, *, command: bool) -> str:
+        """What the instrument calls the packets of an APID.
+
+        A kind alone where it has several packets of it: ``verification``, not ``accepted, started``.
+        """
+        packets = {
+            name: rule
+            for name, rule in self.instrument.packets.items()
+            if rule.apid == apid and getattr(rule, "command", False) == command
+        }
+        kinds = list(dict.fromkeys(rule.kind for rule in packets.values()))
+        if len(packets) == 1:
+            (name,) = packets
+            return name if kinds[0] in {name, "other"} else f"{kinds[0]} {name}"
+        if kinds:
+            return ", ".join(kinds) if kinds != ["other"] else ", ".join(packets)
+        return "" if self.instrument.header(apid) is None else "known"
+
+    def _rate(self, key: tuple[bool, int], packets: int, told: float) -> float | None:
+        """Packets per second between two statuses that the receiver told."""
+        before = self._packets.get(key)
+        if before is None or packets < before[1] or told < before[0]:  # the first, another, a clock set back
+            self._packets[key] = (told, packets)
+            return None
+        if told <= before[0]:
+            return None
+        self._packets[key] = (told, packets)
+        return (packets - before[1]) / (told - before[0])
+
+    def _watch(self, key: tuple[object, ...], count: int, moment: datetime) -> None:
+        """Remember when a count rose."""
+        before = self._counts.get(key, 0)
+        if not count:
+            self._risen.pop(key, None)
+        elif count != before:  # less, but not none: another receiver, which has lost some too
+            self._risen[key] = moment
+        self._counts[key] = count
+
+    def _disk(self, receiver: ReceiverView | None, said: Said, unreadable: dict[str, str]) -> DiskView | None:
+        folder = _existing(self.archive.folder)
+        try:
+            room = os.statvfs(folder)
+        except OSError as error:
+            unreadable[str(folder)] = str(error.strerror)
+            return None
+        alive = receiver is not None and receiver.health == "alive"
+        return DiskView(
+            folder=str(folder),
+            total=room.f_frsize * (room.f_blocks - room.f_bfree + room.f_bavail),
+            free=room.f_frsize * room.f_bavail,
+            seconds_to_full=said.number("disk_seconds") if alive else None,
+        )
+
+
+def read_overview(settings: Settings, instrument: Instrument, *, patience: float = 1.0) -> Overview:
+    """Read the overview of a chain once.
+
+    Parameters
+    ----------
+    settings
+        Whose chain.
+    instrument
+        Of which detector.
+    patience
+        How long to wait for a second status of a living receiver, for the rates per APID, s.
+    """
+    reader = OverviewReader(settings, instrument)
+    first = reader.read()
+    if first.receiver is None or first.receiver.health != "alive":
+        return first
+    time.sleep(patience)
+    return reader.read()
+
+
+def _last_error(parts: Sequence[PartView]) -> LastError | None:
+    """The newest; a living part counts before one that stopped long ago."""
+    told = [part for part in parts if part.error and part.health != "ended"]
+    if not told:
+        return None
+    newest = max(
+        told, key=lambda part: (part.health == "alive", part.updated or datetime.min.replace(tzinfo=UTC))
+    )
+    return LastError(part=newest.name, text=newest.error or "", time=newest.updated)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
+    return next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+
+
+def _plain(value: object) -> object:
+    """Write what JSON has no word for."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, JournalEntry):
+        return value.model_dump(mode="json")
+    raise TypeError(f"got {type(value).__name__}, expected what JSON takes")

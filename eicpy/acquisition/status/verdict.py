@@ -1,0 +1,277 @@
+"""Is the chain well? One word, and the reasons, the worst first.
+
+A reason is a code with values, so that each screen words it in its own language. A part that died is an
+alarm even where all it said before was good; a loss is named for ten minutes after it happened, and stays
+in the table of packets for ever.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+
+from eicpy.acquisition.status.overview_parts import (
+    ApidView,
+    DiskView,
+    LinkView,
+    PartView,
+    ProcessorView,
+    ReceiverView,
+)
+
+__all__ = ["BEHIND", "REASONS", "Level", "Reason", "Verdict", "judge"]
+
+RECENT = 600.0
+"""How long after it happened a loss makes the verdict, s."""
+SILENCE = 10.0
+"""Without a byte on an open connection before this is said, s."""
+BEHIND = 60.0
+"""How far a processor that owes every packet may be behind before this is said, s."""
+DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
+"""Time to a full disk, s."""
+LITTLE_SPACE = 1 << 30
+"""Free bytes below which this is said whatever the rate."""
+IDLE_APID = 2047
+LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
+NO_SPACE, GIVEN_UP = "no space", "given up"
+"""States that are bad news in themselves."""
+
+
+class Level(IntEnum):
+    """How bad it is, in rising order."""
+
+    WELL = 0
+    ATTENTION = 1
+    ALARM = 2
+
+
+REASONS: dict[str, Level] = {
+    "part-dead": Level.ALARM,
+    "no-space": Level.ALARM,
+    "part-failed": Level.ALARM,
+    "given-up": Level.ALARM,
+    "receiver-error": Level.ALARM,
+    "disk-alarm": Level.ALARM,
+    "part-silent": Level.ALARM,
+    "starting": Level.ATTENTION,
+    "no-receiver": Level.ATTENTION,
+    "receiver-ended": Level.ATTENTION,
+    "lost": Level.ATTENTION,
+    "damaged": Level.ATTENTION,
+    "udp-dropped": Level.ATTENTION,
+    "duplicated": Level.ATTENTION,
+    "out_of_order": Level.ATTENTION,
+    "foreign-bytes": Level.ATTENTION,
+    "part-error": Level.ATTENTION,
+    "behind": Level.ATTENTION,
+    "restarted": Level.ATTENTION,
+    "disk-attention": Level.ATTENTION,
+    "little-space": Level.ATTENTION,
+    "link-refused": Level.ATTENTION,
+    "nobody-sends": Level.ATTENTION,
+    "link-silent": Level.ATTENTION,
+    "unknown-apid": Level.ATTENTION,
+    "unreadable": Level.ATTENTION,
+}
+"""Every code, in the order in which reasons of one level are told, with its level.
+
+==================  ==========================================================================
+code                values
+==================  ==========================================================================
+``part-dead``       ``part``, ``role``, ``state``, ``age`` (s since its last word)
+``no-space``        ``free`` (bytes)
+``part-failed``     ``part``, ``role``, ``text``
+``given-up``        ``part``, ``restarts``
+``receiver-error``  ``text``
+``disk-alarm``      ``seconds`` (to full), ``free``; also ``disk-attention``
+``part-silent``     ``part``, ``role``, ``age``
+``starting``        ``age`` (s since the chain was started; its receiver has told nothing yet)
+``no-receiver``     none: there has never been one
+``receiver-ended``  ``age`` (s since then)
+``lost`` and the    ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also
+like                ``damaged``, ``duplicated``, ``out_of_order``
+``udp-dropped``     ``datagrams``, ``age``
+``foreign-bytes``   ``bytes``, ``age``
+``part-error``      ``part``, ``text``
+``behind``          ``part``, ``bytes``, ``seconds``
+``restarted``       ``part``, ``restarts``, ``age``
+``little-space``    ``free``
+``link-refused``    ``address``
+``nobody-sends``    none: no connection is open
+``link-silent``     ``address``, ``age``
+``unknown-apid``    ``apid``, ``packets``
+``unreadable``      ``what``, ``text``
+==================  ==========================================================================
+"""
+_RANK = {code: rank for rank, code in enumerate(REASONS)}
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something that is not as it should be.
+
+    Parameters
+    ----------
+    code
+        One of :data:`REASONS`, for which each screen has words.
+    values
+        What goes into the words; times in s, sizes in bytes.
+    """
+
+    code: str
+    values: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """How bad it is."""
+        return REASONS[self.code]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the chain is well, and why not.
+
+    Parameters
+    ----------
+    reasons
+        The worst first.
+    """
+
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def level(self) -> Level:
+        """The worst of the reasons."""
+        return max((reason.level for reason in self.reasons), default=Level.WELL)
+
+
+def judge(
+    *,
+    moment: datetime,
+    parts: Sequence[PartView],
+    links: Sequence[LinkView],
+    apids: Sequence[ApidView],
+    disk: DiskView | None,
+    risen: Mapping[tuple[object, ...], datetime],
+    unreadable: Mapping[str, str],
+) -> Verdict:
+    """Judge a chain.
+
+    Parameters
+    ----------
+    moment
+        Now, UTC.
+    parts, links, apids, disk
+        What is known of each.
+    risen
+        When a count last rose, by ``("apid", command, apid, count)``, ``("udp-dropped",)``,
+        ``("foreign-bytes",)``, ``("restarted", part)`` and ``("link-refused", address)``.
+    unreadable
+        Why something could not be read, by what it is.
+
+    Returns
+    -------
+    Verdict
+        With the reasons, the worst first.
+    """
+    ages = {key: max((moment - when).total_seconds(), 0.0) for key, when in risen.items()}
+    recent = {key: age for key, age in ages.items() if age <= RECENT}
+    receiver = next((part for part in parts if isinstance(part, ReceiverView)), None)
+    reasons = [
+        *(reason for part in parts for reason in _of_part(part, recent)),
+        *(_of_no_receiver(parts, moment) if receiver is None else _of_receiver(receiver, disk, recent)),
+        *_of_links(receiver, links, recent),
+        *(reason for apid in apids for reason in _of_packets(apid, recent)),
+        *_of_disk(disk),
+        *(Reason("unreadable", {"what": what, "text": text}) for what, text in unreadable.items()),
+    ]
+    return Verdict(tuple(sorted(reasons, key=lambda reason: (-reason.level, _RANK[reason.code]))))
+
+
+def _of_part(part: PartView, recent: Mapping[tuple[object, ...], float]) -> Iterator[Reason]:
+    who: dict[str, float | str] = {"part": part.name, "role": part.role}
+    if part.health == "dead":
+        yield Reason("part-dead", {**who, "state": part.state, "age": part.age or 0.0})
+    elif part.health == "failed":
+        yield Reason("part-failed", {**who, "text": part.error or ""})
+    elif part.health == "silent":
+        yield Reason("part-silent", {**who, "age": part.age or 0.0})
+    if part.state == GIVEN_UP:
+        yield Reason("given-up", {**who, "restarts": part.restarts})
+    elif ("restarted", part.name) in recent:
+        yield Reason("restarted", {**who, "restarts": part.restarts, "age": recent["restarted", part.name]})
+    if part.error and part.health in {"alive", "silent"}:
+        code = "receiver-error" if isinstance(part, ReceiverView) else "part-error"
+        yield Reason(code, {**who, "text": part.error})
+    if (
+        isinstance(part, ProcessorView)
+        and part.mode != "last"
+        and part.health != "ended"
+        and (part.behind_seconds or 0.0) > BEHIND
+    ):
+        yield Reason("behind", {**who, "bytes": part.behind or 0, "seconds": part.behind_seconds or 0.0})
+
+
+def _of_no_receiver(parts: Sequence[PartView], moment: datetime) -> Iterator[Reason]:
+    """A chain that has just been started has none yet; otherwise nothing would ever receive."""
+    failed = any(part.name == "receiver" and part.health in {"dead", "failed"} for part in parts)
+    begun = [part.started for part in parts if part.role == "chain" and part.health == "alive"]
+    if begun and begun[0] is not None and not failed:
+        yield Reason("starting", {"age": max((moment - begun[0]).total_seconds(), 0.0)})
+    else:
+        yield Reason("no-receiver")
+
+
+def _of_receiver(
+    receiver: ReceiverView, disk: DiskView | None, recent: Mapping[tuple[object, ...], float]
+) -> Iterator[Reason]:
+    if receiver.health == "ended":
+        yield Reason("receiver-ended", {"age": receiver.age or 0.0})
+    if receiver.health == "alive" and receiver.state == NO_SPACE:
+        yield Reason("no-space", {"free": disk.free if disk else 0})
+    if ("udp-dropped",) in recent:
+        yield Reason("udp-dropped", {"datagrams": receiver.udp_dropped or 0, "age": recent["udp-dropped",]})
+    if ("foreign-bytes",) in recent:
+        yield Reason("foreign-bytes", {"bytes": receiver.foreign_bytes or 0, "age": recent["foreign-bytes",]})
+
+
+def _of_links(
+    receiver: ReceiverView | None, links: Sequence[LinkView], recent: Mapping[tuple[object, ...], float]
+) -> Iterator[Reason]:
+    if receiver is None or receiver.health != "alive":
+        return
+    for link in links:
+        if link.state == "refused" and ("link-refused", link.address) in recent:
+            yield Reason("link-refused", {"address": link.address})
+    connected = [link for link in links if link.state == "connected"]
+    if not connected:
+        yield Reason("nobody-sends")
+    for link in connected:
+        if link.age is not None and link.age > SILENCE:
+            yield Reason("link-silent", {"address": link.address, "age": link.age})
+
+
+def _of_packets(apid: ApidView, recent: Mapping[tuple[object, ...], float]) -> Iterator[Reason]:
+    for count in LOSSES:
+        key = ("apid", apid.command, apid.apid, count)
+        if key in recent:
+            yield Reason(
+                count,
+                {
+                    "apid": apid.apid, "name": apid.name, "command": int(apid.command),
+                    "packets": getattr(apid, count), "age": recent[key],
+                },
+            )  # fmt: skip
+    if not apid.name and apid.apid != IDLE_APID:
+        yield Reason("unknown-apid", {"apid": apid.apid, "packets": apid.received})
+
+
+def _of_disk(disk: DiskView | None) -> Iterator[Reason]:
+    if disk is None:
+        return
+    left = disk.seconds_to_full
+    if left is not None and left < DISK_ATTENTION:
+        code = "disk-alarm" if left < DISK_ALARM else "disk-attention"
+        yield Reason(code, {"seconds": left, "free": disk.free})
+    elif disk.free < LITTLE_SPACE:
+        yield Reason("little-space", {"free": disk.free})

@@ -1,0 +1,33 @@
+"""Gain: the energy scale (gain and offset) of every pixel, AUX-ECL-PIX-CAL."""
+
+from eicpy.calibration.gain.fit import GainFit, fit_gain
+from eicpy.calibration.gain.lines import Block, Line, LineModel
+from eicpy.calibration.gain.quality import (
+    CHECK_ENERGIES,
+    EnergyRequirement,
+    GainChange,
+    PassFraction,
+    compare,
+    goodness_gate,
+    pass_fraction,
+)
+from eicpy.calibration.gain.settings import GainFitSettings
+from eicpy.calibration.gain.table import GainStatus, GainTable
+
+__all__ = [
+    "CHECK_ENERGIES",
+    "Block",
+    "EnergyRequirement",
+    "GainChange",
+    "GainFit",
+    "GainFitSettings",
+    "GainStatus",
+    "GainTable",
+    "Line",
+    "LineModel",
+    "PassFraction",
+    "compare",
+    "fit_gain",
+    "goodness_gate",
+    "pass_fraction",
+]

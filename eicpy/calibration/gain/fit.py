@@ -1,0 +1,336 @@
+"""Gain and offset of all pixels from the fluorescence lines in their background spectra.
+
+Physics: lines of known energy show up in every pixel's spectrum; where they stand in channels tells
+the pixel's energy scale. The predecessor fitted line positions by least squares weighted with 1/√N and
+then a straight line through the positions. With a few counts per channel such weights prefer low
+channels and bias the result; here the Poisson likelihood of the counts themselves is maximised, with
+gain and offset as parameters, so that every line contributes what it knows and the covariance of gain
+and offset comes out of the Fisher information.
+
+The way of a table:
+
+1. search of the energy scale by template correlation (:mod:`eicpy.calibration.gain.start`);
+2. spectra laid on one scale and fitted once (:mod:`eicpy.calibration.gain.camera_spectrum`), twice over,
+   the second time with the gains of a short first fit, so that the lines are sharp;
+3. Poisson fit of each pixel (:mod:`eicpy.calibration.gain.kernel`), from several places where the
+   search found more than one;
+4. gates (:mod:`eicpy.calibration.gain.quality`); pixels that fail keep their last value and say so.
+
+See ``docs/gain-calibration.md`` for the equations and the measured behaviour.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.calibration.gain.camera_spectrum import (
+    CameraSpectrum,
+    align,
+    block_windows,
+    counts_in_windows,
+    fit_camera,
+)
+from eicpy.calibration.gain.lines import LineArrays, LineModel
+from eicpy.calibration.gain.model import predict
+from eicpy.calibration.gain.pixel_batch import (
+    Setting,
+    chosen_tolerance,
+    fit_batch,
+    goodness_of_fit,
+    measured_tolerance,
+    try_candidate,
+)
+from eicpy.calibration.gain.quality import gated_table
+from eicpy.calibration.gain.settings import GainFitSettings
+from eicpy.calibration.gain.start import StartingScales, starting_scales
+from eicpy.calibration.gain.table import GainStatus, GainTable
+from eicpy.errors import BadArgumentError
+from eicpy.typing import BoolArray, FloatArray, IntArray
+
+__all__ = ["GainFit", "fit_gain"]
+
+
+@dataclass(frozen=True, slots=True)
+class GainFit:
+    """Result of :func:`fit_gain`.
+
+    Parameters
+    ----------
+    table
+        The new gain table: fitted where the gates agreed, the last good value elsewhere.
+    fitted
+        What the fit itself said for every pixel, before the gates; NaN errors where it failed.
+    previous
+        The table that the fit started from.
+    lines
+        The model.
+    parameters
+        All parameters, shape (n_pixels, n_parameters), named by ``lines.parameter_names``.
+    camera
+        Fit of the camera's spectrum; None where no pixel could be fitted.
+    windows
+        Channels of each block, shape (n_pixels, n_blocks, 2).
+    goodness
+        Deviance in standard deviations of what a right model has, shape (n_pixels,); NaN without fit.
+    significance
+        Of the lines, σ, shape (n_pixels,).
+    iterations
+        Shape (n_pixels,).
+    n_channels
+        Of the spectra.
+    """
+
+    table: GainTable
+    fitted: GainTable
+    previous: GainTable
+    lines: LineModel
+    parameters: FloatArray
+    camera: CameraSpectrum | None
+    windows: IntArray
+    goodness: FloatArray
+    significance: FloatArray
+    iterations: IntArray
+    n_channels: int = field(repr=False)
+
+    def expected(self, detnum: int) -> FloatArray:
+        """Fitted counts of a pixel per channel, NaN outside the blocks, shape (n_channels,)."""
+        if self.camera is None or not np.isfinite(self.parameters[detnum]).all():
+            return np.full(self.n_channels, np.nan)
+        arrays = self.camera.arrays()
+        scale = self.parameters[detnum : detnum + 1, :2]
+        baseline = self.camera.baseline(scale[:, 0], scale[:, 1], self.n_channels)[0]
+        result: FloatArray = predict(self.parameters[detnum], self.windows[detnum], arrays, baseline)
+        return result
+
+    def _repr_html_(self) -> str:
+        body = "" if self.camera is None else self.camera.table_rows()
+        good = self.table.good
+        goodness = f"{np.median(self.goodness[good]):.2f}" if good.any() else "–"
+        return (
+            f"{self.table._repr_html_()}"
+            f"<p>Deviance of the good fits: median {goodness} σ from a right model's.</p>"
+            f"<table><caption>Camera spectrum</caption>{body}</table>"
+        )
+
+
+def fit_gain(
+    spectra: npt.ArrayLike,
+    *,
+    start: GainTable,
+    lines: LineModel | None = None,
+    settings: GainFitSettings | None = None,
+    reference_time: float = float("nan"),
+    progress: Callable[[float], None] | None = None,
+) -> GainFit:
+    """Fit gain and offset of all pixels at once.
+
+    Parameters
+    ----------
+    spectra
+        Counts per pixel and channel, shape (n_pixels, n_channels), from background.
+    start
+        The last table: the search looks around it, and failed pixels keep its values.
+    lines
+        Lines and blocks; ECLAIRs' by default.
+    settings
+        Gates and tolerances.
+    reference_time
+        Middle of the data, s TT since MJDREF; goes into the table.
+    progress
+        Called with the finished share, 0 to 1.
+
+    Returns
+    -------
+    GainFit
+        ``.table`` is the new :class:`GainTable`.
+
+    Raises
+    ------
+    BadArgumentError
+        For a shape that does not fit the table, or blocks outside the channels. Bad values in single
+        pixels are not errors: these pixels keep their last value with the status BAD_DATA.
+    """
+    lines = lines or LineModel.default()
+    settings = settings or GainFitSettings()
+    report = progress or (lambda _: None)
+    counts, bad = _checked(spectra, start, lines)
+    arrays = lines.arrays()
+    windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
+    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
+    usable = np.flatnonzero(~bad & ~few)
+    state = _State.empty(counts, start, arrays, windows)
+    state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
+    state.status[few] |= np.uint8(GainStatus.TOO_FEW_COUNTS)
+    if usable.size:
+        selected = counts if usable.size == len(counts) else counts[usable]
+        scales = starting_scales(selected, _subset(start, usable), lines, reach=settings.reach)
+        report(0.1)
+        state.significance[usable] = scales.significance
+        state.status[usable[scales.significance < settings.min_significance]] |= np.uint8(
+            GainStatus.AMBIGUOUS
+        )
+        _fit_all(selected, usable, scales, lines, settings, state, report)
+    fitted = state.table(start, reference_time)
+    table = gated_table(
+        fitted,
+        start,
+        state.goodness,
+        deviance_gate=settings.deviance_gate,
+        outlier_gate=settings.outlier_gate,
+    )
+    report(1.0)
+    return GainFit(
+        table=table,
+        fitted=fitted,
+        previous=start,
+        lines=lines,
+        parameters=state.parameters,
+        camera=state.camera,
+        windows=state.windows,
+        goodness=state.goodness,
+        significance=state.significance,
+        iterations=state.iterations,
+        n_channels=counts.shape[1],
+    )
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known about all pixels while the fit goes on."""
+
+    parameters: FloatArray
+    variance: FloatArray
+    covariance: FloatArray
+    deviance: FloatArray
+    goodness: FloatArray
+    significance: FloatArray
+    iterations: IntArray
+    status: npt.NDArray[np.uint8]
+    windows: IntArray
+    camera: CameraSpectrum | None
+
+    @classmethod
+    def empty(cls, counts: FloatArray, start: GainTable, arrays: LineArrays, windows: IntArray) -> "_State":
+        n = len(counts)
+        parameters = np.full((n, arrays.n_parameters), np.nan)
+        parameters[:, 0], parameters[:, 1] = start.gain, start.offset
+        return cls(
+            parameters=parameters,
+            variance=np.full_like(parameters, np.nan),
+            covariance=np.full(n, np.nan),
+            deviance=np.full(n, np.nan),
+            goodness=np.full(n, np.nan),
+            significance=np.zeros(n),
+            iterations=np.zeros(n, np.int64),
+            status=np.zeros(n, np.uint8),
+            windows=windows,
+            camera=None,
+        )
+
+    def table(self, start: GainTable, reference_time: float) -> GainTable:
+        """The fit's own values as a table."""
+        channels = (self.windows[:, :, 1] - self.windows[:, :, 0]).sum(axis=1)
+        known = np.isfinite(self.deviance)
+        return GainTable(
+            gain=np.where(known, self.parameters[:, 0], start.gain),
+            offset=np.where(known, self.parameters[:, 1], start.offset),
+            gain_error=np.sqrt(self.variance[:, 0]),
+            offset_error=np.sqrt(self.variance[:, 1]),
+            covariance=self.covariance,
+            status=self.status,
+            deviance=self.deviance,
+            dof=np.where(known, channels - self.parameters.shape[1], 0).astype(np.int32),
+            goodness=self.goodness,
+            reference_time=reference_time,
+        )
+
+
+def _checked(spectra: npt.ArrayLike, start: GainTable, lines: LineModel) -> tuple[FloatArray, BoolArray]:
+    """Counts as float64 with bad pixels emptied, and which pixels those are."""
+    counts = np.ascontiguousarray(spectra, dtype=np.float64)
+    if counts.ndim != 2 or len(counts) != len(start):
+        raise BadArgumentError(
+            f"got spectra of shape {counts.shape}, expected ({len(start)}, n_channels): one row for each "
+            "pixel of the gain table"
+        )
+    windows = block_windows(
+        lines, np.atleast_1d(np.median(start.gain)), np.atleast_1d(np.median(start.offset)), counts.shape[1]
+    )
+    for block, (first, last) in zip(lines.blocks, windows[0], strict=True):
+        wanted = (block.high - block.low) / float(np.median(start.gain))
+        if last - first < 0.9 * wanted - 2.0:
+            raise BadArgumentError(
+                f"got {counts.shape[1]} channels; block {block.name!r} ({block.low}–{block.high} keV) finds "
+                f"{last - first} of the {wanted:.0f} it needs: on the table's scale they do not reach it"
+            )
+    bad: BoolArray = np.logical_not(np.isfinite(counts).all(axis=1) & np.all(counts >= 0.0, axis=1))
+    if bad.any():
+        counts = np.where(bad[:, np.newaxis], 0.0, counts)
+    return counts, bad
+
+
+def _subset(table: GainTable, pixels: IntArray) -> GainTable:
+    return GainTable(
+        gain=table.gain[pixels],
+        offset=table.offset[pixels],
+        gain_error=table.gain_error[pixels],
+        offset_error=table.offset_error[pixels],
+        covariance=table.covariance[pixels],
+        status=table.status[pixels],
+    )
+
+
+def _fit_all(
+    counts: FloatArray,
+    pixels: IntArray,
+    scales: StartingScales,
+    lines: LineModel,
+    settings: GainFitSettings,
+    state: _State,
+    report: Callable[[float], None],
+) -> None:
+    """Fit the usable pixels and write what came out to `state`."""
+    gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
+    work = _setting(counts, gain, offset, lines, settings, chosen_tolerance(lines, settings))
+    quick = fit_batch(work, gain, offset, max_iterations=3)
+    tolerance = measured_tolerance(work, quick, gain, offset)
+    settled = np.isfinite(quick.deviance)
+    gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
+    report(0.4)
+    work = _setting(counts, gain, offset, lines, settings, tolerance)
+    best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
+    report(0.8)
+    rival = np.full(len(counts), np.inf)
+    for candidate in range(1, len(scales.gain)):
+        try_candidate(work, scales, candidate, best, rival)
+    state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
+    close = rival < best.objective + settings.ambiguity
+    state.status[pixels[close]] |= np.uint8(GainStatus.AMBIGUOUS)
+    state.parameters[pixels], state.variance[pixels] = best.parameters, best.variance
+    state.covariance[pixels] = best.covariance
+    state.deviance[pixels] = np.where(np.isfinite(best.deviance), best.deviance, np.nan)
+    state.goodness[pixels] = goodness_of_fit(work, best)
+    state.iterations[pixels] = best.iterations + quick.iterations
+    state.windows[pixels] = work.windows
+    state.camera = work.camera
+
+
+def _setting(
+    counts: FloatArray,
+    gain: FloatArray,
+    offset: FloatArray,
+    lines: LineModel,
+    settings: GainFitSettings,
+    tolerance: FloatArray,
+) -> Setting:
+    """Windows, camera spectrum and continuum shape for given energy scales."""
+    total = counts.sum(axis=1)
+    typical = total < 3.0 * np.median(total)
+    common_gain, common_offset = float(np.median(gain)), float(np.median(offset))
+    summed = align(counts[typical], gain[typical], offset[typical], common_gain, common_offset)
+    camera = fit_camera(summed, lines, common_gain, common_offset)
+    windows = block_windows(lines, gain, offset, counts.shape[1])
+    baseline = camera.baseline(gain, offset, counts.shape[1])
+    return Setting(counts, windows, baseline, camera, settings, tolerance)

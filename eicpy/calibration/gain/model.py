@@ -1,0 +1,156 @@
+"""The model of a pixel's spectrum around its lines, compiled; see :mod:`eicpy.calibration.gain.fit`.
+
+In a block of m channels from `first`, with u = (c − first + ½ − m/2)/(m/2) running from −1 to 1:
+
+    μ_c = κ_c·(b₀ + b₁·u + b₂·u²) + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
+    z_c = (gain·c + offset − E_line)/(σ·w_line),
+
+with Φ the normal distribution function: counts are integrals over the channel, not values at its
+centre. κ, the shape of the continuum, and w, how
+lines widen with energy inside a block, are what the camera's spectrum told (1 where it told nothing).
+
+Kernels take and return arrays only; each has a numpy twin in the tests.
+"""
+
+import math
+
+import numpy as np
+
+from eicpy.calibration.gain.lines import LineArrays
+from eicpy.kernels import kernel
+from eicpy.typing import FloatArray, IntArray
+
+__all__ = ["INV_SQRT_2PI", "REACH", "SMALLEST", "deviance_sums", "evaluate_block", "predict"]
+
+
+REACH = 5.5  # a line is followed to this many σ; beyond lies 4e-8 of it
+SMALLEST = 1e-9  # expected counts below this are no model of a spectrum
+SQRT_HALF = math.sqrt(0.5)
+INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@kernel
+def evaluate_block(
+    theta: FloatArray,
+    block: int,
+    first: int,
+    last: int,
+    lines: LineArrays,
+    baseline: FloatArray,
+    mu: FloatArray,
+    jacobian: FloatArray,
+) -> None:
+    """Expected counts of a block and their derivatives.
+
+    Parameters
+    ----------
+    theta
+        All parameters.
+    block
+        Which block.
+    first, last
+        Channels first … last − 1.
+    lines
+        The model's lines.
+    baseline
+        Shape of the continuum, one value for each channel of the spectrum.
+    mu
+        Output, counts in its first last − first places.
+    jacobian
+        Output, shape (m, 6 + groups) at least; columns gain, offset, σ, continuum (3), strengths.
+    """
+    start = lines.first_parameter[block]
+    gain, offset, sigma = theta[0], theta[1], theta[start]
+    m = last - first
+    q = 6 + lines.n_groups[block]
+    half = 0.5 * m
+    for k in range(m):
+        u = (k + 0.5 - half) / half
+        row = jacobian[k]
+        for p in range(q):
+            row[p] = 0.0
+        shape = baseline[first + k]
+        row[3] = shape
+        row[4] = shape * u
+        row[5] = shape * u * u
+        mu[k] = shape * (theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u)
+    for line in range(lines.first_line[block], lines.first_line[block + 1]):
+        centre = (lines.energy[line] - offset) / gain
+        width = sigma * lines.stretch[line]
+        reach = REACH * width / gain
+        low = min(max(first, math.floor(centre - reach)), last)
+        high = max(min(last, math.ceil(centre + reach)), low)
+        if high == low:
+            continue
+        column = 6 + lines.group[line]
+        strength = theta[start + 4 + lines.group[line]]
+        slope = strength * lines.fraction[line] / width
+        z = (gain * low + offset - lines.energy[line]) / width
+        below = math.erf(z * SQRT_HALF)
+        density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        for c in range(low, high):
+            z_next = (gain * (c + 1) + offset - lines.energy[line]) / width
+            above = math.erf(z_next * SQRT_HALF)
+            density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
+            part = 0.5 * lines.fraction[line] * (above - below)
+            row = jacobian[c - first]
+            mu[c - first] += strength * part
+            row[column] += part
+            row[0] += slope * ((c + 1) * density_next - c * density)
+            row[1] += slope * (density_next - density)
+            row[2] -= slope * lines.stretch[line] * (z_next * density_next - z * density)
+            z, below, density = z_next, above, density_next
+
+
+@kernel
+def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, baseline: FloatArray) -> FloatArray:
+    """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
+    out = np.full(baseline.size, np.nan)
+    for b in range(lines.first_parameter.size):
+        m = windows[b, 1] - windows[b, 0]
+        mu, jacobian = np.empty(m), np.empty((m, 6 + lines.n_groups[b]))
+        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, baseline, mu, jacobian)
+        out[windows[b, 0] : windows[b, 1]] = mu
+    return out
+
+
+@kernel
+def deviance_sums(
+    theta: FloatArray,
+    windows: IntArray,
+    lines: LineArrays,
+    baseline: FloatArray,
+    table: FloatArray,
+    log_low: float,
+    log_step: float,
+) -> FloatArray:
+    """Mean and variance of the deviance that a right model would have.
+
+    Parameters
+    ----------
+    theta, windows
+        Of many pixels, as in :func:`fit_pixels`.
+    lines
+        The model's lines.
+    baseline
+        Shape of the continuum, shape (n_pixels, n_channels).
+    table, log_low, log_step
+        :func:`eicpy.calibration.gain.poisson.moment_table` and its grid.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_pixels, 2).
+    """
+    sums = np.zeros((theta.shape[0], 2))
+    last = table.shape[0] - 2
+    for i in range(theta.shape[0]):
+        expected = predict(theta[i], windows[i], lines, baseline[i])
+        for c in range(expected.size):
+            if expected[c] > SMALLEST:
+                position = (math.log(expected[c]) - log_low) / log_step
+                k = min(max(int(position), 0), last)
+                rest = min(max(position - k, 0.0), 1.0)
+                for moment in range(2):
+                    sums[i, moment] += (1.0 - rest) * table[k, moment] + rest * table[k + 1, moment]
+    return sums

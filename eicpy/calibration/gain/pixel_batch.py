@@ -1,0 +1,241 @@
+"""Fits of many pixels at once: guess, prior terms, threads, and the choice between several places."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from eicpy.calibration.gain.camera_spectrum import CameraSpectrum, parameter_bounds, pixel_guess
+from eicpy.calibration.gain.kernel import fit_pixels
+from eicpy.calibration.gain.lines import LineModel
+from eicpy.calibration.gain.model import deviance_sums
+from eicpy.calibration.gain.poisson import LOG_LOW, LOG_STEP, moment_table
+from eicpy.calibration.gain.settings import GainFitSettings
+from eicpy.calibration.gain.start import StartingScales
+from eicpy.typing import BoolArray, FloatArray, IntArray
+
+__all__ = [
+    "PixelFits",
+    "Setting",
+    "chosen_tolerance",
+    "fit_batch",
+    "goodness_of_fit",
+    "measured_tolerance",
+    "try_candidate",
+]
+
+
+PLANE_MINIMUM = 200  # pixels, below which the plane does not tell how much pixels differ
+ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
+SMALLEST_TOLERANCE = 0.05  # relative; the camera's own values are not trusted further
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the fit of some pixels works on, the same for every place it starts from.
+
+    Parameters
+    ----------
+    counts
+        Shape (n_pixels, n_channels).
+    windows
+        Channels of each block, shape (n_pixels, n_blocks, 2).
+    baseline
+        Shape of the continuum, shape (n_pixels, n_channels).
+    camera
+        The camera's spectrum.
+    settings
+        What was chosen.
+    tolerance
+        How far each parameter may lie from the camera's, relative and 1 σ; inf: any. Shape (n_parameters,).
+    """
+
+    counts: FloatArray
+    windows: IntArray
+    baseline: FloatArray
+    camera: CameraSpectrum
+    settings: GainFitSettings
+    tolerance: FloatArray
+
+    def subset(self, pixels: IntArray) -> "Setting":
+        """The same for some of the pixels."""
+        return Setting(
+            self.counts[pixels],
+            self.windows[pixels],
+            self.baseline[pixels],
+            self.camera,
+            self.settings,
+            self.tolerance,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFits:
+    """Outcome of the kernel; arrays over pixels, as :func:`eicpy.calibration.gain.kernel.fit_pixels` says."""
+
+    parameters: FloatArray
+    variance: FloatArray
+    covariance: FloatArray
+    deviance: FloatArray
+    objective: FloatArray
+    iterations: IntArray
+    converged: BoolArray
+
+
+def fit_batch(
+    work: Setting,
+    gain: FloatArray,
+    offset: FloatArray,
+    *,
+    start: FloatArray | None = None,
+    max_iterations: int | None = None,
+) -> PixelFits:
+    """Run the kernel over the pixels, in threads where asked.
+
+    Parameters
+    ----------
+    work
+        Spectra and what is known about all.
+    gain, offset
+        Where to start, shape (n_pixels,).
+    start
+        All parameters to start from, shape (n_pixels, n_parameters); NaN, or None: the camera's.
+    max_iterations
+        Instead of the setting.
+    """
+    settings = work.settings
+    guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)
+    precision = (work.tolerance * np.maximum(np.abs(guess), 1e-6)) ** -2.0
+    arrays = work.camera.arrays()
+    lower, upper = parameter_bounds(guess, arrays)
+    theta = guess if start is None else np.where(np.isfinite(start), start, guess)
+
+    def run(part: slice) -> tuple[Any, ...]:
+        result: tuple[Any, ...] = fit_pixels(
+            work.counts[part],
+            theta[part],
+            work.windows[part],
+            arrays,
+            work.baseline[part],
+            guess[part],
+            precision[part],
+            lower[part],
+            upper[part],
+            max_iterations or settings.max_iterations,
+            settings.tolerance,
+        )
+        return result
+
+    if settings.threads == 1 or len(guess) < 2 * settings.threads:
+        return PixelFits(*run(slice(None)))
+    bounds = np.linspace(0, len(guess), 4 * settings.threads + 1).astype(int)
+    with ThreadPoolExecutor(settings.threads) as pool:
+        parts = list(pool.map(run, [slice(a, b) for a, b in pairwise(bounds)]))
+    return PixelFits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def chosen_tolerance(lines: LineModel, settings: GainFitSettings) -> FloatArray:
+    """Tolerance of each parameter before the plane was looked at, shape (n_parameters,)."""
+    arrays = lines.arrays()
+    tolerance = np.full(arrays.n_parameters, np.inf)
+    for first, n_groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
+        tolerance[first] = settings.width_tolerance or np.inf
+        tolerance[first + 4 : first + 4 + n_groups] = settings.strength_tolerance or np.inf
+    return tolerance
+
+
+def measured_tolerance(work: Setting, fits: PixelFits, gain: FloatArray, offset: FloatArray) -> FloatArray:
+    """Tolerance of each parameter from how much pixels really differ.
+
+    Fitted values scatter around the camera's because pixels differ and because counts are few; the
+    second part is known. What remains, with a floor, is how far a pixel may lie from the camera.
+
+    Parameters
+    ----------
+    work, fits, gain, offset
+        A fit with the tolerances of `work`, and where it started.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (n_parameters,); not above the tolerances of `work`, which stay where pixels are too few.
+    """
+    usable = np.isfinite(fits.variance).all(axis=1)
+    if np.count_nonzero(usable) < PLANE_MINIMUM:
+        return work.tolerance
+    guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)[usable]
+    tolerance = work.tolerance.copy()
+    for p in np.flatnonzero(np.isfinite(tolerance)):
+        held = tolerance[p] ** -2
+        information = np.maximum(guess[:, p] ** 2 / fits.variance[usable, p] - held, 1e-3 * held)
+        posterior = fits.parameters[usable, p] / guess[:, p] - 1.0
+        own = posterior * (1.0 + held / information)
+        scatter = ROBUST_SIGMA * np.median(np.abs(own - np.median(own)))
+        real = float(scatter**2 - np.median(1.0 / information))
+        tolerance[p] = min(tolerance[p], np.sqrt(max(real, 0.0) + SMALLEST_TOLERANCE**2))
+    return tolerance
+
+
+def try_candidate(
+    work: Setting, scales: StartingScales, candidate: int, best: PixelFits, rival: FloatArray
+) -> None:
+    """Fit from another place; the better likelihood stays in `best`, the loser's goes to `rival`.
+
+    The channels fitted are the same as before, so that the two likelihoods are comparable.
+
+    Parameters
+    ----------
+    work
+        Spectra and what is known about all.
+    scales, candidate
+        The places, and which of them.
+    best
+        Best fits so far; changed in place.
+    rival
+        Best objective among clearly different energy scales, shape (n_pixels,); changed in place.
+    """
+    chosen = np.flatnonzero(np.isfinite(scales.gain[candidate]))
+    if not chosen.size:
+        return
+    other = fit_batch(work.subset(chosen), scales.gain[candidate, chosen], scales.offset[candidate, chosen])
+    apart = _apart(best, chosen, other.parameters, work.camera.lines)
+    usable = other.converged & np.isfinite(other.objective)
+    better = usable & (~best.converged[chosen] | (other.objective < best.objective[chosen] - 1e-6))
+    loser = np.where(better, best.objective[chosen], np.where(usable, other.objective, np.inf))
+    rival[chosen] = np.where(apart, np.minimum(rival[chosen], loser), rival[chosen])
+    winners = chosen[better]
+    best.parameters[winners] = other.parameters[better]
+    best.variance[winners] = other.variance[better]
+    best.covariance[winners] = other.covariance[better]
+    best.deviance[winners] = other.deviance[better]
+    best.objective[winners] = other.objective[better]
+    best.converged[winners] = other.converged[better]
+    best.iterations[chosen] += other.iterations
+
+
+def _apart(best: PixelFits, chosen: IntArray, other: FloatArray, lines: LineModel) -> BoolArray:
+    """Whether two energy scales differ by more than twice their error at either end of the lines."""
+    scale, variance = best.parameters[chosen], best.variance[chosen]
+    apart = np.zeros(chosen.size, np.bool_)
+    for E in (lines.blocks[0].low, lines.blocks[-1].high):
+        channel = (E - scale[:, 1]) / scale[:, 0]
+        moved = (other[:, 0] - scale[:, 0]) * channel + other[:, 1] - scale[:, 1]
+        error = channel**2 * variance[:, 0] + 2.0 * channel * best.covariance[chosen] + variance[:, 1]
+        apart |= moved**2 > 4.0 * error
+    return apart
+
+
+def goodness_of_fit(work: Setting, fits: PixelFits) -> FloatArray:
+    """Deviance in standard deviations from what a right model has, shape (n_pixels,)."""
+    arrays = work.camera.arrays()
+    sums = deviance_sums(
+        fits.parameters, work.windows, arrays, work.baseline, moment_table(), LOG_LOW, LOG_STEP
+    )
+    # a parameter that its tolerance holds takes no degree of freedom from the deviance
+    with np.errstate(invalid="ignore", divide="ignore"):
+        held = fits.variance / (work.tolerance * fits.parameters) ** 2
+        free = np.sum(1.0 - np.clip(held, 0.0, 1.0), axis=1)
+        goodness: FloatArray = (fits.deviance + free - sums[:, 0]) / np.sqrt(sums[:, 1])
+    return goodness

@@ -1,0 +1,322 @@
+"""Whether to believe a gain table: gates, pass fractions, changes.
+
+A fit's own flag says only that it stopped. What shows a false minimum is a deviance that is too high
+for the counts, or a pixel that moved quite differently from all others. Both are judged against the
+plane itself: if the line shapes are not quite Gaussian, every pixel's deviance grows with exposure, and
+a fixed limit would in the end reject the whole camera.
+
+The requirement of the camera is on the energy, not on gain and offset: |E_reconstructed − E_true| at
+most 0.3 keV up to 80 keV and 0.5 keV above, checked at 4, 15, 50, 80 and 150 keV.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from eicpy.calibration.gain.settings import GainFitSettings
+from eicpy.calibration.gain.table import GainStatus, GainTable
+from eicpy.errors import BadArgumentError
+from eicpy.typing import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from eicpy.calibration.gain.fit import GainFit
+
+__all__ = [
+    "CHECK_ENERGIES",
+    "EnergyRequirement",
+    "GainChange",
+    "PassFraction",
+    "compare",
+    "gated_table",
+    "goodness_gate",
+    "pass_fraction",
+]
+
+
+CHECK_ENERGIES = (4.0, 15.0, 50.0, 80.0, 150.0)
+"""Energies at which the requirement is checked, keV."""
+
+PLANE_MINIMUM = 30  # pixels, below which the plane has no statistics of its own
+ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyRequirement:
+    """Largest error of the reconstructed energy.
+
+    Parameters
+    ----------
+    low, high
+        keV, up to and above `limit`.
+    limit
+        keV.
+    """
+
+    low: float = 0.3
+    high: float = 0.5
+    limit: float = 80.0
+
+    def at(self, energy: float) -> float:
+        """Largest error allowed at an energy, keV."""
+        return self.low if energy <= self.limit else self.high
+
+
+@dataclass(frozen=True, slots=True)
+class PassFraction:
+    """Share of pixels within the requirement.
+
+    Parameters
+    ----------
+    energies
+        keV.
+    required
+        Largest error at each energy, keV.
+    fraction
+        Share of pixels within it, at each energy.
+    all_energies
+        Share of pixels within it at all energies.
+    error
+        Error of each pixel, keV: actual where the truth is known, 1 σ otherwise; shape
+        (n_energies, n_pixels).
+    against
+        ``truth`` or ``statistical error``.
+    """
+
+    energies: tuple[float, ...]
+    required: tuple[float, ...]
+    fraction: tuple[float, ...]
+    all_energies: float
+    error: FloatArray
+    against: str
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{E:g}</td><td>{r:g}</td><td>{100 * f:.2f}</td></tr>"
+            for E, r, f in zip(self.energies, self.required, self.fraction, strict=True)
+        )
+        return (
+            f"<table><caption>Pixels within the requirement ({escape(self.against)})</caption>"
+            f"<tr><th>energy (keV)</th><th>allowed (keV)</th><th>pixels (%)</th></tr>{rows}"
+            f"<tr><th colspan=2>at all energies</th><td>{100 * self.all_energies:.2f}</td></tr></table>"
+        )
+
+
+def pass_fraction(
+    fit: "GainFit | GainTable",
+    requirement: EnergyRequirement | None = None,
+    *,
+    energies: Sequence[float] = CHECK_ENERGIES,
+    truth: GainTable | None = None,
+    pixels: BoolArray | None = None,
+) -> PassFraction:
+    """Share of pixels whose energies are reconstructed within the requirement.
+
+    Parameters
+    ----------
+    fit
+        A fit or a table.
+    requirement
+        0.3 keV up to 80 keV and 0.5 keV above by default.
+    energies
+        keV.
+    truth
+        The true scale, where it is known (simulations): then the actual error counts. Without it the
+        statistical 1 σ error counts, and a pixel of unknown error does not pass.
+    pixels
+        Pixels to judge, shape (n_pixels,); all by default.
+
+    Raises
+    ------
+    BadArgumentError
+        For a truth or a selection of another number of pixels.
+    """
+    table = fit if isinstance(fit, GainTable) else fit.table
+    requirement = requirement or EnergyRequirement()
+    if truth is not None and len(truth) != len(table):
+        raise BadArgumentError(f"got a truth of {len(truth)} pixels for a table of {len(table)}")
+    chosen = np.ones(len(table), np.bool_) if pixels is None else np.asarray(pixels, np.bool_)
+    if chosen.shape != (len(table),):
+        raise BadArgumentError(f"got a selection of shape {chosen.shape}, expected ({len(table)},)")
+    E = np.asarray(energies, np.float64)
+    error = table.sigma_energy(E) if truth is None else np.abs(_moved(table, truth, E))
+    required = np.array([requirement.at(float(e)) for e in E])
+    passed = error[:, chosen] <= required[:, np.newaxis]
+    n = max(int(np.count_nonzero(chosen)), 1)
+    return PassFraction(
+        energies=tuple(float(e) for e in E),
+        required=tuple(float(r) for r in required),
+        fraction=tuple(float(f) for f in passed.sum(axis=1) / n),
+        all_energies=float(passed.all(axis=0).sum() / n),
+        error=error,
+        against="statistical error" if truth is None else "truth",
+    )
+
+
+def _moved(new: GainTable, old: GainTable, energies: FloatArray) -> FloatArray:
+    """Energy by `new` minus energy by `old` of the channels that `old` puts at `energies`."""
+    position = (energies[:, np.newaxis] - old.offset) / old.gain
+    moved: FloatArray = new.gain * position + new.offset - energies[:, np.newaxis]
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class GainChange:
+    """What changed between two tables; all arrays in the order of ``detnum``.
+
+    Parameters
+    ----------
+    gain
+        Relative change of the gain.
+    offset
+        Change of the offset, keV.
+    energies
+        keV.
+    energy
+        Change of the energy that a channel stands for, keV, shape (n_energies, n_pixels).
+    pull
+        `energy` in units of both tables' errors; NaN where one is unknown. Same shape.
+    outlier
+        Pixels whose change stands out from the others', shape (n_pixels,).
+    """
+
+    gain: FloatArray
+    offset: FloatArray
+    energies: tuple[float, ...]
+    energy: FloatArray
+    pull: FloatArray
+    outlier: BoolArray
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{E:g}</td><td>{1e3 * np.median(c):.1f}</td><td>{1e3 * _robust_scatter(c):.1f}</td></tr>"
+            for E, c in zip(self.energies, self.energy, strict=True)
+        )
+        return (
+            "<table><caption>Change of the energy scale</caption>"
+            f"<tr><th>energy (keV)</th><th>median (eV)</th><th>scatter (eV)</th></tr>{rows}"
+            f"</table><p>{int(self.outlier.sum())} pixels stand out.</p>"
+        )
+
+
+def compare(
+    new: GainTable,
+    old: GainTable,
+    *,
+    energies: Sequence[float] = CHECK_ENERGIES,
+    outlier_gate: float = 6.0,
+) -> GainChange:
+    """Maps of what changed from one table to the next.
+
+    Parameters
+    ----------
+    new, old
+        Tables of the same pixels.
+    energies
+        keV.
+    outlier_gate
+        A pixel stands out when its change lies more than this many σ (scatter of the plane) from the median.
+
+    Raises
+    ------
+    BadArgumentError
+        For tables of different numbers of pixels.
+    """
+    if len(new) != len(old):
+        raise BadArgumentError(f"got tables of {len(new)} and {len(old)} pixels, expected the same plane")
+    E = np.asarray(energies, np.float64)
+    change = _moved(new, old, E)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pull = change / np.hypot(new.sigma_energy(E), old.sigma_energy(E))
+    return GainChange(
+        gain=new.gain / old.gain - 1.0,
+        offset=new.offset - old.offset,
+        energies=tuple(float(e) for e in E),
+        energy=change,
+        pull=pull,
+        outlier=_outliers(change, np.ones(len(new), np.bool_), outlier_gate),
+    )
+
+
+def goodness_gate(goodness: FloatArray, deviance_gate: float = GainFitSettings().deviance_gate) -> float:
+    """Give the deviance, in σ of a right model's, beyond which a fit counts as bad.
+
+    Parameters
+    ----------
+    goodness
+        Of the pixels to judge, shape (n,); NaN without a fit.
+    deviance_gate
+        In σ: of a right model, or of the plane where that is wider.
+    """
+    known = goodness[np.isfinite(goodness)]
+    centre, scatter = 0.0, 1.0
+    if known.size >= PLANE_MINIMUM:
+        centre = max(float(np.median(known)), 0.0)
+        scatter = max(_robust_scatter(known), 1.0)
+    return centre + deviance_gate * scatter
+
+
+def gated_table(
+    fitted: GainTable,
+    previous: GainTable,
+    goodness: FloatArray,
+    *,
+    deviance_gate: float,
+    outlier_gate: float,
+) -> GainTable:
+    """Apply the gates; pixels that fail keep their last value, its errors, and the reasons.
+
+    Parameters
+    ----------
+    fitted
+        What the fit said, with the fit's own complaints in ``status``.
+    previous
+        The last table.
+    goodness
+        Deviance in σ of a right model's, shape (n_pixels,); NaN without a fit.
+    deviance_gate, outlier_gate
+        In σ.
+
+    Returns
+    -------
+    GainTable
+        Status GOOD, or reasons | KEPT_PREVIOUS (| NOMINAL, where the last value was the nominal one).
+    """
+    status = fitted.status.copy()
+    judged = (status == GainStatus.GOOD) & np.isfinite(goodness)
+    if judged.any():
+        limit = goodness_gate(goodness[judged], deviance_gate)
+        status[judged & (goodness > limit)] |= np.uint8(GainStatus.BAD_FIT)
+    judged &= status == GainStatus.GOOD
+    change = _moved(fitted, previous, np.array([25.0, 75.0]))
+    status[judged & _outliers(change, judged, outlier_gate)] |= np.uint8(GainStatus.OUTLIER)
+    kept = status != GainStatus.GOOD
+    status[kept] |= np.uint8(GainStatus.KEPT_PREVIOUS) | (
+        previous.status[kept] & np.uint8(GainStatus.NOMINAL)
+    )
+    return replace(
+        fitted,
+        gain=np.where(kept, previous.gain, fitted.gain),
+        offset=np.where(kept, previous.offset, fitted.offset),
+        gain_error=np.where(kept, previous.gain_error, fitted.gain_error),
+        offset_error=np.where(kept, previous.offset_error, fitted.offset_error),
+        covariance=np.where(kept, previous.covariance, fitted.covariance),
+        status=status,
+    )
+
+
+def _robust_scatter(values: FloatArray) -> float:
+    return ROBUST_SIGMA * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0
+
+
+def _outliers(change: FloatArray, judged: BoolArray, gate: float) -> BoolArray:
+    """Pixels whose change lies `gate` σ from the median of the judged ones, at any energy."""
+    outlier = np.zeros(change.shape[1], np.bool_)
+    if np.count_nonzero(judged) < PLANE_MINIMUM:
+        return outlier
+    for row in change:
+        scatter = max(_robust_scatter(row[judged]), 1e-6)
+        outlier |= np.abs(row - np.median(row[judged])) > gate * scatter
+    return outlier

@@ -1,0 +1,237 @@
+"""What a terminal takes and shows: errors as a line, progress of long work, tables, how each file went.
+
+On a terminal there is colour, a bar that moves, and tables as wide as the window; where nobody looks (a
+pipe, a log, cron) the same is told in plain lines. Results go to standard output, progress to standard error.
+"""
+
+import getpass
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from eicpy.errors import BadArgumentError, EicpyError, ExitCode, readable
+from eicpy.settings import Settings
+from eicpy.text import counted
+
+if TYPE_CHECKING:
+    from eicpy.packets import PacketReport
+
+__all__ = [
+    "CommandGroup",
+    "Outcome",
+    "TerminalProgress",
+    "host_and_port",
+    "name_values",
+    "show_decisions",
+    "show_listening",
+    "show_outcomes",
+    "show_packets",
+]
+
+_log = logging.getLogger("eicpy")
+
+
+PIPE_WIDTH = 160
+"""Columns of a table where there is no window to fit it into."""
+
+
+class Outcome(Protocol):
+    """What became of a file or a night."""
+
+    @property
+    def summary(self) -> str:
+        """In a line, or a few."""
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a script is told."""
+
+
+class CommandGroup(click.Group):
+    """The group of all commands; turns the package's errors into a line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except EicpyError as error:
+            click.echo(f"eic: {error}", err=True)
+            ctx.exit(int(error.exit_code))
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"eic: {where}{error.strerror or error}", err=True)
+            ctx.exit(int(ExitCode.FAILED))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        # Python would end with 1, which here means "bad data, the good part is kept": not so for a bug.
+        except Exception:  # noqa: BLE001, see above
+            _log.exception("this is a mistake of eicpy itself")
+            ctx.exit(int(ExitCode.FAILED))
+
+
+class TerminalProgress:
+    """Progress of long work, as a context manager that is called as the work goes on.
+
+    Parameters
+    ----------
+    title
+        What the work is.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: Any = None
+        self._task: Any = None
+        self._last = 0.0
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+                TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+            )  # fmt: skip
+            self._bar.start()
+            self._task = self._bar.add_task(self._title, total=None)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: float, total: float, what: str = "") -> None:
+        """Tell that `done` of `total` is done."""
+        text = f"{self._title}: {what}" if what else self._title
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, description=text)
+        elif time.monotonic() - self._last > 10.0 or done >= total:
+            self._last = time.monotonic()
+            share = 100.0 * done / total if total else 100.0
+            sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {text} {share:.0f} %\n")
+
+
+def show_outcomes(outcomes: Iterable[Outcome]) -> ExitCode:
+    """Print what became of each file or night, and give the worst exit code."""
+    console = _console()
+    worst = ExitCode.CLEAN
+    for outcome in outcomes:
+        console.print(outcome.summary, soft_wrap=True)
+        worst = max(worst, outcome.exit_code)
+    return worst
+
+
+def show_packets(report: "PacketReport", most: int = 20) -> None:
+    """Print what is in a file of packets: a line, a table by APID, and where something is wrong.
+
+    Parameters
+    ----------
+    report
+        What :func:`eicpy.packets.inspect_file` found.
+    most
+        Damaged packets and skipped ranges that are listed one by one.
+    """
+    console = _console()
+    console.print(
+        f"{readable(report.file)}: {counted(report.packets, 'packet')}, {report.damaged} damaged, "
+        f"{counted(report.foreign_bytes, 'foreign byte')}",
+        soft_wrap=True,
+    )
+    rows = report.rows()
+    if rows:
+        console.print(_packet_table(rows))
+        for row in rows:
+            console.print(
+                f"  APID {row['apid']}: checksum {row['checksum']}, by {row[_TOLD_BELOW]}", soft_wrap=True
+            )
+    told = report.to_dict()
+    for title, places in (("damaged", told["damaged_packets"]), ("skipped", told["skipped"])):
+        for place in places[:most]:
+            text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in place.items())
+            console.print(f"  {title}: {text}", soft_wrap=True)
+        if len(places) > most:
+            console.print(f"  {title}: {len(places) - most} more; --json lists all")
+
+
+def show_decisions(
+    tables: Iterable[Path], settings: Settings, *, accepted: bool, by: str, comment: str
+) -> None:
+    """Accept or reject calibration tables, and print what that means for each; by this user if not told."""
+    from eicpy.pipeline import decide
+
+    for table in tables:
+        told = decide(table, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment)
+        _console().print(told, soft_wrap=True)
+
+
+def show_listening(port_file: Path | None, host: str, port: int) -> None:
+    """Print where a receiver listens, and write the port into a file that scripts wait for."""
+    _console().print(f"listening on {host}:{port}", soft_wrap=True)
+    if port_file is not None:
+        partial = port_file.with_name(f".{port_file.name}.partial")
+        partial.write_text(f"{port}\n")
+        partial.replace(port_file)
+
+
+def name_values(pairs: Iterable[str]) -> dict[str, str]:
+    """Split texts NAME=VALUE.
+
+    Raises
+    ------
+    BadArgumentError
+        For a text without a name or without an equals sign.
+    """
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals or not name:
+            raise BadArgumentError(f"got parameter {name!r}, expected NAME=VALUE")
+    return {name: value for name, _, value in split}
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Split a text HOST:PORT; an empty host is this machine.
+
+    Raises
+    ------
+    BadArgumentError
+        For anything else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise BadArgumentError(f"got address {text!r}, expected HOST:PORT such as 127.0.0.1:5000")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+_TOLD_BELOW = "decided by"
+_WRONG = ("lost", "duplicated", "out of order", "damaged")
+
+
+def _packet_table(rows: list[dict[str, Any]]) -> Table:
+    """A row an APID; a column that says nothing about any of them only costs width."""
+    names = [n for n in rows[0] if n != _TOLD_BELOW and any(row[n] not in ("", None) for row in rows)]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for name in names:
+        number = all(isinstance(row[name], int) for row in rows)
+        table.add_column(
+            "APID" if name == "apid" else name,
+            justify="right" if number else "left",
+            min_width=max(map(len, [*name.split(), *(str(row[name]) for row in rows if number)])),
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(str(row[n]), style="bold red" if n in _WRONG and row[n] else "") for n in names))
+    return table
+
+
+def _console() -> Console:
+    """Standard output as wide as its window; in a pipe wide enough that no row of a table wraps."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)

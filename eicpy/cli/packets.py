@@ -1,0 +1,54 @@
+"""Looking at files of packets, with or without a definition of them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from eicpy.cli.console import show_packets
+from eicpy.cli.options import FILE
+from eicpy.errors import EicpyError, ExitCode
+
+__all__ = ["packets"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option(
+    "--checksum",
+    type=click.Choice(["auto", "none", "crc16", "xor16", "iso16"]),
+    default="auto",
+    show_default=True,
+    help="Checksum of the packets; auto decides for each APID from the data and says so.",
+)
+@click.option("--instrument", "-i", metavar="NAME", help="Use the packet headers of this detector.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
+@click.pass_context
+def packets(
+    ctx: click.Context, files: tuple[Path, ...], checksum: str, instrument: str | None, *, as_json: bool
+) -> None:
+    """Tell what is in any file of CCSDS packets.
+
+    APIDs, types, counts, times; what is lost, duplicated, out of order, damaged or foreign. No definition
+    of the packets is needed, nothing is written.
+
+    Exit status: 0 clean, 1 something is lost or damaged, 2 bad arguments.
+    """
+    from eicpy.instruments import load
+    from eicpy.packets import inspect_file
+
+    detector = load(instrument) if instrument else None
+    worst = ExitCode.CLEAN
+    for file in files:
+        try:
+            report = inspect_file(file, checksum, detector)
+        except EicpyError as error:  # the other files are still told about
+            click.echo(f"eic: {error}", err=True)
+            worst = max(worst, error.exit_code)
+            continue
+        if as_json:
+            click.echo(json.dumps(report.to_dict()))
+        else:
+            show_packets(report)
+        worst = max(worst, report.exit_code)
+    ctx.exit(int(worst))

@@ -1,0 +1,1 @@
+"""Figures: arrays in, Bokeh out. Objects on the floors above draw themselves with it (``.plot()``)."""

@@ -1,0 +1,234 @@
+"""Figures against time: rates and housekeeping, on a UTC axis, where a gap in the data stays a gap."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.models import ColumnDataSource, DataRange1d, Range1d
+from bokeh.models.annotations import BoxAnnotation, Span
+from bokeh.plotting import figure
+
+from eicpy.figures import theme
+from eicpy.figures.series import check_length, named, unit_sign, with_unit
+from eicpy.typing import AnyArray
+
+__all__ = [
+    "Limits",
+    "break_at_gaps",
+    "draw_limits",
+    "housekeeping",
+    "housekeeping_columns",
+    "housekeeping_range",
+    "light_curve",
+]
+
+
+class Limits(Protocol):
+    """Limits of a housekeeping parameter, in the unit of its values; None where there is none."""
+
+    @property
+    def warning_low(self) -> float | None:
+        """Below it: WARNING."""
+
+    @property
+    def warning_high(self) -> float | None:
+        """Above it: WARNING."""
+
+    @property
+    def alarm_low(self) -> float | None:
+        """Below it: ALARM."""
+
+    @property
+    def alarm_high(self) -> float | None:
+        """Above it: ALARM."""
+
+
+def break_at_gaps(time: AnyArray, values: AnyArray, step: float | None = None) -> tuple[AnyArray, AnyArray]:
+    """Insert a NaN wherever the times jump, so that a line is not drawn across a gap.
+
+    Parameters
+    ----------
+    time, values
+        Shape (n,), time rising, s.
+    step
+        Regular distance of the times, s; None: their median. A jump is more than 1.5 of it.
+
+    Returns
+    -------
+    tuple
+        Times and values with one extra NaN value in each gap.
+
+    Examples
+    --------
+    >>> break_at_gaps(np.array([0.0, 1.0, 5.0]), np.array([7.0, 8.0, 9.0]), 1.0)[1]
+    array([ 7.,  8., nan,  9.])
+    """
+    if len(time) < 2:
+        return time, values
+    distance = np.diff(time)
+    usual = float(np.median(distance)) if step is None else step
+    after = np.flatnonzero(distance > 1.5 * usual)
+    return (
+        np.insert(time, after + 1, time[after] + usual),
+        np.insert(values.astype(np.float64), after + 1, np.nan),
+    )
+
+
+def light_curve(
+    time: npt.ArrayLike,
+    rates: npt.ArrayLike | Mapping[str, npt.ArrayLike],
+    title: str = "",
+    unit: str = "count/s",
+    *,
+    step: float | None = None,
+    name: str = "rate",
+) -> figure:
+    """Draw rates against UTC; NaN and jumps in time are gaps.
+
+    Parameters
+    ----------
+    time
+        Shape (n,), middles of the bins, s TT since 2017-01-01, rising.
+    rates
+        Shape (n,), or several by label (bands, for example).
+    title, unit
+        What is shown, and the unit of `rates`.
+    step
+        Width of a bin, s; None: the median distance of `time`.
+    name
+        Of the quantity, on the y axis.
+
+    Raises
+    ------
+    BadArgumentError
+        If the lengths do not fit.
+    """
+    middles = np.asarray(time, dtype=np.float64)
+    series = named(rates, "rate")
+    plot = theme.frame(
+        title=title,
+        x_label="time (UTC)",
+        y_label=with_unit(name, unit),
+        x_axis_type="datetime",
+        x_range=DataRange1d(range_padding=0.01),
+    )
+    theme.utc_axis(plot)
+    for number, (label, values) in enumerate(series.items()):
+        check_length(label, len(values), len(middles))
+        times, heights = break_at_gaps(middles, values, step)
+        plot.step(
+            "time",
+            "rate",
+            mode="center",
+            source=ColumnDataSource({"time": theme.unix_milliseconds(times), "rate": heights}),
+            color=theme.COLOURS[number % len(theme.COLOURS)],
+            line_width=1.4,
+            legend_label=label,
+            name=f"series-{number}",
+        )
+    theme.style_legend(plot, len(series))
+    if not any(np.isfinite(v).any() for v in series.values()):
+        theme.empty(plot)
+    return plot
+
+
+def housekeeping(
+    time: npt.ArrayLike,
+    values: npt.ArrayLike,
+    limits: Limits | None = None,
+    name: str = "",
+    unit: str = "",
+    title: str = "",
+    height: int = 240,
+) -> figure:
+    """Draw a housekeeping parameter against UTC with its limits.
+
+    Warning limits are dashed amber lines, alarm limits solid red ones; the forbidden side of each is
+    shaded. Values outside are drawn as larger points in the same colours.
+
+    Parameters
+    ----------
+    time
+        Shape (n,), s TT since 2017-01-01, rising.
+    values
+        Shape (n,), in `unit`.
+    limits
+        None where there are none.
+    name, unit
+        Of the parameter, on the y axis.
+    title
+        What is shown; `name` where empty.
+    height
+        px; below 220, where many stand side by side, the title alone names the parameter.
+    """
+    times = np.asarray(time, dtype=np.float64)
+    heights = np.asarray(values, dtype=np.float64)
+    check_length(name, len(heights), len(times))
+    plot = theme.frame(
+        title=title or name,
+        x_label="time (UTC)",
+        y_label=with_unit(name, unit) if height >= 220 else unit_sign(unit) or "value",
+        x_axis_type="datetime",
+        x_range=DataRange1d(range_padding=0.02),
+        height=height,
+    )
+    theme.utc_axis(plot)
+    source = ColumnDataSource(housekeeping_columns(times, heights, limits))
+    plot.line("time", "value", source=source, color=theme.COLOURS[0], line_width=1.4, name="values")
+    plot.scatter("time", "value", source=source, color="colour", size="size", name="points")
+    if limits is not None:
+        draw_limits(plot, limits)
+        plot.y_range = Range1d(*housekeeping_range(heights, limits))
+    if not np.isfinite(heights).any():
+        theme.empty(plot)
+    return plot
+
+
+def housekeeping_columns(time: AnyArray, values: AnyArray, limits: Limits | None) -> dict[str, Any]:
+    """Columns ``time``, ``value``, ``colour`` and ``size`` of a housekeeping figure."""
+    times, heights = break_at_gaps(time, values)
+    colour = np.full(len(heights), theme.COLOURS[0], dtype=object)
+    size = np.full(len(heights), 3.0)
+    if limits is not None:
+        for low, high, marked in (
+            (limits.warning_low, limits.warning_high, theme.WARNING),
+            (limits.alarm_low, limits.alarm_high, theme.ALARM),
+        ):
+            outside = np.zeros(len(heights), dtype=bool)
+            outside |= heights < low if low is not None else False
+            outside |= heights > high if high is not None else False
+            colour[outside], size[outside] = marked, 7.0
+    return {"time": theme.unix_milliseconds(times), "value": heights, "colour": list(colour), "size": size}
+
+
+def housekeeping_range(values: AnyArray, limits: Limits | None) -> tuple[float, float]:
+    """Range of a value axis that shows the values and all their limits."""
+    bounds: tuple[float | None, ...] = ()
+    if limits is not None:
+        bounds = (limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
+    shown = np.append(values[np.isfinite(values)], [b for b in bounds if b is not None])
+    if not shown.size:
+        return 0.0, 1.0
+    low, high = float(shown.min()), float(shown.max())
+    margin = 0.06 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def draw_limits(plot: figure, limits: Limits) -> None:
+    """Draw the limits of a parameter into a figure, named ``limit`` so that they can be replaced."""
+    for low, high, colour, dash in (
+        (limits.warning_low, limits.warning_high, theme.WARNING, "dashed"),
+        (limits.alarm_low, limits.alarm_high, theme.ALARM, "solid"),
+    ):
+        for value, side in ((low, "top"), (high, "bottom")):
+            if value is None:
+                continue
+            plot.add_layout(
+                Span(location=value, dimension="width", line_color=colour, line_dash=dash, name="limit")
+            )
+            plot.add_layout(
+                BoxAnnotation(
+                    fill_color=colour, fill_alpha=0.05, line_color=None, name="limit", **{side: value}
+                )
+            )

@@ -1,0 +1,208 @@
+"""Files that are complete or absent, locks that a killed process cannot leave behind, and a full disk.
+
+A file is written under a hidden temporary name in its own folder, flushed to the disk (fsync), then
+renamed; the rename makes it visible, and the folder is flushed too. Whoever reads the folder never sees
+half a file, whatever kills the writer. A killed writer leaves a hidden ``.name.*.partial``, which the next
+writer of the same name removes.
+
+A lock is ``flock`` on an open file: the kernel releases it when its holder dies, however it dies.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from eicpy.errors import FailedError
+
+__all__ = ["atomic_file", "is_full_disk", "locked", "locked_folder", "sync_folder", "try_lock", "write_text"]
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether an error, or what caused it, is that there is no space: work can go on when there is some.
+
+    Examples
+    --------
+    >>> is_full_disk(OSError(errno.ENOSPC, "No space left on device")), is_full_disk(OSError(errno.EIO, ""))
+    (True, False)
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _FULL:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(descriptor: int, *, patience: float = 0.0) -> bool:
+    """Lock an open file for this process alone.
+
+    Parameters
+    ----------
+    descriptor
+        The open file.
+    patience
+        How long to try, s.
+
+    Returns
+    -------
+    bool
+        False if another process holds it.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock file, waiting for whoever holds it now.
+
+    Parameters
+    ----------
+    file
+        The lock file; made if missing and left in place, since removing it would let two holders in.
+
+    Raises
+    ------
+    FailedError
+        If the lock file cannot be made.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise FailedError(
+            f"{file}: could not be made, expected a folder I may write: {error.strerror}"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a folder, waiting for whoever holds it now; no lock file is left in it.
+
+    Parameters
+    ----------
+    folder
+        A folder that is there.
+
+    Raises
+    ------
+    FailedError
+        If it is not.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FailedError(f"{folder}: could not be opened: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+_GRACE = 60.0
+"""Age, s, below which an unlocked partial file may still be about to be locked by its writer."""
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove partial files of `path` whose writer is gone: nobody holds their lock."""
+    for partial in path.parent.glob(f".{path.name}.*.partial"):
+        with contextlib.suppress(OSError), partial.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if time.time() - partial.stat().st_mtime > _GRACE:
+                partial.unlink()
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that appears under its name only when it is complete.
+
+    Parameters
+    ----------
+    path
+        The name it will have; its folder is made where it does not exist. A file that is there is
+        replaced.
+
+    Yields
+    ------
+    BinaryIO
+        Open for reading and writing, at a temporary name.
+
+    Raises
+    ------
+    FailedError
+        Where the system refuses: no space, no permission. Nothing is left behind, and a file that
+        had the name before is untouched.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with atomic_file(Path(folder) / "a.txt") as file:
+    ...         _ = file.write(b"whole")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'whole'
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path)
+        with partial.open("w+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            partial.rename(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise FailedError(
+                f"{path}: could not be written: {error.strerror or error}; nothing was left behind"
+            ) from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, and never half of it.
+
+    Raises
+    ------
+    FailedError
+        Where the system refuses.
+    """
+    with atomic_file(path) as file:
+        file.write(text.encode())

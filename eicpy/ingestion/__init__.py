@@ -1,0 +1,42 @@
+"""Ingestion: files of packets or photons into the archives and the ledger, each content once."""
+
+from eicpy.ingestion.files import FileOutcome, inbox, ingest, watch
+from eicpy.ingestion.housekeeping_tables import append_table, entries_of, table_limits
+from eicpy.ingestion.inbox import WatchReport, take_file
+from eicpy.ingestion.packet_files import IngestOutcome, IngestState, ingest_file, register_run
+from eicpy.ingestion.photon_files import (
+    PhotonFileOutcome,
+    dropped_files,
+    ingest_photon_file,
+    newest_photon_file,
+    photon_blocks,
+    photon_copy,
+    photon_folder,
+    says_simulated,
+    usable,
+)
+
+__all__ = [
+    "FileOutcome",
+    "IngestOutcome",
+    "IngestState",
+    "PhotonFileOutcome",
+    "WatchReport",
+    "append_table",
+    "dropped_files",
+    "entries_of",
+    "inbox",
+    "ingest",
+    "ingest_file",
+    "ingest_photon_file",
+    "newest_photon_file",
+    "photon_blocks",
+    "photon_copy",
+    "photon_folder",
+    "register_run",
+    "says_simulated",
+    "table_limits",
+    "take_file",
+    "usable",
+    "watch",
+]

@@ -1,0 +1,176 @@
+"""Files into the archive: those named, or those lying in the inbox of the instrument; packets or photons."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from eicpy.errors import BadDataError, ExitCode, readable
+from eicpy.ingestion.inbox import take_file, watch_folder
+from eicpy.ingestion.packet_files import IngestOutcome
+from eicpy.ingestion.photon_files import PhotonFileOutcome, photon_folder
+from eicpy.instruments import Instrument, load
+from eicpy.operations import open_database
+from eicpy.runs import RunArchive
+from eicpy.settings import Settings
+
+__all__ = ["FileOutcome", "inbox", "ingest", "ingest_inbox", "watch"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of a file.
+
+    Parameters
+    ----------
+    file
+        The file.
+    summary
+        That in a line.
+    exit_code
+        What the command line returns for it.
+    """
+
+    file: Path
+    summary: str
+    exit_code: ExitCode
+
+    @classmethod
+    def of(cls, outcome: IngestOutcome | PhotonFileOutcome) -> "FileOutcome":
+        """Tell what an ingest did."""
+        if isinstance(outcome, PhotonFileOutcome):
+            return cls(
+                outcome.file,
+                f"{readable(outcome.file.name)}: {outcome.state}: {outcome.summary}",
+                ExitCode.BAD_DATA if outcome.left_out else ExitCode.CLEAN,
+            )
+        bad = outcome.damaged or outcome.foreign_bytes
+        name = readable(outcome.file.name)
+        return cls(
+            outcome.file,
+            f"{name}: {outcome.state}, run {outcome.run.number}: {outcome.packets} packets, "
+            f"{outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes",
+            ExitCode.BAD_DATA if bad else ExitCode.CLEAN,
+        )
+
+    @classmethod
+    def refused(cls, file: Path, error: BadDataError) -> "FileOutcome":
+        """Tell why a file was not taken."""
+        return cls(file, f"{readable(file.name)}: refused: {error}", ExitCode.BAD_DATA)
+
+
+def inbox(settings: Settings, instrument: str) -> Path:
+    """Folder from which a night takes new files of an instrument by itself."""
+    return settings.home / "inbox" / instrument
+
+
+def ingest(
+    files: Iterable[Path],
+    instrument: str,
+    settings: Settings,
+    *,
+    progress: Callable[[float, float, str], None] | None = None,
+    told: Callable[[FileOutcome], object] | None = None,
+) -> list[FileOutcome]:
+    """Take files into the archive, each content once; one that is refused does not stop the others.
+
+    Parameters
+    ----------
+    files
+        The files.
+    instrument
+        Name of the detector.
+    settings
+        The set-up.
+    progress
+        Called with (done, total, file name).
+    told
+        Called for each file as soon as it is dealt with.
+
+    Raises
+    ------
+    BadArgumentError
+        For a detector that is not known.
+    FailedError
+        Where the archive cannot be written; the next call continues.
+    """
+    detector = load(instrument)
+    archive = RunArchive(settings.archive(instrument), instrument)
+    photons = photon_folder(settings, instrument)
+    outcomes = []
+    with open_database(settings) as database:
+        for file in files:
+            shown = None if progress is None else _named(progress, readable(file.name))
+            try:
+                taken = take_file(file, detector, database, archive, photons, progress=shown)
+                outcome = FileOutcome.of(taken)
+            except BadDataError as error:
+                outcome = FileOutcome.refused(file, error)
+            outcomes.append(outcome)
+            if told is not None:
+                told(outcome)
+    return outcomes
+
+
+def ingest_inbox(instrument: Instrument, settings: Settings) -> list[FileOutcome]:
+    """Take what lies in the inbox of an instrument, if there is one and nobody writes to it any more."""
+    folder = inbox(settings, instrument.name)
+    return list(watch(folder, instrument.name, settings, once=True)) if folder.is_dir() else []
+
+
+def watch(
+    folder: Path,
+    instrument: str,
+    settings: Settings,
+    *,
+    interval: float = 2.0,
+    once: bool = False,
+    told: Callable[[FileOutcome], None] | None = None,
+) -> list[FileOutcome]:
+    """Take every file dropped into a folder, until told to stop by a signal.
+
+    Parameters
+    ----------
+    folder
+        The folder; its files stay where they are.
+    instrument
+        Name of the detector.
+    settings
+        The set-up.
+    interval
+        Time between two looks, s.
+    once
+        Take what is there and end.
+    told
+        Called for each file.
+
+    Raises
+    ------
+    BadArgumentError
+        For a detector or a folder that is not known.
+    """
+    outcomes: list[FileOutcome] = []
+
+    def keep(outcome: FileOutcome) -> None:
+        outcomes.append(outcome)
+        if told is not None:
+            told(outcome)
+
+    detector = load(instrument)
+    with open_database(settings) as database:
+        watch_folder(
+            folder,
+            detector,
+            database,
+            RunArchive(settings.archive(instrument), instrument),
+            photons=photon_folder(settings, instrument),
+            interval=min(interval, 0.5) if once else interval,
+            settle=1.0 if once else 2.0,
+            until_idle=0.0 if once else None,
+            on_outcome=lambda outcome: keep(FileOutcome.of(outcome)),
+            on_refused=lambda file, error: keep(FileOutcome.refused(file, error)),
+        )
+    return outcomes
+
+
+def _named(progress: Callable[[float, float, str], None], name: str) -> Callable[[int, int], None]:
+    return lambda done, total: progress(done, total, name)

@@ -1,0 +1,246 @@
+"""A watched folder: files dropped into it are ingested once they are complete.
+
+A file counts as complete when its size and modification time have not changed between two looks and
+for a settling time. Names that begin with a dot or end in ``.part``, ``.partial`` or ``.tmp`` are
+somebody's unfinished work. Files stay where they are: the folder is its owner's. A file that cannot
+be ingested is recorded with its error and not tried again until it changes.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
+from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
+from eicpy.instruments import Instrument
+from eicpy.operations.database import Database
+from eicpy.operations.file_rows import FileIdentity, seen_before
+from eicpy.runs import RunArchive
+
+__all__ = ["WatchReport", "take_file", "watch_folder"]
+
+_UNFINISHED = (".part", ".partial", ".tmp")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class WatchReport:
+    """What a watch did.
+
+    Parameters
+    ----------
+    outcomes
+        Of the files that were ingested, in order.
+    refused
+        Files that could not be, with the reason.
+    """
+
+    outcomes: list[IngestOutcome | PhotonFileOutcome] = field(default_factory=list)
+    refused: dict[Path, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Look:
+    """A file as it was at the last look."""
+
+    identity: FileIdentity
+    first: float
+    """When it was first seen, s."""
+    since: float
+    """When it last changed, s."""
+
+
+def watch_folder(
+    inbox: Path,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    *,
+    photons: Path | None = None,
+    interval: float = 2.0,
+    settle: float = 2.0,
+    stop: threading.Event | None = None,
+    until_idle: float | None = None,
+    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
+    on_refused: Callable[[Path, BadDataError], None] | None = None,
+) -> WatchReport:
+    """Ingest what is dropped into a folder until told to stop.
+
+    Stops after the file in hand on SIGTERM or SIGINT (when called in the main thread), when `stop` is
+    set, or after `until_idle` seconds without a new file.
+
+    Parameters
+    ----------
+    inbox
+        The folder; not its subfolders.
+    instrument, database, archive
+        As in :func:`eicpy.ingestion.ingest_file`.
+    photons
+        Folder for copies of photon files (FITS); None: only packets are taken.
+    interval
+        Time between two looks, s.
+    settle
+        How long a file must not have changed before it is taken, s.
+    stop
+        Set by another thread to end the watch.
+    until_idle
+        Seconds without anything new after which the watch ends; None: never.
+    on_outcome, on_refused
+        Called for each file as it is ingested, or cannot be.
+
+    Returns
+    -------
+    WatchReport
+        What was done.
+
+    Raises
+    ------
+    BadArgumentError
+        If `inbox` is no folder that can be read.
+    FailedError
+        If the archive or the database cannot be written. Nothing is lost: the next watch continues.
+    """
+    inbox = Path(inbox).absolute()
+    stop = stop or threading.Event()
+    report = WatchReport()
+    looks: dict[Path, _Look] = {}
+    done: dict[Path, FileIdentity] = {}
+    last_news = time.monotonic()
+    with _stopped_by_signals(stop):
+        while not stop.is_set():
+            for identity in _settled(inbox, looks, settle):
+                if stop.is_set():
+                    break
+                if done.get(identity.path) == identity:
+                    continue
+                if seen_before(database, instrument.name, identity) is None:
+                    _take(
+                        identity.path, instrument, database, archive, photons, report, on_outcome, on_refused
+                    )
+                    last_news = time.monotonic()
+                done[identity.path] = identity
+            if until_idle is not None and _is_idle(looks, done, last_news, until_idle, settle):
+                break
+            stop.wait(interval)
+    return report
+
+
+def take_file(
+    path: Path,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    photons: Path | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestOutcome | PhotonFileOutcome:
+    """Take a file, of packets or of photons, by what it is.
+
+    Parameters
+    ----------
+    path, instrument, database, archive, progress
+        As in :func:`eicpy.ingestion.ingest_file`.
+    photons
+        Folder for copies of photon files; None: only packets are taken.
+
+    Raises
+    ------
+    BadDataError, FailedError
+        As :func:`eicpy.ingestion.ingest_file` and :func:`eicpy.ingestion.ingest_photon_file`.
+    """
+    if photons is not None and is_fits(path):
+        return ingest_photon_file(path, instrument, database, photons)
+    return ingest_file(path, instrument, database, archive, progress=progress)
+
+
+def _take(
+    path: Path,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    photons: Path | None,
+    report: WatchReport,
+    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None,
+    on_refused: Callable[[Path, BadDataError], None] | None,
+) -> None:
+    try:
+        outcome = take_file(path, instrument, database, archive, photons)
+    except BadDataError as error:
+        _log.warning("not ingested: %s", error)
+        report.refused[path] = str(error)
+        if on_refused is not None:
+            on_refused(path, error)
+    else:
+        _log.info("%s: %s", readable(path.name), outcome.state)
+        report.outcomes.append(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
+
+
+def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileIdentity]:
+    """Files that have not changed for `settle` seconds, oldest first; `looks` is brought up to date."""
+    try:
+        paths = [p for p in inbox.iterdir() if _is_candidate(p)]
+    except OSError as error:
+        raise BadArgumentError(
+            f"got inbox {inbox}, expected a folder that I can read: {error.strerror}"
+        ) from error
+    for gone in looks.keys() - set(paths):
+        del looks[gone]
+    now = time.monotonic()
+    settled = []
+    for path in paths:
+        identity = FileIdentity.of(path)
+        look = looks.get(path)
+        if look is None or look.identity != identity:
+            looks[path] = look = _Look(identity, now if look is None else look.first, now)
+        if now - look.since >= settle:
+            settled.append(identity)
+    return sorted(settled, key=lambda identity: (identity.modified_ns, identity.path))
+
+
+def _is_idle(
+    looks: dict[Path, _Look],
+    done: dict[Path, FileIdentity],
+    last_news: float,
+    until_idle: float,
+    settle: float,
+) -> bool:
+    """Whether nothing new came for long enough; a file that never settles is not waited for for ever."""
+    now = time.monotonic()
+    waiting = any(
+        done.get(path) != look.identity and now - look.first <= until_idle + 2 * settle
+        for path, look in looks.items()
+    )
+    return not waiting and now - last_news >= until_idle
+
+
+def _is_candidate(path: Path) -> bool:
+    return not path.name.startswith(".") and path.suffix not in _UNFINISHED and path.is_file()
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set an event, in the main thread; elsewhere signals are not ours."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001, the signature is signal's
+        _log.info("stopping after the file in hand: %s", signal.Signals(number).name)
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

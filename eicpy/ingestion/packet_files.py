@@ -1,0 +1,274 @@
+"""Ingest: a file becomes a run of the archive, once, whatever happens in between.
+
+The order makes it safe. (1) The file is read through: its hash, and whether there is any packet of
+this instrument in it. (2) A row claims the hash. (3) A run is opened that carries the hash, and the
+bytes are copied. (4) The run is closed, which writes size and hash. (5) The row says stored.
+
+A process may die between any two of these, or within one. The next call finds the row by the hash of
+the content, finds the run by the hash it carries, compares the bytes already copied with the file,
+and goes on from there. Two processes with the same content wait for each other on a lock that the
+kernel gives back when its holder dies.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from eicpy.decoding import is_simulated
+from eicpy.errors import BadDataError, readable
+from eicpy.instruments import Instrument
+from eicpy.operations.database import Database
+from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
+from eicpy.operations.models import FileState
+from eicpy.packets import PacketIndex, PacketIndexer, index_packets
+from eicpy.runs import Run, RunArchive, RunWriter, hash_file
+
+__all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
+
+_CHUNK = 1 << 22
+
+_log = logging.getLogger(__name__)
+
+
+class IngestState(StrEnum):
+    """What an ingest did."""
+
+    STORED = "stored"
+    """The file is in the archive now, as a new run."""
+    RESUMED = "resumed"
+    """It is in the archive now; an earlier ingest that was interrupted was completed."""
+    KNOWN = "known"
+    """The same content was in the archive already: nothing was done."""
+
+
+@dataclass(frozen=True)
+class IngestOutcome:
+    """What became of a file.
+
+    Parameters
+    ----------
+    file
+        The file.
+    state
+        What was done.
+    run
+        The run that holds its bytes.
+    sha256
+        Hash of its content.
+    packets
+        Valid packets in it.
+    damaged
+        Damaged packets in it.
+    foreign_bytes
+        Bytes that are part of no packet.
+    """
+
+    file: Path
+    state: IngestState
+    run: Run
+    sha256: str
+    packets: int
+    damaged: int
+    foreign_bytes: int
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<p>{escape(self.file.name)}: {self.state}, run {self.run.number}, {self.packets} packets, "
+            f"{self.damaged} damaged, {self.foreign_bytes} foreign bytes</p>"
+        )
+
+
+def ingest_file(
+    path: Path,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestOutcome:
+    """Copy a file into the archive as a run, unless its content is there already.
+
+    Parameters
+    ----------
+    path
+        A file of packets as they were received.
+    instrument
+        Whose packets are expected in it. Other packets are kept with them.
+    database
+        The internal database.
+    archive
+        The archive of this instrument.
+    progress
+        Called with (bytes done, bytes in all) while reading and copying.
+
+    Returns
+    -------
+    IngestOutcome
+        What was done, and what is in the file.
+
+    Raises
+    ------
+    BadDataError
+        If the file is empty, cannot be read, holds no packet of this instrument, or changes while it
+        is read. Nothing is stored; the row of the file says why.
+    FailedError
+        If the archive or the database cannot be written. The next call continues.
+    """
+    path = Path(path).absolute()
+    progress = progress or _silent
+    try:
+        identity = _identify(path, instrument, progress)
+    except BadDataError as error:
+        _refuse(path, instrument, database, error)
+        raise
+    assert identity.sha256 is not None  # _identify read the file
+    with archive.lock(f"ingest-{identity.sha256[:2]}"):
+        row = find_file(database, instrument.name, identity.sha256)
+        if row is not None and row.state is FileState.STORED and row.run is not None:
+            return _outcome(path, IngestState.KNOWN, archive.run(row.run), instrument, identity.sha256)
+        interrupted = row is not None and row.state is FileState.CLAIMED
+        if not interrupted:
+            claim_file(database, instrument.name, identity)
+        run = archive.find(identity.sha256)  # also after a lost or replaced database
+        resumed = run is not None
+        if run is None or run.is_open:
+            run = _copy(identity, instrument, archive, run, progress)
+        outcome = _outcome(
+            path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, identity.sha256
+        )
+        mark_stored(database, instrument.name, identity, run=run.number, message=_summary(outcome))
+    return outcome
+
+
+def register_run(run: Run, instrument: Instrument, database: Database) -> None:
+    """Enter a run that was received, so that a file with the same bytes is not ingested again.
+
+    Parameters
+    ----------
+    run
+        A closed run.
+    instrument
+        Its instrument.
+    database
+        The internal database.
+    """
+    sha256 = run.metadata.sha256 or run.sha256()
+    if find_file(database, instrument.name, sha256) is None:
+        identity = FileIdentity.of(run.raw_file, sha256)
+        mark_stored(database, instrument.name, identity, run=run.number, message=run.metadata.source)
+
+
+def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int], None]) -> FileIdentity:
+    """Read a file through once: its hash, and whether any packet in it is the instrument's."""
+    identity = FileIdentity.of(path)
+    digest = hashlib.sha256()
+    indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
+    apids = sorted(h.apid for h in instrument.headers)
+    size = 0
+    if path.exists() and not path.is_file():
+        raise BadDataError("got a folder, a pipe or a device; expected a file of packets", file=path)
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                progress(size, 2 * identity.size)
+                if indexer is not None and _has_any(indexer.feed(chunk), apids):
+                    indexer = None
+    except OSError as error:
+        raise BadDataError(
+            f"could not be read: {error.strerror}; expected a file of packets", file=path
+        ) from error
+    if size == 0:
+        raise BadDataError("got an empty file, expected packets", file=path)
+    if indexer is not None and not _has_any(indexer.finish(), apids):
+        raise BadDataError(
+            f"got {_contents(path)} in {size} bytes, expected packets of {instrument.name} "
+            f"(APID {', '.join(map(str, apids))})",
+            file=path,
+            advice="is it another instrument's?",
+        )
+    return replace(identity, size=size, sha256=digest.hexdigest())
+
+
+def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
+    return bool(np.isin(index.apid[index.good], apids).any())
+
+
+def _contents(path: Path) -> str:
+    """What the start of a file holds, judged without any definition."""
+    with path.open("rb") as stream:
+        index = index_packets(stream.read(_CHUNK))
+    found = np.unique(index.apid[index.good]).tolist()
+    return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
+
+
+def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
+    identity = FileIdentity.of(path)
+    try:
+        sha256 = hash_file(path).hexdigest() if path.is_file() else None
+    except OSError:
+        sha256 = None
+    refuse_file(database, instrument.name, replace(identity, sha256=sha256), str(error))
+
+
+def _copy(
+    identity: FileIdentity,
+    instrument: Instrument,
+    archive: RunArchive,
+    partial: Run | None,
+    progress: Callable[[int, int], None],
+) -> Run:
+    """Copy a file into a run, going on after the bytes that a partial run holds already."""
+    writer = None if partial is None else _continue(identity, archive, partial)
+    if writer is None:
+        writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
+    with writer:  # an error leaves the run open for the next call
+        try:
+            with identity.path.open("rb") as stream:
+                stream.seek(writer.size)
+                while chunk := stream.read(_CHUNK):
+                    writer.append(chunk)
+                    progress(identity.size + writer.size, 2 * identity.size)
+        except OSError as error:
+            raise BadDataError(
+                f"could not be read to the end: {error.strerror}", file=identity.path
+            ) from error
+        if writer.sha256 != identity.sha256:
+            archive.discard(writer)
+            raise BadDataError(
+                "its content changed while it was read; expected a file that is complete",
+                file=identity.path,
+                advice="ingest it again when nobody writes it any more",
+            )
+        return writer.close(simulated=is_simulated(writer.run.index(instrument), instrument))
+
+
+def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:
+    """Reopen a partial copy; None, and the copy is gone, if its bytes are not the file's."""
+    writer = archive.reopen(partial.number)
+    if writer.size <= identity.size and writer.sha256 == hash_file(identity.path, writer.size).hexdigest():
+        return writer
+    _log.warning("run %d is no copy of %s and is made again", partial.number, readable(identity.path))
+    archive.discard(writer)
+    return None
+
+
+def _outcome(path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str) -> IngestOutcome:
+    index = run.index(instrument)
+    good = int(np.count_nonzero(index.good))
+    return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
+
+
+def _summary(outcome: IngestOutcome) -> str:
+    return f"{outcome.packets} packets, {outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes"
+
+
+def _silent(done: int, total: int) -> None:
+    pass

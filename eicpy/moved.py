@@ -1,0 +1,187 @@
+"""Import paths of the version before: they work for one more release, with a warning that names the new path.
+
+Modules that moved are found by an importer of their own; names that moved
+out of a package are found by the ``__getattr__`` that `moved_names` returns. The tables below are the whole
+list; they go with the next release.
+"""
+
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+__all__ = ["MODULES", "NAMES", "install", "moved_names"]
+
+MODULES = {
+    "eicpy.acquisition.decoding": "eicpy.decoding",
+    "eicpy.acquisition.decoding.columns": "eicpy.decoding.columns",
+    "eicpy.acquisition.decoding.decode": "eicpy.decoding.decode",
+    "eicpy.acquisition.decoding.description_check": "eicpy.decoding.description_check",
+    "eicpy.acquisition.decoding.kernels": "eicpy.decoding.kernels",
+    "eicpy.acquisition.decoding.measurement": "eicpy.decoding.measurement",
+    "eicpy.acquisition.decoding.tally": "eicpy.decoding.running_continuity",
+    "eicpy.acquisition.decoding.times": "eicpy.decoding.times",
+    "eicpy.acquisition.disk": "eicpy.files",
+    "eicpy.acquisition.provider": "eicpy.runs.provider",
+    "eicpy.acquisition.provider.cursor": "eicpy.runs.provider.cursor",
+    "eicpy.acquisition.provider.increment": "eicpy.runs.provider.increment",
+    "eicpy.acquisition.provider.merge": "eicpy.runs.provider.merge",
+    "eicpy.acquisition.provider.newest": "eicpy.runs.provider.newest",
+    "eicpy.acquisition.provider.pace": "eicpy.runs.provider.pace",
+    "eicpy.acquisition.provider.places": "eicpy.runs.provider.seek",
+    "eicpy.acquisition.provider.provide": "eicpy.runs.provider.provide",
+    "eicpy.acquisition.provider.repeated": "eicpy.runs.provider.deduplicate",
+    "eicpy.acquisition.provider.selection": "eicpy.runs.provider.selection",
+    "eicpy.acquisition.provider.walk": "eicpy.runs.provider.walk",
+    "eicpy.acquisition.reception.copies": "eicpy.acquisition.reception.duplicate_commands",
+    "eicpy.acquisition.runs": "eicpy.runs",
+    "eicpy.acquisition.runs.archive": "eicpy.runs.archive",
+    "eicpy.acquisition.runs.commands": "eicpy.runs.commands",
+    "eicpy.acquisition.runs.metadata": "eicpy.runs.metadata",
+    "eicpy.acquisition.runs.run": "eicpy.runs.run",
+    "eicpy.acquisition.runs.runs_table": "eicpy.runs.runs_table",
+    "eicpy.acquisition.runs.sidecar": "eicpy.runs.sidecar",
+    "eicpy.acquisition.runs.writer": "eicpy.runs.writer",
+    "eicpy.acquisition.station": "eicpy.acquisition.status",
+    "eicpy.acquisition.station.orders": "eicpy.acquisition.status.orders",
+    "eicpy.acquisition.station.overview": "eicpy.acquisition.status.overview",
+    "eicpy.acquisition.station.overview_parts": "eicpy.acquisition.status.overview_parts",
+    "eicpy.acquisition.station.overview_status": "eicpy.acquisition.status.overview_status",
+    "eicpy.acquisition.station.status": "eicpy.acquisition.status.status",
+    "eicpy.acquisition.station.verdict": "eicpy.acquisition.status.verdict",
+    "eicpy.calibration.camera_spectrum": "eicpy.calibration.gain.camera_spectrum",
+    "eicpy.calibration.gain_fit": "eicpy.calibration.gain.fit",
+    "eicpy.calibration.gain_kernel": "eicpy.calibration.gain.kernel",
+    "eicpy.calibration.gain_model": "eicpy.calibration.gain.model",
+    "eicpy.calibration.gain_quality": "eicpy.calibration.gain.quality",
+    "eicpy.calibration.gain_settings": "eicpy.calibration.gain.settings",
+    "eicpy.calibration.gain_start": "eicpy.calibration.gain.start",
+    "eicpy.calibration.gain_table": "eicpy.calibration.gain.table",
+    "eicpy.calibration.linear_steps": "eicpy.calibration.gain.linear_steps",
+    "eicpy.calibration.lines": "eicpy.calibration.gain.lines",
+    "eicpy.calibration.pixel_batch": "eicpy.calibration.gain.pixel_batch",
+    "eicpy.calibration.pixel_status": "eicpy.calibration.pixels.status",
+    "eicpy.calibration.poisson": "eicpy.calibration.gain.poisson",
+    "eicpy.console": "eicpy.cli.console",
+    "eicpy.dashboard.figures": "eicpy.figures.plots",
+    "eicpy.dashboard.notebook": "eicpy.figures.notebook",
+    "eicpy.dashboard.plane": "eicpy.figures.plane",
+    "eicpy.dashboard.series": "eicpy.figures.series",
+    "eicpy.dashboard.theme": "eicpy.figures.theme",
+    "eicpy.dashboard.timeline": "eicpy.figures.timeline",
+    "eicpy.egse.stretch": "eicpy.egse.stream_chunk",
+    "eicpy.monitor.chain": "eicpy.processors.chain",
+    "eicpy.monitor.plan": "eicpy.processors.chain_plan",
+    "eicpy.monitor.units": "eicpy.text",
+    "eicpy.operations.housekeeping_tables": "eicpy.ingestion.housekeeping_tables",
+    "eicpy.operations.inbox": "eicpy.ingestion.inbox",
+    "eicpy.operations.ingest": "eicpy.ingestion.packet_files",
+    "eicpy.operations.photon_files": "eicpy.ingestion.photon_files",
+    "eicpy.pipeline.ingestion": "eicpy.ingestion.files",
+    "eicpy.pipeline.page": "eicpy.reports.page",
+    "eicpy.pipeline.parameters": "eicpy.reports.parameters",
+    "eicpy.pipeline.repeats": "eicpy.pipeline.cross_run_duplicates",
+    "eicpy.pipeline.report": "eicpy.reports.report",
+    "eicpy.pipeline.simulated": "eicpy.simulation.configure",
+    "eicpy.pipeline.tables": "eicpy.reports.tables",
+    "eicpy.processors.finder": "eicpy.processors.discovery",
+    "eicpy.processors.session": "eicpy.processors.execution",
+    "eicpy.processors.stage": "eicpy.processors.adapter",
+    "eicpy.processors.tether": "eicpy.processors.parent_death",
+    "eicpy.processors.trouble": "eicpy.processors.errors",
+    "eicpy.products.atomic": "eicpy.files",
+    "eicpy.products.times": "eicpy.times",
+    "eicpy.simulation.messages": "eicpy.simulation.event_packets",
+}
+"""Old module → new module."""
+
+NAMES = {
+    "eicpy.acquisition": {
+        "eicpy.decoding": (
+            "HousekeepingTable PhotonColumns SpectraColumns alerts housekeeping is_simulated "
+            "photons spectra DescriptionCheck check_description Switch measurement_switches "
+            "PacketCounts epoch_seconds packet_seconds"
+        ),
+        "eicpy.runs": (
+            "Cursor Follower Increment blocks follow LONGEST_WAIT Pacer Mode Provider Runs "
+            "provide Selection kind_names RunArchive RunChange RunMetadata edit_run Run hash_file "
+            "RunWriter"
+        ),
+    },
+    "eicpy.monitor": {
+        "eicpy.processors": "run_chain stop_chain ChainPlan default_processors free_port",
+    },
+    "eicpy.operations": {
+        "eicpy.ingestion": (
+            "append_table entries_of table_limits WatchReport take_file IngestOutcome "
+            "IngestState ingest_file register_run PhotonFileOutcome dropped_files "
+            "ingest_photon_file newest_photon_file photon_blocks photon_copy photon_folder "
+            "says_simulated usable"
+        ),
+    },
+    "eicpy.pipeline": {
+        "eicpy.ingestion": "FileOutcome inbox ingest watch",
+        "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
+    },
+    "eicpy.products": {
+        "eicpy.times": "DATEREF MJDREFF MJDREFI day_of to_seconds to_time",
+        "eicpy.files": "atomic_file",
+    },
+}
+"""Package → new package → names that were importable from the old one."""
+
+
+class _MovedModule(Loader):
+    def __init__(self, new: str) -> None:
+        self._new = new
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        _warn(spec.name, self._new)
+        return import_module(self._new)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing: the module was executed under its new name."""
+
+
+class _MovedModules(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        del path, target
+        new = MODULES.get(fullname)
+        return None if new is None else ModuleSpec(fullname, _MovedModule(new), is_package=False)
+
+
+def install() -> None:
+    """Let modules be imported from where they were before; once a process."""
+    if not any(isinstance(finder, _MovedModules) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _MovedModules())  # before the files: a package that moved has a new folder
+
+
+def moved_names(package: str) -> Callable[[str], Any]:
+    """Return a ``__getattr__`` for a package from which names have moved.
+
+    Parameters
+    ----------
+    package
+        One of :data:`NAMES`.
+    """
+    homes = {name: new for new, names in NAMES[package].items() for name in names.split()}
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        _warn(f"{package}.{name}", f"{homes[name]}.{name}")
+        return getattr(import_module(homes[name]), name)
+
+    return get
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(
+        f"{old} is now {new}; the old path goes with the next release", DeprecationWarning, stacklevel=4
+    )

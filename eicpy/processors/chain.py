@@ -1,0 +1,241 @@
+"""The whole chain in one process that nobody needs to look at: it starts the parts and ends them in order.
+
+The parts are processes of their own under a :class:`~eicpy.processors.Supervisor`. Ended by a signal, the
+receiver goes first; the processors may finish what is archived, for a stated time; then all else ends.
+"""
+
+import getpass
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from types import FrameType
+
+from eicpy.acquisition.status import OverviewReader, Station, StatusReport
+from eicpy.errors import ExitCode, FailedError
+from eicpy.instruments import load
+from eicpy.processors.chain_plan import ChainPlan
+from eicpy.processors.child import ChildState
+from eicpy.processors.supervisor import Supervisor
+from eicpy.settings import Settings
+from eicpy.text import span_text
+
+__all__ = ["CHAIN", "run_chain", "stop_chain"]
+
+_log = logging.getLogger(__name__)
+
+CHAIN = "chain"
+"""Name and role of the status of the process that holds the chain."""
+PATIENCE = 60.0
+"""How long processors may take to finish what is archived, s, unless told otherwise."""
+STEP = 0.2
+"""Between two looks, s."""
+
+
+def run_chain(
+    plan: ChainPlan,
+    settings: Settings,
+    *,
+    patience: float = PATIENCE,
+    say: Callable[[str], None] = _log.info,
+    stop: threading.Event | None = None,
+) -> ExitCode:
+    """Run a chain until SIGTERM, SIGINT or `stop`.
+
+    Parameters
+    ----------
+    plan
+        What runs.
+    settings
+        Where.
+    patience
+        How long the processors may take to finish what is archived once reception has ended, s.
+    say
+        Gets a line whenever there is something to tell: addresses at the start and at the end.
+    stop
+        Set by another thread to end the chain.
+
+    Returns
+    -------
+    ExitCode
+        ``BAD_DATA`` if something that came was damaged or foreign, ``FAILED`` if a part was given up.
+
+    Raises
+    ------
+    FailedError
+        If a chain of this instrument runs already.
+    """
+    station = Station(settings.live(plan.instrument))
+    reader = OverviewReader(settings, load(plan.instrument))
+    stop = stop or threading.Event()
+    commands = plan.commands(settings)
+    with station.report(CHAIN, role=CHAIN) as report, _stopped_by_signals(stop):
+        for command in commands:  # what parts of an earlier chain said last is no news of this one
+            _forget(station, command.name)
+        supervisor = Supervisor(
+            commands, logs=settings.home / "logs" / plan.instrument, station=station, patience=patience
+        )
+        note(station, plan.operator, f"the chain begins: {', '.join(command.name for command in commands)}")
+        with supervisor:
+            tell = _Teller(report, plan, reader, say)
+            while not stop.wait(STEP):
+                tell("running")
+            say("stopping: the receiver first")
+            _stop_receiver(supervisor, tell, patience)
+            _wait_for_processors(tell, patience)
+            before = supervisor.states
+        tell("stopped")
+        note(station, plan.operator, "the chain has ended")
+        return _outcome(before, supervisor.states, reader)
+
+
+def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bool:
+    """Ask the chain of a station to end, and wait until it has.
+
+    Parameters
+    ----------
+    station
+        Of the instrument.
+    patience
+        How long to wait, s.
+
+    Returns
+    -------
+    bool
+        Whether none runs any more.
+    """
+    status = station.status(CHAIN)
+    if status is None or not status.alive:
+        return True
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(status.pid, signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        status = station.status(CHAIN)
+        if status is None or not status.alive:
+            return True
+        time.sleep(STEP)
+    return False
+
+
+def note(station: Station, by: str, what: str) -> None:
+    """Write into the journal; on a full disk, where that fails, the chain matters more.
+
+    Parameters
+    ----------
+    station
+        Whose journal.
+    by
+        Who; empty: the user of this process.
+    what
+        What was done.
+    """
+    try:
+        station.journal(by or getpass.getuser(), what)
+    except FailedError as error:
+        _log.warning("not in the journal: %s (%s)", what, error)
+
+
+class _Teller:
+    """Keeps the status of the chain fresh, and says where it can be reached once that is known."""
+
+    def __init__(
+        self, report: StatusReport, plan: ChainPlan, reader: OverviewReader, say: Callable[[str], None]
+    ) -> None:
+        self._report = report
+        self._plan = plan
+        self.reader = reader
+        self._say = say
+        self._said: tuple[str, ...] = ()
+
+    def __call__(self, state: str) -> None:
+        self._report.update(state=state, values={"addresses": list(self._plan.pages)})
+        receiver = self.reader.station.status("receiver")
+        if receiver is None or not receiver.alive:
+            return
+        listening = tuple(receiver.values.get("listening") or ())
+        if listening and listening != self._said:
+            self._said = listening
+            for address in (*listening, *self._plan.pages):
+                self._say(f"listening on {address}" if "://" not in address else f"pages: {address}")
+
+
+def _forget(station: Station, name: str) -> None:
+    status = station.status(name)
+    if status is None or not status.alive:
+        station.forget(name)
+
+
+def _stop_receiver(supervisor: Supervisor, tell: _Teller, patience: float) -> None:
+    """End reception alone, so that what is archived does not grow any more."""
+    pid = supervisor.states["receiver"].pid
+    if pid is None:
+        return
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        tell("stopping")
+        state = supervisor.states["receiver"]
+        if state.pid != pid:
+            return
+        time.sleep(STEP)
+    _log.warning("the receiver did not end within %s and will be killed", span_text(patience))
+
+
+def _wait_for_processors(tell: _Teller, patience: float) -> None:
+    """Wait until the processors have done all that is archived; name those that have not."""
+    begun, deadline = datetime.now(tz=UTC), time.monotonic() + patience
+    while True:
+        late = [
+            part.name
+            for part in tell.reader.read().processors
+            if part.health in {"alive", "silent"}
+            and part.mode != "last"
+            and part.state != "given up"
+            and (part.behind != 0 or part.updated is None or part.updated <= begun)
+        ]
+        if not late:
+            return
+        if time.monotonic() > deadline:
+            _log.warning(
+                "after %s still behind, and go on where they are next time: %s",
+                span_text(patience), ", ".join(late),
+            )  # fmt: skip
+            return
+        tell("stopping")
+        time.sleep(STEP)
+
+
+def _outcome(
+    before: Mapping[str, ChildState], after: Mapping[str, ChildState], reader: OverviewReader
+) -> ExitCode:
+    """What a script is told; a crash from which a part was restarted is no failure of the chain."""
+    if any(state.state == "given up" or state.error != before[name].error for name, state in after.items()):
+        return ExitCode.FAILED
+    receiver = reader.read().receiver
+    if receiver is not None and (receiver.damaged or receiver.foreign_bytes):
+        return ExitCode.BAD_DATA
+    return ExitCode.CLEAN
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set an event, where signals can be caught: in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

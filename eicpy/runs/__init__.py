@@ -1,0 +1,40 @@
+"""Runs: the archive of raw packets, and reading it, live or played back.
+
+The raw bytes of a run are written before anything else sees them (:class:`RunArchive`); readers follow
+them with a cursor of their own (:func:`follow`, :func:`blocks`), live and afterwards alike, or are given
+them as a stream by :func:`provide`.
+"""
+
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.metadata import RunChange, RunMetadata, edit_run
+from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
+from eicpy.runs.provider.deduplicate import Deduplicator
+from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
+from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
+from eicpy.runs.provider.selection import Selection, kind_names
+from eicpy.runs.run import Run, hash_file
+from eicpy.runs.writer import RunWriter
+
+__all__ = [
+    "LONGEST_WAIT",
+    "Cursor",
+    "Deduplicator",
+    "Follower",
+    "Increment",
+    "Mode",
+    "Pacer",
+    "Provider",
+    "Run",
+    "RunArchive",
+    "RunChange",
+    "RunMetadata",
+    "RunWriter",
+    "Runs",
+    "Selection",
+    "blocks",
+    "edit_run",
+    "follow",
+    "hash_file",
+    "kind_names",
+    "provide",
+]

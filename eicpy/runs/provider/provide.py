@@ -1,0 +1,394 @@
+"""The provider: packets of the archive for whoever wants them, live and in playback by the same call.
+
+::
+
+    with provide(archive, instrument) as provider:             # live, from the newest run on
+    with provide(archive, instrument, runs=12, speed=10.0) …   # run 12, ten times as fast as it was
+        for increment in provider.stream():
+            work(increment.photons)
+
+Each reader has a provider of its own, with its own place in the archive: one that is slow, stops or dies
+disturbs nobody. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
+for a quick look, and counts those passed over.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from astropy.time import Time
+
+from eicpy.decoding.running_continuity import PacketCounts
+from eicpy.decoding.times import onboard_seconds
+from eicpy.errors import BadArgumentError
+from eicpy.instruments import Instrument
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.provider.cursor import Cursor, Increment
+from eicpy.runs.provider.deduplicate import Deduplicator
+from eicpy.runs.provider.merge import MergedRuns
+from eicpy.runs.provider.newest import Newest
+from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
+from eicpy.runs.provider.seek import begin_at_time, first_run, place_of_packet, recall
+from eicpy.runs.provider.selection import Selection
+from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
+
+__all__ = ["Mode", "Provider", "Runs", "provide"]
+
+Mode: TypeAlias = Literal["next", "last"]
+"""``next``: every packet; ``last``: the newest."""
+Runs: TypeAlias = Literal["live"] | int | Sequence[int] | None
+"""``live``: the newest run and those that follow; a number, numbers, or None for all there are."""
+
+_SHORTEST_SLEEP = 1e-3
+_LONGEST_SLEEP = 1e-2
+_MOST_PIECES = 16
+"""Pieces read by one poll that finds nothing that is wanted, so that it ends soon."""
+
+
+class Provider:
+    """Gives packets. Use :func:`provide`.
+
+    Parameters
+    ----------
+    source
+        Where the packets come from.
+    instrument
+        Whose they are.
+    selection
+        Which are wanted.
+    mode
+        ``next`` or ``last``.
+    pacer
+        When packets are due; None: at once.
+    repeats
+        Memory of what was given, so that nothing is given twice; None to give everything.
+    start
+        The place before the first packet.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        instrument: Instrument,
+        selection: Selection,
+        *,
+        mode: Mode = "next",
+        pacer: Pacer | None = None,
+        repeats: Deduplicator | None = None,
+        start: Cursor = Cursor(0),  # noqa: B008, it is immutable
+    ) -> None:
+        self.instrument = instrument
+        self.mode = mode
+        self.skipped = 0
+        """Packets passed over in the mode ``last``."""
+        self.repeated = 0
+        """Packets that were not given again."""
+        self._source = source
+        self._selection = selection
+        self._pacer = pacer
+        self._repeats = repeats
+        self._cursor = start
+        self._pending: Increment | None = None
+        self._due: npt.NDArray[np.float64] = np.empty(0)
+        self._paused = False
+
+    @property
+    def cursor(self) -> Cursor:
+        """The place after all packets that were given; a provider that starts there gives the rest."""
+        return self._cursor
+
+    @property
+    def behind(self) -> int:
+        """Bytes in the archive after the cursor."""
+        return self._source.behind(self._cursor)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a playback was given to its end; never in live."""
+        return self._pending is None and self._source.finished
+
+    @property
+    def counts(self) -> Mapping[int, PacketCounts]:
+        """Received, lost, duplicated, late and damaged telemetry packets read so far, by APID."""
+        return self._source.counts
+
+    @property
+    def run(self) -> int | None:
+        """Number of the run that is being read; None before there is one."""
+        return self._source.run
+
+    def poll(self, most_packets: int | None = None) -> Increment:
+        """What is due now. Never waits.
+
+        Parameters
+        ----------
+        most_packets
+            Packets to give at most; in the mode ``last``, of each APID (default 1).
+
+        Returns
+        -------
+        Increment
+            Empty if nothing is due. Damaged packets and skipped ranges are told in its index.
+        """
+        if most_packets is not None and most_packets < 1:
+            raise BadArgumentError(f"got most_packets {most_packets}, expected 1 or more")
+        if self._paused:
+            return self._nothing()
+        if self.mode == "last":
+            return self._newest(most_packets or 1)
+        self._fill()
+        return self._give(self._rows_due(most_packets))
+
+    def step(self, packets: int = 1) -> Increment:
+        """The next packets, due or not, step by step.
+
+        Parameters
+        ----------
+        packets
+            How many at most; fewer where a run ends, or where no more have come yet.
+        """
+        if packets < 1:
+            raise BadArgumentError(f"got {packets} packets to step, expected 1 or more")
+        while not self.finished:
+            before = self._cursor
+            self._fill()
+            increment = self._give(packets)
+            if increment or (self._pending is None and self._cursor == before):
+                if self._pacer is not None:
+                    self._restart_pace()
+                return increment
+        return self._nothing()
+
+    def stream(self, stop: threading.Event | None = None, packets: int | None = None) -> Iterator[Increment]:
+        """Packets as they come due, waiting for them.
+
+        Parameters
+        ----------
+        stop
+            Set by another thread, or a signal, to end.
+        packets
+            Packets in an increment at most.
+
+        Yields
+        ------
+        Increment
+            Never without packets or skipped ranges. Ends when a playback is finished; live, when told to.
+        """
+        stop = stop or threading.Event()
+        pause = _SHORTEST_SLEEP
+        while not stop.is_set() and not self.finished:
+            before = self._cursor
+            increment = self.poll(packets)
+            if increment:
+                pause = _SHORTEST_SLEEP
+                yield increment
+            elif self._cursor == before:
+                stop.wait(pause)
+                pause = min(2 * pause, _LONGEST_SLEEP)
+
+    def pause(self) -> None:
+        """Hold a playback: nothing is given but step by step."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on after a pause; the next packet is due at once."""
+        self._paused = False
+        self._restart_pace()
+
+    @property
+    def speed(self) -> float | None:
+        """Multiple of the on-board time's pace; None: as fast as possible. May be changed in playback."""
+        return None if self._pacer is None else self._pacer.speed
+
+    @speed.setter
+    def speed(self, speed: float | None) -> None:
+        clock = time.monotonic if self._pacer is None else self._pacer.clock
+        longest = LONGEST_WAIT if self._pacer is None else self._pacer.longest_wait
+        self._pacer = None if speed is None else Pacer(speed, longest, clock)
+        self._restart_pace()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _fill(self) -> None:
+        """Read on until something that is wanted is at hand, or nothing is there."""
+        for _ in range(_MOST_PIECES):
+            if self._pending is not None:
+                return
+            piece = self._source.pull()
+            if piece is None:
+                return
+            wanted = self._new(self._selection.of(piece))
+            if wanted:
+                self._pending = wanted
+                self._schedule()
+            else:
+                self._cursor = piece.cursor
+
+    def _new(self, increment: Increment) -> Increment:
+        if self._repeats is None or not len(increment):
+            return increment
+        fresh = self._repeats.fresh(increment.data, increment.local)
+        self.repeated += len(fresh) - int(fresh.sum())
+        return increment.chosen(fresh)
+
+    def _schedule(self) -> None:
+        if self._pacer is not None and self._pending is not None:
+            index = self._pending.index
+            seconds = onboard_seconds(index, self.instrument)
+            self._due = self._pacer.due(np.where(index.good, seconds, np.nan))
+
+    def _restart_pace(self) -> None:
+        if self._pacer is not None:
+            self._pacer.restart()
+            self._schedule()
+
+    def _rows_due(self, most: int | None) -> int:
+        if self._pending is None:
+            return 0
+        rows = len(self._pending)
+        if self._pacer is not None:
+            rows = int(np.searchsorted(self._due, self._pacer.clock(), side="right"))
+        return rows if most is None else min(rows, most)
+
+    def _give(self, rows: int) -> Increment:
+        """The first packets of those at hand."""
+        pending = self._pending
+        if pending is None or (rows == 0 and len(pending)):
+            return self._nothing()
+        if rows >= len(pending):
+            given, self._pending = pending, None
+        else:
+            given, self._pending = pending.part(0, rows), pending.part(rows, len(pending))
+            self._due = self._due[rows:]
+        self._cursor = given.cursor
+        return given
+
+    def _newest(self, most: int) -> Increment:
+        newest = Newest(most)
+        while True:
+            before = self._cursor
+            self._fill()
+            given = self._give(self._rows_due(None))
+            newest.add(given)
+            if not given and self._cursor == before:
+                break
+        found = newest.increment(self._nothing())
+        self.skipped += newest.seen - len(found)
+        return found
+
+    def _nothing(self) -> Increment:
+        return Increment.nothing(self.instrument, self._cursor)
+
+
+def provide(
+    archive: RunArchive,
+    instrument: Instrument,
+    runs: Runs = "live",
+    *,
+    start: Cursor | None = None,
+    from_time: Time | str | float | None = None,
+    from_packet: int | None = None,
+    apids: Sequence[int] = (),
+    kinds: Sequence[str] = (),
+    commands: bool | None = None,
+    speed: float | None = None,
+    longest_wait: float = LONGEST_WAIT,
+    mode: Mode = "next",
+    unique: bool = False,
+    clock: Callable[[], float] = time.monotonic,
+) -> Provider:
+    """Provide the packets of an archive, live or in playback.
+
+    Parameters
+    ----------
+    archive
+        Where the runs are.
+    instrument
+        Whose packets they hold.
+    runs
+        ``live``: the newest run from its beginning and on across run switches, for ever. A number: that
+        run; while it is open it is followed until it is closed. Several numbers: those runs one after the
+        other or, with `unique`, merged in the order of the on-board time. None: all runs that are there.
+    start
+        Where to begin: the :attr:`Provider.cursor` of an earlier one.
+    from_time
+        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
+        MJDREFI 57754).
+    from_packet
+        Begin with this packet of the first run, counted from 0.
+    apids, kinds, commands
+        What is wanted, see :class:`Selection`.
+    speed
+        Pace of a playback as a multiple of the on-board time's; None: as fast as it is taken.
+    longest_wait
+        Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
+    mode
+        ``next``: every packet; ``last``: the newest of each APID at each poll.
+    unique
+        Give packets with the same bytes once: see :class:`Deduplicator`.
+    clock
+        Counts the seconds of the pace.
+
+    Returns
+    -------
+    Provider
+        Close it when done, or use it as a context manager.
+
+    Raises
+    ------
+    BadArgumentError
+        For a run or a place that is not there, or wishes that do not go together.
+    """
+    if sum(place is not None for place in (start, from_time, from_packet)) > 1:
+        raise BadArgumentError("got more than one of start, from_time and from_packet, expected one place")
+    if runs == "live" and speed is not None:
+        raise BadArgumentError(f"got speed {speed} in live, expected none: live is as fast as packets come")
+    if mode not in {"next", "last"}:
+        raise BadArgumentError(f"got mode {mode!r}, expected next or last")
+    selection = Selection(instrument, tuple(apids), tuple(kinds), commands)
+    pacer = None if speed is None else Pacer(speed, longest_wait, clock)
+    numbers = _numbers(archive, runs)
+    if unique and not isinstance(runs, str | int | None) and numbers is not None:
+        merged = MergedRuns(archive, instrument, numbers, start=start)
+        if from_packet is not None:
+            merged.skip_to_packet(from_packet)
+        elif from_time is not None:
+            merged.skip_to_time(from_time)
+        return Provider(merged, instrument, selection, mode=mode, pacer=pacer, start=merged.cursor)
+    if from_packet is not None:
+        first = first_run(archive, numbers)
+        start = place_of_packet(archive, instrument, first, from_packet)
+    elif from_time is not None:
+        start = begin_at_time(archive, instrument, numbers, from_time)
+    walk = RunWalk(archive, instrument, numbers, start)
+    repeats = Deduplicator() if unique else None
+    if repeats is not None and start is not None:
+        recall(repeats, archive, selection, runs_with_bytes(archive) if numbers is None else numbers, start)
+    return Provider(walk, instrument, selection, mode=mode, pacer=pacer, repeats=repeats, start=walk.cursor)
+
+
+def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:
+    """Numbers of the runs, None for live."""
+    if isinstance(runs, str):
+        if runs != "live":
+            raise BadArgumentError(f"got runs {runs!r}, expected 'live' or numbers of runs")
+        return None
+    if runs is None:
+        return runs_with_bytes(archive)
+    numbers = [runs] if isinstance(runs, int) else list(runs)
+    if not numbers:
+        raise BadArgumentError("got no run, expected at least one number, or None for all runs")
+    if len(set(numbers)) < len(numbers):
+        raise BadArgumentError(f"got runs {numbers}, expected each number once")
+    return numbers

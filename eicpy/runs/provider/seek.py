@@ -1,0 +1,160 @@
+"""Where a reader begins: the place of a packet number or of a time, found in the index of a run."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.time import Time
+
+from eicpy.decoding.times import packet_seconds
+from eicpy.errors import BadArgumentError
+from eicpy.instruments import Instrument
+from eicpy.packets import PacketIndex
+from eicpy.runs.archive import RunArchive
+from eicpy.runs.provider.cursor import Cursor, Follower
+from eicpy.runs.provider.deduplicate import REMEMBERED, Deduplicator
+from eicpy.runs.provider.selection import Selection
+from eicpy.runs.provider.walk import run_numbers, runs_with_bytes
+from eicpy.times import to_seconds
+
+__all__ = ["begin_at_time", "end_of_run", "first_run", "place_of_packet", "place_of_time", "recall"]
+
+
+def end_of_run(archive: RunArchive, instrument: Instrument, run: int) -> Cursor:
+    """Place after the packets that a run holds now; one that is incomplete so far is not among them."""
+    with Follower(archive.run(run), instrument) as follower:
+        while follower.behind > 0:
+            follower.poll()
+        return follower.cursor
+
+
+def place_of_packet(archive: RunArchive, instrument: Instrument, run: int, number: int) -> Cursor:
+    """Place of a packet in its run.
+
+    Parameters
+    ----------
+    archive, instrument
+        Where the run is, and whose packets it holds.
+    run
+        Number of the run.
+    number
+        Number of the packet, from 0, damaged packets counted; the number of packets in the run is its end.
+
+    Raises
+    ------
+    BadArgumentError
+        For a number beyond the end, or a run that is not there.
+    """
+    index = archive.run(run).index(instrument)
+    if not 0 <= number <= len(index):
+        raise BadArgumentError(
+            f"got packet number {number}, expected 0 to {len(index)}: run {run} holds {len(index)} packets"
+        )
+    if number < len(index):
+        return Cursor(run, int(index.offset[number]))
+    return end_of_run(archive, instrument, run)
+
+
+def first_at(index: PacketIndex, instrument: Instrument, moment: float) -> int | None:
+    """Row of the first packet whose time is not before a moment, s (TT since MJDREFI); None without one."""
+    later = index.good & (packet_seconds(index, instrument) >= moment)
+    return int(np.argmax(later)) if later.any() else None
+
+
+def place_of_time(
+    archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: Time | str | float
+) -> Cursor | None:
+    """Place of the first intact packet whose time is not before a moment.
+
+    Parameters
+    ----------
+    archive, instrument
+        Where the runs are, and whose packets they hold.
+    runs
+        Numbers of the runs, in the order in which they are read.
+    moment
+        A time, or s (TT since MJDREFI 57754).
+
+    Returns
+    -------
+    Cursor or None
+        None if all packets are before it.
+    """
+    seconds = float(moment) if isinstance(moment, int | float) else float(to_seconds(moment))
+    for number in runs:
+        index = archive.run(number).index(instrument)
+        row = first_at(index, instrument, seconds)
+        if row is not None:
+            return Cursor(number, int(index.offset[row]))
+    return None
+
+
+def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
+    """Number of the run in which a packet number counts.
+
+    Raises
+    ------
+    BadArgumentError
+        If there is none.
+    """
+    there = run_numbers(archive)[-1:] if numbers is None else numbers
+    if not there:
+        raise BadArgumentError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
+    return there[0]
+
+
+def begin_at_time(
+    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | str | float
+) -> Cursor | None:
+    """Place of a time; the end of what there is where all packets are before it."""
+    if numbers is not None:
+        found = place_of_time(archive, instrument, numbers, moment)
+        return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
+    there = runs_with_bytes(archive)
+    best: Cursor | None = None
+    for number in reversed(there):  # the newest runs that reach beyond it
+        found = place_of_time(archive, instrument, [number], moment)
+        if found is None:
+            break
+        best = found
+    return best or (end_of_run(archive, instrument, there[-1]) if there else None)
+
+
+def recall(
+    repeats: Deduplicator, archive: RunArchive, selection: Selection, runs: Sequence[int], start: Cursor
+) -> None:
+    """Remember again the packets that were given before a place, as many as are remembered at all.
+
+    Parameters
+    ----------
+    repeats
+        The memory, empty.
+    archive
+        Where the runs are.
+    selection
+        What was given.
+    runs
+        Numbers of the runs that were read, in that order.
+    start
+        The place.
+    """
+    instrument = selection.instrument
+    before = (
+        list(runs[: runs.index(start.run) + 1]) if start.run in runs else [n for n in runs if n < start.run]
+    )
+    missing, begin = REMEMBERED, []
+    for number in reversed(before):
+        index = archive.run(number).index(instrument)
+        rows = int(np.searchsorted(index.offset, start.offset)) if number == start.run else len(index)
+        first = max(0, rows - missing)
+        begin.append((number, int(index.offset[first]) if rows else 0))
+        missing -= rows
+        if missing <= 0:
+            break
+    for number, offset in reversed(begin):
+        run = archive.run(number)
+        end = min(start.offset, run.size) if number == start.run else run.size
+        with Follower(run, instrument, offset) as follower:
+            while follower.position < end:
+                given = follower.poll()
+                given = selection.of(given.chosen(given.index.offset < end))
+                repeats.fresh(given.data, given.local)

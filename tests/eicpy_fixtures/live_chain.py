@@ -1,0 +1,161 @@
+"""Packets of the reference layout with known contents, and a receiver in a thread."""
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from eicpy.acquisition import receive
+from eicpy.instruments import load
+from eicpy.packets import PacketLayout, encode
+from eicpy.runs import RunArchive
+
+
+@pytest.fixture(scope="session")
+def eclairs():
+    return load("eclairs")
+
+
+@pytest.fixture(scope="session")
+def meddea():
+    return load("meddea")
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return RunArchive(tmp_path / "archive" / "eclairs", "eclairs")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Photons as they were put into packets."""
+
+    raw: bytes
+    ticks: np.ndarray
+    detnum: np.ndarray
+    channel: np.ndarray
+    multiplicity: np.ndarray
+    lengths: np.ndarray
+
+
+@pytest.fixture(scope="session")
+def photon_packets(eclairs):
+    """Makes photon packets with their truth: `first_tick` counts 20 µs since the epoch."""
+    layout = PacketLayout.read(eclairs.layout_file("photons"))
+    kind, header = eclairs.packets["photons"], eclairs.header(eclairs.packets["photons"].apid)
+
+    def make(
+        n_packets, *, seed=1, first_tick=15_000_000_000_000, span=50_000_000, destination=0x5555, first=0
+    ):
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(0, 120, n_packets)
+        counts[0] = 1
+        n = int(counts.sum())
+        ticks = first_tick + np.sort(rng.integers(0, span, n))
+        row = np.cumsum(counts) - counts
+        start = ticks[np.minimum(row, n - 1)]
+        fields = {
+            "TIME": ticks % 2**32,
+            "DETNUM": rng.integers(0, 6400, n),
+            "CHANNEL": rng.integers(0, 1024, n),
+            "MULTIPLICITY": rng.integers(1, 16, n),
+        }
+        raw = encode(
+            layout,
+            kind.apid,
+            np.arange(first, first + n_packets),
+            start // 50_000,
+            (start % 50_000) * 2**24 // 50_000,
+            {},
+            fields,
+            counts,
+            header=header,
+            service=kind.service,
+            subservice=kind.subservice,
+            destination=destination,
+        )
+        lengths = np.full(n_packets, 0) + counts * 8
+        return Truth(
+            raw.tobytes(),
+            ticks,
+            fields["DETNUM"],
+            fields["CHANNEL"],
+            fields["MULTIPLICITY"],
+            lengths + (len(raw) - int(lengths.sum())) // n_packets,
+        )
+
+    return make
+
+
+@pytest.fixture
+def receiving(archive, eclairs):
+    """Starts a receiver in a thread; gives its port and its summary to come."""
+    stops = []
+
+    def start(**options):
+        stop, listening, result = threading.Event(), Future(), Future()
+
+        def run():
+            try:
+                result.set_result(
+                    receive(
+                        options.pop("archive", archive),
+                        options.pop("instrument", eclairs),
+                        stop=stop,
+                        on_listening=lambda _host, port: listening.set_result(port),
+                        **options,
+                    )
+                )
+            except BaseException as error:  # noqa: BLE001, it is raised where the result is asked for
+                result.set_exception(error)
+                if not listening.done():
+                    listening.set_exception(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        stops.append((stop, thread))
+        return listening.result(10), result, stop
+
+    yield start
+    for stop, thread in stops:
+        stop.set()
+        thread.join(10)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Packets of the prototype, one at a time."""
+
+    instrument: object
+    layouts: dict
+
+    def telemetry(self, count, name="housekeeping"):
+        return self._packet(name, count, coarse=1000 + count)
+
+    def command(self, name, count):
+        return self._packet(name, count, command=True)
+
+    def start(self, count=0):
+        return self.command("start-measurement", count)
+
+    def stop(self, count=1):
+        return self.command("stop-measurement", count)
+
+    def _packet(self, name, count, *, coarse=0, command=False):
+        kind = self.instrument.packets[name]
+        packet = encode(
+            self.layouts[name], kind.apid, [count], coarse, 0, {},
+            dict.fromkeys(self.layouts[name].repeated, 0), [0] if name == "photons" else None,
+            header=self.instrument.header(kind.apid), service=kind.service, subservice=kind.subservice,
+            command=command,
+        )  # fmt: skip
+        return packet.tobytes()
+
+
+@pytest.fixture(scope="session")
+def bench():
+    prototype = load("dpix-prototype")
+    layouts = {name: PacketLayout.read(prototype.layout_file(name)) for name in prototype.packets}
+    return Bench(prototype, layouts)

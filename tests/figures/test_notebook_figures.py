@@ -1,0 +1,65 @@
+"""Where BokehJS comes from: never from the network."""
+
+from pathlib import Path
+
+import pytest
+from bokeh.io.state import curstate
+
+from eicpy.errors import BadArgumentError
+from eicpy.figures import notebook, plots
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    monkeypatch.delenv("VOILA_PREHEAT", raising=False)
+    monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
+
+
+@pytest.mark.parametrize("place", ["", "inline"])
+def test_bokehjs_is_within_the_notebook_by_default(monkeypatch, elsewhere, place):
+    asked = []
+    monkeypatch.setattr(notebook, "output_notebook", lambda where, **_k: asked.append(where.mode))
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", place)
+    notebook.use_bokeh()
+    assert asked == ["inline"]
+
+
+def test_a_report_takes_bokehjs_from_its_page(monkeypatch, elsewhere):
+    monkeypatch.setattr(notebook, "output_notebook", lambda *_a, **_k: pytest.fail("loaded BokehJS"))
+    kinds: list[str] = []
+    monkeypatch.setattr(curstate(), "output_notebook", kinds.append, raising=False)
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", "page")
+    notebook.use_bokeh()
+    assert kinds == ["jupyter"]
+
+
+@pytest.mark.parametrize("place", ["cdn", "assets:a", "https://cdn.example/x", "/etc"])
+def test_an_address_elsewhere_is_refused(monkeypatch, elsewhere, place):
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", place)
+    with pytest.raises(BadArgumentError, match="EIC_BOKEH_RESOURCES"):
+        notebook.use_bokeh()
+
+
+def test_under_voila_nothing_is_loaded(monkeypatch, elsewhere):
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    monkeypatch.setattr(notebook, "output_notebook", lambda *_a, **_k: pytest.fail("loaded BokehJS"))
+    notebook.use_bokeh()
+
+
+def test_several_figures_wrap_in_columns_of_one_width():
+    row = notebook.side_by_side(plots.histogram([1.0]), plots.histogram([2.0]), width=300)
+    assert row.styles["display"] == "grid"
+    assert "auto-fit" in row.styles["grid-template-columns"]
+    assert "min(300px, 100%)" in row.styles["grid-template-columns"]
+
+
+def test_no_figure_shows_nothing(monkeypatch):
+    monkeypatch.setattr(notebook, "bokeh_show", lambda *_a: pytest.fail("showed something"))
+    notebook.show()
+
+
+def test_bokehjs_of_the_installed_bokeh_is_there_to_be_copied():
+    import bokeh
+
+    script = Path(bokeh.__file__).parent / "server/static/js/bokeh.min.js"
+    assert f'"{bokeh.__version__}"' in script.read_text(encoding="utf-8")

@@ -1,0 +1,74 @@
+"""Parameters are checked against the notebook before a kernel starts."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.reports.parameters import check_parameters, parameter_model
+
+DECLARED = 'night: str = ""\nbins: int = 20\nlevel: float = 1.5\nquick: bool = False\nname: str | None = None'
+
+
+def test_defaults_are_those_of_the_notebook(make_notebook):
+    path = make_notebook(parameters=DECLARED)
+    assert check_parameters(path, {}) == {"night": "", "bins": 20, "level": 1.5, "quick": False, "name": None}
+
+
+def test_values_of_the_right_type_are_taken(make_notebook):
+    path = make_notebook(parameters=DECLARED)
+    values = check_parameters(path, {"bins": 7, "level": 2, "name": "x", "quick": True})
+    assert values["bins"] == 7
+    assert values["level"] == 2.0
+    assert values["name"] == "x"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"bin": 7}, {"bins": "7"}, {"bins": 1.5}, {"quick": 1}, {"night": 3}, {"bins": None}]
+)
+def test_unknown_names_and_wrong_types_are_refused_and_named(make_notebook, wrong):
+    path = make_notebook(parameters=DECLARED)
+    with pytest.raises(BadArgumentError, match=next(iter(wrong))) as error:
+        check_parameters(path, wrong)
+    assert "bins: int = 20" in str(error.value)
+
+
+def test_text_of_a_command_line_becomes_the_declared_type(make_notebook):
+    path = make_notebook(parameters=DECLARED)
+    values = check_parameters(path, {"bins": "7", "quick": "true", "night": "5"}, mode="text")
+    assert (values["bins"], values["quick"], values["night"]) == (7, True, "5")
+    with pytest.raises(BadArgumentError, match="bins"):
+        check_parameters(path, {"bins": "seven"}, mode="text")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(text=st.text(max_size=30))
+def test_any_text_reaches_a_text_parameter_unchanged(make_notebook, text):
+    path = make_notebook(parameters='night: str = ""')
+    assert check_parameters(path, {"night": text}, mode="text") == {"night": text}
+
+
+@pytest.mark.parametrize(
+    "cell", ["bins = 20", "bins: int", "bins: list[int] = []", "bins: int = len('x')", "import os", "a b"]
+)
+def test_a_cell_that_declares_no_type_or_no_literal_is_refused(make_notebook, cell):
+    with pytest.raises(BadDataError, match=r"small\.ipynb"):
+        parameter_model(make_notebook(parameters=cell))
+
+
+def test_a_notebook_without_parameters_takes_none(make_notebook):
+    path = make_notebook("1 + 1")
+    assert check_parameters(path, {}) == {}
+    with pytest.raises(BadArgumentError):
+        check_parameters(path, {"x": 1})
+
+
+def test_what_is_no_notebook_is_refused(tmp_path: Path):
+    with pytest.raises(BadArgumentError, match="does not exist"):
+        parameter_model(tmp_path / "missing.ipynb")
+    for content in (b"", b"{", b"{}", b"\xff\xfe\x00"):
+        (tmp_path / "bad.ipynb").write_bytes(content)
+        with pytest.raises(BadDataError):
+            parameter_model(tmp_path / "bad.ipynb")

@@ -1,0 +1,123 @@
+"""A report leaves a page, the executed notebook and a record, whatever happens in the notebook."""
+
+import json
+import os
+import re
+import shutil
+
+import bokeh
+import nbformat
+import pytest
+
+from eicpy.errors import BadArgumentError
+from eicpy.reports import run_report
+
+DRAW = """from bokeh.plotting import figure
+from eicpy.figures.notebook import show, use_bokeh
+use_bokeh()
+plot = figure(width=200, height=150)
+plot.line([1, 2], [3, bins])
+show(plot)"""
+
+
+@pytest.fixture
+def failed(make_notebook, tmp_path):
+    path = make_notebook(
+        "print('before the failure')", "1 / bins", "print('never')", parameters="bins: int = 2"
+    )
+    return run_report(path, {"bins": 0}, tmp_path / "report")
+
+
+def test_a_good_run_leaves_page_notebook_record_and_needs_no_network(make_notebook, tmp_path):
+    source = make_notebook(DRAW, parameters="bins: int = 2")
+    extra = tmp_path / "input.txt"
+    extra.write_text("x")
+    outcome = run_report(source, {"bins": 5}, tmp_path / "report {odd}", inputs=[extra], simulated=True)
+    assert (outcome.status, outcome.message, outcome.title) == ("complete", "", "The small report")
+    page = outcome.page.read_text()
+    own = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", own)
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"'](?!data:)", page)
+    assert page.count(f'"{bokeh.__version__}"') >= 1, "BokehJS is in the page"
+    assert sorted(p.name for p in outcome.folder.iterdir()) == ["report.html", "report.ipynb", "report.json"]
+    assert "plot.line" not in page  # the code is hidden
+    assert len(page) < 2_000_000
+    assert outcome.notebook.stat().st_size < 100_000, "the notebook is without BokehJS"
+    assert 'class="eic-simulated"' in page
+    record = json.loads((outcome.folder / "report.json").read_text())
+    assert record["status"] == "complete"
+    assert record["parameters"] == {"bins": 5}
+    assert [i["name"] for i in record["provenance"]["inputs"]] == ["small.ipynb", "input.txt"]
+    assert record["provenance"]["simulated"] is True
+    executed = nbformat.read(outcome.notebook, 4)
+    assert executed.metadata["eicpy"]["status"] == "complete"
+    assert not list(outcome.folder.glob(".*partial*"))
+
+
+def test_a_failing_cell_leaves_its_traceback_and_a_page_marked_failed(failed):
+    assert failed.status == "failed"
+    assert "ZeroDivisionError" in failed.message
+    page = failed.page.read_text()
+    assert 'data-status="failed"' in page
+    assert "This report failed" in page
+    assert "before the failure" in page
+    assert "never" not in re.sub(r"<style.*?</style>", "", page, flags=re.DOTALL).replace("never half", "")
+    outputs = [o for c in nbformat.read(failed.notebook, 4).cells for o in c.get("outputs", [])]
+    assert any(o.output_type == "error" and o.ename == "ZeroDivisionError" for o in outputs)
+    assert json.loads((failed.folder / "report.json").read_text())["status"] == "failed"
+
+
+def test_a_wrong_parameter_starts_no_kernel(make_notebook, tmp_path, monkeypatch):
+    def start(*_a: object, **_k: object) -> None:
+        pytest.fail("a kernel was started")
+
+    monkeypatch.setattr("papermill.execute_notebook", start)
+    with pytest.raises(BadArgumentError, match="bin"):
+        run_report(make_notebook(parameters="bins: int = 2"), {"bin": 5}, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "timeout"), [("import os; os.kill(os.getpid(), 9)", 60), ("import time; time.sleep(60)", 2)]
+)
+def test_a_kernel_that_dies_or_hangs_is_a_failed_report(make_notebook, tmp_path, code, timeout):
+    outcome = run_report(make_notebook(code), {}, tmp_path / "report", timeout=timeout)
+    assert outcome.status == "failed"
+    assert outcome.message
+    assert "This report failed" in outcome.page.read_text()
+    assert outcome.notebook.is_file()
+
+
+def test_a_page_without_figures_is_small_and_measured_data_carry_no_banner(make_notebook, tmp_path):
+    page = run_report(make_notebook("1 + 1"), {}, tmp_path / "report", simulated=False).page.read_text()
+    assert len(page) < 600_000
+    assert 'class="eic-simulated"' not in page
+
+
+@pytest.mark.browser
+def test_a_page_alone_shows_its_figure(make_notebook, tmp_path, browser):
+    made = run_report(
+        make_notebook(DRAW, parameters="bins: int = 2"), {}, tmp_path / "report", simulated=True
+    )
+    alone = tmp_path / "mailed" / "some name.html"
+    alone.parent.mkdir()
+    shutil.copyfile(made.page, alone)
+    shutil.rmtree(made.folder)
+    with browser.new_page(viewport={"width": 390, "height": 800}) as view:
+        asked, wrong = [], []
+        view.on("request", lambda request: asked.append(request.url))
+        view.on("pageerror", lambda error: wrong.append(str(error)))
+        view.goto(alone.as_uri())
+        view.wait_for_function("window.Bokeh && Bokeh.documents.length == 1")
+        view.locator("canvas").first.wait_for()
+        assert view.locator(".eic-simulated").is_visible()
+        assert view.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not wrong
+    assert asked == [alone.as_uri()]
+
+
+def test_the_environment_is_as_before(make_notebook, tmp_path, monkeypatch):
+    monkeypatch.delenv("EIC_BOKEH_RESOURCES", raising=False)
+    code = "import os; assert os.environ['EIC_BOKEH_RESOURCES'] == 'page'"
+    assert run_report(make_notebook(code), {}, tmp_path / "report").status == "complete"
+    assert "EIC_BOKEH_RESOURCES" not in os.environ

@@ -1,0 +1,5 @@
+"""Packets of the reference layout with known contents, and a receiver in a thread."""
+
+from eicpy_fixtures.live_chain import archive, bench, eclairs, meddea, photon_packets, receiving
+
+__all__ = ["archive", "bench", "eclairs", "meddea", "photon_packets", "receiving"]
