@@ -11,8 +11,8 @@ with A the share of a pixel's width that each cell covers: exact fractional cove
 over a random mask this is the smooth transmission cosθ·o(ty)·o(tz), with o the share of the plane that the
 mask covers at all.
 
-The pattern that flies is not public. This one is random with 40 % open cells, drawn from a seed so that
-all closed cells hang together with the frame (a self-supporting plate): *not the flight mask*. The mask's
+The pattern that flies is not public. The one made here is random, drawn from a seed so that all closed
+cells hang together with the frame (a self-supporting plate): *not the flight mask*. The mask's
 thickness (vignetting in the cells) and its transparency are left out.
 """
 
@@ -23,33 +23,25 @@ import numpy as np
 from scipy import ndimage
 
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import MaskGeometry
 from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Mask", "random_mask", "transmission"]
 
 
-MASK_SIDE = 53.97
-"""Side of the mask, cm; with the next two, a fit to the public off-axis transmission (rms 3·10⁻⁴)."""
-MASK_DISTANCE = 45.81
-"""From the plane to the mask, cm."""
-PLANE_SIDE = 36.0
-"""Side of the detector plane, cm: 80 pixels of 4.5 mm."""
-PIXEL_SIDE = 0.4
-"""Sensitive side of a pixel, cm."""
-CELLS = 46
-"""Cells along a side (from memory of the project; no public source)."""
-
-
-def transmission(ty: FloatArray, tz: FloatArray) -> FloatArray:
+def transmission(geometry: MaskGeometry, ty: FloatArray, tz: FloatArray) -> FloatArray:
     """Smooth off-axis transmission relative to on-axis: cosθ·o(ty)·o(tz).
 
     Parameters
     ----------
+    geometry
+        The mask above the plane.
     ty, tz
         Tangents of the angles from the pointing, arrays of one shape.
     """
+    g = geometry
     covered = [
-        np.clip((MASK_SIDE + PLANE_SIDE) / 2 - MASK_DISTANCE * np.abs(t), 0, PLANE_SIDE) / PLANE_SIDE
+        np.clip((g.side + g.plane_side) / 2 - g.distance * np.abs(t), 0, g.plane_side) / g.plane_side
         for t in (ty, tz)
     ]
     return np.asarray(covered[0] * covered[1] / np.sqrt(1 + np.square(ty) + np.square(tz)))
@@ -87,13 +79,16 @@ class Mask:
         True for an open cell, shape (cells, cells), indexed [z, y] in the line-of-sight frame.
     name
         What it is; says so when it is not the flight mask.
+    geometry
+        Sizes and distances.
     pixels
         Pixels along a side of the plane.
     """
 
     pattern: BoolArray
     name: str
-    pixels: int = 80
+    geometry: MaskGeometry
+    pixels: int
 
     @property
     def open_fraction(self) -> float:
@@ -108,13 +103,14 @@ class Mask:
         t
             Tangent of the source's angle along this axis.
         """
-        pitch = PLANE_SIDE / self.pixels
+        g = self.geometry
+        pitch = g.plane_side / self.pixels
         cells = self.pattern.shape[0]
-        centre = (np.arange(self.pixels) + 0.5) * pitch - PLANE_SIDE / 2 + MASK_DISTANCE * t
-        edges = np.linspace(-MASK_SIDE / 2, MASK_SIDE / 2, cells + 1)
-        low = np.maximum(centre[:, None] - PIXEL_SIDE / 2, edges[None, :-1])
-        high = np.minimum(centre[:, None] + PIXEL_SIDE / 2, edges[None, 1:])
-        return np.asarray(np.clip(high - low, 0, None) / PIXEL_SIDE)
+        centre = (np.arange(self.pixels) + 0.5) * pitch - g.plane_side / 2 + g.distance * t
+        edges = np.linspace(-g.side / 2, g.side / 2, cells + 1)
+        low = np.maximum(centre[:, None] - g.pixel_side / 2, edges[None, :-1])
+        high = np.minimum(centre[:, None] + g.pixel_side / 2, edges[None, 1:])
+        return np.asarray(np.clip(high - low, 0, None) / g.pixel_side)
 
     def shadow(self, ty: float, tz: float) -> FloatArray:
         """Share of each pixel that a source lights, exact.
@@ -142,8 +138,21 @@ class Mask:
         )
 
 
-def random_mask(seed: int = 1, *, cells: int = CELLS, open_fraction: float = 0.4) -> Mask:
-    """A self-supporting random mask.
+def random_mask(
+    geometry: MaskGeometry, pixels: int, seed: int = 1, *, open_fraction: float | None = None
+) -> Mask:
+    """Draw a self-supporting random mask.
+
+    Parameters
+    ----------
+    geometry
+        Sizes, distances and the number of cells.
+    pixels
+        Pixels along a side of the plane.
+    seed
+        Of the random numbers.
+    open_fraction
+        Share of open cells; by default that of `geometry`.
 
     Raises
     ------
@@ -152,9 +161,12 @@ def random_mask(seed: int = 1, *, cells: int = CELLS, open_fraction: float = 0.4
 
     Examples
     --------
-    >>> mask = random_mask(1)
+    >>> from eicpy.instruments import load
+    >>> camera = load("eclairs")
+    >>> mask = random_mask(camera.mask, camera.pixels.rows)
     >>> mask.pattern.shape, round(mask.open_fraction, 2)
     ((46, 46), 0.4)
     """
-    pattern = _pattern(seed, cells, round(open_fraction * cells * cells))
-    return Mask(pattern, f"random mask, seed {seed}, not the flight mask")
+    share = geometry.open_fraction if open_fraction is None else open_fraction
+    pattern = _pattern(seed, geometry.cells, round(share * geometry.cells**2))
+    return Mask(pattern, f"random mask, seed {seed}, not the flight mask", geometry, pixels)

@@ -21,6 +21,7 @@ __all__ = [
     "HealthRule",
     "HousekeepingRule",
     "Instrument",
+    "MaskGeometry",
     "MeasurementRule",
     "MeasurementSwitch",
     "PacketHeader",
@@ -204,6 +205,37 @@ class MeasurementRule(_Model):
     without its telecommands, as from orbit. Else what comes before the first start is configuration."""
 
 
+class MaskGeometry(_Model):
+    """A coded mask of square cells above a square detector plane, both centred on the line of sight."""
+
+    side: float = Field(gt=0)
+    """Side of the mask, cm."""
+    distance: float = Field(gt=0)
+    """From the plane to the mask, cm."""
+    plane_side: float = Field(gt=0)
+    """Side of the detector plane, cm."""
+    pixel_side: float = Field(gt=0)
+    """Sensitive side of a pixel, cm."""
+    cells: int = Field(gt=0)
+    """Cells along a side."""
+    open_fraction: float = Field(gt=0, lt=1)
+    """Share of open cells."""
+    sky_pixels: int = Field(gt=0)
+    """Pixels along a side of the sky image made on board, one pitch of the plane each."""
+    note: str = ""
+    """Where the figures come from, and what they are not."""
+
+    @property
+    def pixel_area(self) -> float:
+        """Sensitive area of a pixel, cm²."""
+        return round(self.pixel_side**2, 12)
+
+    @property
+    def edge(self) -> float:
+        """Tangent of the angle, along one axis, beyond which the plane is not lit through the mask."""
+        return (self.side + self.plane_side) / 2 / self.distance
+
+
 class EnergyScale(_Model):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
@@ -238,6 +270,10 @@ class Instrument(_Model):
     energy: EnergyScale
     headers: tuple[PacketHeader, ...]
     packets: dict[str, PacketKind]
+    mask: MaskGeometry | None = None
+    """None for a detector without a coded mask."""
+    saa: str | None = None
+    """File, in the instrument's folder, with the contour of the South Atlantic Anomaly; None: not known."""
     photons: PhotonRule | None = None
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None

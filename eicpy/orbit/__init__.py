@@ -2,11 +2,10 @@
 
 from eicpy.orbit.circular import EARTH_RADIUS, CircularOrbit, sidereal_time
 from eicpy.orbit.pointing import Pointing, unit_vector
-from eicpy.orbit.saa import REFERENCE_SAA, SaaPolygon, saa_passages
+from eicpy.orbit.saa import SaaPolygon, saa_passages
 
 __all__ = [
     "EARTH_RADIUS",
-    "REFERENCE_SAA",
     "CircularOrbit",
     "Pointing",
     "SaaPolygon",

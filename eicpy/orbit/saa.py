@@ -1,18 +1,22 @@
 """The South Atlantic Anomaly: where trapped protons are too many to observe.
 
-The contour is a polygon in longitude and latitude. The one that ECLAIRs flies is not public; ours is a
-plausible shape for 618 km that costs the share of time that is reported for the mission (about 13 %).
+The contour is a polygon in longitude and latitude, read from a table. The one that ECLAIRs flies is not
+public; the table in ``instruments/eclairs`` is ours: a plausible shape for 618 km that costs the share of
+time that is reported for the mission (about 13 %).
 """
 
+import csv
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.orbit.circular import CircularOrbit
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["REFERENCE_SAA", "SaaPolygon", "saa_passages"]
+__all__ = ["SaaPolygon", "saa_passages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,32 @@ class SaaPolygon:
                 "expected as many of each, at least 3"
             )
 
+    @classmethod
+    def from_csv(cls, file: Path) -> Self:
+        """Read a contour.
+
+        Parameters
+        ----------
+        file
+            A comment line ``# name``, then columns longitude_deg, latitude_deg: one row a corner.
+
+        Raises
+        ------
+        BadDataError
+            For a missing column or a value that is not a number.
+        """
+        with Path(file).open(newline="", encoding="utf-8") as stream:
+            name = stream.readline().lstrip("# ").strip()
+            try:
+                corners = [
+                    (float(r["longitude_deg"]), float(r["latitude_deg"])) for r in csv.DictReader(stream)
+                ]
+            except (KeyError, TypeError, ValueError) as error:
+                raise BadDataError(
+                    f"got {error}, expected numbers in the columns longitude_deg and latitude_deg", file=file
+                ) from error
+        return cls(name, tuple(x for x, _ in corners), tuple(y for _, y in corners))
+
     def contains(self, longitude: FloatArray, latitude: FloatArray) -> BoolArray:
         """Whether points (degrees, arrays of one shape) lie inside, by the even-odd rule."""
         lon, lat = np.broadcast_arrays(np.asarray(longitude, float), np.asarray(latitude, float))
@@ -51,16 +81,8 @@ class SaaPolygon:
         return inside
 
 
-REFERENCE_SAA = SaaPolygon(
-    name="eicpy reference SAA contour, not the flight one",
-    longitude=(-92.0, -89.0, -77.0, -60.0, -42.0, -25.0, -7.0, 12.0, 30.0, 30.0),
-    latitude=(-35.0, -20.0, -7.0, -0.5, 0.5, -5.0, -14.0, -21.0, -27.0, -35.0),
-)
-"""Our contour."""
-
-
 def saa_passages(
-    orbit: CircularOrbit, start: float, stop: float, *, polygon: SaaPolygon = REFERENCE_SAA, step: float = 1.0
+    orbit: CircularOrbit, polygon: SaaPolygon, start: float, stop: float, *, step: float = 1.0
 ) -> list[tuple[float, float]]:
     """Passages through the anomaly.
 
@@ -68,10 +90,10 @@ def saa_passages(
     ----------
     orbit
         The orbit.
-    start, stop
-        Seconds since 2017-01-01T00:00:00 UTC.
     polygon
         The contour.
+    start, stop
+        Seconds since 2017-01-01T00:00:00 UTC.
     step
         The track is looked at every `step` seconds from `start` on; borders are good to that.
 

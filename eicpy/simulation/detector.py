@@ -23,11 +23,9 @@ from eicpy.instruments import Instrument
 from eicpy.simulation.config import DetectorConfig
 from eicpy.typing import FloatArray
 
-__all__ = ["PIXEL_AREA", "Detector", "PixelKind", "draw_detector", "efficiency", "layer_transmission"]
+__all__ = ["Detector", "PixelKind", "draw_detector", "efficiency", "layer_transmission"]
 
 
-PIXEL_AREA = 0.16
-"""Sensitive area of a pixel, cm² (4 × 4 mm²)."""
 _CDTE_THICKNESS = 0.1
 _CDTE_DENSITY = 5.85
 _LAYERS = (0.7, 1.4, 2.1, 2.8)

@@ -13,7 +13,7 @@ busy machine they cost several times the whole simulation in waiting.
 
 import numpy as np
 
-from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PLANE_SIDE
+from eicpy.instruments import MaskGeometry
 from eicpy.kernels import kernel
 from eicpy.simulation.background import FULL_ETENDUE
 from eicpy.typing import FloatArray
@@ -45,18 +45,20 @@ class DiffuseSky:
 
     Parameters
     ----------
+    geometry
+        The mask above the plane.
     pixels
         Pixels along a side of the plane.
     cells
         Cells of sky along an axis.
     """
 
-    def __init__(self, pixels: int = 80, cells: int = 90) -> None:
-        edge = (MASK_SIDE + PLANE_SIDE) / 2 / MASK_DISTANCE
+    def __init__(self, geometry: MaskGeometry, pixels: int, cells: int = 90) -> None:
+        g, edge = geometry, geometry.edge
         step = 2 * edge / cells
         t = -edge + step * (np.arange(cells) + 0.5)
-        centre = (np.arange(pixels) + 0.5) * PLANE_SIDE / pixels - PLANE_SIDE / 2
-        depth = (MASK_SIDE / 2 - np.abs(centre[:, None] + MASK_DISTANCE * t)) / (MASK_DISTANCE * step)
+        centre = (np.arange(pixels) + 0.5) * g.plane_side / pixels - g.plane_side / 2
+        depth = (g.side / 2 - np.abs(centre[:, None] + g.distance * t)) / (g.distance * step)
         self._open = np.clip(depth + 0.5, 0.0, 1.0)
         ty, tz = np.meshgrid(t, t)
         inverse = 1 / np.sqrt(1 + ty**2 + tz**2)

@@ -17,8 +17,6 @@ from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch
 __all__ = ["EventPacket", "alerts", "encode_messages", "verifications"]
 
 _ALERTS = 7
-_SKY_PIXEL = 4.5 / 458.1
-_SKY_CENTRE = 99.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,10 @@ def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) 
     coarse, rest = divmod(ticks, TICKS_PER_SECOND)
     now = np.array([start + burst.rise + 2 + 5 * number])
     position = scene.orbit.position(now)[0]
-    y, z = (_SKY_CENTRE + t / _SKY_PIXEL for t in (ty, tz))
+    mask = scene.mask
+    pitch = mask.geometry.plane_side / mask.pixels / mask.geometry.distance
+    centre = (mask.geometry.sky_pixels - 1) / 2
+    y, z = (centre + t / pitch for t in (ty, tz))
     columns: dict[str, Any] = {
         "OBSERVATION_ID": scene.config.seed % 2**32,
         "ALERT_MSGCOUNT": number,

@@ -13,10 +13,10 @@ import numpy as np
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
-from eicpy.orbit import CircularOrbit, Pointing, saa_passages, unit_vector
+from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, saa_passages, unit_vector
 from eicpy.simulation import background, sky
 from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
-from eicpy.simulation.detector import PIXEL_AREA, Detector, draw_detector
+from eicpy.simulation.detector import Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
 from eicpy.simulation.illumination import STEP, Component, Illumination, Segment, Shining
 from eicpy.simulation.kernels import Components, alias_table
@@ -51,10 +51,10 @@ class PointSource:
 
 
 def _point_component(
-    source: SourceConfig | BurstConfig, shadow: FloatArray, cosine: float, detector: Detector
+    source: SourceConfig | BurstConfig, shadow: FloatArray, area: float, detector: Detector
 ) -> Component:
     energy = background.energies()
-    weight = PIXEL_AREA * cosine * shadow * detector.efficiency
+    weight = area * shadow * detector.efficiency
     if isinstance(source, SourceConfig):
         flux = sky.power_law(energy, source.norm, source.index)
         return Component(source.name, background.source_table(flux), weight)
@@ -85,12 +85,17 @@ class Scene(Illumination):
             float(self.start), o.altitude * u.km, o.inclination * u.deg, o.node * u.deg, o.argument * u.deg
         )
         self.pointing = Pointing.of(p.ra * u.deg, p.dec * u.deg, p.roll * u.deg)
-        self.mask: Mask = random_mask(config.mask_seed)
+        if instrument.mask is None or instrument.saa is None:
+            raise BadArgumentError(
+                f"got {instrument.name}, expected a camera that has [mask] and saa in its description"
+            )
+        self.mask: Mask = random_mask(instrument.mask, instrument.pixels.rows, config.mask_seed)
         stop = self.start + config.duration
-        passages = saa_passages(self.orbit, self.start, stop) if config.saa else []
+        contour = SaaPolygon.from_csv(instrument.folder / instrument.saa)
+        passages = saa_passages(self.orbit, contour, self.start, stop) if config.saa else []
         self.saa = [(a - self.start, b - self.start) for a, b in passages]
         """Passages through the anomaly, seconds after the start."""
-        self._sky = DiffuseSky(instrument.pixels.rows)
+        self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
         self.components, self.sources = self._light()
         self.prepare(self.components)
 
@@ -115,7 +120,7 @@ class Scene(Illumination):
             ty, tz = self.pointing.tangents(np.radians(source.ra), np.radians(source.dec))
             shadow = self.mask.shadow(ty, tz)
             cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))
-            component = _point_component(source, flatten(shadow), cosine, d)
+            component = _point_component(source, flatten(shadow), self.mask.geometry.pixel_area * cosine, d)
             sources.append(
                 PointSource(
                     source.name,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument, load
 from eicpy.kernels import kernel
 from eicpy.simulation import background
@@ -95,13 +96,17 @@ def _cut(cumulative: FloatArray, edges: FloatArray) -> FloatArray:
     return np.diff(np.interp(edges, grid, cumulative), axis=-1)
 
 
-def expected_spectra(detector: Detector, background_rate: float = 3100.0) -> FloatArray:
+def expected_spectra(
+    detector: Detector, instrument: Instrument, background_rate: float = 3100.0
+) -> FloatArray:
     """Expected single counts per second of every pixel and channel, unocculted background.
 
     Parameters
     ----------
     detector
         Truth about the pixels.
+    instrument
+        The camera; it has a coded mask.
     background_rate
         Counts per second of sky and camera in 4-120 keV over the whole plane.
 
@@ -109,10 +114,20 @@ def expected_spectra(detector: Detector, background_rate: float = 3100.0) -> Flo
     -------
     numpy.ndarray
         Shape (n_pixels, n_channels).
+
+    Raises
+    ------
+    BadArgumentError
+        For a detector without a coded mask.
     """
+    if instrument.mask is None:
+        raise BadArgumentError(f"got {instrument.name}, expected a camera that has [mask] in its description")
     sky = background.cosmic_table().scaled(background.FULL_ETENDUE)
     camera = background.camera_table(background_rate)
-    shape = flatten(DiffuseSky().full)[: len(detector)] / background.FULL_ETENDUE
+    shape = (
+        flatten(DiffuseSky(instrument.mask, instrument.pixels.rows).full)[: len(detector)]
+        / background.FULL_ETENDUE
+    )
     edges = np.maximum(detector.edges(), detector.threshold[:, None])
     result = np.zeros((len(detector), detector.channels))
     for table, share in ((sky, shape), (camera, np.full(len(detector), 1.0 / detector.plane))):
@@ -166,9 +181,10 @@ def simulate_spectra(
     >>> night.counts.shape
     (3, 1024)
     """
+    camera = instrument or load("eclairs")
     if detector is None:
-        detector = draw_detector(instrument or load("eclairs"), config or DetectorConfig(), rng)
+        detector = draw_detector(camera, config or DetectorConfig(), rng)
     if n_pixels is not None:
         detector = detector.head(n_pixels)
-    expected = expected_spectra(detector, background_rate) * exposure
+    expected = expected_spectra(detector, camera, background_rate) * exposure
     return SimulatedSpectra(rng.poisson(expected), expected, exposure, detector)

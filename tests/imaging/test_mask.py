@@ -6,19 +6,22 @@ from scipy import ndimage
 
 from eicpy.errors import BadArgumentError
 from eicpy.imaging import random_mask, transmission
-from eicpy.imaging.mask import MASK_DISTANCE, MASK_SIDE, PIXEL_SIDE, PLANE_SIDE
+from eicpy.instruments import load
 
-mask = random_mask(1)
+CAMERA = load("eclairs")
+G = CAMERA.mask
+PIXELS = CAMERA.pixels.rows
+mask = random_mask(G, PIXELS, 1)
 tangents = st.floats(-1.1, 1.1)
 
 
 def brute_force(ty, tz, z, y, n=400):
     """Share of one pixel that is lit, by looking up through n × n points of it."""
-    pitch = PLANE_SIDE / 80
-    inside = PIXEL_SIDE * ((np.arange(n) + 0.5) / n - 0.5)
-    cell = MASK_SIDE / 46
+    pitch = G.plane_side / 80
+    inside = G.pixel_side * ((np.arange(n) + 0.5) / n - 0.5)
+    cell = G.side / 46
     at = [
-        np.floor(((k + 0.5) * pitch - PLANE_SIDE / 2 + inside + MASK_DISTANCE * t + MASK_SIDE / 2) / cell)
+        np.floor(((k + 0.5) * pitch - G.plane_side / 2 + inside + G.distance * t + G.side / 2) / cell)
         for k, t in ((z, tz), (y, ty))
     ]
     rows, columns = (np.where((a >= 0) & (a < 46), a, -1).astype(int) for a in at)
@@ -41,10 +44,10 @@ def test_four_tenths_are_open_and_the_plate_hangs_together():
 
 
 def test_a_seed_is_a_mask():
-    assert (random_mask(1).pattern == mask.pattern).all()
-    assert (random_mask(2).pattern != mask.pattern).any()
+    assert (random_mask(G, PIXELS, 1).pattern == mask.pattern).all()
+    assert (random_mask(G, PIXELS, 2).pattern != mask.pattern).any()
     with pytest.raises(BadArgumentError, match="no self-supporting mask"):
-        random_mask(1, open_fraction=0.9)
+        random_mask(G, PIXELS, 1, open_fraction=0.9)
 
 
 def test_the_pattern_does_not_repeat_itself():
@@ -55,16 +58,16 @@ def test_the_pattern_does_not_repeat_itself():
 
 def test_the_shadow_averaged_over_masks_is_the_smooth_transmission():
     ty, tz = 0.31, -0.52
-    light = np.mean([random_mask(seed).shadow(ty, tz).mean() for seed in range(40)]) / 0.4
+    light = np.mean([random_mask(G, PIXELS, seed).shadow(ty, tz).mean() for seed in range(40)]) / 0.4
     cosine = 1 / np.sqrt(1 + ty**2 + tz**2)
-    assert light * cosine == pytest.approx(transmission(ty, tz), rel=0.02)
+    assert light * cosine == pytest.approx(transmission(G, ty, tz), rel=0.02)
 
 
 def test_nothing_is_lit_outside_the_field_or_from_behind():
-    edge = (MASK_SIDE + PLANE_SIDE) / 2 / MASK_DISTANCE
+    edge = (G.side + G.plane_side) / 2 / G.distance
     assert mask.shadow(edge, 0.0).sum() == 0
     assert mask.shadow(np.nan, np.nan).sum() == 0
-    assert transmission(edge, 0.0) == 0
+    assert transmission(G, edge, 0.0) == 0
 
 
 def test_transmission_agrees_with_the_public_off_axis_map(shared_data):
@@ -72,5 +75,5 @@ def test_transmission_agrees_with_the_public_off_axis_map(shared_data):
     step = 0.98184 / 44.5
     t = step * (np.arange(89) - 44)
     ty, tz = np.meshgrid(t, t)
-    rms = np.sqrt(np.mean((transmission(ty, tz) - table) ** 2))
+    rms = np.sqrt(np.mean((transmission(G, ty, tz) - table) ** 2))
     assert rms < 1e-3

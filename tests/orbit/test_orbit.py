@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from eicpy.errors import BadArgumentError
-from eicpy.orbit import REFERENCE_SAA, CircularOrbit, Pointing, SaaPolygon, saa_passages, sidereal_time
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import load
+from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, saa_passages, sidereal_time
 from eicpy.orbit import unit_vector as direction
 
 START = 3.12e8
+CAMERA = load("eclairs")
+CONTOUR = SaaPolygon.from_csv(CAMERA.folder / CAMERA.saa)
 ORBIT = CircularOrbit.of(START, node=40 * u.deg, argument=10 * u.deg)
 
 
@@ -53,21 +56,21 @@ def test_the_earth_is_seen_under_the_published_angle():
 
 
 def test_the_anomaly_costs_an_eighth_of_the_time():
-    passages = saa_passages(ORBIT, START, START + 30 * 86400, step=5.0)
+    passages = saa_passages(ORBIT, CONTOUR, START, START + 30 * 86400, step=5.0)
     share = sum(b - a for a, b in passages) / (30 * 86400)
     assert 0.11 < share < 0.15
     assert max(b - a for a, b in passages) < 2100
 
 
 def test_passages_border_the_polygon_and_do_not_depend_on_the_slice():
-    passages = saa_passages(ORBIT, START, START + 86400)
+    passages = saa_passages(ORBIT, CONTOUR, START, START + 86400)
     for a, b in passages:
         for t, inside in ((a, True), (a - 1, False), (b - 1, True), (b, False)):
             if START <= t < START + 86400:
-                assert REFERENCE_SAA.contains(*ORBIT.ground_track(np.array([t])))[0] == inside
+                assert CONTOUR.contains(*ORBIT.ground_track(np.array([t])))[0] == inside
     first, last = passages[0]
-    assert saa_passages(ORBIT, START, first + 10)[0] == (first, first + 10)
-    assert saa_passages(ORBIT, first + 10, last + 5)[0] == (first + 10, last)
+    assert saa_passages(ORBIT, CONTOUR, START, first + 10)[0] == (first, first + 10)
+    assert saa_passages(ORBIT, CONTOUR, first + 10, last + 5)[0] == (first + 10, last)
 
 
 def test_polygon_against_a_hand_made_square():
@@ -103,3 +106,16 @@ def test_tangents_know_east_north_and_behind():
 def test_units_are_checked():
     with pytest.raises(u.UnitConversionError):
         CircularOrbit.of(0.0, altitude=618 * u.s)
+
+
+@pytest.mark.parametrize(
+    "text", ["# ours\nlongitude_deg\n1\n", "# ours\nlongitude_deg,latitude_deg\n1,north\n"]
+)
+def test_a_contour_that_is_none_is_bad_data(tmp_path, text):
+    (tmp_path / "saa.csv").write_text(text)
+    with pytest.raises(BadDataError, match="longitude_deg and latitude_deg"):
+        SaaPolygon.from_csv(tmp_path / "saa.csv")
+
+
+def test_the_contour_says_whose_it_is():
+    assert CONTOUR.name == "eicpy reference SAA contour, not the flight one"

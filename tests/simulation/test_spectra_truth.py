@@ -29,7 +29,7 @@ def energies():
 def test_background_has_the_published_level():
     perfect = GOOD.model_copy(update={"gain_scatter": 0.0, "offset_scatter": 0.0, "efficiency_scatter": 0.0})
     detector = draw_detector(load("eclairs"), perfect, np.random.default_rng(1))
-    spectrum = expected_spectra(detector).sum(axis=0)
+    spectrum = expected_spectra(detector, load("eclairs")).sum(axis=0)
     E = energies()
     assert spectrum[(E >= 4) & (E < 120)].sum() == pytest.approx(3100, rel=0.03)
 
