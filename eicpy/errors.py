@@ -1,13 +1,39 @@
-"""The errors of the package: each tells what was got, what was expected and what to do.
+"""The errors of the package: each says what was got, what was expected and what to do.
 
-The command line turns them into exit codes (see :class:`ExitCode`), so that a script can tell
-"your arguments are wrong" from "the data were bad, the good part is kept" and from "it failed".
+A person reads the message; a machine reads the class. Each class has a `kind` that stays the same for ever,
+the exit code of the command line and the status of an HTTP reply:
+
+================  ========================  =========  ====
+class             kind                      exit code  HTTP
+================  ========================  =========  ====
+BadArgumentError  ``bad-argument``          2          400
+NotFoundError     ``not-found``             2          404
+ConflictError     ``conflict``              2          409
+NotAllowedError   ``not-allowed``           2          403
+BadDataError      ``bad-data``              1          422
+FailedError       ``failed``                3          503
+================  ========================  =========  ====
+
+The shell learns only what it must do differently (:class:`ExitCode`): the call was wrong, data were bad and
+the good part is kept, or the work failed.
 """
 
 from enum import IntEnum
+from http import HTTPStatus
 from pathlib import Path
+from typing import ClassVar
 
-__all__ = ["BadArgumentError", "BadDataError", "EicpyError", "ExitCode", "FailedError", "readable"]
+__all__ = [
+    "BadArgumentError",
+    "BadDataError",
+    "ConflictError",
+    "EicpyError",
+    "ExitCode",
+    "FailedError",
+    "NotAllowedError",
+    "NotFoundError",
+    "readable",
+]
 
 
 def readable(path: Path | str) -> str:
@@ -23,7 +49,7 @@ def readable(path: Path | str) -> str:
 
 
 class ExitCode(IntEnum):
-    """What the command ``eic`` returns to the shell."""
+    """The exit status of the command ``eic``."""
 
     CLEAN = 0
     """All done, nothing lost or damaged."""
@@ -38,13 +64,38 @@ class ExitCode(IntEnum):
 class EicpyError(Exception):
     """Base of every error that the package raises on purpose."""
 
-    exit_code: ExitCode = ExitCode.FAILED
+    kind: ClassVar[str] = "failed"
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    http_status: ClassVar[HTTPStatus] = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class BadArgumentError(EicpyError, ValueError):
     """A parameter, an option or a configuration value that cannot be used."""
 
+    kind = "bad-argument"
     exit_code = ExitCode.BAD_ARGUMENTS
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class NotFoundError(BadArgumentError, LookupError):
+    """Something that was named and does not exist: a run, a file, a detector, a table."""
+
+    kind = "not-found"
+    http_status = HTTPStatus.NOT_FOUND
+
+
+class ConflictError(BadArgumentError):
+    """What was asked for does not go with the present state: it exists already, is running, is closed."""
+
+    kind = "conflict"
+    http_status = HTTPStatus.CONFLICT
+
+
+class NotAllowedError(BadArgumentError):
+    """What was asked for is not allowed to whoever asked."""
+
+    kind = "not-allowed"
+    http_status = HTTPStatus.FORBIDDEN
 
 
 class BadDataError(EicpyError):
@@ -62,7 +113,9 @@ class BadDataError(EicpyError):
         What the reader can do about it.
     """
 
+    kind = "bad-data"
     exit_code = ExitCode.BAD_DATA
+    http_status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(
         self, what: str, *, file: Path | str | None = None, offset: int | None = None, advice: str = ""

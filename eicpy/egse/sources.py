@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from eicpy.egse.stream_chunk import ByteArray, StreamChunk
-from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.errors import BadDataError, NotFoundError, readable
 from eicpy.instruments import Instrument
 from eicpy.packets import HeaderRule, PacketIndexer
 
@@ -79,7 +79,7 @@ class FileSource:
         self.file = Path(self.file)
         self.name = self.name or readable(self.file)
         if not self.file.is_file():
-            raise BadArgumentError(f"{readable(self.file)}: no such file")
+            raise NotFoundError(f"{readable(self.file)}: no such file")
         try:
             self._size = self.file.stat().st_size
             with self.file.open("rb"):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from eicpy.instruments.pixels import PixelGrid
 
@@ -264,7 +264,8 @@ class Instrument(_Model):
     card_prefix: str
     """Start of the product names, for example ECL."""
     telescope: str
-    instrument: str
+    fits_instrument: str = Field(validation_alias=AliasChoices("fits_instrument", "instrument"))
+    """INSTRUME of the FITS files; ``instrument`` in descriptions of before."""
     time: TimeRule
     pixels: PixelGrid
     energy: EnergyScale
@@ -287,8 +288,9 @@ class Instrument(_Model):
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
     """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
-    place: int = 100
-    """Place in lists of detectors: low first, then by name. The first is shown where none was asked for."""
+    order: int = Field(default=100, validation_alias=AliasChoices("order", "place"))
+    """Order in lists of detectors: low first, then by name. The first is shown where none was asked for;
+    ``place`` in descriptions of before."""
     folder: Annotated[Path, Field(exclude=True)]
 
     @model_validator(mode="after")

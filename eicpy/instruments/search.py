@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.instruments.description import Instrument
 from eicpy.settings import Settings
 
@@ -41,7 +41,7 @@ def find(name: str) -> Path:
     file = _files().get(name)
     if file is None:
         places = ", ".join(str(folder) for folder in search_path())
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got instrument {name!r}, expected one of {', '.join(available())} (looked in {places}; "
             "eic instrument new lays out another)"
         )
@@ -49,8 +49,8 @@ def find(name: str) -> Path:
 
 
 def available() -> tuple[str, ...]:
-    """Names of the detectors that are known, in the order of their ``place``, then by name."""
-    return tuple(sorted(_files(), key=lambda name: (_place(_files()[name]), name)))
+    """Names of the detectors that are known, in their ``order``, then by name."""
+    return tuple(sorted(_files(), key=lambda name: (_order(_files()[name]), name)))
 
 
 def load(name: str) -> Instrument:
@@ -114,9 +114,9 @@ def _files() -> dict[str, Path]:
     return found
 
 
-def _place(file: Path) -> int:
-    """Place in lists; a description that does not load stands where one without a place stands."""
+def _order(file: Path) -> int:
+    """Order in lists; a description that does not load counts as one that names none."""
     try:
-        return _read(file, file.stat().st_mtime_ns).place
+        return _read(file, file.stat().st_mtime_ns).order
     except (BadDataError, OSError):
         return 100

@@ -9,7 +9,7 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, ConflictError, FailedError
 from eicpy.instruments.search import DESCRIPTION, available, find
 
 __all__ = ["new_description"]
@@ -55,7 +55,7 @@ def new_description(name: str, folder: Path) -> Path:
         )
     target = Path(folder).absolute() / name
     if target.exists():
-        raise BadArgumentError(f"{target}: is there already; expected a new name, or remove it yourself")
+        raise ConflictError(f"{target}: is there already; expected a new name, or remove it yourself")
     if name in available():
         raise BadArgumentError(f"got name {name!r}, which is taken by {find(name)}; expected another")
     try:

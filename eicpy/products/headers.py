@@ -34,7 +34,7 @@ class Issuer(Protocol):
         """``TELESCOP``."""
 
     @property
-    def instrument(self) -> str:
+    def fits_instrument(self) -> str:
         """``INSTRUME``."""
 
 
@@ -48,7 +48,7 @@ def common_cards(card: str, issuer: Issuer) -> list[tuple[str, HeaderValue, str]
     return [
         ("ORIGIN", f"{issuer.card_prefix}-IC", "instrument centre that made the file"),
         ("TELESCOP", issuer.telescope, "mission"),
-        ("INSTRUME", issuer.instrument, "instrument"),
+        ("INSTRUME", issuer.fits_instrument, "instrument"),
         ("CREATOR", f"eicpy {version('eicpy')}", "software that made the file"),
         ("CARD", card, "product"),
         ("TIMEREF", "LOCAL", "times are those of arrival at the satellite"),

@@ -4,7 +4,7 @@ Energies and intensities are those of the Decay Data Evaluation Project (Table o
 Monographie 5), rounded; X-ray lines are grouped.
 """
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 
 __all__ = ["ISOTOPES", "lines_of"]
 
@@ -29,5 +29,5 @@ def lines_of(name: str) -> tuple[tuple[float, float], ...]:
         For a source that is not known.
     """
     if name not in ISOTOPES:
-        raise BadArgumentError(f"got source {name!r}, expected one of {', '.join(ISOTOPES)}")
+        raise NotFoundError(f"got source {name!r}, expected one of {', '.join(ISOTOPES)}")
     return ISOTOPES[name]

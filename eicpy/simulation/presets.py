@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
 from eicpy.simulation.config import (
     BurstConfig,
@@ -162,7 +162,7 @@ def preset(name: str) -> AnyConfig:
         For a name that is not known.
     """
     if name not in _PRESETS:
-        raise BadArgumentError(f"got preset {name!r}, expected one of {', '.join(_PRESETS)}")
+        raise NotFoundError(f"got preset {name!r}, expected one of {', '.join(_PRESETS)}")
     return _PRESETS[name]()
 
 

@@ -1,6 +1,7 @@
 """Descriptions of detectors from outside the package."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 import eicpy.instruments
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.instruments import available, load, search_path
+from eicpy.instruments import available, find, load, search_path
 
 PACKAGE = Path(eicpy.instruments.__file__).parent
 
@@ -105,3 +106,17 @@ def test_a_bad_description_names_file_and_entry(home, old, new, message):
 def test_other_detectors_load_beside_a_bad_one(home):
     describe(home / "instruments", "bench", ("rows = 40", "rows = -1"))
     assert load("eclairs").pixels.count == 6400
+
+
+def test_a_description_of_the_version_before_is_read(tmp_path, monkeypatch):
+    """``place`` and ``instrument`` were the names of ``order`` and ``fits_instrument``."""
+    source = find("dpix-prototype").parent
+    folder = tmp_path / "old"
+    shutil.copytree(source, folder)
+    file = folder / "instrument.toml"
+    text = re.sub(r"(?m)^name = .*", 'name = "old"', file.read_text())
+    text = re.sub(r"(?m)^fits_instrument = ", "instrument = ", text)
+    file.write_text(re.sub(r"(?m)^order = ", "place = ", text))
+    monkeypatch.setenv("EIC_INSTRUMENTS", str(tmp_path))
+    old, new = load("old"), load("dpix-prototype")
+    assert (old.fits_instrument, old.order) == (new.fits_instrument, new.order)

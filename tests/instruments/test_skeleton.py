@@ -58,7 +58,7 @@ def test_the_skeleton_loads_and_checks_as_it_is(folder, eic):
 def test_every_section_is_explained(folder):
     """Each entry of the model that a description can have is there, at least in a comment."""
     text = (folder / "instrument.toml").read_text()
-    fields = set(type(load("my-bench")).model_fields) - {"folder", "place"}
+    fields = set(type(load("my-bench")).model_fields) - {"folder", "order"}
     assert all(f"\n{name} =" in text or f"[{name}" in text or f"# {name} =" in text for name in fields)
     assert "@" not in text.replace("@0", "")
 
