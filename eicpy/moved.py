@@ -118,8 +118,8 @@ NAMES = {
     "eicpy.operations": {
         "eicpy.ingestion": (
             "append_table entries_of table_limits WatchReport take_file IngestOutcome "
-            "IngestState ingest_file register_run PhotonFileOutcome dropped_files "
-            "ingest_photon_file newest_photon_file photon_blocks photon_copy photon_folder "
+            "IngestState ingest_file register_run PhotonFileOutcome "
+            "ingest_photon_file photon_blocks photon_copy photon_folder "
             "says_simulated usable"
         ),
     },

@@ -16,8 +16,6 @@ from eicpy.dashboard.markup import duration, fact_cells, utc
 from eicpy.dashboard.texts import Texts
 from eicpy.errors import EicpyError, readable
 from eicpy.ingestion import (
-    dropped_files,
-    newest_photon_file,
     photon_blocks,
     photon_copy,
     photon_folder,
@@ -25,7 +23,7 @@ from eicpy.ingestion import (
     usable,
 )
 from eicpy.instruments import Instrument
-from eicpy.operations import FileState, IngestedFile, open_database
+from eicpy.operations import FileState, IngestedFile, dropped_files, newest_photon_file, open_database
 from eicpy.settings import Settings
 
 __all__ = ["DroppedFiles", "file_facts", "file_table", "file_words"]

@@ -6,9 +6,7 @@ from eicpy.ingestion.inbox import WatchReport, take_file
 from eicpy.ingestion.packet_files import IngestOutcome, IngestState, ingest_file, register_run
 from eicpy.ingestion.photon_files import (
     PhotonFileOutcome,
-    dropped_files,
     ingest_photon_file,
-    newest_photon_file,
     photon_blocks,
     photon_copy,
     photon_folder,
@@ -23,13 +21,11 @@ __all__ = [
     "PhotonFileOutcome",
     "WatchReport",
     "append_table",
-    "dropped_files",
     "entries_of",
     "inbox",
     "ingest",
     "ingest_file",
     "ingest_photon_file",
-    "newest_photon_file",
     "photon_blocks",
     "photon_copy",
     "photon_folder",

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
@@ -29,17 +28,15 @@ from eicpy.ingestion.packet_files import IngestState
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
-from eicpy.operations.models import FileState, IngestedFile
+from eicpy.operations.models import FileState
 from eicpy.products import Unit, canonical_card, read_structure, read_table, verify_unit
 from eicpy.settings import Settings
 from eicpy.times import MJDREFF, MJDREFI
 
 __all__ = [
     "PhotonFileOutcome",
-    "dropped_files",
     "ingest_photon_file",
     "is_fits",
-    "newest_photon_file",
     "photon_blocks",
     "photon_copy",
     "photon_folder",
@@ -51,7 +48,6 @@ _CHUNK = 1 << 22
 _MAGIC = b"SIMPLE  ="
 _CHANNELS, _PIXELS = ("PHA", "CHANNEL"), ("DETNUM", "PIXEL")
 _SECONDS = 86400.0
-_KEPT = (IngestedFile.state == FileState.STORED) & IngestedFile.run.is_(None)
 
 
 @dataclass(frozen=True)
@@ -189,31 +185,6 @@ def ingest_photon_file(
         raise
     mark_stored(database, instrument.name, identity, run=None, message=outcome.summary)
     return outcome
-
-
-def dropped_files(database: Database, instrument: str, last: int = 20) -> list[IngestedFile]:
-    """Rows of photon files that were kept and of all files that were refused, the newest first."""
-    query = (
-        select(IngestedFile)
-        .where(IngestedFile.instrument == instrument)
-        .where((IngestedFile.state == FileState.REFUSED) | _KEPT)
-        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
-        .limit(last)
-    )
-    with database.read() as session:
-        return list(session.scalars(query))
-
-
-def newest_photon_file(database: Database, instrument: str) -> IngestedFile | None:
-    """The row of the photon file that was kept last; None where there is none."""
-    query = (
-        select(IngestedFile)
-        .where(IngestedFile.instrument == instrument, _KEPT)
-        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
-        .limit(1)
-    )
-    with database.read() as session:
-        return session.scalars(query).one_or_none()
 
 
 def says_simulated(path: Path) -> bool:

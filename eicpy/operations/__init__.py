@@ -8,7 +8,7 @@ from eicpy.moved import moved_names
 from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
 from eicpy.operations.database import Database, open_database
 from eicpy.operations.excursion_rows import ExcursionEntry, excursions, handle_excursion, record_excursions
-from eicpy.operations.file_rows import FileIdentity, files, find_file
+from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
 from eicpy.operations.ledger import (
     StepTicket,
     age_of_last_success,
@@ -53,6 +53,7 @@ __all__ = [
     "age_of_last_success",
     "begin_step",
     "decide_release",
+    "dropped_files",
     "excursions",
     "files",
     "find_file",
@@ -61,6 +62,7 @@ __all__ = [
     "last_success",
     "latest_accepted",
     "latest_product",
+    "newest_photon_file",
     "open_database",
     "products",
     "propose_release",

@@ -13,12 +13,17 @@ from eicpy.operations.models import FileState, IngestedFile
 __all__ = [
     "FileIdentity",
     "claim_file",
+    "dropped_files",
     "files",
     "find_file",
     "mark_stored",
+    "newest_photon_file",
     "refuse_file",
     "seen_before",
 ]
+
+
+_KEPT = (IngestedFile.state == FileState.STORED) & IngestedFile.run.is_(None)
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,31 @@ def files(
         query = query.where(IngestedFile.state == state)
     with database.read() as session:
         return list(session.scalars(query))
+
+
+def dropped_files(database: Database, instrument: str, last: int = 20) -> list[IngestedFile]:
+    """Rows of photon files that were kept and of all files that were refused, the newest first."""
+    query = (
+        select(IngestedFile)
+        .where(IngestedFile.instrument == instrument)
+        .where((IngestedFile.state == FileState.REFUSED) | _KEPT)
+        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
+        .limit(last)
+    )
+    with database.read() as session:
+        return list(session.scalars(query))
+
+
+def newest_photon_file(database: Database, instrument: str) -> IngestedFile | None:
+    """The row of the photon file that was kept last; None where there is none."""
+    query = (
+        select(IngestedFile)
+        .where(IngestedFile.instrument == instrument, _KEPT)
+        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
+        .limit(1)
+    )
+    with database.read() as session:
+        return session.scalars(query).one_or_none()
 
 
 def _put(

@@ -11,9 +11,7 @@ from eicpy.errors import BadDataError
 from eicpy.events import EventList, EventWriter
 from eicpy.ingestion import (
     IngestState,
-    dropped_files,
     ingest_photon_file,
-    newest_photon_file,
     photon_blocks,
     photon_copy,
     photon_folder,
@@ -22,7 +20,7 @@ from eicpy.ingestion import (
 )
 from eicpy.ingestion.inbox import watch_folder
 from eicpy.instruments import load
-from eicpy.operations import FileState, files, open_database
+from eicpy.operations import FileState, dropped_files, files, newest_photon_file, open_database
 from eicpy.products import Provenance
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
