@@ -3,7 +3,7 @@
 numba keeps machine code on disk and takes it again as long as the file of the function itself is unchanged.
 What was compiled *into* the function from other files, other kernels and constants, it does not look at:
 after a change there it goes on with the old ones. Here the code on disk is stamped with the contents of all
-files that it can have come from (`kernel_sources`), and is compiled anew when one of them has changed.
+files that it can have come from (`kernel_sources`), and is compiled again when one of them has changed.
 """
 
 import hashlib

@@ -7,7 +7,7 @@ list; they go with the next release.
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -100,6 +100,10 @@ MODULES = {
 """Old module → new module."""
 
 NAMES = {
+    "eicpy.egse": {"eicpy.egse": "Session=SendingSession Source=PacketSource Stretch=StreamChunk"},
+    "eicpy.simulation": {
+        "eicpy.simulation": ("Command=Telecommand PhotonBlock=SimulatedPhotons Stream=TelemetryStream"),
+    },
     "eicpy.acquisition": {
         "eicpy.decoding": (
             "HousekeepingTable PhotonColumns SpectraColumns alerts housekeeping is_simulated "
@@ -132,7 +136,7 @@ NAMES = {
         "eicpy.files": "atomic_file",
     },
 }
-"""Package → new package → names that were importable from the old one."""
+"""Package → new package → names that were importable from the old one, as ``old`` or ``old=new``."""
 
 
 class _MovedModule(Loader):
@@ -170,15 +174,24 @@ def moved_names(package: str) -> Callable[[str], Any]:
     package
         One of :data:`NAMES`.
     """
-    homes = {name: new for new, names in NAMES[package].items() for name in names.split()}
+    homes = dict(_homes(package))
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        _warn(f"{package}.{name}", f"{homes[name]}.{name}")
-        return getattr(import_module(homes[name]), name)
+        module, now = homes[name]
+        _warn(f"{package}.{name}", f"{module}.{now}")
+        return getattr(import_module(module), now)
 
     return get
+
+
+def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Old names of a package with their new module and name."""
+    for module, names in NAMES[package].items():
+        for entry in names.split():
+            old, _, new = entry.partition("=")
+            yield old, (module, new or old)
 
 
 def _warn(old: str, new: str) -> None:

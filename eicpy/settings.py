@@ -55,7 +55,7 @@ class Settings:
         return self.home / "housekeeping" / instrument
 
     def live(self, instrument: str) -> Path:
-        """Folder in which the parts of the live chain of an instrument tell how they are."""
+        """Folder of the status files of an instrument's live chain."""
         return self.home / "live" / instrument
 
     @property

@@ -131,7 +131,7 @@ def send(ctx: click.Context, /, address: str, **options: Any) -> None:
     given = {kind: text for kind, text in faults.items() if text is not None}
     plan = SendPlan(host=host, port=port, faults=given, **options)
     with TerminalProgress("send") as progress:
-        session = plan.open(ctx.obj, progress=progress, tell=lambda text: click.echo(text, err=True))
+        session = plan.open(ctx.obj, progress=progress, report=lambda text: click.echo(text, err=True))
         try:
             session.run()
         except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """The other end of the line: what electrical ground support equipment (EGSE) sends to a receiver.
 
-A :class:`Session` sends a source (a file, a run of the archive, a simulation while it is computed) over a
+A :class:`SendingSession` sends a source (a file, a run of the archive, a simulation) over a
 line (TCP or UDP), at a pace, with faults put in on demand and written down. :class:`SendPlan` makes one
 from the words of ``eic send``.
 """
@@ -12,9 +12,10 @@ from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
 from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
 from eicpy.egse.plan import SendPlan
-from eicpy.egse.session import SendSummary, Session, send
-from eicpy.egse.sources import FileSource, NoSource, SimulatorSource, Source
+from eicpy.egse.session import SendingSession, SendSummary, send
+from eicpy.egse.sources import FileSource, NoSource, PacketSource, SimulatorSource
 from eicpy.egse.stream_chunk import StreamChunk
+from eicpy.moved import moved_names
 
 __all__ = [
     "KINDS",
@@ -31,12 +32,12 @@ __all__ = [
     "Occurrence",
     "OnBoard",
     "Pace",
+    "PacketSource",
     "PlacedCommand",
     "SendPlan",
     "SendSummary",
-    "Session",
+    "SendingSession",
     "SimulatorSource",
-    "Source",
     "Stall",
     "StreamChunk",
     "TcpLink",
@@ -45,3 +46,5 @@ __all__ = [
     "open_source",
     "send",
 ]
+
+__getattr__ = moved_names(__name__)

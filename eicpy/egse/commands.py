@@ -20,8 +20,8 @@ from eicpy.egse.stream_chunk import ByteArray, StreamChunk
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.simulation.commands import (
-    Command,
     Refusal,
+    Telecommand,
     Timing,
     answers,
     report_columns,
@@ -58,7 +58,7 @@ class PlacedCommand:
     90.0
     """
 
-    command: Command
+    command: Telecommand
     packet: int | None = 1
     seconds: float = 0.0
 
@@ -72,7 +72,7 @@ class PlacedCommand:
             For anything else.
         """
         command, at, place = text.partition("@")
-        made = Command.parse(command)
+        made = Telecommand.parse(command)
         try:
             if not at:
                 return cls(made)
@@ -101,7 +101,7 @@ class CommandDesk:
     refuse
         What fails.
     now
-        On-board time where the stream tells none, s; by default the present.
+        On-board time where the stream has none, s; by default the present.
     kept
         Sequence counts that go on from the session before, for telecommands without a source; None: the
         same stream again is the same bytes again.
@@ -138,27 +138,27 @@ class CommandDesk:
 
     def __call__(self, stream: Iterable[StreamChunk]) -> Iterator[StreamChunk]:
         """The stream with telecommands and reports in it."""
-        for stretch in stream:
-            yield from self._take(stretch)
+        for chunk in stream:
+            yield from self._take(chunk)
         while self._waiting or self._reports:
             yield self._last()
 
-    def _take(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
+    def _take(self, chunk: StreamChunk) -> Iterator[StreamChunk]:
         start = 0
-        for row in range(len(stretch)):
-            self._packets += int(stretch.packet[row])
-            self._newest = float(np.fmax(self._newest, stretch.time[row]))
+        for row in range(len(chunk)):
+            self._packets += int(chunk.packet[row])
+            self._newest = float(np.fmax(self._newest, chunk.time[row]))
             if np.isnan(self._first):
                 self._first = self._newest
             while self._is_due():
-                yield self._numbering.count_on(stretch[start:row])
+                yield self._numbering.count_on(chunk[start:row])
                 start = row
                 yield self._insert()
-            if self._answer_source and stretch.command[row] and stretch.good[row]:
-                yield self._numbering.count_on(stretch[start : row + 1])
+            if self._answer_source and chunk.command[row] and chunk.good[row]:
+                yield self._numbering.count_on(chunk[start : row + 1])
                 start = row + 1
-                self._schedule(stretch[row:start].data)
-        yield self._numbering.count_on(stretch[start:])
+                self._schedule(chunk[row:start].data)
+        yield self._numbering.count_on(chunk[start:])
 
     def _is_due(self) -> bool:
         return self._report_is_due or self._next_command() is not None
@@ -198,7 +198,7 @@ class CommandDesk:
             return self._time
         return (self._now if np.isnan(self._first) else self._first) + placed.seconds
 
-    def _command(self, command: Command) -> StreamChunk:
+    def _command(self, command: Telecommand) -> StreamChunk:
         rule = self._encoder.instrument.packets[command.kind]
         count = self._numbering.next(rule.apid, command=True)
         data = self._encoder.make(command.kind, np.array([count]), _ticks(self._time), command.columns())

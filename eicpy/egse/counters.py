@@ -1,6 +1,6 @@
 """Sequence counts that go on from one session to the next, as those of a control room and a detector do.
 
-Telecommands have no time in them: with counts that begin anew in each session, the same telecommand sent
+Telecommands have no time in them: with counts that begin again in each session, the same telecommand sent
 again would be the same bytes, and whoever leaves out repeats would take it for a copy.
 """
 
@@ -53,17 +53,17 @@ class KeptCounts:
         FailedError
             If it cannot be written.
         """
-        lane = f"{'command' if command else 'telemetry'} {apid}"
+        counter = f"{'command' if command else 'telemetry'} {apid}"
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FailedError(f"{self.file.parent}: could not be made: {error.strerror}") from error
         with locked(self.file.with_name(f".{self.file.name}.lock")):
             counts = self._read()
-            count = counts.get(lane, 0)
+            count = counts.get(counter, 0)
             with atomic_file(self.file) as stream:
-                told = counts | {lane: (count + 1) % _MODULUS}
-                stream.write(f"{json.dumps(told, indent=1, sort_keys=True)}\n".encode())
+                kept = counts | {counter: (count + 1) % _MODULUS}
+                stream.write(f"{json.dumps(kept, indent=1, sort_keys=True)}\n".encode())
         return count
 
     def _read(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ from eicpy.files import atomic_file
 from eicpy.simulation.faults import flip_bits, foreign_bytes, generator, hash_uniform, some_bytes_kept
 from eicpy.typing import IntArray
 
-__all__ = ["KINDS", "Disconnect", "LineFault", "LineFaults", "Occurrence", "Stall", "write_truth"]
+__all__ = ["KINDS", "Disconnect", "LineFault", "LineFaults", "Occurrence", "Stall", "write_fault_record"]
 
 
 KINDS = (
@@ -98,7 +98,7 @@ class LineFault:
     size
         Bits flipped for ``damaged``, bytes kept for ``truncated`` or sent before the break for
         ``stalled`` and ``disconnected``, bytes put in for ``foreign``, else the packet's length.
-    told
+    values
         What else there is to say.
     """
 
@@ -110,7 +110,7 @@ class LineFault:
     place: int
     offset: int
     size: int
-    told: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,32 +180,32 @@ class LineFaults:
         self.faults: list[LineFault] = []
         self.size = 0
 
-    def apply(self, stretch: StreamChunk) -> Iterator[StreamChunk | Stall | Disconnect]:
-        """What goes out for a stretch, in order."""
-        self._count(stretch)
+    def apply(self, chunk: StreamChunk) -> Iterator[StreamChunk | Stall | Disconnect]:
+        """What goes out for a chunk, in order."""
+        self._count(chunk)
         if self._held is not None:
-            stretch, self._held = StreamChunk.join([self._held, stretch]), None
-        if not len(stretch):
+            chunk, self._held = StreamChunk.join([self._held, chunk]), None
+        if not len(chunk):
             return
-        numbers = self._number + np.cumsum(stretch.packet)
+        numbers = self._number + np.cumsum(chunk.packet)
         self._number = int(numbers[-1])
         done = 0
-        for row, kind in self._chosen(stretch, numbers):
+        for row, kind in self._chosen(chunk, numbers):
             if row < done:  # it went out with the packet it was swapped with
                 continue
-            yield from self._through(stretch[done:row])
-            one, number = stretch[row : row + 1], int(numbers[row])
+            yield from self._through(chunk[done:row])
+            one, number = chunk[row : row + 1], int(numbers[row])
             done = row + 1
             if kind != "swapped":
                 yield from self._fault(kind, one, number)
-            elif done == len(stretch):  # it waits for the one to swap it with
+            elif done == len(chunk):  # it waits for the one to swap it with
                 self._held, self._number = one, number - 1
-            elif stretch.packet[done]:
-                yield from self._swap(one, stretch[done : done + 1], number)
+            elif chunk.packet[done]:
+                yield from self._swap(one, chunk[done : done + 1], number)
                 done += 1
             else:
                 yield from self._through(one)
-        yield from self._through(stretch[done:])
+        yield from self._through(chunk[done:])
 
     def finish(self) -> Iterator[StreamChunk]:
         """What was held back at the end: a last packet has nothing to be swapped with."""
@@ -225,25 +225,25 @@ class LineFaults:
             "faults": [asdict(fault) for fault in self.faults],
         }
 
-    def _count(self, stretch: StreamChunk) -> None:
+    def _count(self, chunk: StreamChunk) -> None:
         for command in (False, True):
-            mine = stretch.packet & (stretch.command == command)
-            for apid, n in zip(*np.unique(stretch.apid[mine], return_counts=True), strict=True):
+            mine = chunk.packet & (chunk.command == command)
+            for apid, n in zip(*np.unique(chunk.apid[mine], return_counts=True), strict=True):
                 self._arrived[int(apid), command] += int(n)
 
-    def _chosen(self, stretch: StreamChunk, numbers: IntArray) -> Iterator[tuple[int, str]]:
+    def _chosen(self, chunk: StreamChunk, numbers: IntArray) -> Iterator[tuple[int, str]]:
         """Pieces that are hit, in order, and by what."""
         choice = np.searchsorted(self._limits, hash_uniform(self._seed, _STREAM, numbers), side="right")
         for place, kind in self._places.items():
             choice[numbers == place] = KINDS.index(kind)
-        choice[~stretch.packet | (stretch.size < _SHORTEST)] = len(KINDS)
+        choice[~chunk.packet | (chunk.size < _SHORTEST)] = len(KINDS)
         for row in np.flatnonzero(choice < len(KINDS)).tolist():
             yield row, KINDS[choice[row]]
 
-    def _through(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
-        if len(stretch):
-            self.size += len(stretch.data)
-            yield stretch
+    def _through(self, chunk: StreamChunk) -> Iterator[StreamChunk]:
+        if len(chunk):
+            self.size += len(chunk.data)
+            yield chunk
 
     def _swap(self, first: StreamChunk, second: StreamChunk, number: int) -> Iterator[StreamChunk]:
         self._note("swapped", first, number, len(first.data), {"with_packet": number + 1})
@@ -293,23 +293,23 @@ class LineFaults:
         yield from self._through(one.with_bytes(one.data[again:], packet=True))
 
     def _note(
-        self, kind: str, one: StreamChunk, number: int, size: int, told: dict[str, Any] | None = None
+        self, kind: str, one: StreamChunk, number: int, size: int, values: dict[str, Any] | None = None
     ) -> None:
         fault = LineFault(
             kind, number, int(one.apid[0]), int(one.count[0]), bool(one.command[0]), int(one.place[0]),
-            self.size, size, told or {},
+            self.size, size, values or {},
         )  # fmt: skip  # what it is, where it is
         self.faults.append(fault)
 
 
-def write_truth(file: Path, told: dict[str, Any]) -> None:
+def write_fault_record(file: Path, values: dict[str, Any]) -> None:
     """Write what was done to a stream as JSON.
 
     Parameters
     ----------
     file
         Replaced as a whole.
-    told
+    values
         The stream's own truth, and that of its faults.
 
     Raises
@@ -319,4 +319,4 @@ def write_truth(file: Path, told: dict[str, Any]) -> None:
     """
     head = {"statement": STATEMENT, "eicpy": version("eicpy")}
     with atomic_file(file) as stream:
-        stream.write(json.dumps(head | told, indent=1).encode())
+        stream.write(json.dumps(head | values, indent=1).encode())

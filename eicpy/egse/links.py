@@ -37,8 +37,8 @@ class Link(Protocol):
     def sent(self) -> str:
         """What went out so far, for people."""
 
-    def send(self, stretch: StreamChunk) -> None:
-        """Hand the bytes of a stretch over."""
+    def send(self, chunk: StreamChunk) -> None:
+        """Hand the bytes of a chunk over."""
 
     def interrupt(self) -> None:
         """Break the line off, and open it again."""
@@ -59,15 +59,15 @@ class TcpLink:
     Parameters
     ----------
     host, port
-        The receiver. One that is not there yet is tried until `patience`.
-    patience
+        The receiver. One that does not answer yet is tried until `connect_timeout`.
+    connect_timeout
         How long to try to connect, s.
     reconnect
         Whether to connect again when the receiver goes away.
-    tell
-        Is told when the line breaks and when it is back.
+    report
+        Called with a text when the line breaks and when it is back.
     clock
-        What tells the time.
+        PacketSource of the time.
 
     Raises
     ------
@@ -80,37 +80,38 @@ class TcpLink:
         host: str,
         port: int,
         *,
-        patience: float = 10.0,
+        connect_timeout: float = 10.0,
         reconnect: bool = False,
-        tell: Callable[[str], None] = lambda _: None,
+        report: Callable[[str], None] = lambda _: None,
         clock: Clock = system_time,
     ) -> None:
         self.size = self.packets = self.connections = 0
         self._host, self._port = host, port
-        self._patience, self._reconnect, self._tell, self._clock = patience, reconnect, tell, clock
+        self._connect_timeout, self._reconnect = connect_timeout, reconnect
+        self._report, self._clock = report, clock
         self._connection = self._connect()
 
-    def send(self, stretch: StreamChunk) -> None:
-        """Hand the bytes of a stretch over; returns when the operating system has them all.
+    def send(self, chunk: StreamChunk) -> None:
+        """Hand the bytes of a chunk over; returns when the operating system has them all.
 
         Raises
         ------
         FailedError
-            If the connection is closed and nobody is there again within the patience; the message says
+            If the connection is closed and cannot be made again within the timeout; the message says
             how much went out.
         """
-        view = stretch.data.data
+        view = chunk.data.data
         at = 0
         while at < len(view):
             try:
                 taken = self._write(view[at : at + _CHUNK])
             except OSError as error:
                 self._reopen(error)
-                at = _packet_start(stretch, at)
+                at = _packet_start(chunk, at)
             else:
                 at += taken
                 self.size += taken
-        self.packets += stretch.packets
+        self.packets += chunk.packets
 
     def interrupt(self) -> None:
         """Close the connection in good order, when the receiver has taken everything, and open another.
@@ -161,9 +162,9 @@ class TcpLink:
         self._connection.close()
         if not self._reconnect:
             raise self._closed(error) from error
-        self._tell(f"{self._where} went away after {_counted(self)} ({error.strerror or error})")
+        self._report(f"{self._where} went away after {_counted(self)} ({error.strerror or error})")
         self._connection = self._connect()
-        self._tell(f"{self._where} is there again: connection {self.connections}")
+        self._report(f"{self._where} is there again: connection {self.connections}")
 
     def _closed(self, error: OSError) -> FailedError:
         return FailedError(
@@ -182,10 +183,10 @@ class TcpLink:
         return f"{self._host}:{self._port}"
 
     def _connect(self) -> socket.socket:
-        end = self._clock.monotonic() + self._patience
+        end = self._clock.monotonic() + self._connect_timeout
         while True:
             try:
-                connection = socket.create_connection((self._host, self._port), timeout=self._patience)
+                connection = socket.create_connection((self._host, self._port), timeout=self._connect_timeout)
             except OSError as error:
                 if self._clock.monotonic() >= end or isinstance(error, socket.gaierror):
                     sent = f" after {_counted(self)}" if self.size else ""
@@ -243,27 +244,27 @@ class UdpLink:
         """What went out so far, for people."""
         return f"{_counted(self)} sent to {self._where} in {self.datagrams} datagrams"
 
-    def send(self, stretch: StreamChunk) -> None:
-        """Send the packets of a stretch; bytes between packets travel in datagrams of their own.
+    def send(self, chunk: StreamChunk) -> None:
+        """Send the packets of a chunk; bytes between packets travel in datagrams of their own.
 
         Raises
         ------
         FailedError
             If a packet is longer than a datagram can be, or nobody listens.
         """
-        view = stretch.data.data
-        for first, stop in self._datagrams(stretch):
-            begin = int(stretch.begin[first])
-            end = int(stretch.begin[stop - 1] + stretch.size[stop - 1])
-            if stretch.packet[first] and end - begin > _LARGEST_DATAGRAM:
+        view = chunk.data.data
+        for first, stop in self._datagrams(chunk):
+            begin = int(chunk.begin[first])
+            end = int(chunk.begin[stop - 1] + chunk.size[stop - 1])
+            if chunk.packet[first] and end - begin > _LARGEST_DATAGRAM:
                 raise FailedError(
                     f"got a packet of {end - begin} bytes, expected at most {_LARGEST_DATAGRAM} over UDP: "
                     "use TCP"
                 )
-            step = end - begin if stretch.packet[first] else self._datagram
+            step = end - begin if chunk.packet[first] else self._datagram
             for at in range(begin, end, step):
                 self._one(view[at : min(at + step, end)])
-            self.packets += int(stretch.packet[first:stop].sum())
+            self.packets += int(chunk.packet[first:stop].sum())
 
     def interrupt(self) -> None:
         """UDP has no connection to break.
@@ -276,18 +277,18 @@ class UdpLink:
         raise BadArgumentError("got a disconnect over UDP, which has no connection; use TCP")
 
     def close(self) -> None:
-        """Let go of the socket; nobody tells whether everything arrived."""
+        """Let go of the socket; nothing says whether everything arrived."""
         self._socket.close()
 
     abort = close
 
-    def _datagrams(self, stretch: StreamChunk) -> Iterator[tuple[int, int]]:
+    def _datagrams(self, chunk: StreamChunk) -> Iterator[tuple[int, int]]:
         """First piece and end of each datagram."""
-        ends = stretch.begin + stretch.size
+        ends = chunk.begin + chunk.size
         first = 0
-        while first < len(stretch):
-            stop = int(np.searchsorted(ends, stretch.begin[first] + self._datagram, side="right"))
-            foreign = np.flatnonzero(~stretch.packet[first:stop])
+        while first < len(chunk):
+            stop = int(np.searchsorted(ends, chunk.begin[first] + self._datagram, side="right"))
+            foreign = np.flatnonzero(~chunk.packet[first:stop])
             if len(foreign):
                 stop = first + int(foreign[0])
             stop = max(stop, first + 1)
@@ -320,7 +321,7 @@ def _counted(link: Link) -> str:
     return f"{link.size} bytes" + (f" ({link.packets} packets)" if link.packets else "")
 
 
-def _packet_start(stretch: StreamChunk, at: int) -> int:
+def _packet_start(chunk: StreamChunk, at: int) -> int:
     """Where to go on after a break at a byte: at the start of the packet in which it lies."""
-    row = int(np.searchsorted(stretch.begin, at, side="right")) - 1
-    return int(stretch.begin[row]) if stretch.packet[row] else at
+    row = int(np.searchsorted(chunk.begin, at, side="right")) - 1
+    return int(chunk.begin[row]) if chunk.packet[row] else at

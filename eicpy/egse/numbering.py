@@ -24,13 +24,13 @@ Lane = tuple[int, bool]
 class Numbering:
     """Counts for the packets that are put in, and for all that come after them.
 
-    The gaps that a source has it keeps. A packet whose checksum is wrong is counted on and stays wrong.
+    The gaps that a source has it keeps. A packet with a wrong checksum is counted and remains wrong.
     Reports of the source on telecommands that were counted on name them by their new counts.
 
     Parameters
     ----------
     instrument
-        Whose header rules tell the checksum of each APID.
+        Its header rules give the checksum of each APID.
     kept
         Counts that go on from the session before, for a stream that has no source; None: they begin at 0.
     """
@@ -46,61 +46,61 @@ class Numbering:
 
     def next(self, apid: int, *, command: bool) -> int:
         """The sequence count of a packet that is put in now."""
-        lane = apid, command
+        counter = apid, command
         if self._kept is None:
-            count = (self._last.get(lane, -1) + 1) % _MODULUS
+            count = (self._last.get(counter, -1) + 1) % _MODULUS
         else:
             count = self._kept.next(apid, command=command)
-        self._last[lane] = count
-        if lane in self._begun:
-            self._shift[lane] = self._shift.get(lane, 0) + 1
+        self._last[counter] = count
+        if counter in self._begun:
+            self._shift[counter] = self._shift.get(counter, 0) + 1
         return count
 
-    def count_on(self, stretch: StreamChunk) -> StreamChunk:
-        """A stretch of the source, counted on from what was put in."""
-        lanes = np.where(stretch.packet, 2 * stretch.apid + stretch.command, -1)
-        counts = stretch.count.copy()
-        for number in np.unique(lanes[stretch.good]).tolist():
-            lane = number // 2, bool(number % 2)
-            rows = np.flatnonzero(lanes == number)
-            whole = rows[stretch.good[rows]]
-            if lane not in self._begun:
-                self._begun.add(lane)
-                if lane in self._last:  # put in before the source's first of this APID
-                    self._shift[lane] = self._last[lane] + 1 - int(stretch.count[whole[0]])
-            counts[rows] = (counts[rows] + self._shift.get(lane, 0)) % _MODULUS
-            self._last[lane] = int(counts[whole[-1]])
-        moved = counts != stretch.count
-        reports = self._reports(stretch) if self._requests or (moved & stretch.command).any() else []
-        return self._rewritten(stretch, counts, reports) if moved.any() or reports else stretch
+    def count_on(self, chunk: StreamChunk) -> StreamChunk:
+        """A chunk of the source, counted on from what was put in."""
+        counters = np.where(chunk.packet, 2 * chunk.apid + chunk.command, -1)
+        counts = chunk.count.copy()
+        for number in np.unique(counters[chunk.good]).tolist():
+            counter = number // 2, bool(number % 2)
+            rows = np.flatnonzero(counters == number)
+            whole = rows[chunk.good[rows]]
+            if counter not in self._begun:
+                self._begun.add(counter)
+                if counter in self._last:  # put in before the source's first of this APID
+                    self._shift[counter] = self._last[counter] + 1 - int(chunk.count[whole[0]])
+            counts[rows] = (counts[rows] + self._shift.get(counter, 0)) % _MODULUS
+            self._last[counter] = int(counts[whole[-1]])
+        moved = counts != chunk.count
+        reports = self._reports(chunk) if self._requests or (moved & chunk.command).any() else []
+        return self._rewritten(chunk, counts, reports) if moved.any() or reports else chunk
 
-    def _rewritten(self, stretch: StreamChunk, counts: IntArray, reports: list[int]) -> StreamChunk:
-        data = stretch.data.copy()
-        for row in sorted({*np.flatnonzero(counts != stretch.count).tolist(), *reports}):
-            at, size = int(stretch.begin[row]), int(stretch.size[row])
+    def _rewritten(self, chunk: StreamChunk, counts: IntArray, reports: list[int]) -> StreamChunk:
+        data = chunk.data.copy()
+        for row in sorted({*np.flatnonzero(counts != chunk.count).tolist(), *reports}):
+            at, size = int(chunk.begin[row]), int(chunk.size[row])
             before = data[at : at + 4].tobytes()
             data[at + 2] = (int(data[at + 2]) & 0xC0) | (int(counts[row]) >> 8)
             data[at + 3] = int(counts[row]) & 0xFF
-            if stretch.command[row]:
+            if chunk.command[row]:
                 self._requests[before] = data[at : at + 4].tobytes()
             if row in reports:
-                place = at + self._request_byte[int(stretch.apid[row])]
+                place = at + self._request_byte[int(chunk.apid[row])]
                 request = data[place : place + 4].tobytes()
                 data[place : place + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
-            kind = self._kinds.get(int(stretch.apid[row]), ChecksumKind.NONE)
-            if kind is not ChecksumKind.NONE and stretch.good[row]:
+            kind = self._kinds.get(int(chunk.apid[row]), ChecksumKind.NONE)
+            if kind is not ChecksumKind.NONE and chunk.good[row]:
                 data[at + size - 2 : at + size] = 0
                 write_checksum(data, at, size, size - 2, int(kind))
-        return replace(stretch, data=data, count=counts)
+        return replace(chunk, data=data, count=counts)
 
-    def _reports(self, stretch: StreamChunk) -> list[int]:
+    def _reports(self, chunk: StreamChunk) -> list[int]:
         """Rows of the reports on telecommands."""
-        telemetry = np.flatnonzero(stretch.good & ~stretch.command).tolist()
+        telemetry = np.flatnonzero(chunk.good & ~chunk.command).tolist()
         return [
             row
             for row in telemetry
-            if stretch.data[stretch.begin[row] + _SERVICE_BYTE] == VERIFICATION
-            and int(stretch.apid[row]) in self._request_byte
+            if chunk.data[chunk.begin[row] + _SERVICE_BYTE] == VERIFICATION
+            and int(chunk.apid[row]) in self._request_byte
         ]
 
 

@@ -18,7 +18,7 @@ _GRAIN = 1e-3
 _NAP = 0.5
 """Longest single sleep, so that a wish to stop is heard, s."""
 _BACK = 60.0
-"""On-board time that goes back by more than this begins anew (a loop, another run), s."""
+"""On-board time that goes back by more than this begins again (a loop, another run), s."""
 
 
 class Clock(Protocol):
@@ -34,16 +34,16 @@ class Clock(Protocol):
 class Pace(Protocol):
     """Lets a stream through piece by piece."""
 
-    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
-        """Parts of a stretch in their order, each when it is due."""
+    def release(self, chunk: StreamChunk) -> Iterator[StreamChunk]:
+        """Parts of a chunk in their order, each when it is due."""
 
 
 class Unpaced:
     """As fast as the receiver takes it."""
 
-    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
-        """The whole stretch at once."""
-        yield stretch
+    def release(self, chunk: StreamChunk) -> Iterator[StreamChunk]:
+        """The whole chunk at once."""
+        yield chunk
 
 
 class _Timed:
@@ -53,22 +53,22 @@ class _Timed:
         self._clock = clock
         self._origin: float | None = None
 
-    def release(self, stretch: StreamChunk) -> Iterator[StreamChunk]:
-        """Parts of a stretch in their order, each when it is due."""
+    def release(self, chunk: StreamChunk) -> Iterator[StreamChunk]:
+        """Parts of a chunk in their order, each when it is due."""
         if self._origin is None:
             self._origin = self._clock.monotonic()
-        due = self._due(stretch)
+        due = self._due(chunk)
         done = 0
-        while done < len(stretch):
+        while done < len(chunk):
             now = self._clock.monotonic()
             ready = int(np.searchsorted(due, now + _GRAIN, side="right"))
             if ready > done:
-                yield stretch[done:ready]
+                yield chunk[done:ready]
                 done = ready
             else:
                 self._clock.sleep(min(float(due[done]) - now, _NAP))
 
-    def _due(self, stretch: StreamChunk) -> FloatArray:
+    def _due(self, chunk: StreamChunk) -> FloatArray:
         raise NotImplementedError
 
 
@@ -80,7 +80,7 @@ class AtRate(_Timed):
     rate
         Bytes per second.
     clock
-        What tells the time.
+        PacketSource of the time.
 
     Raises
     ------
@@ -95,27 +95,27 @@ class AtRate(_Timed):
         self._rate = rate
         self._bytes = 0
 
-    def _due(self, stretch: StreamChunk) -> FloatArray:
+    def _due(self, chunk: StreamChunk) -> FloatArray:
         """A piece is due when, at this rate, its last byte is out."""
         assert self._origin is not None
-        ends = self._bytes + stretch.begin + stretch.size
-        self._bytes += len(stretch.data)
+        ends = self._bytes + chunk.begin + chunk.size
+        self._bytes += len(chunk.data)
         return np.asarray(self._origin + ends / self._rate)
 
 
 class OnBoard(_Timed):
-    """As the packets' own times tell, or so many times faster.
+    """By the packets' own times, or so many times faster.
 
     What has no time goes with what stands before it. Packets of several APIDs are not sorted: one that
     is older than the one before goes with it. Where time goes back by more than a minute, as at the
-    start of another run, it counts anew from there.
+    start of another run, it counts from there.
 
     Parameters
     ----------
     speed
         1 for real time, 10 for ten times faster.
     clock
-        What tells the time.
+        PacketSource of the time.
 
     Raises
     ------
@@ -132,17 +132,17 @@ class OnBoard(_Timed):
         self._newest = np.nan
         self._last_due = -np.inf
 
-    def _due(self, stretch: StreamChunk) -> FloatArray:
-        due = np.empty(len(stretch))
+    def _due(self, chunk: StreamChunk) -> FloatArray:
+        due = np.empty(len(chunk))
         first = 0
         while first < len(due):
-            time = stretch.time[first:]
+            time = chunk.time[first:]
             newest = np.fmax.accumulate(np.concatenate([[self._newest], time]))
             back = np.flatnonzero(time < newest[:-1] - _BACK)
             stop = first + int(back[0]) if len(back) else len(due)
             due[first:stop] = self._moments(newest[1 : stop - first + 1])
             if len(back):
-                self._begin_anew(float(stretch.time[stop]))
+                self._begin_anew(float(chunk.time[stop]))
             first = stop
         return due
 

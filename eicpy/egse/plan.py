@@ -11,8 +11,8 @@ from eicpy.egse.line_faults import LineFaults, Occurrence
 from eicpy.egse.links import Link, TcpLink, UdpLink
 from eicpy.egse.opening import open_source
 from eicpy.egse.pace import AtRate, OnBoard, Pace, Unpaced
-from eicpy.egse.session import Session, Stage, chunk_bytes
-from eicpy.egse.sources import NoSource, SimulatorSource, Source
+from eicpy.egse.session import SendingSession, Stage, chunk_bytes
+from eicpy.egse.sources import NoSource, PacketSource, SimulatorSource
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.settings import Settings
@@ -39,7 +39,7 @@ class SendPlan:
         By the packets' on-board time, so many times faster; or bytes per second. One of them at most.
     loop
         How often; 0 without end.
-    reconnect, patience
+    reconnect, connect_timeout
         Whether to go on when the receiver goes away, and how long to try to connect, s.
     faults
         For some of :data:`eicpy.egse.KINDS` how often or where, as :meth:`Occurrence.parse` reads it.
@@ -70,7 +70,7 @@ class SendPlan:
     rate: float | None = None
     loop: int = 1
     reconnect: bool = False
-    patience: float = 10.0
+    connect_timeout: float = 10.0
     faults: Mapping[str, str] = field(default_factory=dict)
     seed: int = 1
     stall: float = 2.0
@@ -103,8 +103,8 @@ class SendPlan:
         settings: Settings,
         *,
         progress: Callable[[int, int], None] | None = None,
-        tell: Callable[[str], None] = lambda _: None,
-    ) -> Session:
+        report: Callable[[str], None] = lambda _: None,
+    ) -> SendingSession:
         """Open the source and the line.
 
         Parameters
@@ -113,8 +113,8 @@ class SendPlan:
             Where the archive lies.
         progress
             Called with (done, in all) of what the source counts.
-        tell
-            Is told what is waited for: a simulation that is prepared before the line is opened; when the
+        report
+            Called with a text: a simulation that is prepared before the line is opened; when the
             line breaks and when it is back.
 
         Raises
@@ -127,11 +127,11 @@ class SendPlan:
         source = self._source(settings)
         pace, faults, stages = self._pace(), self._line_faults(), self._stages(settings)
         if isinstance(source, SimulatorSource):
-            tell(f"preparing {source.name}; the first time this takes up to a minute")
+            report(f"preparing {source.name}; the first time this takes up to a minute")
             source.prepare()
-        return Session(
+        return SendingSession(
             source,
-            self._link(tell),
+            self._link(report),
             pace,
             faults=faults,
             stages=stages,
@@ -140,7 +140,7 @@ class SendPlan:
             progress=progress,
         )
 
-    def _source(self, settings: Settings) -> Source:
+    def _source(self, settings: Settings) -> PacketSource:
         if self.source is None:
             return NoSource()
         return open_source(
@@ -148,7 +148,7 @@ class SendPlan:
             settings,
             self.instrument,
             blind=not self.looks_at_packets,
-            chunk=chunk_bytes(self.rate),
+            block_size=chunk_bytes(self.rate),
         )
 
     def _pace(self) -> Pace:
@@ -172,7 +172,13 @@ class SendPlan:
         plan = {kind: Occurrence.parse(text) for kind, text in self.faults.items()}
         return LineFaults(plan, seed=self.seed, stall=self.stall, resume=self.resume, whole=self.udp)
 
-    def _link(self, tell: Callable[[str], None]) -> Link:
+    def _link(self, report: Callable[[str], None]) -> Link:
         if self.udp:
             return UdpLink(self.host, self.port, datagram=self.datagram, lenient=self.reconnect)
-        return TcpLink(self.host, self.port, patience=self.patience, reconnect=self.reconnect, tell=tell)
+        return TcpLink(
+            self.host,
+            self.port,
+            connect_timeout=self.connect_timeout,
+            reconnect=self.reconnect,
+            report=report,
+        )

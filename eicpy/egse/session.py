@@ -9,14 +9,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from eicpy.egse.line_faults import Disconnect, LineFaults, Stall, write_truth
+from eicpy.egse.line_faults import Disconnect, LineFaults, Stall, write_fault_record
 from eicpy.egse.links import Link, TcpLink
 from eicpy.egse.pace import AtRate, Clock, Pace, Unpaced
-from eicpy.egse.sources import FileSource, Source
+from eicpy.egse.sources import FileSource, PacketSource
 from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError
 
-__all__ = ["SendSummary", "Session", "Stage", "send"]
+__all__ = ["SendSummary", "SendingSession", "Stage", "send"]
 
 _CHUNK = 1 << 18
 _PARTS_A_SECOND = 20
@@ -47,7 +47,7 @@ class SendSummary:
 
 
 @dataclass
-class Session:
+class SendingSession:
     """Sends a source over a line.
 
     Parameters
@@ -69,10 +69,10 @@ class Session:
     progress
         Called with (done, in all) of what the source counts.
     clock
-        What tells the time.
+        PacketSource of the time.
     """
 
-    source: Source
+    source: PacketSource
     link: Link
     pace: Pace
     faults: LineFaults | None = None
@@ -106,8 +106,8 @@ class Session:
             stream = self._rounds()
             for stage in self.stages:
                 stream = stage(stream)
-            for stretch in stream:
-                self._send(stretch)
+            for chunk in stream:
+                self._send(chunk)
             if self.faults is not None:
                 deque(self._release(self.faults.finish()), maxlen=0)
             self.link.close()
@@ -116,23 +116,23 @@ class Session:
             if not whole:
                 self.link.abort()
             if self.truth is not None:
-                write_truth(self.truth, self._told(whole=whole))
+                write_fault_record(self.truth, self._record(whole=whole))
         seconds = self.clock.monotonic() - begun
         return SendSummary(self.link.size, seconds, self.link.packets, self.link.connections)
 
     def _rounds(self) -> Iterator[StreamChunk]:
         for _ in range(self.loop) if self.loop else count():
             self._done = 0.0
-            yield from self.source.stretches()
+            yield from self.source.chunks()
 
-    def _send(self, stretch: StreamChunk) -> None:
-        """Send a stretch with what faults make of it, and tell how far the source is through."""
+    def _send(self, chunk: StreamChunk) -> None:
+        """Send a chunk with its faults, and report the progress of the source."""
         before, after = self._done, self.source.done
         self._done = after
-        share = (after - before) / max(len(stretch.data), 1)
-        parts = [stretch] if self.faults is None else self.faults.apply(stretch)
+        share = (after - before) / max(len(chunk.data), 1)
+        parts = [chunk] if self.faults is None else self.faults.apply(chunk)
         for sent in self._release(parts):
-            self._tell(min(before + share * sent, after))
+            self._report(min(before + share * sent, after))
 
     def _release(self, parts: Iterable[StreamChunk | Stall | Disconnect]) -> Iterator[int]:
         """Send parts when they are due; gives the bytes that went out."""
@@ -148,11 +148,11 @@ class Session:
                     sent += len(piece.data)
                     yield sent
 
-    def _tell(self, done: float) -> None:
+    def _report(self, done: float) -> None:
         if self.progress is not None and self.source.total:
             self.progress(int(done), int(self.source.total))
 
-    def _told(self, *, whole: bool) -> dict[str, Any]:
+    def _record(self, *, whole: bool) -> dict[str, Any]:
         faults = {} if self.faults is None else self.faults.truth()
         return {"source": self.source.name, "sent_whole": whole} | faults | {"contents": self.source.truth()}
 
@@ -203,9 +203,9 @@ def send(
         how many bytes went out.
     """
     pace: Pace = Unpaced() if rate is None else AtRate(rate)
-    source = FileSource(file, start=start, blind=True, chunk=chunk_bytes(rate))
-    link = TcpLink(host, port, patience=connect_timeout)
-    return Session(source, link, pace, progress=progress).run()
+    source = FileSource(file, start=start, blind=True, block_size=chunk_bytes(rate))
+    link = TcpLink(host, port, connect_timeout=connect_timeout)
+    return SendingSession(source, link, pace, progress=progress).run()
 
 
 def chunk_bytes(rate: float | None) -> int:

@@ -13,12 +13,12 @@ from eicpy.errors import BadDataError, NotFoundError, readable
 from eicpy.instruments import Instrument
 from eicpy.packets import HeaderRule, PacketIndexer
 
-__all__ = ["FileSource", "NoSource", "SimulatorSource", "Source"]
+__all__ = ["FileSource", "NoSource", "PacketSource", "SimulatorSource"]
 
 _CHUNK = 1 << 18
 
 
-class Source(Protocol):
+class PacketSource(Protocol):
     """A stream of packets that can be sent."""
 
     @property
@@ -31,9 +31,9 @@ class Source(Protocol):
 
     @property
     def done(self) -> float:
-        """How much of that was given, with the stretch that was given last."""
+        """How much of that was given, with the chunk that was given last."""
 
-    def stretches(self) -> Iterator[StreamChunk]:
+    def chunks(self) -> Iterator[StreamChunk]:
         """The stream from its beginning."""
 
     def truth(self) -> dict[str, Any]:
@@ -53,9 +53,9 @@ class FileSource:
     start
         Byte to start at.
     blind
-        For a stream whose packets nobody asks for: its bytes in chunks, of which nothing is known.
-    chunk
-        Bytes of a chunk.
+        For a stream whose packets nobody asks for: its bytes in blocks without an index.
+    block_size
+        Bytes of a block.
     name
         For people.
 
@@ -71,7 +71,7 @@ class FileSource:
     headers: Sequence[HeaderRule] | None = None
     start: int = 0
     blind: bool = False
-    chunk: int = _CHUNK
+    block_size: int = _CHUNK
     name: str = ""
     done: float = field(default=0.0, init=False)
 
@@ -92,21 +92,21 @@ class FileSource:
         """Bytes."""
         return float(self._size)
 
-    def stretches(self) -> Iterator[StreamChunk]:
+    def chunks(self) -> Iterator[StreamChunk]:
         """The file from `start`; a file that still grows is sent as far as it goes now."""
         self.done = float(self.start)
         if self._size <= self.start:
             return
         data = np.memmap(self.file, np.uint8, mode="r")[self.start :]
-        chunks = (data[at : at + self.chunk] for at in range(0, len(data), self.chunk))
+        blocks = (data[at : at + self.block_size] for at in range(0, len(data), self.block_size))
         made = (
-            (StreamChunk.blind(c) for c in chunks)
+            (StreamChunk.blind(c) for c in blocks)
             if self.blind
-            else indexed(chunks, self.headers, self.start)
+            else indexed(blocks, self.headers, self.start)
         )
-        for stretch in made:
-            self.done += len(stretch.data)
-            yield stretch
+        for chunk in made:
+            self.done += len(chunk.data)
+            yield chunk
 
     def truth(self) -> dict[str, Any]:
         """The file's name and size."""
@@ -121,12 +121,12 @@ class NoSource:
     total: float = 0.0
     done: float = 0.0
 
-    def stretches(self) -> Iterator[StreamChunk]:
+    def chunks(self) -> Iterator[StreamChunk]:
         """None."""
         return iter(())
 
     def truth(self) -> dict[str, Any]:
-        """Nothing to tell."""
+        """Nothing to report."""
         return {}
 
 
@@ -166,7 +166,7 @@ class SimulatorSource:
         first = next(computed, None)
         self._begun = computed if first is None else chain([first], computed)
 
-    def stretches(self) -> Iterator[StreamChunk]:
+    def chunks(self) -> Iterator[StreamChunk]:
         """The packets in the order in which the detector sends them."""
         begun, self._begun = self._begun, None
         return self._computed() if begun is None else begun
@@ -175,29 +175,29 @@ class SimulatorSource:
         self.done = 0.0
         reached = 0.0
 
-        def chunks() -> Iterator[ByteArray]:
+        def blocks() -> Iterator[ByteArray]:
             nonlocal reached
             for seconds, block in self.blocks():
                 reached = seconds
                 yield block
 
-        for stretch in indexed(chunks(), self.instrument.headers):
+        for chunk in indexed(blocks(), self.instrument.headers):
             self.done = reached
-            yield stretch
+            yield chunk
 
     def truth(self) -> dict[str, Any]:
-        """What the simulation tells about itself."""
+        """What the simulation says of itself."""
         return self.about()
 
 
 def indexed(
-    chunks: Iterable[ByteArray], headers: Sequence[HeaderRule] | None, start: int = 0
+    blocks: Iterable[ByteArray], headers: Sequence[HeaderRule] | None, start: int = 0
 ) -> Iterator[StreamChunk]:
-    """Stretches of whole packets, from chunks that end anywhere.
+    """Chunks of whole packets, from blocks that end anywhere.
 
     Parameters
     ----------
-    chunks
+    blocks
         Successive bytes.
     headers
         Header rules of the APIDs; None to learn them from the data.
@@ -207,9 +207,9 @@ def indexed(
     indexer = PacketIndexer(headers)
     waiting: ByteArray = np.empty(0, np.uint8)
     done = 0
-    for chunk in chunks:
-        index = indexer.feed(chunk)
-        waiting = np.concatenate([waiting, chunk]) if len(waiting) else chunk
+    for block in blocks:
+        index = indexer.feed(block)
+        waiting = np.concatenate([waiting, block]) if len(waiting) else block
         whole = indexer.consumed - done
         if whole:
             yield StreamChunk.of(waiting[:whole], index.shifted(start), start + done)

@@ -1,4 +1,4 @@
-"""A stretch of a stream: its bytes, and where its packets are."""
+"""A chunk of a stream: its bytes, and where its packets are."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +107,7 @@ class StreamChunk:
 
     @classmethod
     def join(cls, parts: list["StreamChunk"]) -> "StreamChunk":
-        """Stretches one after the other, as one."""
+        """Chunks one after the other, as one."""
         names = [name for name in cls.__slots__ if name != "begin"]
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
         return cls(begin=np.cumsum(columns["size"]) - columns["size"], **columns)
@@ -130,7 +130,7 @@ class StreamChunk:
         return int(self.packet.sum())
 
     def with_bytes(self, data: ByteArray, *, packet: bool) -> "StreamChunk":
-        """Other bytes for the only piece of this stretch.
+        """Other bytes for the only piece of this chunk.
 
         Parameters
         ----------

@@ -61,7 +61,7 @@ class PacketHeader(_Model):
     fine_tick: float = 2.0**-16
     """Length of a unit of fine time, s."""
     time_offset: int | None = None
-    """Byte, from the start of the packet, of the coarse time; None where a PUS header tells it."""
+    """Byte, from the start of the packet, of the coarse time; None where a PUS header gives it."""
 
 
 class PacketKind(_Model):
@@ -287,7 +287,7 @@ class Instrument(_Model):
     good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = {}
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
-    """PUS-C destination id that marks packets as simulated; None where packets cannot tell."""
+    """PUS-C destination id that marks packets as simulated; None where packets do not say."""
     order: int = Field(default=100, validation_alias=AliasChoices("order", "place"))
     """Order in lists of detectors: low first, then by name. The first is shown where none was asked for;
     ``place`` in descriptions of before."""

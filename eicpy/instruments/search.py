@@ -21,7 +21,7 @@ from eicpy.settings import Settings
 __all__ = ["DESCRIPTION", "available", "find", "load", "search_path"]
 
 DESCRIPTION = "instrument.toml"
-_ADVICE = "docs/howto/describe-a-detector.md tells what each entry is; eic instrument check NAME looks at all"
+_ADVICE = "docs/howto/describe-a-detector.md explains each entry; eic instrument check NAME checks all"
 
 
 def search_path() -> tuple[Path, ...]:
@@ -97,12 +97,12 @@ def _read(file: Path, _changed: int) -> Instrument:
 
 def _wrong_entries(error: ValidationError) -> str:
     """What is wrong, entry by entry."""
-    told = []
+    messages = []
     for wrong in error.errors(include_url=False):
         entry = ".".join(str(part) for part in wrong["loc"])
         got = "" if wrong["type"] in {"missing", "value_error"} else f", got {wrong['input']!r}"
-        told.append(f"{entry}: {wrong['msg']}{got}" if entry else f"{wrong['msg']}")
-    return "; ".join(told)
+        messages.append(f"{entry}: {wrong['msg']}{got}" if entry else f"{wrong['msg']}")
+    return "; ".join(messages)
 
 
 def _files() -> dict[str, Path]:

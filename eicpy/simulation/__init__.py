@@ -1,9 +1,10 @@
 """From the sky to packets, with the truth kept beside them. Everything written here says it is simulated."""
 
+from eicpy.moved import moved_names
 from eicpy.simulation.bench import Bench
 from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
 from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
-from eicpy.simulation.commands import Command, Refusal, Timing
+from eicpy.simulation.commands import Refusal, Telecommand, Timing
 from eicpy.simulation.config import (
     BurstConfig,
     DetectorConfig,
@@ -19,11 +20,11 @@ from eicpy.simulation.detector import Detector, PixelKind, draw_detector
 from eicpy.simulation.faults import Fault
 from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
 from eicpy.simulation.night import Camera
-from eicpy.simulation.photons import PhotonBlock, PhotonStream
+from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.presets import preset, presets, read_config
 from eicpy.simulation.scene import Scene, build_scene
 from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
-from eicpy.simulation.stream import Stream, simulate
+from eicpy.simulation.stream import TelemetryStream, simulate
 from eicpy.simulation.truth import SimulatedNight, read_night
 
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "BenchScene",
     "BurstConfig",
     "Camera",
-    "Command",
     "Detector",
     "DetectorConfig",
     "ExcursionConfig",
@@ -42,7 +42,6 @@ __all__ = [
     "FluorescenceLine",
     "Measurement",
     "OrbitConfig",
-    "PhotonBlock",
     "PhotonStream",
     "PixelKind",
     "PointingConfig",
@@ -50,11 +49,13 @@ __all__ = [
     "Scene",
     "SettingConfig",
     "SimulatedNight",
+    "SimulatedPhotons",
     "SimulatedSpectra",
     "SimulationConfig",
     "SourceConfig",
-    "Stream",
     "StreamConfig",
+    "Telecommand",
+    "TelemetryStream",
     "Timing",
     "build_bench",
     "build_scene",
@@ -68,3 +69,5 @@ __all__ = [
     "simulate",
     "simulate_spectra",
 ]
+
+__getattr__ = moved_names(__name__)

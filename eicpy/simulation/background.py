@@ -25,7 +25,7 @@ __all__ = [
     "albedo_table",
     "camera_table",
     "cosmic_table",
-    "energies",
+    "energy_grid",
     "exponential",
     "heat_pipe_table",
     "integral",
@@ -88,7 +88,7 @@ def _middle() -> FloatArray:
 
 @cache
 def cosmic_table() -> SpectrumTable:
-    """Cosmic background per cm² sr of étendue; multiply by the étendue of what is not hidden."""
+    """Cosmic background per cm² sr of étendue; multiply by the étendue that is not hidden."""
     energy = _middle()
     return _continuum(sky.cosmic_background(energy) * efficiency(energy))
 
@@ -101,17 +101,17 @@ def albedo_table() -> SpectrumTable:
 
 
 def source_table(flux: FloatArray) -> SpectrumTable:
-    """Counts per second per cm² of open, perpendicular area of a source; `flux` on :func:`energies`."""
+    """Counts per second per cm² of open, perpendicular area of a source; `flux` on :func:`energy_grid`."""
     return _continuum(flux * efficiency(_middle()))
 
 
-def energies() -> FloatArray:
+def energy_grid() -> FloatArray:
     """Middles of the continuum bins, keV."""
     return _middle()
 
 
 def integral(density: FloatArray, low: float, high: float) -> float:
-    """Integral over energy of a density given on :func:`energies`."""
+    """Integral over energy of a density given on :func:`energy_grid`."""
     energy = _middle()
     chosen = (energy >= low) & (energy < high)
     return float((density * np.diff(_EDGES))[chosen].sum())

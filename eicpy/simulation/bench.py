@@ -10,9 +10,9 @@ from astropy.io import fits
 from eicpy.simulation.bench_config import BenchCommand
 from eicpy.simulation.bench_housekeeping import BenchHousekeeping
 from eicpy.simulation.bench_scene import TIMING, BenchScene
-from eicpy.simulation.commands import Command, answers, report_columns, report_kind, request_id
+from eicpy.simulation.commands import Telecommand, answers, report_columns, report_kind, request_id
 from eicpy.simulation.isotopes import lines_of
-from eicpy.simulation.photons import PhotonBlock, PhotonStream
+from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
 
 __all__ = ["Bench"]
@@ -96,7 +96,7 @@ class Bench:
     def _ticks(self, seconds: float) -> int:
         return round((self.scene.start + seconds) * TICKS_PER_SECOND)
 
-    def _exchange(self, block: PhotonBlock) -> tuple[list[PacketBatch], list[PacketBatch]]:
+    def _exchange(self, block: SimulatedPhotons) -> tuple[list[PacketBatch], list[PacketBatch]]:
         """Telecommands of a block, and the reports that are due in it, in the order of time."""
         last = block.end >= self.scene.config.duration
         commands = [self._command(c) for c in self._commands if block.begin <= c.time < block.end]
@@ -106,7 +106,7 @@ class Bench:
 
     def _command(self, command: BenchCommand) -> PacketBatch:
         tick = np.array([self._ticks(command.time)])
-        columns = Command(command.command, command.arguments).columns()
+        columns = Telecommand(command.command, command.arguments).columns()
         batch = self.encoder.packets(command.command, tick, tick, columns)
         for subservice, delay in answers(TIMING, command.refuse):
             self._reports.append((command.time + delay, subservice, request_id(batch.data)))
@@ -119,7 +119,7 @@ class Bench:
         return self.encoder.packets(kind, tick, tick, columns)
 
     def _second_by_second(
-        self, block: PhotonBlock, before: int, others: list[PacketBatch]
+        self, block: SimulatedPhotons, before: int, others: list[PacketBatch]
     ) -> list[PacketBatch]:
         """Housekeeping at the end of each second of a block."""
         seconds = int(block.end) - int(block.begin)
@@ -140,7 +140,9 @@ class Bench:
         ]
 
 
-def _per_second(block: PhotonBlock, scene: BenchScene, seconds: int) -> dict[str, npt.NDArray[np.float64]]:
+def _per_second(
+    block: SimulatedPhotons, scene: BenchScene, seconds: int
+) -> dict[str, npt.NDArray[np.float64]]:
     second = np.minimum(block.tick // TICKS_PER_SECOND - (scene.start + round(block.begin)), seconds - 1)
     rate = np.bincount(second, minlength=seconds).astype(np.float64)
     multiple = np.bincount(second[block.multiplicity > 1], minlength=seconds).astype(np.float64)

@@ -54,7 +54,7 @@ class SettingConfig(Model):
 class BenchConfig(StreamConfig):
     """One simulated bench campaign.
 
-    Photons are sent while a measurement runs: from the start to the stop that the instrument's
+    PhotonArrays are sent while a measurement runs: from the start to the stop that the instrument's
     description names.
     """
 
@@ -62,7 +62,7 @@ class BenchConfig(StreamConfig):
     source: str | None = "241Am"
     """Radioactive source, see :data:`eicpy.simulation.isotopes.ISOTOPES`; None: no source."""
     source_rate: float = Field(default=1500.0, ge=0, le=2e5)
-    """Photons of the source detected per second by all pixels together, before thresholds."""
+    """PhotonArrays of the source detected per second by all pixels together, before thresholds."""
     source_distance: float = Field(default=200.0, gt=0)
     """From the middle of the plane, in pixel widths: what is farther from the middle sees less."""
     source_when: dict[str, int] = Field(default_factory=dict)
@@ -77,4 +77,4 @@ class BenchConfig(StreamConfig):
     """Raw values of the fields of photon packets that are not photons."""
     housekeeping: dict[str, str | float] = Field(default_factory=dict)
     """What a parameter reports: a number, or the name of a series of
-    :mod:`eicpy.simulation.bench_housekeeping`. Parameters not named stay in the middle of their limits."""
+    :mod:`eicpy.simulation.bench_housekeeping`. Parameters not named lie in the middle of their limits."""

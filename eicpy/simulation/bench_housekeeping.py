@@ -1,6 +1,6 @@
 """Housekeeping of a detector on the bench: what telecommands set, what is counted, and steady values.
 
-A parameter that the configuration does not name stays in the middle of its limits, with a noise of a
+A parameter that the configuration does not name lies in the middle of its limits, with a noise of a
 fortieth of their width: enough to look alive, far from an alarm.
 
 Series that a configuration may name: ``mode`` (1 standby, 2 while the last telecommand configured, 3 in a
@@ -75,11 +75,11 @@ class BenchHousekeeping:
         return {name: to_raw(layout, name, self._value(layout, name, time, counted)) for name in names}
 
     def _value(self, layout: PacketLayout, name: str, time: FloatArray, counted: PerSecond) -> FloatArray:
-        told = self._scene.config.housekeeping.get(name)
-        if isinstance(told, str):
-            return self._series(told, time, counted)
-        if told is not None:
-            return np.full(len(time), float(told))
+        chosen = self._scene.config.housekeeping.get(name)
+        if isinstance(chosen, str):
+            return self._series(chosen, time, counted)
+        if chosen is not None:
+            return np.full(len(time), float(chosen))
         middle, width = _middle(layout.limits.get(name))
         return middle + _NOISE * width * unit_noise(self._scene.config.seed, name, time)
 
@@ -136,7 +136,7 @@ class BenchHousekeeping:
 
 
 def _steps(time: FloatArray, changes: list[tuple[float, float]], before: float) -> FloatArray:
-    """A value that changes at moments and stays in between."""
+    """A value that changes at moments and is constant in between."""
     moments = np.array([moment for moment, _ in changes])
     values = np.array([before, *(value for _, value in changes)], np.float64)
     return np.asarray(values[np.searchsorted(moments, time, side="right")])

@@ -16,9 +16,9 @@ from eicpy.instruments import Instrument, MeasurementSwitch, load
 from eicpy.simulation import background
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.bench_config import BenchCommand, BenchConfig, matches
-from eicpy.simulation.commands import Command, Timing
+from eicpy.simulation.commands import Telecommand, Timing
 from eicpy.simulation.detector import Detector, draw_detector, efficiency
-from eicpy.simulation.illumination import STEP, Component, Illumination, Segment
+from eicpy.simulation.illumination import STEP, Component, PhotonSource, SteadyInterval
 from eicpy.simulation.isotopes import lines_of
 from eicpy.simulation.kernels import Components, Pixels
 
@@ -107,7 +107,7 @@ def _source_table(name: str, rate: float) -> SpectrumTable:
     )
 
 
-class BenchScene(Illumination):
+class BenchScene(PhotonSource):
     """A detector on the bench and what shines on it; made by :func:`build_bench`.
 
     Parameters
@@ -124,7 +124,7 @@ class BenchScene(Illumination):
         super().__init__(config, instrument, detector)
         self.config: BenchConfig = config
         for command in config.commands:
-            Command(command.command, command.arguments).check(instrument)
+            Telecommand(command.command, command.arguments).check(instrument)
         self.measurements = measurements(config, instrument)
         self.prepare(self._light())
 
@@ -148,11 +148,11 @@ class BenchScene(Illumination):
             components.append(Component(config.source, table, alive * slant / (alive * slant).sum()))
         return components
 
-    def segments(self, step: int) -> list[Segment]:
+    def segments(self, step: int) -> list[SteadyInterval]:
         """The measurements of a step, each with what shines in it."""
         start, stop = step * STEP, min((step + 1) * STEP, self.config.duration)
         return [
-            Segment(
+            SteadyInterval(
                 (1, step, number),
                 np.array([[max(one.begin, start) - start, min(one.end, stop) - start]]),
                 self._pixels(one),

@@ -14,7 +14,7 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketLayout
 
-__all__ = ["ACCEPTED", "COMPLETED", "FAILED", "REJECTED", "STARTED", "VERIFICATION", "Command", "Refusal"]
+__all__ = ["ACCEPTED", "COMPLETED", "FAILED", "REJECTED", "STARTED", "VERIFICATION", "Refusal", "Telecommand"]
 __all__ += ["Timing", "answers", "report_columns", "report_kind", "request_id"]
 
 VERIFICATION = 1
@@ -37,7 +37,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class Telecommand:
     """A telecommand of an instrument.
 
     Parameters
@@ -49,8 +49,8 @@ class Command:
 
     Examples
     --------
-    >>> Command.parse("start-measurement,RUN_MODE=2")
-    Command(kind='start-measurement', arguments={'RUN_MODE': 2})
+    >>> Telecommand.parse("start-measurement,RUN_MODE=2")
+    Telecommand(kind='start-measurement', arguments={'RUN_MODE': 2})
     """
 
     kind: str

@@ -110,7 +110,7 @@ class BurstConfig(Model):
     ra: float = Field(ge=0, lt=360)
     dec: float = Field(ge=-90, le=90)
     peak_flux: float = Field(gt=0, le=1000)
-    """Photons cm⁻² s⁻¹ in 4-120 keV at the peak."""
+    """PhotonArrays cm⁻² s⁻¹ in 4-120 keV at the peak."""
     index: float = 1.0
     """N(E) ∝ E^−index·exp(−E/cutoff)."""
     cutoff: float = Field(default=100.0, gt=0)

@@ -115,7 +115,7 @@ def efficiency(energy: FloatArray) -> FloatArray:
 
 
 def layer_transmission(energy: FloatArray, layer: float) -> FloatArray:
-    """Transmission of what stands before the CdTe, `layer` times the normal one."""
+    """Transmission of the layers in front of the CdTe, `layer` times the normal one."""
     return np.asarray(np.exp(-1.4 * layer * (4.0 / energy) ** 3.5))
 
 

@@ -14,7 +14,7 @@ from eicpy.simulation.config import BurstConfig
 from eicpy.simulation.scene import STEP, Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch
 
-__all__ = ["EventPacket", "alerts", "encode_messages", "verifications"]
+__all__ = ["EventPacket", "alert_packets", "encode_messages", "verifications"]
 
 _ALERTS = 7
 
@@ -98,7 +98,7 @@ def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) 
     return columns
 
 
-def alerts(scene: Scene) -> list[EventPacket]:
+def alert_packets(scene: Scene) -> list[EventPacket]:
     """Alerts of every burst that the camera can see."""
     messages = []
     for burst in scene.config.bursts:

@@ -16,7 +16,7 @@ from eicpy.packets import PacketLayout, Polynomial
 from eicpy.simulation.config import ExcursionConfig
 from eicpy.simulation.detector import PixelKind
 from eicpy.simulation.faults import hash_uniform
-from eicpy.simulation.photons import PhotonBlock
+from eicpy.simulation.photons import SimulatedPhotons
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND
 from eicpy.typing import BoolArray, FloatArray, IntArray
@@ -72,7 +72,7 @@ def unit_noise(seed: int, name: str, time: FloatArray) -> FloatArray:
     name
         Of the parameter.
     time
-        s after the start of the simulation, told apart to a tenth.
+        s after the start of the simulation, distinct to a tenth.
     """
     second = np.rint(time * 10).astype(np.int64)
     number = zlib.crc32(name.encode())
@@ -82,7 +82,7 @@ def unit_noise(seed: int, name: str, time: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Photons counted in each second of a block.
+    """PhotonArrays counted in each second of a block.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Counts:
     multiple: FloatArray
 
     @classmethod
-    def of(cls, block: PhotonBlock, scene: Scene, seconds: int) -> "Counts":
+    def of(cls, block: SimulatedPhotons, scene: Scene, seconds: int) -> "Counts":
         """Count the photons of a block."""
         second = block.tick // TICKS_PER_SECOND - (scene.start + round(block.begin))
         second = np.minimum(second, seconds - 1)
@@ -168,7 +168,7 @@ class HousekeepingModel:
         time
             Seconds after the start of the simulation, shape (n,).
         counts
-            Photons of the second before each time; only for ``ecl``.
+            PhotonArrays of the second before each time; only for ``ecl``.
         packets
             Packets sent before each time, shape (n,).
         """

@@ -18,10 +18,10 @@ from eicpy.simulation.spectra import ESCAPE_EDGE
 from eicpy.times import to_seconds
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["STEP", "Component", "Illumination", "Segment", "Shining"]
+__all__ = ["STEP", "ActiveComponent", "Component", "PhotonSource", "SteadyInterval"]
 
 Alias = tuple[FloatArray, IntArray]
-Shining = tuple[int, float, Alias]
+ActiveComponent = tuple[int, float, Alias]
 """A component that shines: its number, its rate (counts per second), its alias table over the pixels."""
 
 STEP = 10.0
@@ -60,8 +60,8 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a step in which the detector and what shines on it stay as they are.
+class SteadyInterval:
+    """A part of a step in which neither the detector nor the sources change.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Segment:
     shining: Callable[[], Components]
 
 
-class Illumination:
+class PhotonSource:
     """A detector and everything that shines on it; its kinds say what that is in each step.
 
     Parameters
@@ -135,11 +135,11 @@ class Illumination:
         """Number of steps."""
         return int(np.ceil(self.config.duration / STEP))
 
-    def segments(self, step: int) -> list[Segment]:
+    def segments(self, step: int) -> list[SteadyInterval]:
         """The parts of a step, in order."""
         raise NotImplementedError
 
-    def components_of(self, chosen: list[Shining]) -> Components:
+    def components_of(self, chosen: list[ActiveComponent]) -> Components:
         """Components that shine, as the kernel wants them."""
         numbers = [n for n, _, _ in chosen]
         return Components(

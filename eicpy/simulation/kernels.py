@@ -20,7 +20,7 @@ import numpy.typing as npt
 from eicpy.kernels import kernel
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["Components", "Constants", "Photons", "Pixels", "Tables", "alias_table", "make_photons"]
+__all__ = ["Components", "Constants", "PhotonArrays", "Pixels", "Tables", "alias_table", "make_photons"]
 
 
 LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
@@ -90,8 +90,8 @@ class Constants(NamedTuple):
     columns: int
 
 
-class Photons(NamedTuple):
-    """Photons in the order of their times; ticks count from the start of the simulation."""
+class PhotonArrays(NamedTuple):
+    """PhotonArrays in the order of their times; ticks count from the start of the simulation."""
 
     tick: IntArray
     detnum: npt.NDArray[np.int16]
@@ -200,9 +200,9 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     c: Constants,
     last: FloatArray,
     lost: IntArray,
-    out: Photons,
+    out: PhotonArrays,
 ) -> int:
-    """Photons of one step in the order of their times.
+    """PhotonArrays of one step in the order of their times.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     last
         Time of the last photon of each sector, s after the start of the simulation; updated.
     lost
-        Counts of what was not recorded (below threshold, out of range, dead time); updated.
+        PhotonArrays that were not recorded (below threshold, out of range, dead time); updated.
     out
         Filled with the photons.
 

@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from eicpy.simulation.event_packets import alerts, encode_messages, verifications
+from eicpy.simulation.event_packets import alert_packets, encode_messages, verifications
 from eicpy.simulation.housekeeping import Counts, HousekeepingModel
 from eicpy.simulation.night_truth import night_facts, night_tables
-from eicpy.simulation.photons import PhotonBlock, PhotonStream
+from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
 
@@ -43,7 +43,7 @@ class Camera:
         self.encoder = Encoder(scene.instrument)
         self._packer = PhotonPacker(self.encoder, _PHOTON_HEADER)
         self._housekeeping = HousekeepingModel(scene, self.encoder.layouts)
-        self._messages = sorted(verifications(scene) + alerts(scene), key=lambda m: m.time)
+        self._messages = sorted(verifications(scene) + alert_packets(scene), key=lambda m: m.time)
 
     def batches(self, steps: int = 6) -> Iterator[PacketBatch]:
         """Packets in the order in which they are sent, in blocks of `steps` steps of ten seconds."""
@@ -72,7 +72,7 @@ class Camera:
         return self.encoder.sent[self.scene.instrument.packets["photons"].apid]
 
     def _second_by_second(
-        self, block: PhotonBlock, before: int, sent: npt.NDArray[np.int64]
+        self, block: SimulatedPhotons, before: int, sent: npt.NDArray[np.int64]
     ) -> list[PacketBatch]:
         """Housekeeping at the end of each second of a block (every other second for DPIX)."""
         seconds = int(block.end) - int(block.begin)

@@ -1,4 +1,4 @@
-"""The truth of a night, beyond what every simulation tells: passages, sources, bursts, the orbit."""
+"""The truth of a night, beyond what every simulation records: passages, sources, bursts, the orbit."""
 
 from typing import Any
 

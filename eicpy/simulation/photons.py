@@ -1,4 +1,4 @@
-"""Photons of a simulation as a stream, block after block, each with the component that made it."""
+"""PhotonArrays of a simulation as a stream, block after block, each with the component that made it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import FailedError
-from eicpy.simulation.illumination import STEP, Illumination, Segment
-from eicpy.simulation.kernels import Photons, make_photons
+from eicpy.simulation.illumination import STEP, PhotonSource, SteadyInterval
+from eicpy.simulation.kernels import PhotonArrays, make_photons
 from eicpy.typing import IntArray
 
-__all__ = ["PhotonBlock", "PhotonStream"]
+__all__ = ["PhotonStream", "SimulatedPhotons"]
 
 
 @dataclass(frozen=True, slots=True)
-class PhotonBlock:
-    """Photons of some steps, in the order of their times.
+class SimulatedPhotons:
+    """PhotonArrays of some steps, in the order of their times.
 
     Parameters
     ----------
@@ -58,24 +58,24 @@ class PhotonStream:
         Recorded photons so far by component.
     """
 
-    def __init__(self, scene: Illumination) -> None:
+    def __init__(self, scene: PhotonSource) -> None:
         self.scene = scene
         self.lost = np.zeros(3, np.int64)
         self.counts = np.zeros(len(scene.components), np.int64)
         self._last = np.full(scene.instrument.pixels.sectors, -1.0)
 
-    def blocks(self, steps: int = 6) -> Iterator[PhotonBlock]:
+    def blocks(self, steps: int = 6) -> Iterator[SimulatedPhotons]:
         """Blocks of `steps` steps of ten seconds; the photons do not depend on `steps`."""
         for first in range(0, self.scene.steps, steps):
             numbers = range(first, min(first + steps, self.scene.steps))
             parts = [self._segment(n, part) for n in numbers for part in self.scene.segments(n)]
             parts = parts or [_head(_room(0), 0)]
-            columns = [np.concatenate([getattr(p, name) for p in parts]) for name in Photons._fields]
+            columns = [np.concatenate([getattr(p, name) for p in parts]) for name in PhotonArrays._fields]
             columns[0] += round(self.scene.start / self.scene.constants.tick)
             end = min((numbers[-1] + 1) * STEP, self.scene.config.duration)
-            yield PhotonBlock(first * STEP, end, *columns)
+            yield SimulatedPhotons(first * STEP, end, *columns)
 
-    def _segment(self, step: int, segment: Segment) -> Photons:
+    def _segment(self, step: int, segment: SteadyInterval) -> PhotonArrays:
         scene = self.scene
         live = segment.live
         seconds = float((live[:, 1] - live[:, 0]).sum())
@@ -106,8 +106,8 @@ class PhotonStream:
         return photons._replace(origin=origin)
 
 
-def _room(size: int) -> Photons:
-    return Photons(
+def _room(size: int) -> PhotonArrays:
+    return PhotonArrays(
         np.empty(size, np.int64),
         np.empty(size, np.int16),
         np.empty(size, np.int16),
@@ -116,6 +116,6 @@ def _room(size: int) -> Photons:
     )
 
 
-def _head(photons: Photons, n: int) -> Photons:
+def _head(photons: PhotonArrays, n: int) -> PhotonArrays:
     tick, detnum, channel, multiplicity, origin = photons
-    return Photons(tick[:n], detnum[:n], channel[:n], multiplicity[:n], origin[:n])
+    return PhotonArrays(tick[:n], detnum[:n], channel[:n], multiplicity[:n], origin[:n])

@@ -166,7 +166,7 @@ def preset(name: str) -> AnyConfig:
     return _PRESETS[name]()
 
 
-def read_config(told: Mapping[str, Any]) -> AnyConfig:
+def read_config(entries: Mapping[str, Any]) -> AnyConfig:
     """A configuration from what JSON holds, of the kind that it names; a night where it names none.
 
     Raises
@@ -174,5 +174,5 @@ def read_config(told: Mapping[str, Any]) -> AnyConfig:
     pydantic.ValidationError
         For one that does not fit the model.
     """
-    model = BenchConfig if told.get("kind") == "bench" else SimulationConfig
-    return model.model_validate(dict(told))
+    model = BenchConfig if entries.get("kind") == "bench" else SimulationConfig
+    return model.model_validate(dict(entries))

@@ -18,7 +18,7 @@ from eicpy.simulation import background, sky
 from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.detector import Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
-from eicpy.simulation.illumination import STEP, Component, Illumination, Segment, Shining
+from eicpy.simulation.illumination import STEP, ActiveComponent, Component, PhotonSource, SteadyInterval
 from eicpy.simulation.kernels import Components, alias_table
 from eicpy.typing import FloatArray
 
@@ -53,7 +53,7 @@ class PointSource:
 def _point_component(
     source: SourceConfig | BurstConfig, shadow: FloatArray, area: float, detector: Detector
 ) -> Component:
-    energy = background.energies()
+    energy = background.energy_grid()
     weight = area * shadow * detector.efficiency
     if isinstance(source, SourceConfig):
         flux = sky.power_law(energy, source.norm, source.index)
@@ -64,7 +64,7 @@ def _point_component(
     return Component(source.name, table, weight, (source.start, source.rise, source.decay))
 
 
-class Scene(Illumination):
+class Scene(PhotonSource):
     """The camera, its orbit and everything that shines; made by :func:`build_scene`.
 
     Parameters
@@ -99,9 +99,9 @@ class Scene(Illumination):
         self.components, self.sources = self._light()
         self.prepare(self.components)
 
-    def segments(self, step: int) -> list[Segment]:
+    def segments(self, step: int) -> list[SteadyInterval]:
         """The step as one: what shines changes from step to step only."""
-        return [Segment((1, step), self.live(step), self.pixels, lambda: self.shining(step))]
+        return [SteadyInterval((1, step), self.live(step), self.pixels, lambda: self.shining(step))]
 
     def _light(self) -> tuple[list[Component], list[PointSource]]:
         d, one = self.detector, self.detector.efficiency
@@ -161,7 +161,7 @@ class Scene(Illumination):
 
     def shining(self, step: int) -> Components:
         """The components of a step, as the kernel wants them; none where nothing shines."""
-        chosen: list[Shining] = [
+        chosen: list[ActiveComponent] = [
             (n, self.components[n].rate, self._aliases[n])
             for n in (CAMERA, HEAT_PIPE, NOISE)
             if n in self._aliases
@@ -176,7 +176,7 @@ class Scene(Illumination):
                 chosen.append((n, self.components[n].rate, self._aliases[n]))
         return self.components_of(chosen)
 
-    def _diffuse(self, step: int) -> list[Shining]:
+    def _diffuse(self, step: int) -> list[ActiveComponent]:
         if COSMIC not in self._aliases:
             return []
         whole = [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]

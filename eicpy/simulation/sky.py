@@ -1,4 +1,4 @@
-"""Spectra of what shines on the camera: photons cm⁻² s⁻¹ keV⁻¹ (and sr⁻¹ for what is extended).
+"""Spectra of the sources seen by the camera: photons cm⁻² s⁻¹ keV⁻¹ (and sr⁻¹ for what is extended).
 
 Each law is an analytic fit from the literature; energies in keV.
 """

@@ -22,7 +22,7 @@ from eicpy.simulation.scene import build_scene
 from eicpy.simulation.truth import Emitter, SimulatedNight, summary, tables, write_truth
 from eicpy.typing import ByteArray
 
-__all__ = ["Stream", "emitter", "simulate"]
+__all__ = ["TelemetryStream", "emitter", "simulate"]
 
 
 def emitter(config: AnyConfig) -> Emitter:
@@ -38,7 +38,7 @@ def emitter(config: AnyConfig) -> Emitter:
     return Camera(build_scene(config))
 
 
-class Stream:
+class TelemetryStream:
     """A simulation as a stream of bytes, as the line brings them; nothing is written.
 
     Parameters
@@ -129,7 +129,7 @@ def simulate(
     'moment.ccsds'
     """
     folder = Path(folder)
-    stream = Stream(config, block_steps)
+    stream = TelemetryStream(config, block_steps)
     with atomic_file(folder / f"{config.name}.ccsds") as file:
         for seconds, pieces in stream.blocks():
             for piece in pieces:

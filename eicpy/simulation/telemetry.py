@@ -16,14 +16,14 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
 from eicpy.packets import PacketLayout, encode
-from eicpy.simulation.photons import PhotonBlock
+from eicpy.simulation.photons import SimulatedPhotons
 from eicpy.typing import ByteArray, IntArray
 
 __all__ = ["PHOTONS_PER_PACKET", "Encoder", "PacketBatch", "PhotonPacker", "merge"]
 
 
 PHOTONS_PER_PACKET = 122
-"""Photons of a full packet of 1002 bytes."""
+"""PhotonArrays of a full packet of 1002 bytes."""
 TICKS_PER_SECOND = 50_000
 _FINE = 24
 _MOST_AT_ONCE = 15
@@ -217,13 +217,13 @@ class PhotonPacker:
             np.empty(0, np.uint8),
         ]
 
-    def add(self, block: PhotonBlock, end: int) -> PacketBatch:
+    def add(self, block: SimulatedPhotons, end: int) -> PacketBatch:
         """Packets that close in a block.
 
         Parameters
         ----------
         block
-            Photons.
+            PhotonArrays.
         end
             End of the block, ticks; later than any moment for the last block.
         """

@@ -21,7 +21,7 @@ from eicpy.errors import BadDataError
 from eicpy.files import atomic_file
 from eicpy.simulation.detector import PixelKind
 from eicpy.simulation.faults import Fault
-from eicpy.simulation.illumination import Illumination
+from eicpy.simulation.illumination import PhotonSource
 from eicpy.simulation.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
 from eicpy.simulation.photons import PhotonStream
 from eicpy.simulation.presets import AnyConfig, read_config
@@ -58,7 +58,7 @@ class SimulatedNight:
 
     @property
     def photons(self) -> int:
-        """Photons that the camera recorded, whether or not their packets arrived."""
+        """PhotonArrays that the camera recorded, whether or not their packets arrived."""
         return int(self.summary["photons"])
 
     @property
@@ -96,7 +96,7 @@ class Emitter(Protocol):
     """A simulated detector that sends packets, with the truth about it."""
 
     @property
-    def scene(self) -> Illumination:
+    def scene(self) -> PhotonSource:
         """The detector and what shines on it."""
 
     @property
@@ -111,7 +111,7 @@ class Emitter(Protocol):
         """Packets in the order in which they are sent, in blocks of `steps` steps of ten seconds."""
 
     def facts(self) -> dict[str, Any]:
-        """What happened when, beyond what every simulation tells; for JSON."""
+        """What happened when, beyond what every simulation records; for JSON."""
 
     def tables(self) -> list[fits.BinTableHDU]:
         """Tables beside that of the pixels."""
@@ -182,14 +182,14 @@ def tables(emitter: Emitter) -> fits.HDUList:
     return hdus
 
 
-def write_truth(folder: Path, told: dict[str, Any], hdus: fits.HDUList) -> SimulatedNight:
+def write_truth(folder: Path, values: dict[str, Any], hdus: fits.HDUList) -> SimulatedNight:
     """Write ``truth.json`` and ``truth.fits``.
 
     Parameters
     ----------
     folder
         Folder of the simulation.
-    told
+    values
         See :func:`summary`.
     hdus
         See :func:`tables`.
@@ -199,5 +199,5 @@ def write_truth(folder: Path, told: dict[str, Any], hdus: fits.HDUList) -> Simul
         hdus.writeto(buffer)
         file.write(buffer.getvalue())
     with atomic_file(folder / "truth.json") as file:
-        file.write(json.dumps(told, indent=1).encode())
+        file.write(json.dumps(values, indent=1).encode())
     return read_night(folder)

@@ -86,11 +86,11 @@ class Line:
     def data(self):
         return b"".join(self.pieces)
 
-    def send(self, stretch):
+    def send(self, chunk):
         self.sent_at.append(self.clock.monotonic())
-        self.pieces.append(stretch.data.tobytes())
-        self.size += len(stretch.data)
-        self.packets += stretch.packets
+        self.pieces.append(chunk.data.tobytes())
+        self.size += len(chunk.data)
+        self.packets += chunk.packets
 
     def interrupt(self):
         self.breaks += 1

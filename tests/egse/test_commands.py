@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from eicpy.egse import CommandDesk, FileSource, KeptCounts, PlacedCommand, SendPlan, Session, Unpaced
+from eicpy.egse import CommandDesk, FileSource, KeptCounts, PlacedCommand, SendingSession, SendPlan, Unpaced
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets, select
 from eicpy.settings import Settings
-from eicpy.simulation import BenchCommand, Command, preset, simulate
+from eicpy.simulation import BenchCommand, Telecommand, preset, simulate
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def campaign(tmp_path_factory):
 
 def through(file, prototype, line, clock, *texts, **options):
     desk = CommandDesk(prototype, [PlacedCommand.parse(text) for text in texts], **options)
-    source = FileSource(file, prototype.headers, chunk=10_000)
-    Session(source, line, Unpaced(), stages=[desk], clock=clock).run()
+    source = FileSource(file, prototype.headers, block_size=10_000)
+    SendingSession(source, line, Unpaced(), stages=[desk], clock=clock).run()
     data = np.frombuffer(line.data, np.uint8)
     return data, index_packets(data, prototype.headers)
 
@@ -208,7 +208,7 @@ def test_without_a_source_telecommands_go_out_in_real_time(prototype, line, cloc
 
     placed = [PlacedCommand.parse(text) for text in ("start-measurement,RUN_MODE=1", "stop-measurement@5s")]
     desk = CommandDesk(prototype, placed, now=1000.0)
-    Session(NoSource(), line, OnBoard(1.0, clock), stages=[desk], clock=clock).run()
+    SendingSession(NoSource(), line, OnBoard(1.0, clock), stages=[desk], clock=clock).run()
     index = index_packets(np.frombuffer(line.data, np.uint8), prototype.headers)
     assert index.command.tolist() == [True, False, False, False] * 2
     assert np.array(line.sent_at) - 100 == pytest.approx([0, 0.1, 0.3, 0.9, 5, 5.1, 5.3, 5.9], abs=2e-3)
@@ -295,4 +295,4 @@ def meddea():
 
 
 def test_a_command_reads_any_base():
-    assert Command.parse("configure,KEY=0x10,VALUE=3").arguments == {"KEY": 16, "VALUE": 3}
+    assert Telecommand.parse("configure,KEY=0x10,VALUE=3").arguments == {"KEY": 16, "VALUE": 3}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.egse import KINDS, FileSource, LineFaults, Occurrence, Session, Stall, StreamChunk, Unpaced
+from eicpy.egse import KINDS, FileSource, LineFaults, Occurrence, SendingSession, Stall, StreamChunk, Unpaced
 from eicpy.errors import BadArgumentError
 from eicpy.packets import PacketStatus, continuity, index_packets
 
@@ -18,8 +18,8 @@ IN_LINE = [kind for kind in KINDS if kind != "disconnected"]
 def through(night, eclairs, line, clock, plan, truth=None, **options):
     """Send the night through faults; what arrived, and what was done."""
     faults = LineFaults(plan, **options)
-    source = FileSource(night.packets, eclairs.headers, chunk=10_000)
-    summary = Session(source, line, Unpaced(), faults, truth=truth, clock=clock).run()
+    source = FileSource(night.packets, eclairs.headers, block_size=10_000)
+    summary = SendingSession(source, line, Unpaced(), faults, truth=truth, clock=clock).run()
     assert summary.size == len(line.data) == faults.size
     assert line.ended == "closed"
     return np.frombuffer(line.data, np.uint8), faults.faults
@@ -59,7 +59,7 @@ def test_swapped_packets_change_places(night, eclairs, line, clock, sent):
     order = keys(index_packets(data, eclairs.headers))
     expected = keys(sent)
     for fault in faults:
-        a, b = fault.packet - 1, fault.told["with_packet"] - 1
+        a, b = fault.packet - 1, fault.values["with_packet"] - 1
         expected[a], expected[b] = expected[b], expected[a]
     assert len(faults) > 20
     assert order == expected
@@ -125,7 +125,7 @@ def test_a_stall_stands_still_within_a_packet(night, eclairs, line, clock):
     assert clock.naps == [3.5]
     before = b"".join(p for p, t in zip(line.pieces, line.sent_at, strict=True) if t < 101)
     assert len(before) == faults[0].offset
-    assert faults[0].told == {"seconds": 3.5}
+    assert faults[0].values == {"seconds": 3.5}
 
 
 def test_over_udp_a_stall_stands_before_a_packet(second_packets, eclairs):
@@ -165,11 +165,11 @@ def test_the_truth_is_written_when_the_line_breaks_too(night, eclairs, line, clo
 
 
 def test_the_same_seed_hits_the_same_packets_and_another_seed_others(night, eclairs):
-    def hit(seed, chunk):
+    def hit(seed, block_size):
         faults = LineFaults({kind: Occurrence(0.01) for kind in IN_LINE}, seed=seed)
         parts = []
-        for stretch in FileSource(night.packets, eclairs.headers, chunk=chunk).stretches():
-            parts += faults.apply(stretch)
+        for chunk in FileSource(night.packets, eclairs.headers, block_size=block_size).chunks():
+            parts += faults.apply(chunk)
         parts += faults.finish()
         return faults.faults, b"".join(p.data.tobytes() for p in parts if isinstance(p, StreamChunk))
 
@@ -182,8 +182,8 @@ def test_two_ground_stations_lose_different_packets_of_one_source(night, eclairs
 
     def station(seed):
         faults = LineFaults({"lost": Occurrence(0.1)}, seed=seed)
-        for stretch in FileSource(night.packets, eclairs.headers).stretches():
-            list(faults.apply(stretch))
+        for chunk in FileSource(night.packets, eclairs.headers).chunks():
+            list(faults.apply(chunk))
         return {fault.packet for fault in faults.faults}
 
     first, second = station(1), station(2)

@@ -12,8 +12,8 @@ from eicpy.egse import (
     FileSource,
     LineFaults,
     Occurrence,
+    SendingSession,
     SendPlan,
-    Session,
     SimulatorSource,
     TcpLink,
     UdpLink,
@@ -63,7 +63,7 @@ def test_a_break_on_purpose_opens_a_new_connection(night, listening, eclairs):
     listener = listening()
     faults = LineFaults({"disconnected": Occurrence(places=(3, 30))}, resume="continue")
     source = FileSource(night.packets, eclairs.headers)
-    summary = Session(source, TcpLink("127.0.0.1", listener.port), Unpaced(), faults).run()
+    summary = SendingSession(source, TcpLink("127.0.0.1", listener.port), Unpaced(), faults).run()
     assert summary.connections == len(listener.received) == 3
     assert b"".join(listener.received) == night.packets.read_bytes()
     assert len(listener.received[0]) == faults.faults[0].offset
@@ -72,7 +72,7 @@ def test_a_break_on_purpose_opens_a_new_connection(night, listening, eclairs):
 @pytest.mark.parametrize("reconnect", [False, True])
 def test_a_receiver_that_broke_the_line_before_it_was_to_be_broken(reconnect):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        link = TcpLink("127.0.0.1", server.getsockname()[1], patience=5.0, reconnect=reconnect)
+        link = TcpLink("127.0.0.1", server.getsockname()[1], connect_timeout=5.0, reconnect=reconnect)
         connection, _ = server.accept()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # without a good-bye
@@ -113,12 +113,12 @@ def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
     thread = threading.Thread(target=receive)
     thread.start()
 
-    def tell(text):
+    def report(text):
         told.append(text)
         listener_made.set()
 
-    link = TcpLink("127.0.0.1", port, patience=DEADLINE, reconnect=True, tell=tell)
-    summary = Session(FileSource(night.packets, eclairs.headers), link, Unpaced(), loop=_MANY).run()
+    link = TcpLink("127.0.0.1", port, connect_timeout=DEADLINE, reconnect=True, report=report)
+    summary = SendingSession(FileSource(night.packets, eclairs.headers), link, Unpaced(), loop=_MANY).run()
     thread.join(DEADLINE)
     assert summary.connections == 2
     assert "went away after" in told[0]
@@ -135,7 +135,7 @@ def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
 
 def test_without_reconnecting_it_fails_and_tells_how_much_went_out(night, listening, eclairs):
     listener = listening(most=20_000)
-    session = Session(
+    session = SendingSession(
         FileSource(night.packets, eclairs.headers), TcpLink("127.0.0.1", listener.port), Unpaced(), loop=0
     )
     with pytest.raises(FailedError, match=r"closed the connection after about \d+ bytes"):
@@ -150,9 +150,9 @@ def test_datagrams_hold_whole_packets(night, eclairs):
         link = UdpLink("127.0.0.1", receiver.getsockname()[1], datagram=4096)
         source = FileSource(night.packets, eclairs.headers)
         received = []
-        for stretch in source.stretches():
+        for chunk in source.chunks():
             before = link.datagrams
-            link.send(stretch)
+            link.send(chunk)
             received += [receiver.recv(1 << 16) for _ in range(link.datagrams - before)]
         link.close()
     assert b"".join(received) == night.packets.read_bytes()
@@ -187,9 +187,9 @@ def test_udp_tells_when_nobody_listens(night, eclairs):
         port = taken.getsockname()[1]
     source = FileSource(night.packets, eclairs.headers)
     with pytest.raises(FailedError, match="nobody listens"):
-        Session(source, UdpLink("127.0.0.1", port), Unpaced()).run()
+        SendingSession(source, UdpLink("127.0.0.1", port), Unpaced()).run()
     lenient = UdpLink("127.0.0.1", port, lenient=True)
-    Session(FileSource(night.packets, eclairs.headers), lenient, Unpaced()).run()
+    SendingSession(FileSource(night.packets, eclairs.headers), lenient, Unpaced()).run()
     with pytest.raises(BadArgumentError, match="expected 1 to 65507"):
         UdpLink("127.0.0.1", port, datagram=0)
 
@@ -198,7 +198,7 @@ def test_nobody_there_fails_after_the_patience():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(FailedError, match="no receiver answers"):
-        TcpLink("127.0.0.1", port, patience=0.2)
+        TcpLink("127.0.0.1", port, connect_timeout=0.2)
 
 
 def test_a_simulation_streams_as_it_is_computed_and_equals_its_file(listening, settings, tmp_path):
@@ -260,14 +260,14 @@ def test_a_simulation_is_prepared_before_anybody_is_called(settings):
     port = socket.create_server(("127.0.0.1", 0))
     port.settimeout(0.0)
 
-    def tell(text):
+    def report(text):
         told.append(text)
         with pytest.raises(BlockingIOError):
             port.accept()
 
     with port:
         plan = SendPlan("simulator:bench", "127.0.0.1", port.getsockname()[1])
-        session = plan.open(settings, tell=tell)
+        session = plan.open(settings, report=report)
         session.link.abort()
     assert told == ["preparing simulator:bench; the first time this takes up to a minute"]
     assert session.source.done > 0.0
@@ -280,5 +280,5 @@ def test_what_was_prepared_is_sent_once_in_every_round(eclairs, night):
     source.prepare()
     assert source.done == 1.0
     for _ in range(2):
-        assert b"".join(stretch.data.tobytes() for stretch in source.stretches()) == data.tobytes()
+        assert b"".join(chunk.data.tobytes() for chunk in source.chunks()) == data.tobytes()
         assert source.done == 2.0

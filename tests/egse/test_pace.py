@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.egse import AtRate, FileSource, OnBoard, SendPlan, Session, StreamChunk, Unpaced
+from eicpy.egse import AtRate, FileSource, OnBoard, SendingSession, SendPlan, StreamChunk, Unpaced
 from eicpy.errors import BadArgumentError
 from eicpy.settings import Settings
 
@@ -28,7 +28,7 @@ class Clock:
 def play(raw, tmp_path, eclairs, line, clock, pace, **how):
     (tmp_path / "file").write_bytes(raw)
     source = FileSource(tmp_path / "file", eclairs.headers, **how)
-    return Session(source, line, pace, clock=clock).run()
+    return SendingSession(source, line, pace, clock=clock).run()
 
 
 @pytest.mark.parametrize("speed", [1.0, 10.0])

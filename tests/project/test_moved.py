@@ -15,10 +15,15 @@ def test_an_old_module_is_the_new_one(old):
 
 
 @pytest.mark.parametrize(
-    ("package", "new", "name"),
-    [(p, new, n) for p, homes in NAMES.items() for new, names in homes.items() for n in names.split()],
+    ("package", "old", "module", "new"),
+    [
+        (package, *entry.partition("=")[:1], module, entry.rpartition("=")[2])
+        for package, homes in NAMES.items()
+        for module, names in homes.items()
+        for entry in names.split()
+    ],
 )
-def test_an_old_name_is_the_new_one(package, new, name):
-    with pytest.warns(DeprecationWarning, match=f"{package}.{name} is now {new}.{name}"):
-        found = getattr(import_module(package), name)
-    assert found is getattr(import_module(new), name)
+def test_an_old_name_is_the_new_one(package, old, module, new):
+    with pytest.warns(DeprecationWarning, match=f"{package}.{old} is now {module}.{new}"):
+        found = getattr(import_module(package), old)
+    assert found is getattr(import_module(module), new)

@@ -17,7 +17,7 @@ from eicpy.simulation import (
     FaultConfig,
     PhotonStream,
     PixelKind,
-    Stream,
+    TelemetryStream,
     build_bench,
     preset,
     read_config,
@@ -207,7 +207,7 @@ def test_a_refused_telecommand_has_no_effect_and_says_so(tmp_path):
 
 def test_bytes_depend_on_the_seed_only(tmp_path, night):
     def made(**how):
-        stream = Stream(BENCH.model_copy(update=how.pop("update", {})), **how)
+        stream = TelemetryStream(BENCH.model_copy(update=how.pop("update", {})), **how)
         return b"".join(piece.tobytes() for _, pieces in stream.blocks() for piece in pieces)
 
     original = night.packets.read_bytes()

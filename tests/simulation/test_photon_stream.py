@@ -1,4 +1,4 @@
-"""Photons against their expectation, and each kernel against its Python twin."""
+"""PhotonArrays against their expectation, and each kernel against its Python twin."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ CALM = preset("quiet").model_copy(update={"duration": 200.0})
 def all_photons(config, steps=6):
     stream = PhotonStream(build_scene(config))
     blocks = list(stream.blocks(steps))
-    columns = {n: np.concatenate([getattr(b, n) for b in blocks]) for n in k.Photons._fields}
+    columns = {n: np.concatenate([getattr(b, n) for b in blocks]) for n in k.PhotonArrays._fields}
     return columns, stream
 
 
@@ -54,7 +54,7 @@ def test_compiled_and_plain_python_make_the_same_photons():
     scene = build_scene(config)
     results = []
     for function in (k.make_photons, k.make_photons.py_func):
-        out = k.Photons(
+        out = k.PhotonArrays(
             np.zeros(9000, np.int64),
             np.zeros(9000, np.int16),
             np.zeros(9000, np.int16),

@@ -22,7 +22,7 @@ def night():
     return simulate_spectra(30_000.0, np.random.default_rng(3))
 
 
-def energies():
+def energy_grid():
     return 0.145 * (np.arange(1024) + 0.5) + 3.0
 
 
@@ -30,7 +30,7 @@ def test_background_has_the_published_level():
     perfect = GOOD.model_copy(update={"gain_scatter": 0.0, "offset_scatter": 0.0, "efficiency_scatter": 0.0})
     detector = draw_detector(load("eclairs"), perfect, np.random.default_rng(1))
     spectrum = expected_spectra(detector, load("eclairs")).sum(axis=0)
-    E = energies()
+    E = energy_grid()
     assert spectrum[(E >= 4) & (E < 120)].sum() == pytest.approx(3100, rel=0.03)
 
 
@@ -52,7 +52,7 @@ def test_area_is_near_the_public_one(shared_data):
 
 
 def test_a_crab_gives_the_expected_counts():
-    table = b.source_table(9.7 * b.energies() ** -2.1)
+    table = b.source_table(9.7 * b.energy_grid() ** -2.1)
     assert table.between(4, 120) * 409.6 == pytest.approx(577, rel=0.02)
 
 
