@@ -13,7 +13,7 @@ that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d < 8192
   closed), unless its time is later by so much that a turn was lost: a quarter of the time that the turn
   would have taken, at least.
 
-Idle packets (APID 2047, CCSDS 133.0-B-2 section 4.1.2.3.2.3) fill the link and need not be counted by
+Idle packets (APID 2047, CCSDS 133.0-B-2 section 4.1.3.3.4) fill the link and need not be counted by
 their sender: they are counted here, never judged.
 
 Without times, nothing is ever taken for a lost turn. A damaged packet closes the gap where its count
@@ -29,12 +29,11 @@ import numpy.typing as npt
 
 from eicpy.packets.bits import kernel
 from eicpy.packets.index import PacketIndex, PacketStatus
+from eicpy.packets.primary_header import COUNT_MODULUS, IDLE_APID
 
-__all__ = ["MODULUS", "Continuity", "Gap", "continuity", "unwrap_counts"]
+__all__ = ["Continuity", "Gap", "continuity", "unwrap_counts"]
 
-MODULUS = 1 << 14
-IDLE = 2047
-"""APID of packets that only fill the link."""
+HALF_TURN = COUNT_MODULUS // 2
 FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
 
 Ints = npt.NDArray[np.int64]
@@ -131,12 +130,12 @@ def unwrap_counts(
     out, what
         Shape (n,): unwrapped count; first, ahead, duplicate, late or damaged.
     """
-    seen = np.full(16384, -1, dtype=np.int64)
+    seen = np.full(COUNT_MODULUS, -1, dtype=np.int64)
     ahead = np.int64(-1)
     ahead_time = np.nan
     for i in range(count.size):
         if ahead < 0:
-            out[i] = count[i] + 16384
+            out[i] = count[i] + COUNT_MODULUS
             what[i] = 4
             if good[i]:
                 what[i] = 0
@@ -144,19 +143,19 @@ def unwrap_counts(
                 ahead_time = time[i]
                 seen[count[i]] = ahead
             continue
-        step = (count[i] - ahead + 8192) % 16384 - 8192
+        step = (count[i] - ahead + HALF_TURN) % COUNT_MODULUS - HALF_TURN
         if not good[i]:
             out[i] = ahead + step
             what[i] = 4
             continue
         elapsed = (time[i] - ahead_time) / interval if interval > 0 else np.nan
         if step > 0:
-            turns = np.round((elapsed - step) / 16384) if regular and elapsed > 8192 else 0.0
-            if turns >= 1 and abs(elapsed - step - 16384 * turns) <= 0.05 * 16384 * turns:
-                step += 16384 * np.int64(turns)
-        elif elapsed >= 0.25 * (16384 + step):
-            turns = np.round((elapsed - step) / 16384) if regular else 1.0
-            step += 16384 * max(np.int64(1), np.int64(turns))
+            turns = np.round((elapsed - step) / COUNT_MODULUS) if regular and elapsed > HALF_TURN else 0.0
+            if turns >= 1 and abs(elapsed - step - COUNT_MODULUS * turns) <= 0.05 * COUNT_MODULUS * turns:
+                step += COUNT_MODULUS * np.int64(turns)
+        elif elapsed >= 0.25 * (COUNT_MODULUS + step):
+            turns = np.round((elapsed - step) / COUNT_MODULUS) if regular else 1.0
+            step += COUNT_MODULUS * max(np.int64(1), np.int64(turns))
         out[i] = ahead + step
         if step > 0:
             what[i] = 1
@@ -169,7 +168,7 @@ def unwrap_counts(
 
 def _interval(count: Ints, time: Floats, good: Bools) -> tuple[float, bool]:
     """Usual time from one count to the next, s, and whether packets come regularly."""
-    steps = np.diff(count[good]) % MODULUS
+    steps = np.diff(count[good]) % COUNT_MODULUS
     elapsed = np.diff(time[good])
     near = (steps >= 1) & (steps <= 16) & (elapsed > 0)
     if near.sum() < 2:
@@ -195,7 +194,7 @@ def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
     counts, where = count[there][order], rows[there][order]
     missing = np.diff(counts) - 1
     gaps = tuple(
-        Gap(int((counts[i] + 1) % MODULUS), int(missing[i]), int(where[i]), int(where[i + 1]))
+        Gap(int((counts[i] + 1) % COUNT_MODULUS), int(missing[i]), int(where[i]), int(where[i + 1]))
         for i in np.flatnonzero(missing > 0)
     )
     return gaps, sum(gap.missing for gap in gaps)
@@ -236,8 +235,8 @@ def continuity(
 def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
     count = index.sequence_count[rows].astype(np.int64)
     good = index.status[rows] == PacketStatus.GOOD
-    if apid == IDLE:
-        count, time = np.arange(len(rows), dtype=np.int64) % MODULUS, np.full_like(time, np.nan)
+    if apid == IDLE_APID:
+        count, time = np.arange(len(rows), dtype=np.int64) % COUNT_MODULUS, np.full_like(time, np.nan)
     unwrapped, what = np.empty_like(count), np.empty_like(count)
     interval, regular = _interval(count, time[rows], good)
     unwrap_counts(count, time[rows], good, interval, int(regular), unwrapped, what)

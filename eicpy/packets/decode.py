@@ -18,12 +18,10 @@ from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout, Section
+from eicpy.packets.primary_header import APIDS, HEADER_BYTES
 from eicpy.packets.records import find_records, outside_counters
-from eicpy.packets.rules import APIDS
 
 __all__ = ["DecodedPackets", "Discriminant", "GroupRows", "decode", "select"]
-
-PRIMARY_HEADER_BITS = 48
 
 Ints = npt.NDArray[np.int64]
 
@@ -393,7 +391,7 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
             advice="is it the index of this file?",
         )
     data_end: Ints = end - _trailer_bits(index, layout)
-    base += PRIMARY_HEADER_BITS
+    base += 8 * HEADER_BYTES
     decoder = _Decoder(array, layout, len(index))
     limit = end if layout.places_checksum else data_end
     last, bits = decoder.read(layout.sections, _Rows(base, data_end, limit))

@@ -8,8 +8,18 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.packets.bits import ByteArray, kernel, load64, store64, write_bits
 from eicpy.packets.checksum import ChecksumKind, write_checksum
-from eicpy.packets.encode_places import Step, place, record_counts
+from eicpy.packets.encode_positions import Step, place, record_counts
 from eicpy.packets.layout import FieldSpec, PacketLayout
+from eicpy.packets.primary_header import (
+    COUNT_MASK,
+    FLAGS_SHIFT,
+    HEADER_BYTES,
+    LENGTH_EXCESS,
+    LONGEST_PACKET,
+    SECONDARY_FLAG_SHIFT,
+    SHORTEST_PACKET,
+    TYPE_SHIFT,
+)
 from eicpy.packets.rules import COMMAND_HEADER_END, DEFAULT_TIME_BYTE, SECONDARY, HeaderRule
 
 __all__ = ["encode"]
@@ -17,7 +27,6 @@ __all__ = ["encode"]
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 PerPacket = npt.ArrayLike
-LONGEST = 65542
 ACKNOWLEDGE = 0b1101
 """Acknowledgement that a telecommand asks for: of acceptance (8), start (4), progress (2), completion (1)."""
 
@@ -58,9 +67,9 @@ def _write_headers(
     for i in range(offset.size):
         p = offset[i]
         words = (
-            (command[0] << 12) | (fixed[2] << 11) | fixed[0],
-            (flags[i] << 14) | (count[i] & 16383),
-            length[i] - 7,
+            (command[0] << TYPE_SHIFT) | (fixed[2] << SECONDARY_FLAG_SHIFT) | fixed[0],
+            (flags[i] << FLAGS_SHIFT) | (count[i] & COUNT_MASK),
+            length[i] - LENGTH_EXCESS,
         )
         for w in range(3):
             out[p + 2 * w] = words[w] >> 8
@@ -228,9 +237,11 @@ def encode(
     trailer = 0 if kind is ChecksumKind.NONE or layout.places_checksum else 2
     time_bit, time_end = _command_place(header) if command else _time_place(header)
     data_bytes = np.maximum(end + 7 >> 3, time_end + 7 >> 3)
-    length = np.maximum(data_bytes + trailer, 7)
-    if n and int(length.max()) > LONGEST:
-        raise BadArgumentError(f"got a packet of {int(length.max())} bytes, expected at most {LONGEST}")
+    length = np.maximum(data_bytes + trailer, SHORTEST_PACKET)
+    if n and int(length.max()) > LONGEST_PACKET:
+        raise BadArgumentError(
+            f"got a packet of {int(length.max())} bytes, expected at most {LONGEST_PACKET}"
+        )
     offset = np.cumsum(length) - length
     out: ByteArray = np.zeros(int(length.sum()), dtype=np.uint8)
     for step in steps:
@@ -274,5 +285,5 @@ def _checksum_byte(layout: PacketLayout) -> int:
     """Byte of a checksum that stands among the fixed fields, from the start of the packet; −1: at the end."""
     for spec, bit in layout.sections[0].fields:
         if spec.kind == "checksum" and layout.fields[-1] is not spec:
-            return (bit + 48) // 8
+            return bit // 8 + HEADER_BYTES
     return -1

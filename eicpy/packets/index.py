@@ -21,19 +21,21 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
-from eicpy.packets.rules import APIDS, COUNTERS, ApidDecision, ApidTables, HeaderRule
-from eicpy.packets.scan import (
+from eicpy.packets.index_rows import (
+    CAPACITY,
+    COLUMN_STARTS,
     CUT_HEADER,
+    FOREIGN,
     NEW_STATE,
-    PLACES,
     POSITION,
-    ROOM,
     ROW_BYTES,
     ROWS,
     SEARCHED,
     SKIPS,
-    scan,
 )
+from eicpy.packets.primary_header import APIDS, COMMAND_COUNTERS, COUNTERS
+from eicpy.packets.rules import ApidDecision, ApidTables, HeaderRule
+from eicpy.packets.scan import scan
 from eicpy.packets.survey import survey
 
 __all__ = ["PacketIndex", "PacketIndexer", "PacketStatus", "Skipped", "index_packets"]
@@ -55,7 +57,7 @@ class PacketStatus(IntEnum):
 
 
 REASONS = {
-    0: "bytes that belong to no packet",
+    FOREIGN: "bytes that belong to no packet",
     CUT_HEADER: "the stream ends inside a header",
 }
 
@@ -184,6 +186,11 @@ class PacketIndex:
         return mask
 
     @property
+    def counter(self) -> npt.NDArray[np.int64]:
+        """Sequence counter of each packet, 0 to 4095: its APID, plus 2048 for a telecommand."""
+        return self.apid.astype(np.int64) + COMMAND_COUNTERS * self.command
+
+    @property
     def foreign_bytes(self) -> int:
         """Number of bytes in skipped ranges."""
         return sum(gap.length for gap in self.skipped)
@@ -289,25 +296,25 @@ def _join(gaps: list[Skipped]) -> tuple[Skipped, ...]:
 
 
 class _Rows:
-    """Room for the columns of an index, one after the other in one block of bytes."""
+    """Space for the columns of an index, one after the other in one block of bytes."""
 
-    def __init__(self, room: int) -> None:
-        self.room = -(-room // 64) * 64
-        self.block = byte_block(ROW_BYTES * self.room)
+    def __init__(self, capacity: int) -> None:
+        self.capacity = -(-capacity // 64) * 64
+        self.block = byte_block(ROW_BYTES * self.capacity)
 
     def columns(self, count: int) -> dict[str, npt.NDArray[Any]]:
         """The first rows of all columns."""
         result: dict[str, npt.NDArray[Any]] = {}
         for name, dtype in _COLUMNS.items():
-            start = PLACES[name] * self.room
+            start = COLUMN_STARTS[name] * self.capacity
             result[name] = self.block[start : start + count * np.dtype(dtype).itemsize].view(dtype)
         return result
 
     def grown(self, times: float) -> "_Rows":
-        """More room, about so many times as much and a little more; all rows are kept."""
-        more = _Rows(int(self.room * min(max(1.1 * times, 1.5), 64)) + 4096)
-        new = more.columns(self.room)
-        for name, column in self.columns(self.room).items():
+        """About so many times the space and a little more; all rows are kept."""
+        more = _Rows(int(self.capacity * min(max(1.1 * times, 1.5), 64)) + 4096)
+        new = more.columns(self.capacity)
+        for name, column in self.columns(self.capacity).items():
             new[name][:] = column
         return more
 
@@ -419,13 +426,13 @@ class PacketIndexer:
         more = True
         while more:
             skips = np.empty((4096, 3), dtype=np.int64)
-            self._state[[ROOM, SKIPS]] = rows.room, 0
+            self._state[[CAPACITY, SKIPS]] = rows.capacity, 0
             more = scan(
                 buffer, int(final), tables.checksum, tables.header, self._memory, self._state,
                 rows.block, skips,
-            )  # fmt: skip  # what there is, what is known, what is written
+            )  # fmt: skip  # read, known, written
             gaps += (Skipped(at, n, REASONS[why]) for at, n, why in skips[: self._state[SKIPS]].tolist())
-            if more and self._state[ROWS] == rows.room:
+            if more and self._state[ROWS] == rows.capacity:
                 rows = rows.grown(len(buffer) / max(int(self._state[POSITION]), 1))
         self._name_adopted(tables)
         columns: dict[str, Any] = rows.columns(int(self._state[ROWS]))

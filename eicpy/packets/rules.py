@@ -9,13 +9,10 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.packets.checksum import ChecksumKind
+from eicpy.packets.primary_header import APIDS
 
-__all__ = ["APIDS", "ApidDecision", "ApidTables", "HeaderRule", "PacketHeaderRule"]
+__all__ = ["ApidDecision", "ApidTables", "HeaderRule", "PacketHeaderRule"]
 
-APIDS = 2048
-"""Number of APIDs: the field has 11 bits."""
-COUNTERS = 2 * APIDS
-"""Sequence counters: one of the telemetry and, from 2048 on, one of the telecommands of each APID."""
 UNKNOWN = -1
 SECONDARY = {"none": 0, "pus-a": 1, "pus-c": 2, "own": 3}
 DEFAULT_TIME_BYTE = {"pus-a": 10, "pus-c": 13}

@@ -15,9 +15,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, kernel
+from eicpy.packets.bits import ByteArray, kernel
 from eicpy.packets.checksum import ChecksumKind, is_right
-from eicpy.packets.rules import APIDS, COUNTERS, DEFAULT_TIME_BYTE, ApidDecision, ApidTables
+from eicpy.packets.primary_header import (
+    APIDS,
+    COUNT_MASK,
+    COUNTERS,
+    HEADER_BYTES,
+    LENGTH_EXCESS,
+    apid_at,
+    counter_at,
+    is_version_0,
+    packet_length_at,
+    sequence_count_at,
+)
+from eicpy.packets.rules import DEFAULT_TIME_BYTE, ApidDecision, ApidTables
 
 __all__ = ["SAMPLES", "survey"]
 
@@ -26,27 +38,20 @@ SAMPLES = 64
 SEARCH_BUDGET = 1 << 24
 """Bytes looked at off the walk before the survey rests on what it has."""
 _SHORT = 4096
-LANE_BITS = 0x17FF
-"""Bits of a header's first word that tell the counter: packet type and APID."""
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
 
 @kernel
-def _word(buffer: ByteArray, position: int) -> Word:
-    return (np.int64(buffer[position]) << 8) | np.int64(buffer[position + 1])
-
-
-@kernel
-def _depth(buffer: ByteArray, position: int, most: int) -> int:
+def _chain_length(buffer: ByteArray, position: int, most: int) -> int:
     """Headers of version 0 that follow one another, at most `most`; the exact end counts as three more."""
     depth = 0
     while depth < most:
         if position == buffer.size and depth > 0:
             return min(depth + 3, most)
-        if position + 6 > buffer.size or buffer[position] >= 32:
+        if position + HEADER_BYTES > buffer.size or not is_version_0(buffer, position):
             return depth
-        position += _word(buffer, position + 4) + 7
+        position += packet_length_at(buffer, position)
         if position > buffer.size:
             return depth
         depth += 1
@@ -54,32 +59,32 @@ def _depth(buffer: ByteArray, position: int, most: int) -> int:
 
 
 @kernel
-def _runs_on(buffer: ByteArray, position: int) -> bool:
+def _counts_continue(buffer: ByteArray, position: int) -> bool:
     """Whether two of the next five headers are of one counter and have consecutive sequence counts."""
-    lanes = np.full(5, -1, dtype=np.int64)
+    counters = np.full(5, -1, dtype=np.int64)
     counts = np.zeros(5, dtype=np.int64)
     for i in range(5):
-        if position + 6 > buffer.size or buffer[position] >= 32:
+        if position + HEADER_BYTES > buffer.size or not is_version_0(buffer, position):
             return False
-        lanes[i] = _word(buffer, position) & LANE_BITS
-        counts[i] = _word(buffer, position + 2) & 16383
+        counters[i] = counter_at(buffer, position)
+        counts[i] = sequence_count_at(buffer, position)
         for j in range(i):
-            if lanes[j] == lanes[i] and ((counts[i] - counts[j]) & 16383) == 1:
+            if counters[j] == counters[i] and ((counts[i] - counts[j]) & COUNT_MASK) == 1:
                 return True
-        position += _word(buffer, position + 4) + 7
+        position += packet_length_at(buffer, position)
     return False
 
 
 @kernel
-def _anchor(buffer: ByteArray, position: int) -> bool:
+def _may_restart(buffer: ByteArray, position: int) -> bool:
     """Whether the walk may start again here: a long chain, consecutive counts, or a right checksum."""
-    if position + 6 > buffer.size or buffer[position] >= 32:
+    if position + HEADER_BYTES > buffer.size or not is_version_0(buffer, position):
         return False
-    length = _word(buffer, position + 4) + 7
+    length = packet_length_at(buffer, position)
     if position + length > buffer.size:
         return False
-    depth = _depth(buffer, position, 8)
-    if depth >= 8 or (depth >= 2 and _runs_on(buffer, position)):
+    depth = _chain_length(buffer, position, 8)
+    if depth >= 8 or (depth >= 2 and _counts_continue(buffer, position)):
         return True
     if depth >= 2 or (depth == 1 and length <= _SHORT):
         for kind in (1, 3):
@@ -89,35 +94,35 @@ def _anchor(buffer: ByteArray, position: int) -> bool:
 
 
 @kernel
-def _hop(buffer: ByteArray, position: int, met: Ints) -> bool:
+def _leads_to_packet(buffer: ByteArray, position: int, met: Ints) -> bool:
     """Whether a packet may stand here and another, or the end, follows."""
-    if buffer[position] >= 32:
+    if not is_version_0(buffer, position):
         return False
-    follower = position + _word(buffer, position + 4) + 7
+    follower = position + packet_length_at(buffer, position)
     if follower == buffer.size:
         return True
-    if follower + 6 > buffer.size or buffer[follower] >= 32:
+    if follower + HEADER_BYTES > buffer.size or not is_version_0(buffer, follower):
         return False
-    return bool(met[_word(buffer, follower) & 2047] > 0 or _depth(buffer, follower, 3) >= 3)
+    return bool(met[apid_at(buffer, follower)] > 0 or _chain_length(buffer, follower, 3) >= 3)
 
 
 @kernel
-def _note(
+def _count_packet(
     buffer: ByteArray, position: int, met: Ints, right: Ints, continued: Ints, last: Ints, samples: Ints
 ) -> None:
     """Count a packet for its APID."""
-    apid = _word(buffer, position) & 2047
-    count = _word(buffer, position + 2) & 16383
-    length = _word(buffer, position + 4) + 7
+    apid = apid_at(buffer, position)
+    count = sequence_count_at(buffer, position)
+    length = packet_length_at(buffer, position)
     if met[apid] < samples.shape[1]:
         samples[apid, met[apid]] = position
         for kind in (1, 2, 3):
             if is_right(buffer, position, length, kind):
                 right[apid, kind] += 1
-    lane = apid | ((_word(buffer, position) >> 1) & 2048)
-    if last[lane] >= 0 and ((count - last[lane]) & 16383) == 1:
+    counter = counter_at(buffer, position)
+    if last[counter] >= 0 and ((count - last[counter]) & COUNT_MASK) == 1:
         continued[apid] += 1
-    last[lane] = count
+    last[counter] = count
     met[apid] += 1
 
 
@@ -130,23 +135,23 @@ def _walk(
     anchor = 0
     run = 0
     clean = True
-    stands = _depth(buffer, 0, 1) == 1
+    stands = _chain_length(buffer, 0, 1) == 1
     while True:
         if stands:
-            _note(buffer, position, met, right, continued, last, samples)
-            position += _word(buffer, position + 4) + 7
+            _count_packet(buffer, position, met, right, continued, last, samples)
+            position += packet_length_at(buffer, position)
             run += 1
-            if position + 6 > buffer.size:
+            if position + HEADER_BYTES > buffer.size:
                 return clean and position == buffer.size
-            stands = _hop(buffer, position, met)
+            stands = _leads_to_packet(buffer, position, met)
             continue
         clean = False
         # A short run began at a place that only looked like a header: its length is not to be trusted.
         position = (anchor if run < 3 else position) + 1
-        while not _anchor(buffer, position):
+        while not _may_restart(buffer, position):
             position += 1
             budget -= 1
-            if budget <= 0 or position + 6 > buffer.size:
+            if budget <= 0 or position + HEADER_BYTES > buffer.size:
                 return False
         anchor = position
         run = 0
@@ -163,7 +168,7 @@ def _header_starts(
         return None
     starts: npt.NDArray[np.uint8] = buffer[samples[:, None] + np.arange(size)]
     starts = starts[starts[:, 0] >> 3 == (3 if commands else 1)]
-    lengths = (starts[:, 4].astype(np.int64) << 8) + starts[:, 5] + 7
+    lengths = (starts[:, 4].astype(np.int64) << 8) + starts[:, 5] + LENGTH_EXCESS
     starts = starts[lengths >= size]
     return starts if len(starts) else None
 

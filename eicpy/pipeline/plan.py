@@ -21,7 +21,7 @@ from eicpy.errors import BadDataError
 from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity
-from eicpy.packets.continuity import MODULUS
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.pipeline.cross_run_duplicates import find_repeats
 from eicpy.runs import Run, RunArchive
 from eicpy.settings import Settings
@@ -345,7 +345,7 @@ def _good_time(stretches: Sequence[RunSelection], instrument: Instrument) -> Goo
         step = np.diff(time)
         usual = max(float(np.median(step)), 0.0)
         count = stretch.index.sequence_count.astype(np.int64)
-        consecutive = np.mod(count[1:] - count[:-1], MODULUS) == 1
+        consecutive = np.mod(count[1:] - count[:-1], COUNT_MODULUS) == 1
         follows = consecutive & (step >= 0) & (step <= max(SHORTEST_GAP, 10.0 * usual))
         # a packet that nobody follows holds photons too: about as long as usual
         last = np.append(~follows, True)

@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.packets.layout import Group, PacketLayout, Section
+from eicpy.packets.primary_header import HEADER_BYTES
 from eicpy.packets.sections import Placed
 
 __all__ = ["Step", "place", "record_counts"]
 
 Ints = npt.NDArray[np.int64]
 Values = Mapping[str, npt.ArrayLike]
-PRIMARY_HEADER_BITS = 48
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def place(layout: PacketLayout, n: int, counts: Mapping[str, Ints]) -> tuple[lis
     list of Step, numpy.ndarray
         Bits from the start of each packet; shape (n,): the end of each.
     """
-    end = np.full(n, PRIMARY_HEADER_BITS, dtype=np.int64)
+    end = np.full(n, 8 * HEADER_BYTES, dtype=np.int64)
     steps = list(_steps(layout.sections, end.copy(), np.arange(n), counts, end, is_repeated=False))
     return steps, end
 
