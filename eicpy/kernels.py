@@ -4,18 +4,24 @@ numba keeps machine code on disk and takes it again as long as the file of the f
 What was compiled *into* the function from other files, other kernels and constants, it does not look at:
 after a change there it goes on with the old ones. Here the code on disk is stamped with the contents of all
 files that it can have come from (`kernel_sources`), and is compiled again when one of them has changed.
+
+Importing numba takes longer than most commands. It is imported when the first kernel is called, and no
+earlier: what a kernel is made of, other kernels and intrinsics, is `Deferred` until then.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial, update_wrapper
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
-from numba import njit
+__all__ = ["INTERPRETED", "Deferred", "inline_kernel", "kernel", "kernel_sources"]
 
-__all__ = ["inline_kernel", "kernel", "kernel_sources"]
+INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
+"""Whether kernels run as plain Python, for a debugger, a coverage measurement or a fuzzer."""
 
 _PACKAGE = Path(__file__).parent
 _MARK = re.compile(r"^\s*@(?:inline_)?kernel\b", re.MULTILINE)
@@ -39,16 +45,74 @@ def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compile(function, inline=True)
 
 
+class Deferred:
+    """A function of numba's that is made when it is first called, or compiled into another.
+
+    It has all that the function made has, and is pickled by its name.
+
+    Parameters
+    ----------
+    make
+        Makes it.
+    wrapped
+        The plain function, for name and documentation.
+    """
+
+    _lock = RLock()
+
+    def __init__(self, make: Callable[[], Any], wrapped: Callable[..., Any] | None = None) -> None:
+        self._make = make
+        self._made: Any = None
+        if wrapped is not None:
+            update_wrapper(self, wrapped)
+            self.py_func = wrapped
+
+    def made(self) -> Any:
+        """The function itself."""
+        if self._made is None:
+            with self._lock:
+                if self._made is None:
+                    self._made = self._make()
+        return self._made
+
+    @property
+    def _numba_type_(self) -> Any:
+        """By this numba takes it for the function itself where it is compiled into another."""
+        from numba.core.registry import cpu_target  # noqa: PLC0415, see the head of the module
+
+        return cpu_target.typing_context.resolve_value_type(self.made())
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it."""
+        return self.made()(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.made(), name)
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)
+
+
 def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
+    return function if INTERPRETED else Deferred(partial(_compiled, function, inline=inline), function)
+
+
+def _compiled(function: Callable[..., Any], *, inline: bool) -> Any:
+    from numba import njit  # noqa: PLC0415, see the head of the module
+
+    names = function.__code__.co_names
+    parts = [function.__globals__.get(name) for name in names if name != function.__name__]
+    for part in parts:
+        if isinstance(part, Deferred):
+            part.made()  # numba has to know intrinsics before it begins to compile
     compiled: Any = njit(cache=True, nogil=True, forceinline=inline)(function)
     source = Path(function.__code__.co_filename)
-    if (
-        hasattr(compiled, "_cache") and source.is_file()
-    ):  # neither where NUMBA_DISABLE_JIT is set, nor typed in
+    if source.is_file():  # not where it was typed in
         file = compiled._cache._cache_file  # noqa: SLF001  # numba has no public way to add to the stamp
         file._source_stamp = (file._source_stamp, _digest(source.parent))  # noqa: SLF001  # as above
-    result: Callable[..., Any] = compiled
-    return result
+    return compiled
 
 
 def kernel_sources(folder: Path) -> tuple[Path, ...]:

@@ -20,13 +20,15 @@ multiplies polynomials (x86), each word of eight bytes is multiplied by its powe
 """
 
 from enum import IntEnum
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
+from eicpy.kernels import INTERPRETED, Deferred
 from eicpy.packets.bits import (
-    LANES,
     Buffer,
     ByteArray,
     Word,
@@ -36,6 +38,7 @@ from eicpy.packets.bits import (
     get_64,
     inline_kernel,
     kernel,
+    lanes,
     load64,
     multiply_without_carry,
     sum_of_products,
@@ -98,13 +101,11 @@ _TABLE = _slicing_tables()
 
 def _powers(number: int) -> npt.NDArray[np.uint64]:
     """Remainders of x^(16 + 64·j) divided by the polynomial, from j = number − 1 down to 0."""
-    powers = np.zeros(number, dtype=np.uint64)
-    remainder = _POLYNOMIAL
-    for j in range(number):
-        powers[-1 - j] = remainder
-        for _ in range(64):
-            remainder = ((remainder << 1) ^ (_POLYNOMIAL | 0x10000)) if remainder & 0x8000 else remainder << 1
-    return powers
+    by_64, by_72 = _TABLE[6 * 256 : 7 * 256].tolist(), _TABLE[7 * 256 : 8 * 256].tolist()
+    powers = [_POLYNOMIAL]
+    while len(powers) < number:
+        powers.append(by_72[powers[-1] >> 8] ^ by_64[powers[-1] & 255])
+    return np.array(powers[::-1], dtype=np.uint64)
 
 
 _MOST_WORDS = 8193
@@ -168,9 +169,9 @@ def _folded(source: int, length: int) -> Word:
         word = (get_64(source, 0) ^ ones) >> np.uint64(64 - 8 * rest)
         low, high = multiply_without_carry(word, _POWERS[factor - 1])
         ones = ones << np.uint64(8) if rest == 1 else np.uint64(0)
-    single = words % LANES
+    single = words % lanes()
     if ones != 0 and single == 0:
-        single = LANES
+        single = lanes()
     for _ in range(single):
         part = multiply_without_carry(get_64(source, position) ^ ones, _POWERS[factor])
         low ^= part[0]
@@ -194,7 +195,11 @@ def _folded(source: int, length: int) -> Word:
     )
 
 
-crc16_at = _folded if LANES else _sliced
+def _fastest() -> Any:
+    return (_folded if import_module("eicpy.packets.machine_code").LANES else _sliced).made()
+
+
+crc16_at: Any = _sliced if INTERPRETED else Deferred(_fastest)
 """crc16_at(address, length): CRC-16/CCITT-FALSE of the bytes at an address."""
 
 

@@ -202,13 +202,11 @@ class _Columns:
         """Columns of the fields that have values."""
         return {spec.name: column for spec, column in self._each() if spec.is_data}
 
-    def not_zero(self) -> npt.NDArray[np.bool_]:
-        """Rows in which a field that must be 0 is not."""
-        wrong = np.zeros(self.count, dtype=np.bool_)
-        for spec, column in self._each():
-            if spec.kind == "zero":
-                wrong |= column.any(axis=1) if column.ndim > 1 else column != 0
-        return wrong
+    def not_zero(self) -> Ints:
+        """Numbers of the rows in which a field that must be 0 is not."""
+        columns = [column.reshape(self.count, -1) for spec, column in self._each() if spec.kind == "zero"]
+        found = [np.flatnonzero(column.any(axis=1)) for column in columns]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 
 def _values(fields: tuple[tuple[FieldSpec, int], ...]) -> tuple[tuple[FieldSpec, int], ...]:
@@ -279,12 +277,9 @@ class _Decoder:
         self.complete = np.ones(count, dtype=np.bool_)
         self.counters = {group.repeat for group in layout.groups.values()}
 
-    def keep(self, right: npt.NDArray[np.bool_], packet: Ints | None) -> None:
-        """Note of packets, or of records in them, whether they hold what they should."""
-        if packet is None:
-            self.complete &= right
-        else:
-            self.complete[packet[~right]] = False
+    def reject(self, wrong: Ints, packet: Ints | None) -> None:
+        """Mark packets, or the packets of records, that do not hold what they should."""
+        self.complete[wrong if packet is None else packet[wrong]] = False
 
     def read(self, sections: tuple[Section, ...], rows: _Rows) -> tuple[Ints, int]:
         """Decode sections; the base of the last one, and how many bits it has."""
@@ -293,7 +288,7 @@ class _Decoder:
         for section in sections:
             # Not before it is needed: a new array of this size costs as much as a field.
             base = base + bits if bits else base
-            self.keep(rows.limit - base >= section.bits, rows.packet)
+            self.reject(np.flatnonzero(rows.limit - base < section.bits), rows.packet)
             columns = self.fields(section, base, rows)
             (self.columns if rows.packet is None else self.repeated).update(columns)
             rows.counters.update({k: v for k, v in columns.items() if k in self.counters})
@@ -312,18 +307,20 @@ class _Decoder:
             alone = spec.elements == 1 and spec.kind != "bytes"
             (single if alone and bit >= 0 else rest).append((spec, bit))  # a block begins at the base
         rest += _zeros(section.fields)
-        room = _Columns(single, len(base))
-        reach = max((bit + spec.bits for spec, bit in single), default=0)
-        decode_columns(
-            self.buffer, base, rows.limit, reach, room.table[:, :5].copy(), room_to_work(reach), room.out
-        )
-        columns = room.arrays()
+        columns: dict[str, npt.NDArray[Any]] = {}
+        if single:
+            room = _Columns(single, len(base))
+            reach = max(bit + spec.bits for spec, bit in single)
+            decode_columns(
+                self.buffer, base, rows.limit, reach, room.table[:, :5].copy(), room_to_work(reach), room.out
+            )
+            columns.update(room.arrays())
         if rest:
             room = _Columns(rest, len(base))
             ones, first = np.ones(len(base), np.int64), np.arange(len(base), dtype=np.int64)
             decode_records(self.buffer, base, rows.limit, ones, first, 0, room.table, room.out)
             columns.update(room.arrays())
-            self.keep(~room.not_zero(), rows.packet)
+            self.reject(room.not_zero(), rows.packet)
         return columns
 
     def note(self, group: Group, counts: Ints, rows: _Rows) -> None:
@@ -337,14 +334,14 @@ class _Decoder:
     def plain(self, group: Group, start: Ints, rows: _Rows) -> Ints:
         """Decode records that are all of one size; the bit after the last one."""
         counts, whole = _group_counts(group, start, rows.data_end, rows.counters)
-        self.keep(whole, rows.packet)
+        self.reject(np.flatnonzero(~whole), rows.packet)
         first = np.cumsum(counts) - counts
         room = _Columns(_values(group.fields) + _zeros(group.fields), int(counts.sum()))
         decode_records(self.buffer, start, rows.limit, counts, first, group.stride, room.table, room.out)
         self.repeated.update(room.arrays())
         self.note(group, counts, rows)
         wrong = room.not_zero()
-        if wrong.any():
+        if len(wrong):
             self.complete[self.groups[group.name].packet[wrong]] = False
         after: Ints = start + counts * group.stride
         return after
@@ -352,7 +349,7 @@ class _Decoder:
     def varying(self, group: Group, start: Ints, rows: _Rows) -> Ints:
         """Decode records that hold records; the bit after the last one."""
         found = find_records(self.buffer, group, start, rows.data_end, rows.counters)
-        self.keep(found.whole, rows.packet)
+        self.reject(np.flatnonzero(~found.whole), rows.packet)
         self.note(group, found.counts, rows)
         self.read(group.sections, rows.within(group.name, outside_counters(group), found.place, found.counts))
         return found.after

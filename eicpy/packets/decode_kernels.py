@@ -26,6 +26,7 @@ from eicpy.packets.bits import (
     put_32,
     put_64,
 )
+from eicpy.packets.word_records import RECORD_BITS, are_words, decode_words
 
 __all__ = ["decode_columns", "decode_records", "limited_bits", "room_to_work"]
 
@@ -232,6 +233,9 @@ def decode_records(
         Columns, one after the other, as bytes.
     """
     source, target, n_bytes = address_of(buffer), address_of(out), buffer.size
+    if stride == RECORD_BITS and are_words(n_bytes, start_bit, counts, table):
+        decode_words(buffer, start_bit, counts, table, out)
+        return
     for i in range(start_bit.size):
         after = start_bit[min(i + 2, start_bit.size - 1)] >> 3
         for ahead in range(0, (counts[i] * stride) >> 3, 64):

@@ -16,13 +16,16 @@ __all__ = [
     "copy_64",
     "fetch_ahead",
     "get_8",
+    "get_32",
     "get_64",
     "load64",
     "put_8",
     "put_16",
     "put_32",
     "put_64",
+    "signed_field",
     "store64",
+    "unsigned_field",
 ]
 
 Bytes = npt.NDArray[np.uint8]
@@ -58,9 +61,26 @@ def get_8(address: int, byte: int) -> np.uint64:
     return np.uint64(_at(address, byte, 1)[0])
 
 
+def get_32(address: int, byte: int) -> np.uint64:
+    """Four bytes as a big-endian number."""
+    return np.uint64(int.from_bytes(_at(address, byte, 4).tobytes(), "big"))
+
+
 def get_64(address: int, byte: int) -> np.uint64:
     """Eight bytes as a big-endian number."""
     return np.uint64(int.from_bytes(_at(address, byte, 8).tobytes(), "big"))
+
+
+def unsigned_field(address: int, index: int, left: int, right: int) -> np.uint64:
+    """A native number of 32 bits, shifted left and then right."""
+    word = int.from_bytes(_at(address, 4 * int(index), 4).tobytes(), "little")
+    return np.uint64(((word << int(left)) & 0xFFFFFFFF) >> int(right))
+
+
+def signed_field(address: int, index: int, left: int, right: int) -> np.uint64:
+    """As `unsigned_field` in two's complement."""
+    word = (int(unsigned_field(address, index, left, 0)) ^ 0x80000000) - 0x80000000
+    return np.uint64((word >> int(right)) & 0xFFFFFFFFFFFFFFFF)
 
 
 def _put(address: int, byte: int, value: Any, size: int) -> None:
