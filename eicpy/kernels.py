@@ -12,8 +12,10 @@ earlier: what a kernel is made of, other kernels and intrinsics, is `Deferred` u
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial, update_wrapper
+from inspect import getclosurevars
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -23,6 +25,7 @@ __all__ = ["INTERPRETED", "Deferred", "inline_kernel", "kernel", "kernel_sources
 INTERPRETED = os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 """Whether kernels run as plain Python, for a debugger, a coverage measurement or a fuzzer."""
 
+_STARTED = time.time_ns()
 _PACKAGE = Path(__file__).parent
 _MARK = re.compile(r"^\s*@(?:inline_)?kernel\b", re.MULTILINE)
 _IMPORT = re.compile(
@@ -54,18 +57,24 @@ class Deferred:
     ----------
     make
         Makes it.
-    wrapped
-        The plain function, for name and documentation.
+    module, name
+        Where it is found again.
+    function
+        The plain function that it is compiled from, if there is one.
     """
 
     _lock = RLock()
 
-    def __init__(self, make: Callable[[], Any], wrapped: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self, make: Callable[[], Any], module: str, name: str, function: Callable[..., Any] | None = None
+    ) -> None:
         self._make = make
         self._made: Any = None
-        if wrapped is not None:
-            update_wrapper(self, wrapped)
-            self.py_func = wrapped
+        if function is not None:
+            update_wrapper(self, function)
+        self.py_func = function
+        self.__module__ = module
+        self.__qualname__ = name
 
     def made(self) -> Any:
         """The function itself."""
@@ -92,26 +101,29 @@ class Deferred:
         return getattr(self.made(), name)
 
     def __reduce__(self) -> str:
-        return str(self.__qualname__)
+        return self.__qualname__
 
 
 def _compile(function: Callable[..., Any], *, inline: bool) -> Callable[..., Any]:
-    return function if INTERPRETED else Deferred(partial(_compiled, function, inline=inline), function)
+    if INTERPRETED:
+        return function
+    make = partial(_compiled, function, inline=inline)
+    return Deferred(make, function.__module__, function.__qualname__, function)
 
 
 def _compiled(function: Callable[..., Any], *, inline: bool) -> Any:
     from numba import njit  # noqa: PLC0415, see the head of the module
 
-    names = function.__code__.co_names
-    parts = [function.__globals__.get(name) for name in names if name != function.__name__]
-    for part in parts:
-        if isinstance(part, Deferred):
+    known = getclosurevars(function)
+    for part in (*known.globals.values(), *known.nonlocals.values()):
+        if isinstance(part, Deferred) and part.py_func is not function:
             part.made()  # numba has to know intrinsics before it begins to compile
-    compiled: Any = njit(cache=True, nogil=True, forceinline=inline)(function)
     source = Path(function.__code__.co_filename)
-    if source.is_file():  # not where it was typed in
+    digest = _digest(source.parent) if source.is_file() else None  # not where it was typed in
+    compiled: Any = njit(cache=digest is not None, nogil=True, forceinline=inline)(function)
+    if digest is not None:
         file = compiled._cache._cache_file  # noqa: SLF001  # numba has no public way to add to the stamp
-        file._source_stamp = (file._source_stamp, _digest(source.parent))  # noqa: SLF001  # as above
+        file._source_stamp = (file._source_stamp, digest)  # noqa: SLF001  # as above
     return compiled
 
 
@@ -149,10 +161,13 @@ def kernel_sources(folder: Path) -> tuple[Path, ...]:
 
 
 @cache
-def _digest(folder: Path) -> str:
+def _digest(folder: Path) -> str | None:
+    """Digest of the sources; None if one was written after this process may have read it."""
     digest = hashlib.sha256()
     for file in kernel_sources(folder):
         digest.update(f"{file.name}\n".encode() + file.read_bytes())
+        if file.stat().st_ctime_ns >= _STARTED:
+            return None
     return digest.hexdigest()
 
 

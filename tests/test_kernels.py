@@ -1,5 +1,6 @@
 """Machine code on disk must never be older than the functions and constants that are compiled into it."""
 
+import pickle
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import eicpy
 import eicpy.packets
 from eicpy.kernels import kernel_sources
+from eicpy.packets.bits import get_64
 from eicpy.packets.scan import scan
 
 PACKAGE = Path(eicpy.__file__).parent
@@ -108,3 +110,40 @@ def test_without_machine_code_the_functions_still_run(tmp_path):
     command, env = [sys.executable, "plain.py"], {"NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"
+
+
+def printed(code):
+    """What a process of its own prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_numba_is_imported_at_the_first_call_only():
+    code = "import sys\nimport eicpy.packets\nprint('numba' in sys.modules, 'llvmlite' in sys.modules)\n"
+    code += "print(len(eicpy.packets.index_packets(bytes(100))), 'numba' in sys.modules)"
+    assert printed(code) == ["False", "False", "0", "True"]
+
+
+def test_a_kernel_is_pickled_by_its_name():
+    assert pickle.loads(pickle.dumps(scan)) is scan  # noqa: S301  # our own bytes
+    assert pickle.loads(pickle.dumps(get_64)) is get_64  # noqa: S301  # our own bytes
+
+
+def test_threads_may_call_a_kernel_for_the_first_time_at_once():
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\nfrom eicpy.packets import checksum_crc16\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    print(*pool.map(checksum_crc16, [b'123456789'] * 8))"
+    )
+    assert printed(code) == [str(0x29B1)] * 8
+
+
+def test_code_is_not_kept_if_a_source_was_written_after_it_was_read(tmp_path):
+    """Else the code of the old source would go with the digest of the new one."""
+    (tmp_path / "late.py").write_text("from eicpy.kernels import kernel\n@kernel\ndef one():\n    return 1\n")
+    code = "from pathlib import Path\nimport late\nfile = Path(late.__file__)\n"
+    code += "file.write_text(file.read_text().replace('1', '2'))\nprint(late.one())"
+    for expected in ("1\n", "2\n"):
+        command = [sys.executable, "-B", "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout == expected

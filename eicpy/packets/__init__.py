@@ -1,22 +1,20 @@
 """CCSDS packets of any instrument: index, checksums, continuity, segments, times, layouts."""
 
+from eicpy.packets.buffers import map_file
 from eicpy.packets.checksum import (
     ChecksumKind,
-    checksum_bytes,
     checksum_crc16,
-    checksum_is_right,
     checksum_iso16,
-    checksum_xor16,
     verify_checksums,
 )
-from eicpy.packets.continuity import Continuity, Gap, continuity
+from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuity
 from eicpy.packets.curves import Curve, Identity, Polynomial, Texts, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
 from eicpy.packets.layout import FieldSpec, Group, Limits, PacketLayout
-from eicpy.packets.report import ApidReport, PacketReport, inspect_file, map_file, report_index
+from eicpy.packets.report import ApidReport, PacketReport, inspect_file, report_index
 from eicpy.packets.rules import ApidDecision, HeaderRule, PacketHeaderRule
 from eicpy.packets.segments import SegmentGroup, SegmentGroups, assemble, segment_groups
 from eicpy.packets.timecode import CdsFormat, CucFormat, read_p_field
@@ -27,6 +25,7 @@ __all__ = [
     "CdsFormat",
     "ChecksumKind",
     "Continuity",
+    "ContinuityTable",
     "CucFormat",
     "Curve",
     "DecodedPackets",
@@ -49,11 +48,8 @@ __all__ = [
     "Skipped",
     "Texts",
     "assemble",
-    "checksum_bytes",
     "checksum_crc16",
-    "checksum_is_right",
     "checksum_iso16",
-    "checksum_xor16",
     "continuity",
     "decode",
     "encode",

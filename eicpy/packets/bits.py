@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.kernels import INTERPRETED, Deferred, inline_kernel, kernel
+from eicpy.packets.buffers import Buffer, ByteArray
 
 if TYPE_CHECKING:  # imported when a kernel is compiled; named here as a source of its machine code
     from eicpy.packets import machine_code, plain_bits  # noqa: F401
@@ -21,9 +21,7 @@ __all__ = [
     "ByteArray",
     "Word",
     "address_of",
-    "as_byte_array",
     "bits_at",
-    "byte_block",
     "copy_64",
     "fetch_ahead",
     "get_8",
@@ -45,57 +43,15 @@ __all__ = [
     "write_bits",
 ]
 
-ByteArray: TypeAlias = npt.NDArray[np.uint8]
-Buffer: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
-"""Anything that holds bytes in one piece; a memory map is an array."""
-
 Word: TypeAlias = Any
 """A machine word inside a kernel: numba's unsigned and signed integers, which are no Python int."""
-
-HUGE_PAGE = 1 << 21
-
-
-def as_byte_array(buffer: Buffer) -> ByteArray:
-    """Bytes as a read-only array, without a copy.
-
-    Parameters
-    ----------
-    buffer
-        Bytes, a memory view, an array of one dimension, or a memory map.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_bytes,), uint8, read-only: kernels are compiled for that one kind of array.
-    """
-    if isinstance(buffer, np.ndarray):
-        flat = np.ascontiguousarray(buffer).reshape(-1).view(np.uint8)
-        array: ByteArray = np.ndarray.view(flat, np.ndarray)
-    else:
-        array = np.frombuffer(buffer, dtype=np.uint8)
-    array = array[:]
-    array.flags.writeable = False
-    return array
-
-
-def byte_block(size: int) -> ByteArray:
-    """Room for many bytes, not set to 0.
-
-    A large block begins on a boundary of huge pages: the system hands it over in pieces of 2 MiB, where
-    pieces of 4 kiB would take longer than what is written into them.
-    """
-    if size < 2 * HUGE_PAGE:
-        return np.empty(size, dtype=np.uint8)
-    block = np.empty(-(-size // HUGE_PAGE) * HUGE_PAGE + HUGE_PAGE, dtype=np.uint8)
-    start = -block.ctypes.data % HUGE_PAGE
-    return block[start : start + size]
 
 
 def _of_memory(name: str) -> Any:
     """A function of :mod:`eicpy.packets.machine_code`, or its plain twin where nothing is compiled."""
     if INTERPRETED:
         return getattr(import_module("eicpy.packets.plain_bits"), name, None)  # the CRC by products has none
-    return Deferred(lambda: getattr(import_module("eicpy.packets.machine_code"), name))
+    return Deferred(lambda: getattr(import_module("eicpy.packets.machine_code"), name), __name__, name)
 
 
 address_of = _of_memory("address_of")

@@ -20,20 +20,14 @@ multiplies polynomials (x86), each word of eight bytes is multiplied by its powe
 """
 
 from enum import IntEnum
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.kernels import INTERPRETED, Deferred
 from eicpy.packets.bits import (
-    Buffer,
-    ByteArray,
     Word,
     address_of,
-    as_byte_array,
     get_8,
     get_64,
     inline_kernel,
@@ -43,14 +37,12 @@ from eicpy.packets.bits import (
     multiply_without_carry,
     sum_of_products,
 )
+from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array
 
 __all__ = [
     "ChecksumKind",
-    "checksum_bytes",
     "checksum_crc16",
-    "checksum_is_right",
     "checksum_iso16",
-    "checksum_xor16",
     "verify_checksums",
 ]
 
@@ -169,7 +161,7 @@ def _folded(source: int, length: int) -> Word:
         word = (get_64(source, 0) ^ ones) >> np.uint64(64 - 8 * rest)
         low, high = multiply_without_carry(word, _POWERS[factor - 1])
         ones = ones << np.uint64(8) if rest == 1 else np.uint64(0)
-    single = words % lanes()
+    single = words & (lanes() - 1)
     if ones != 0 and single == 0:
         single = lanes()
     for _ in range(single):
@@ -195,12 +187,10 @@ def _folded(source: int, length: int) -> Word:
     )
 
 
-def _fastest() -> Any:
-    return (_folded if import_module("eicpy.packets.machine_code").LANES else _sliced).made()
-
-
-crc16_at: Any = _sliced if INTERPRETED else Deferred(_fastest)
-"""crc16_at(address, length): CRC-16/CCITT-FALSE of the bytes at an address."""
+@inline_kernel
+def crc16_at(source: int, length: int) -> Word:
+    """CRC-16/CCITT-FALSE of the bytes at an address."""
+    return _folded(source, length) if lanes() else _sliced(source, length)
 
 
 @kernel
@@ -333,12 +323,6 @@ def checksum_crc16(data: Buffer) -> int:
     return int(_crc16(array))
 
 
-def checksum_xor16(data: Buffer) -> int:
-    """Exclusive or of the big-endian 16-bit words; an odd last byte counts as a high half."""
-    array = as_byte_array(data)
-    return int(xor16_range(array, 0, array.size))
-
-
 def checksum_iso16(data: Buffer) -> int:
     """ISO 8473 checksum of the data (ECSS-E-ST-70-41C, annex B.2): the two bytes to append.
 
@@ -352,16 +336,3 @@ def checksum_iso16(data: Buffer) -> int:
     out[:-2] = array
     write_checksum(out, 0, out.size, array.size, int(ChecksumKind.ISO16))
     return int(out[-2]) << 8 | int(out[-1])
-
-
-def checksum_bytes(kind: ChecksumKind | str) -> int:
-    """Length of the checksum at the end of a packet, bytes."""
-    kind = ChecksumKind.of(kind) if isinstance(kind, str) else kind
-    return 0 if kind is ChecksumKind.NONE else 2
-
-
-def checksum_is_right(packet: Buffer, kind: ChecksumKind | str) -> bool:
-    """Whether one whole packet agrees with its own checksum; without a checksum it always does."""
-    kind = ChecksumKind.of(kind) if isinstance(kind, str) else kind
-    array = as_byte_array(packet)
-    return kind is ChecksumKind.NONE or bool(is_right(array, 0, array.size, int(kind)))

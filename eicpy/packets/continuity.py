@@ -1,8 +1,8 @@
 """What is missing: sequence counts per APID, judged before any split by type.
 
 The count of an APID runs modulo 2¹⁴ over all its telemetry packets, whatever their type; its telecommands
-have a count of their own and are judged apart. From one packet to the next it tells how many are missing
-only modulo 16384; the time tells the rest. The walk keeps an unwrapped count A and the time t of the packet
+have a count of their own and are judged apart. From one packet to the next it gives how many are missing
+only modulo 16384; the time gives the rest. The walk keeps an unwrapped count A and the time t of the packet
 that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d < 8192, or that plus a multiple of
 16384, and
 
@@ -31,7 +31,7 @@ from eicpy.packets.bits import kernel
 from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.primary_header import COUNT_MODULUS, IDLE_APID
 
-__all__ = ["Continuity", "Gap", "continuity", "unwrap_counts"]
+__all__ = ["Continuity", "ContinuityTable", "Gap", "continuity", "unwrap_counts"]
 
 HALF_TURN = COUNT_MODULUS // 2
 FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
@@ -107,6 +107,40 @@ class Continuity:
         return not (self.lost or self.duplicated or self.out_of_order or self.damaged)
 
 
+class ContinuityTable(dict[int, Continuity]):
+    """Continuity by APID, as a mapping that prints as a table."""
+
+    def rows(self) -> list[dict[str, int]]:
+        """One row an APID; all rows have the same keys."""
+        return [
+            {
+                "APID": apid,
+                "received": one.received,
+                "lost": one.lost,
+                "duplicated": one.duplicated,
+                "out of order": one.out_of_order,
+                "damaged": one.damaged,
+                "gaps": len(one.gaps),
+            }
+            for apid, one in self.items()
+        ]
+
+    def __repr__(self) -> str:
+        rows = self.rows()
+        if not rows:
+            return "no packets"
+        lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        texts = ("  ".join(map(str.rjust, line, widths)) for line in lines)
+        return "\n".join(texts)
+
+    def _repr_html_(self) -> str:
+        rows = self.rows()
+        head = "".join(f"<th>{key}</th>" for key in (rows[0] if rows else {}))
+        body = "".join(f"<tr>{''.join(f'<td>{n}</td>' for n in row.values())}</tr>" for row in rows)
+        return f"<table><tr>{head}</tr>{body}</table>"
+
+
 @kernel
 def unwrap_counts(
     count: Ints,
@@ -126,7 +160,7 @@ def unwrap_counts(
     interval
         Usual time from one count to the next, s; NaN where not known.
     regular
-        1 if the packets come regularly enough to tell whole lost turns, else 0.
+        1 if the packets come regularly enough to recognise whole lost turns, else 0.
     out, what
         Shape (n,): unwrapped count; first, ahead, duplicate, late or damaged.
     """
@@ -202,7 +236,7 @@ def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
 
 def continuity(
     index: PacketIndex, fine_tick: Mapping[int, float] | None = None, *, commands: bool = False
-) -> dict[int, Continuity]:
+) -> ContinuityTable:
     """Judge the sequence counts of each APID.
 
     Parameters
@@ -216,17 +250,34 @@ def continuity(
 
     Returns
     -------
-    dict
-        For each APID that has some. An APID that only a damaged header names is left out.
+    ContinuityTable
+        A `Continuity` for each APID with packets; it prints as a table. An APID that only a damaged header
+        names is left out.
+
+    See Also
+    --------
+    inspect_file : index, continuity and segments of a file in one report.
+    segment_groups : which segmented packets are complete.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, section 4.1.3.4.3 (packet sequence count); ECSS-E-ST-70-41C, 7.4.1 and 7.4.4.
+
+    Examples
+    --------
+    >>> from eicpy.packets import index_packets
+    >>> continuity(index_packets(bytes.fromhex("0801c0000001abcd" "0801c0030001abce"), checksum="none"))
+    APID  received  lost  duplicated  out of order  damaged  gaps
+       1         2     2           0             0        0     1
     """
     time = index.time(fine_tick)
     named = (index.status != PacketStatus.BAD_HEADER) & (index.command == commands)
     if not named.any():
-        return {}
+        return ContinuityTable()
     order = np.argsort(index.apid, kind="stable")
     order = order[named[order]]
     apids, starts = np.unique(index.apid[order], return_index=True)
-    result = {}
+    result = ContinuityTable()
     for apid, rows in zip(apids.tolist(), np.split(order, starts[1:]), strict=False):
         result[apid] = _one(apid, index, rows.astype(np.int64), time)
     return result

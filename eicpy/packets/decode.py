@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
+from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
@@ -204,8 +204,8 @@ class _Columns:
 
     def not_zero(self) -> Ints:
         """Numbers of the rows in which a field that must be 0 is not."""
-        columns = [column.reshape(self.count, -1) for spec, column in self._each() if spec.kind == "zero"]
-        found = [np.flatnonzero(column.any(axis=1)) for column in columns]
+        columns = [column for spec, column in self._each() if spec.kind == "zero"]
+        found = [np.flatnonzero(column.any(axis=1) if column.ndim > 1 else column) for column in columns]
         return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.packets.bits import (
-    ByteArray,
     Word,
     address_of,
     copy_64,
@@ -26,6 +25,7 @@ from eicpy.packets.bits import (
     put_32,
     put_64,
 )
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.word_records import RECORD_BITS, are_words, decode_words
 
 __all__ = ["decode_columns", "decode_records", "limited_bits", "room_to_work"]

@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.packets.bits import ByteArray, kernel, load64, store64, write_bits
+from eicpy.packets.bits import kernel, load64, store64, write_bits
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import ChecksumKind, write_checksum
 from eicpy.packets.encode_positions import Step, place, record_counts
 from eicpy.packets.layout import FieldSpec, PacketLayout

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError
-from eicpy.packets.bits import Buffer, ByteArray, Word, address_of, as_byte_array, get_8, get_64, kernel
+from eicpy.packets.bits import Word, address_of, get_8, get_64, kernel
+from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array
 from eicpy.packets.index import PacketIndex
 
 __all__ = ["packet_identity"]

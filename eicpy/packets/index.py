@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array, byte_block
+from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.index_rows import (
     CAPACITY,

@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.packets.bits import (
-    ByteArray,
     Word,
     address_of,
     bits_at,
@@ -18,6 +17,7 @@ from eicpy.packets.bits import (
     put_32,
     put_64,
 )
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.primary_header import (
     APID_MASK,
     COUNT_MASK,

@@ -75,6 +75,8 @@ def _multiply(_typing: Any, _left: Any, _right: Any) -> Any:
         word = ir.IntType(64)
         pair = ir.VectorType(word, 2)
         place = ir.IntType(32)
+        if not LANES:  # never called
+            return context.make_tuple(builder, signature.return_type, arguments)
         low, high = (
             builder.insert_element(ir.Constant(pair, ir.Undefined), value, place(0)) for value in arguments
         )
@@ -225,7 +227,7 @@ def _sum_of_products(
     _typing: Any, _source: Any, _byte: Any, _factors: Any, _factor_byte: Any, _words: Any
 ) -> Any:
     word, place = ir.IntType(64), ir.IntType(32)
-    vector = ir.VectorType(word, LANES)
+    vector = ir.VectorType(word, max(LANES, 1))
 
     def called(builder: Any, name: str, *arguments: Any) -> Any:
         kind = ir.FunctionType(vector, [argument.type for argument in arguments])
@@ -240,6 +242,8 @@ def _sum_of_products(
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, byte, factors, factor_byte, words = arguments
+        if not LANES:  # never called
+            return context.make_tuple(builder, signature.return_type, [source, byte])
         multiply = "llvm.x86.pclmulqdq" + {2: "", 4: ".256", 8: ".512"}[LANES]
         zeros = ir.Constant(vector, [0] * LANES)
         total = cgutils.alloca_once_value(builder, zeros)  # type: ignore[no-untyped-call]  # of numba

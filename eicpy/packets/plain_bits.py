@@ -18,6 +18,7 @@ __all__ = [
     "get_8",
     "get_32",
     "get_64",
+    "lanes",
     "load64",
     "put_8",
     "put_16",
@@ -115,6 +116,11 @@ def copy_64(address: int, byte: int, to_address: int, to_byte: int) -> None:
 
 def fetch_ahead(_address: int, _byte: int) -> None:
     """Nothing: there is no cache to fill."""
+
+
+def lanes() -> int:
+    """No words at once: the CRC is taken by tables."""
+    return 0
 
 
 def load64(array: Bytes, byte: int) -> np.uint64:

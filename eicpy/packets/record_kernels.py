@@ -8,7 +8,8 @@ damaged on the way costs no more than the bits of its packet.
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, address_of, inline_kernel, kernel
+from eicpy.packets.bits import Word, address_of, inline_kernel, kernel
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.decode_kernels import limited_bits
 
 __all__ = ["BEGIN", "COUNT", "DEEPEST", "END", "ENDLESS", "REPEAT", "SKIP", "STEP_COLUMNS", "walk_records"]

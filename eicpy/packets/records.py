@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError
-from eicpy.packets.bits import ByteArray
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.record_kernels import (
     BEGIN,
     COUNT,

@@ -3,34 +3,52 @@
 `inspect_file` needs no definition. With an instrument's header rules it also knows the times.
 """
 
-import mmap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from eicpy.errors import BadArgumentError, BadDataError, ExitCode, readable
-from eicpy.packets.bits import ByteArray, as_byte_array
+from eicpy.errors import ExitCode
+from eicpy.packets.buffers import map_file
 from eicpy.packets.continuity import Continuity, continuity
 from eicpy.packets.index import PacketIndex, PacketStatus, index_packets
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 
-__all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "map_file", "report_index"]
-
-MAPPED_AT_ONCE = 1 << 30
-"""Files up to this size are mapped in one go, which takes a third of the time of page after page, bytes."""
+__all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "report_index"]
 
 
 class HasHeaders(Protocol):
-    """What an instrument must tell to be used here."""
+    """An instrument, as far as it is needed here."""
 
     @property
     def headers(self) -> Sequence[HeaderRule]:
         """Header rules of its APIDs."""
+
+
+class TimeRule(Protocol):
+    """How on-board time becomes a date; ``eicpy.instruments.TimeRule`` is one."""
+
+    @property
+    def epoch(self) -> str:
+        """ISO date at which the on-board counter was 0."""
+
+    @property
+    def scale(self) -> str:
+        """Scale of the epoch: utc, tai or tt."""
+
+
+@runtime_checkable
+class HasTime(Protocol):
+    """An instrument whose on-board time can be given in UTC."""
+
+    @property
+    def time(self) -> TimeRule:
+        """Its time rule."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,8 @@ class ApidReport:
         See `Continuity`.
     first, last
         First and last intact packet: ``offset`` (byte), ``sequence_count``, ``coarse`` and ``fine`` (on-board
-        time, None where not known); None if no packet is intact.
+        time, None where not known), ``utc`` (ISO date, None where the instrument's time rule is not known);
+        None if no packet is intact.
     groups_complete, groups_incomplete
         Segmented groups.
     types
@@ -60,8 +79,8 @@ class ApidReport:
     duplicated: int
     out_of_order: int
     damaged: int
-    first: dict[str, int | None] | None
-    last: dict[str, int | None] | None
+    first: dict[str, int | str | None] | None
+    last: dict[str, int | str | None] | None
     groups_complete: int
     groups_incomplete: int
     types: dict[str, int]
@@ -183,8 +202,8 @@ class PacketReport:
                 "groups": f"{report.groups_complete} + {report.groups_incomplete} incomplete"
                 if report.groups_complete or report.groups_incomplete
                 else "",
-                "first": _place(report.first),
-                "last": _place(report.last),
+                "first": _first_or_last(report.first),
+                "last": _first_or_last(report.last),
                 "checksum": report.checksum,
                 "decided by": report.decision,
             }
@@ -206,14 +225,28 @@ class PacketReport:
         )
 
 
-def _place(packet: dict[str, int | None] | None) -> str:
+def _first_or_last(packet: dict[str, int | str | None] | None) -> str:
     if packet is None:
         return ""
-    time = "" if packet["coarse"] is None else f" at {packet['coarse']}:{packet['fine']}"
+    if packet["utc"] is not None:
+        return f"#{packet['sequence_count']} at {packet['utc']} UTC"
+    time = "" if packet["coarse"] is None else f" at on-board time {packet['coarse']}:{packet['fine']}"
     return f"#{packet['sequence_count']}{time}"
 
 
-def _packet(index: PacketIndex, row: int) -> dict[str, int | None] | None:
+def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
+    """Time of a packet as an ISO date in UTC, to the millisecond."""
+    from astropy.time import Time, TimeDelta  # noqa: PLC0415, it takes longer to import than a file to read
+
+    fine = max(int(index.fine[row]), 0) * index.decisions[int(index.apid[row])].fine_tick
+    with warnings.catch_warnings():
+        # Leap seconds are not known for the far future, where a clock that was never set may be.
+        warnings.simplefilter("ignore", category=UserWarning)
+        onboard = TimeDelta(float(index.coarse[row]), fine, format="sec")
+        return str((Time(rule.epoch, scale=rule.scale).tai + onboard).utc.isot)
+
+
+def _packet(index: PacketIndex, row: int, rule: TimeRule | None) -> dict[str, int | str | None] | None:
     if row < 0:
         return None
     timed = int(index.coarse[row]) >= 0
@@ -222,6 +255,7 @@ def _packet(index: PacketIndex, row: int) -> dict[str, int | None] | None:
         "sequence_count": int(index.sequence_count[row]),
         "coarse": int(index.coarse[row]) if timed else None,
         "fine": int(index.fine[row]) if timed else None,
+        "utc": _utc(index, row, rule) if timed and rule is not None else None,
     }
 
 
@@ -236,7 +270,7 @@ def _types(index: PacketIndex, rows: np.ndarray[Any, Any]) -> dict[str, int]:
     }
 
 
-def report_index(file: Path, index: PacketIndex) -> PacketReport:
+def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = None) -> PacketReport:
     """Report of an index that exists already.
 
     Parameters
@@ -245,16 +279,23 @@ def report_index(file: Path, index: PacketIndex) -> PacketReport:
         The file that was indexed, for the name.
     index
         Its index.
+    instrument
+        Whose time rule gives times in UTC; None to leave on-board times.
+
+    See Also
+    --------
+    inspect_file : index and report a file.
     """
+    rule = None if instrument is None else instrument.time
     telemetry, commands = continuity(index), continuity(index, commands=True)
     if index.good.any():
         telemetry, commands = (
             {apid: one for apid, one in judged.items() if one.received} for judged in (telemetry, commands)
         )
-    return PacketReport(file, index, _apids(index, telemetry), _apids(index, commands))
+    return PacketReport(file, index, _apids(index, telemetry, rule), _apids(index, commands, rule))
 
 
-def _apids(index: PacketIndex, judged: dict[int, Continuity]) -> dict[int, ApidReport]:
+def _apids(index: PacketIndex, judged: dict[int, Continuity], rule: TimeRule | None) -> dict[int, ApidReport]:
     groups = segment_groups(index, judged)
     apids = {}
     for apid, one in sorted(judged.items()):
@@ -267,8 +308,8 @@ def _apids(index: PacketIndex, judged: dict[int, Continuity]) -> dict[int, ApidR
             duplicated=one.duplicated,
             out_of_order=one.out_of_order,
             damaged=one.damaged,
-            first=_packet(index, one.first),
-            last=_packet(index, one.last),
+            first=_packet(index, one.first, rule),
+            last=_packet(index, one.last, rule),
             groups_complete=int(complete.sum()),
             groups_incomplete=int((~complete).sum()),
             types=_types(index, one.rows),
@@ -276,35 +317,6 @@ def _apids(index: PacketIndex, judged: dict[int, Continuity]) -> dict[int, ApidR
             decision="" if decision is None else decision.reason,
         )
     return apids
-
-
-def map_file(path: Path | str) -> ByteArray:
-    """Bytes of a file as a memory map; an empty file is an empty array.
-
-    Raises
-    ------
-    BadArgumentError
-        If there is no such file.
-    BadDataError
-        If it cannot be read.
-    """
-    path = Path(path)
-    try:
-        if not path.exists():
-            raise BadArgumentError(f"{readable(path)}: no such file")
-        if not path.is_file():
-            raise BadArgumentError(f"{readable(path)}: a folder, a pipe or a device; expected a file")
-        size = path.stat().st_size
-        if size == 0:
-            return as_byte_array(b"")
-        populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
-        if populate is None or size > MAPPED_AT_ONCE:
-            return as_byte_array(np.memmap(path, dtype=np.uint8, mode="r"))
-        with path.open("rb") as file:
-            pages = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
-        return as_byte_array(np.frombuffer(pages, dtype=np.uint8))
-    except OSError as error:
-        raise BadDataError(f"unreadable: {error.strerror or error}", file=path) from error
 
 
 def inspect_file(
@@ -320,7 +332,8 @@ def inspect_file(
         ``auto`` decides for each APID from its definition or the data; none, crc16, xor16 or iso16
         override both.
     instrument
-        Whose header rules to use; None to learn all from the data.
+        Whose header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
+        leave on-board times.
 
     Returns
     -------
@@ -333,7 +346,11 @@ def inspect_file(
         For a file that is not there, or a checksum that does not exist.
     BadDataError
         For a file that cannot be read.
+
+    See Also
+    --------
+    index_packets : the index alone.
+    continuity : lost, duplicated and late packets alone.
     """
-    buffer = map_file(path)
-    index = index_packets(buffer, None if instrument is None else instrument.headers, checksum)
-    return report_index(Path(path), index)
+    index = index_packets(map_file(path), None if instrument is None else instrument.headers, checksum)
+    return report_index(Path(path), index, instrument if isinstance(instrument, HasTime) else None)

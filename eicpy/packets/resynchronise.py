@@ -37,7 +37,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, inline_kernel, kernel
+from eicpy.packets.bits import Word, inline_kernel, kernel
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import is_right
 from eicpy.packets.index_rows import (
     BAD_CHECKSUM,

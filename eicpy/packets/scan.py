@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, Word, address_of, get_8, get_64, kernel
+from eicpy.packets.bits import Word, address_of, get_8, get_64, kernel
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import crc16_at, is_right
 from eicpy.packets.index_rows import (
     CAPACITY,

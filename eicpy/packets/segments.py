@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import Buffer, ByteArray, as_byte_array
+from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.continuity import Continuity, continuity
 from eicpy.packets.index import PacketIndex, PacketStatus

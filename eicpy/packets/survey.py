@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import ByteArray, kernel
+from eicpy.packets.bits import kernel
+from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import ChecksumKind, is_right
 from eicpy.packets.primary_header import (
     APIDS,

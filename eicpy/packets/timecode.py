@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets.bits import Buffer, as_byte_array
+from eicpy.packets.buffers import Buffer, as_byte_array
 
 __all__ = ["CdsFormat", "CucFormat", "read_p_field"]
 
@@ -167,11 +167,6 @@ class CdsFormat:
             pieces.append(_bytes(part, self.sub_bytes, "part of a millisecond"))
         rows = max(len(piece) for piece in pieces)
         return np.concatenate([np.broadcast_to(p, (rows, p.shape[1])) for p in pieces], axis=1)
-
-    def nanoseconds(self, day: Ints, millisecond: Ints, part: Ints) -> Ints:
-        """Nanoseconds since the epoch, int64 (292 years), counting 86400 s a day."""
-        fraction = part * 1000 if self.sub_bytes == 2 else part // 1000
-        return (day * 86_400_000 + millisecond) * 1_000_000 + (fraction if self.sub_bytes else 0)
 
 
 def read_p_field(data: Buffer) -> tuple[CucFormat | CdsFormat, int]:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.packets.bits import (
-    ByteArray,
     address_of,
     fetch_ahead,
     get_32,
@@ -23,6 +22,7 @@ from eicpy.packets.bits import (
     signed_field,
     unsigned_field,
 )
+from eicpy.packets.buffers import ByteArray
 
 __all__ = ["RECORD_BITS", "are_words", "decode_words"]
 

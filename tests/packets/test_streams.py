@@ -180,7 +180,8 @@ for _ in range(60):
     print(index.offset.tolist(), index.status.tolist(), index.coarse.tolist(), index.command.tolist())
 """
 BEYOND = """
-from eicpy.packets.bits import address_of, as_byte_array, get_64
+from eicpy.packets.bits import address_of, get_64
+from eicpy.packets.buffers import as_byte_array
 start = address_of(as_byte_array(bytes(10)))
 get_64(start, 2)
 try:
