@@ -122,8 +122,10 @@ def _compiled(function: Callable[..., Any], *, inline: bool) -> Any:
     digest = _digest(source.parent) if source.is_file() else None  # not where it was typed in
     compiled: Any = njit(cache=digest is not None, nogil=True, forceinline=inline)(function)
     if digest is not None:
-        file = compiled._cache._cache_file  # noqa: SLF001  # numba has no public way to add to the stamp
-        file._source_stamp = (file._source_stamp, digest)  # noqa: SLF001  # as above
+        # numba has no public way to add to what it compares. The version is compared before the rest of the
+        # index is read, which may name classes that are gone.
+        file = compiled._cache._cache_file  # noqa: SLF001
+        file._version = f"{file._version} {digest}"  # noqa: SLF001
     return compiled
 
 

@@ -4,7 +4,7 @@
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -287,7 +287,8 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
     inspect_file : index and report a file.
     """
     rule = None if instrument is None else instrument.time
-    telemetry, commands = continuity(index), continuity(index, commands=True)
+    telemetry: Mapping[int, Continuity] = continuity(index)
+    commands: Mapping[int, Continuity] = continuity(index, commands=True)
     if index.good.any():
         telemetry, commands = (
             {apid: one for apid, one in judged.items() if one.received} for judged in (telemetry, commands)
@@ -295,7 +296,9 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
     return PacketReport(file, index, _apids(index, telemetry, rule), _apids(index, commands, rule))
 
 
-def _apids(index: PacketIndex, judged: dict[int, Continuity], rule: TimeRule | None) -> dict[int, ApidReport]:
+def _apids(
+    index: PacketIndex, judged: Mapping[int, Continuity], rule: TimeRule | None
+) -> dict[int, ApidReport]:
     groups = segment_groups(index, judged)
     apids = {}
     for apid, one in sorted(judged.items()):
