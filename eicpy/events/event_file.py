@@ -27,6 +27,7 @@ from eicpy.products import (
     provenance_of,
     read_structure,
     read_table,
+    reading,
     row_dtype,
     verify_unit,
 )
@@ -37,6 +38,8 @@ __all__ = ["EventFile"]
 _CARD = "ECL-EVT-CAL"
 _STEP_BACK = 1e-3
 """Assumed largest step back, s, of a file that does not tell its own."""
+_MOST_COLUMNS = 256
+"""Pixels in a row that JDET, a byte, can number."""
 _FORMATS = {"TIME": ">f8", "JDET": "|u1", "IDET": "|u1", "PHA": ">i2", "FLAG": "|u1"}
 
 
@@ -76,7 +79,10 @@ class EventFile:
         columns = columns or self.header.get("DETCOLS")
         if not columns:
             raise BadArgumentError(f"{self.path}: tells no DETCOLS, expected `columns` (pixels in a row)")
-        self._columns = int(self._number("DETCOLS", columns))
+        with reading(f"DETCOLS {columns!r}", self.path, self._unit.offset):
+            self._columns = int(columns)
+            if not 0 < self._columns <= _MOST_COLUMNS:
+                raise ValueError(f"expected 1 to {_MOST_COLUMNS} pixels in a row")
 
     def _find(self) -> Unit:
         for unit in self._units[1:]:
@@ -108,12 +114,8 @@ class EventFile:
         return np.array(offsets, dtype=np.int64)
 
     def _number(self, keyword: str, value: Any) -> float:
-        try:
+        with reading(f"{keyword} {value!r}", self.path, self._unit.offset):
             return float(value)
-        except (TypeError, ValueError) as error:
-            raise BadDataError(
-                f"got {keyword} {value!r}, expected a number", file=self.path, offset=self._unit.offset
-            ) from error
 
     def __len__(self) -> int:
         return int(self._unit.header["NAXIS2"])
@@ -133,7 +135,9 @@ class EventFile:
         """Good time intervals; None for a file without."""
         for unit in self._units:
             if unit.name.upper() == "GTI":
-                return GoodTimeIntervals.from_columns(read_table(self.path, unit).columns)
+                table = read_table(self.path, unit)
+                with reading("good time intervals", self.path, unit.data_offset):
+                    return GoodTimeIntervals.from_columns(table.columns)
         return None
 
     @cached_property
@@ -141,7 +145,8 @@ class EventFile:
         """How the file was made; None for a file without a record."""
         for unit in self._units:
             if unit.name == "PROVENANCE":
-                return provenance_of(read_table(self.path, unit))
+                with reading("a record of provenance", self.path, unit.data_offset):
+                    return provenance_of(read_table(self.path, unit))
         return None
 
     @property
@@ -254,7 +259,8 @@ class EventFile:
     def _repr_html_(self) -> str:
         rows = [("photons", f"{len(self):,}"), ("card", str(self.header.get("CARD", "")))]
         if self.header.get("TSTART") is not None and self.header.get("TSTOP") is not None:
-            begin, end = (to_time(self.header[k]).utc.isot for k in ("TSTART", "TSTOP"))
+            with reading("TSTART and TSTOP", self.path, self._unit.offset):
+                begin, end = (to_time(self.header[k]).utc.isot for k in ("TSTART", "TSTOP"))
             rows.append(("time (UTC)", f"{begin} to {end}"))
         if self.gti is not None:
             rows.append(("good time", f"{self.gti.exposure:.3f} s in {len(self.gti)} intervals"))

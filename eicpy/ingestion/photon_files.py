@@ -29,7 +29,7 @@ from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
-from eicpy.products import Unit, canonical_card, read_structure, read_table, verify_unit
+from eicpy.products import Unit, canonical_card, read_structure, read_table, reading, verify_unit
 from eicpy.settings import Settings
 from eicpy.times import MJDREFF, MJDREFI
 
@@ -251,13 +251,9 @@ def _shift(path: Path, unit: Unit) -> float:
         raise BadDataError(f"got TIMESYS {scale}, expected TT", file=path, offset=unit.offset)
     if "MJDREFI" not in header and "MJDREFF" not in header:
         return 0.0
-    try:
+    with reading("a reference time", path, unit.offset):
         days = float(header.get("MJDREFI", 0)) - MJDREFI + float(header.get("MJDREFF", 0.0)) - MJDREFF
         return days * _SECONDS + float(header.get("TIMEZERO", 0.0))
-    except (TypeError, ValueError) as error:
-        raise BadDataError(
-            f"got a reference time that is no number: {error}", file=path, offset=unit.offset
-        ) from error
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:

@@ -11,7 +11,7 @@ from eicpy.calibration import GainTable
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.operations import Database, ReleaseState, decide_release, open_database, releases
-from eicpy.products import card_for, parse_product_file_name, read_product
+from eicpy.products import card_for, parse_product_file_name, read_product, reading
 from eicpy.settings import Settings
 from eicpy.times import day_of
 
@@ -62,7 +62,8 @@ def read_gain(file: Path, instrument: Instrument) -> GainTable:
         For a file that is none, or is of another detector.
     """
     table = read_product(file, GAIN_CARD).main
-    gain = GainTable.from_columns(table.columns, reference_time=float(table.header.get("TREF") or "nan"))
+    with reading("a gain table", file):
+        gain = GainTable.from_columns(table.columns, reference_time=float(table.header.get("TREF") or "nan"))
     if len(gain) != instrument.pixels.count:
         raise BadDataError(
             f"got a table of {len(gain)} pixels, expected {instrument.pixels.count} of {instrument.name}",

@@ -19,7 +19,7 @@ from eicpy.products.product import (
     write_product,
 )
 from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
-from eicpy.products.structure import Unit, read_structure, verify_unit
+from eicpy.products.structure import Unit, read_structure, reading, verify_unit
 from eicpy.products.writer import ProductWriter, TableWriter
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "read_product",
     "read_structure",
     "read_table",
+    "reading",
     "row_dtype",
     "sha256_of",
     "software_commit",

@@ -15,7 +15,7 @@ from eicpy.products.declarations import definition
 from eicpy.products.definitions import ProductDefinition, canonical_card
 from eicpy.products.headers import Header, Issuer, cards_of
 from eicpy.products.provenance import Provenance
-from eicpy.products.structure import Unit, read_structure, verify_unit
+from eicpy.products.structure import Unit, read_structure, reading, verify_unit
 from eicpy.products.writer import Columns, ProductWriter
 
 __all__ = [
@@ -157,17 +157,12 @@ def row_dtype(unit: Unit, path: Path) -> np.dtype[Any]:
     BadDataError
         For a column format that products do not use (bits, complex, variable length, scaled).
     """
-    try:
+    with reading(f"a header of {unit.name}", path, unit.offset):
         dtype = np.dtype(_fields(unit, path))
-        fits_in = dtype.itemsize * int(unit.header["NAXIS2"]) <= unit.data_size
-    except (KeyError, IndexError, ValueError, TypeError) as error:
+        width, rows = int(unit.header["NAXIS1"]), int(unit.header["NAXIS2"])
+    if dtype.itemsize * rows > unit.data_size or dtype.itemsize != width:
         raise BadDataError(
-            f"got a damaged header of {unit.name}: {error}", file=path, offset=unit.offset
-        ) from error
-    if not fits_in or dtype.itemsize != int(unit.header["NAXIS1"]):
-        raise BadDataError(
-            f"got rows of {unit.header['NAXIS1']} bytes in {unit.name}, "
-            f"expected {dtype.itemsize} from its columns",
+            f"got rows of {width} bytes in {unit.name}, expected {dtype.itemsize} from its columns",
             file=path,
             offset=unit.offset,
         )
@@ -227,12 +222,8 @@ def read_table(path: Path, unit: Unit) -> ProductTable:
         For a column format that products do not use.
     """
     dtype = row_dtype(unit, path)
-    try:
+    with reading(f"columns of {unit.name}", path, unit.data_offset):
         return ProductTable(unit.name, header_values(unit.header), _columns(path, unit, dtype))
-    except (ValueError, TypeError) as error:
-        raise BadDataError(
-            f"got columns of {unit.name} that cannot be read: {error}", file=path, offset=unit.data_offset
-        ) from error
 
 
 def _columns(path: Path, unit: Unit, dtype: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -288,7 +279,8 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
             tables[unit.name] = read_table(path, unit)
     record = tables.pop("PROVENANCE", None)
     _check(path, declared, tables)
-    provenance = None if record is None else provenance_of(record)
+    with reading("a record of provenance", path):
+        provenance = None if record is None else provenance_of(record)
     return Product(path, found, declared, header_values(units[0].header), tables, provenance)
 
 

@@ -206,7 +206,7 @@ class Provenance:
         """
         try:
             return cls._from_dict(json.loads(text))
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadDataError(f"got a provenance record that cannot be read: {error}") from error
 
     def write(self, path: Path) -> None:
@@ -244,7 +244,7 @@ class Provenance:
                 else:
                     values[key] = json.loads(text)
             return cls._from_dict(values)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadDataError(f"got a PROVENANCE table that cannot be read: {error}") from error
 
     @classmethod

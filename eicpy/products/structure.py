@@ -6,7 +6,10 @@ Appendix J). The walk knows where each unit should end, so that a truncated file
 instead of being read as rows of zeros.
 """
 
+import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,13 +20,43 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from eicpy.errors import BadDataError
 
-__all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "verify_unit"]
+__all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "reading", "verify_unit"]
 
 BLOCK = 2880
 """Bytes of a FITS block."""
 _CARD = 80
 _CHUNK = 1 << 22
 _EXCLUDED = frozenset((*range(0x3A, 0x41), *range(0x5B, 0x61)))
+_DAMAGE = (ValueError, LookupError, TypeError, OverflowError, fits.VerifyError)
+"""What Python, numpy and astropy raise for a value that is not of the kind expected."""
+
+
+@contextmanager
+def reading(what: str, path: Path, offset: int | None = None) -> Iterator[None]:
+    """Name the file and the place where a value of it cannot be used.
+
+    Parameters
+    ----------
+    what
+        What is being read, for the message.
+    path
+        The file.
+    offset
+        Byte at which it begins.
+
+    Raises
+    ------
+    BadDataError
+        In place of what Python, numpy or astropy raise, and of one that names no file.
+    """
+    try:
+        yield
+    except BadDataError as error:
+        if error.file is not None:
+            raise
+        raise BadDataError(error.what, file=path, offset=offset, advice=error.advice) from error
+    except _DAMAGE as error:
+        raise BadDataError(f"got {what} that cannot be read: {error}", file=path, offset=offset) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +163,12 @@ def _read_header(file: BinaryIO, path: Path, offset: int) -> bytes:
 
 def _data_size(header: fits.Header) -> int:
     axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
+    counts = (*axes, int(header.get("PCOUNT", 0)), int(header.get("GCOUNT", 1)))
+    if min(counts) < 0:
+        raise ValueError(f"got sizes {counts}, expected none below 0")
     if not axes:
         return 0
-    size = int(np.prod(axes, dtype=np.int64)) + int(header.get("PCOUNT", 0))
-    return abs(int(header["BITPIX"])) // 8 * int(header.get("GCOUNT", 1)) * size
+    return abs(int(header["BITPIX"])) // 8 * counts[-1] * (math.prod(axes) + counts[-2])
 
 
 def read_structure(path: Path) -> list[Unit]:
@@ -179,14 +214,10 @@ def _unit(file: BinaryIO, path: Path, offset: int, *, first: bool) -> Unit:
             offset=offset,
         )
     text = _read_header(file, path, offset)
-    try:
+    with reading("a FITS header", path, offset):
         header = _parse(text)
         size = _data_size(header)
         name = str(header.get("EXTNAME", "")).strip()
-    except (ValueError, KeyError, TypeError, fits.VerifyError) as error:
-        raise BadDataError(f"got a damaged FITS header: {error}", file=path, offset=offset) from error
-    if size < 0:
-        raise BadDataError(f"got a FITS header that tells {size} bytes of data", file=path, offset=offset)
     return Unit(name, header, offset, offset + len(text), size)
 
 
@@ -209,20 +240,27 @@ def verify_unit(path: Path, unit: Unit) -> None:
             total.add(chunk)
             left -= len(chunk)
     where = unit.name or "PRIMARY"
-    if "DATASUM" in unit.header and int(unit.header["DATASUM"]) != data.value:
+    with reading(f"a DATASUM of {where}", path, unit.offset):
+        told = int(unit.header["DATASUM"]) if _is_given(unit.header, "DATASUM") else data.value
+    if told != data.value:
         raise BadDataError(
-            f"got data sum {data.value} in {where}, expected {unit.header['DATASUM']}: the data are damaged",
+            f"got data sum {data.value} in {where}, expected {told}: the data are damaged",
             file=path,
             offset=unit.data_offset,
             advice="fetch or make the file again",
         )
-    if "CHECKSUM" in unit.header and total.value not in (0, 0xFFFFFFFF):
+    if _is_given(unit.header, "CHECKSUM") and total.value not in (0, 0xFFFFFFFF):
         raise BadDataError(
             f"got checksum {total.value} for {where}, expected 0: its header is damaged",
             file=path,
             offset=unit.offset,
             advice="fetch or make the file again",
         )
+
+
+def _is_given(header: fits.Header, keyword: str) -> bool:
+    """Whether a header has a checksum; a text of blanks is one that nobody knows (§4.4.2.7)."""
+    return keyword in header and str(header[keyword]).strip() != ""
 
 
 def _parse(text: bytes) -> fits.Header:

@@ -83,7 +83,7 @@ def test_a_poll_reads_no_more_than_it_may(run, eclairs):
         assert cursor.behind == run.size - 1000
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_continuity_in_pieces_is_continuity_of_the_whole(photon_packets, eclairs, data):
     truth = photon_packets(120, first=16300)

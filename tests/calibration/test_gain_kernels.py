@@ -234,7 +234,7 @@ def twin_align(spectra, gain, offset, common_gain, common_offset):
     return out
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(0.13, 0.16),
     st.floats(-1.0, 5.0),

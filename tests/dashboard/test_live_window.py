@@ -51,7 +51,7 @@ def _expected(photons, selection):
     return image, spectrum, photons.time[band & modules]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     cuts=st.lists(st.integers(0, 20_000), min_size=1, max_size=6),
     window=st.sampled_from([5.0, 60.0, 1e4]),

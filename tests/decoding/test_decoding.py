@@ -30,7 +30,7 @@ def twin(ticks, detnum, channel, multiplicity, packet, start, high, bits, tick, 
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_kernel_and_twin_agree_to_the_bit(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
@@ -54,7 +54,7 @@ def test_kernel_and_twin_agree_to_the_bit(data):
         assert np.array_equal(got, expected)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     true=st.integers(2**33, 2**46),
     ahead=st.integers(-(2**31) + 1, 2**31 - 1),

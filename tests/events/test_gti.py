@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -28,7 +28,6 @@ def mask(gti: GoodTimeIntervals) -> np.ndarray:
     return ((GRID[:, None] >= gti.start) & (GRID[:, None] < gti.stop)).any(axis=1)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(intervals(), intervals())
 def test_algebra_is_that_of_masks(a: GoodTimeIntervals, b: GoodTimeIntervals) -> None:
     assert_array_equal(mask(a | b), mask(a) | mask(b))
@@ -38,7 +37,6 @@ def test_algebra_is_that_of_masks(a: GoodTimeIntervals, b: GoodTimeIntervals) ->
     assert_array_equal(a.mask(GRID), mask(a))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(intervals(), intervals(), intervals())
 def test_laws_of_sets(a: GoodTimeIntervals, b: GoodTimeIntervals, c: GoodTimeIntervals) -> None:
     assert ~~a == a
@@ -49,7 +47,6 @@ def test_laws_of_sets(a: GoodTimeIntervals, b: GoodTimeIntervals, c: GoodTimeInt
     assert a & GoodTimeIntervals.everything() == a
 
 
-@settings(deadline=None)  # the first call compiles
 @given(intervals())
 def test_intervals_are_sorted_disjoint_and_not_empty(gti: GoodTimeIntervals) -> None:
     assert np.all(gti.start < gti.stop)
@@ -57,7 +54,6 @@ def test_intervals_are_sorted_disjoint_and_not_empty(gti: GoodTimeIntervals) -> 
     assert gti.exposure == np.count_nonzero(mask(gti)) * 0.5
 
 
-@settings(deadline=None)  # the first call compiles
 @given(intervals(), st.lists(st.integers(0, 64), min_size=2, max_size=20, unique=True))
 def test_exposure_in_bins(gti: GoodTimeIntervals, edges: list[int]) -> None:
     border = np.sort(np.array(edges, dtype=np.float64))
@@ -65,7 +61,6 @@ def test_exposure_in_bins(gti: GoodTimeIntervals, edges: list[int]) -> None:
     assert_allclose(gti.exposure_in(border), expected, atol=1e-12)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.booleans(), max_size=40))
 def test_a_condition_holds_between_good_neighbours_only(good: list[bool]) -> None:
     time = np.arange(len(good), dtype=np.float64)

@@ -38,7 +38,7 @@ def photons(seed: int, size: int) -> tuple[EventList, PixelScale]:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2000), st.integers(1, 700))
 def test_all_accumulators_are_numpy_histograms(seed: int, size: int, block: int) -> None:
     events, scale = photons(seed, size)
@@ -113,7 +113,6 @@ def test_the_table_of_bands_grows_with_the_channels() -> None:
     assert segments.tolist() == [1, 1, 1]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 50)), min_size=1, max_size=6))
 def test_bands_are_sums_of_segments(pairs: list[tuple[int, int]]) -> None:
     bands = EnergyBands([(low, low + width) for low, width in pairs])

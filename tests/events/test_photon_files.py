@@ -124,7 +124,7 @@ def test_pi_is_the_channel_on_the_nominal_scale(tmp_path: Path, events: EventLis
     assert_array_equal(fits.getdata(path, 1)["PI"], expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(-50, 1050), st.floats(0, 300), st.integers(100, 30_000))
 def test_a_time_selection_is_exact_and_reads_little(
     path: Path, events: EventList, begin: float, length: float, size: int

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
@@ -27,7 +27,6 @@ def known(detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16]) -> npt.
     return (detnum >= 0) & (detnum < PIXELS) & (channel >= 0) & (channel < CHANNELS)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
@@ -45,7 +44,6 @@ def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -
     assert outside == photons_each * np.count_nonzero(~good)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_segments(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
@@ -59,7 +57,6 @@ def test_segments(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) 
     assert beyond == np.count_nonzero((detnum >= 0) & (detnum < PIXELS) & (channel >= CHANNELS))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 2**32 - 1), st.lists(st.floats(0, 40), max_size=6, unique=True))
 def test_table_of_segments(seed: int, edges: list[float]) -> None:
     rng = np.random.default_rng(seed)
@@ -74,7 +71,6 @@ def test_table_of_segments(seed: int, edges: list[float]) -> None:
     assert_array_equal(table, twin)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_spectra_and_segments_in_one_pass(
     photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
@@ -92,7 +88,6 @@ def test_spectra_and_segments_in_one_pass(
         assert_array_equal(got, twin)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_images(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
@@ -106,7 +101,6 @@ def test_images(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) ->
     assert outside == np.count_nonzero(~good)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(-5, 15), max_size=200), st.floats(0.1, 3.0))
 def test_light_curve(times: list[float], step: float) -> None:
     time = np.array(times)
@@ -122,7 +116,6 @@ def test_light_curve(times: list[float], step: float) -> None:
     assert outside == np.count_nonzero(~good)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(-10, 110), max_size=200), st.lists(st.floats(0, 100), max_size=10, unique=True))
 def test_intervals(times: list[float], edges: list[float]) -> None:
     border = np.sort(np.array(edges[: len(edges) // 2 * 2], dtype=np.float64))
@@ -133,7 +126,6 @@ def test_intervals(times: list[float], edges: list[float]) -> None:
     assert_array_equal(inside, ((time[:, None] >= start) & (time[:, None] < stop)).any(axis=1))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_nominal_channels(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
@@ -150,7 +142,6 @@ def test_nominal_channels(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.i
     assert_array_equal(pi, twin)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 300), st.integers(0, 2**32 - 1))
 def test_pack_and_unpack(size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -178,7 +169,6 @@ def test_pack_and_unpack(size: int, seed: int) -> None:
     assert_array_equal(back[2], np.ones(size, dtype=np.uint8))
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(0, 100), max_size=100))
 def test_step_back(times: list[float]) -> None:
     time = np.array(times, dtype=np.float64)

@@ -56,7 +56,7 @@ def test_values_come_back_sorted_and_cut_by_time(archive: HousekeepingArchive) -
     assert archive.span() == (0.0, time[-1])
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 200)), min_size=1, max_size=8), st.integers(0, 10**6)
 )

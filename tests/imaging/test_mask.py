@@ -29,7 +29,7 @@ def brute_force(ty, tz, z, y, n=400):
     return (seen & (rows >= 0)[:, None] & (columns >= 0)).mean()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(tangents, tangents, st.integers(0, 79), st.integers(0, 79))
 def test_shadow_is_the_exact_share_of_a_pixel(ty, tz, z, y):
     assert mask.shadow(ty, tz)[z, y] == pytest.approx(brute_force(ty, tz, z, y), abs=6e-3)

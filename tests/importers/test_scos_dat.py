@@ -306,7 +306,7 @@ ODD = ["", "-1", "0", "1", "7", "64", "65", "9" * 20, "-" + "9" * 20, "x", "Y", 
        "nan", "inf", "0.5", "N/M", "fill", "HEADER", "\x00", "a;b=c", '"', "\u2028"]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.data())
 def test_no_damage_to_a_database_makes_more_than_a_named_error(data):
     """One to three cells are replaced by something odd: a detector that loads, or a named error."""

@@ -424,7 +424,7 @@ ODD = [
 ]
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.data())
 def test_no_damage_to_a_document_makes_more_than_a_named_error(data):
     """Attributes are replaced by something odd, or a piece is cut out: a detector, or a named error."""

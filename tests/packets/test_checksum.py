@@ -2,7 +2,7 @@ import binascii
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError
@@ -36,14 +36,12 @@ def is_right(packet, kind):
     return bool(verify_checksums(packet, *whole, ChecksumKind.of(kind))[0])
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_each_checksum_agrees_with_a_slow_twin(data):
     assert checksum_crc16(data) == binascii.crc_hqx(data, 0xFFFF)
     assert checksum_iso16(data) == slow_iso16(data)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=10, max_size=200), st.data())
 def test_a_packet_with_its_checksum_is_right_and_with_a_flipped_bit_is_not(data, draw):
     data = data[: len(data) // 2 * 2]

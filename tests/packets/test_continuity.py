@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.packets import PacketIndex, PacketStatus, continuity, index_packets
@@ -146,7 +146,6 @@ def slow_unwrap(counts, good):
     return out, what
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -163,7 +162,6 @@ def test_the_kernel_agrees_with_its_slow_twin(packets):
     assert (out.tolist(), what.tolist()) == slow_unwrap(counts.tolist(), good.tolist())
 
 
-@settings(deadline=None)
 @given(st.integers(0, 16383), st.lists(st.integers(0, 400), unique=True, max_size=200), st.integers(0, 2**31))
 def test_lost_packets_are_counted_across_the_rollover(first, missing, seed):
     sent = np.arange(500) + first

@@ -81,7 +81,7 @@ def values_of(spec, count, rng):
     return raw.astype(spec.dtype)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(layouts(), st.integers(0, 150), st.integers(0, 2**32), st.sampled_from(["none", "crc16", "iso16"]))
 def test_random_layouts_survive_encoding_and_decoding(layout, n, seed, checksum):
     rng = np.random.default_rng(seed)
@@ -108,7 +108,7 @@ def test_random_layouts_survive_encoding_and_decoding(layout, n, seed, checksum)
         assert group.packet.tolist() == np.repeat(np.arange(n), number[name]).tolist()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(layouts(), st.binary(min_size=0, max_size=400), st.integers(1, 90))
 def test_decoding_any_bytes_agrees_with_a_text_of_bits(layout, data, size):
     """The fields at fixed places of packets of arbitrary content and length, short ones included."""

@@ -4,7 +4,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.errors import BadDataError
@@ -40,13 +40,11 @@ def identity(data):
     return int(packet_identity(data, row((0, len(data))))[0])
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.binary(min_size=1, max_size=200), st.binary(max_size=20))
 def test_it_is_that_of_the_slow_twin_wherever_the_packet_stands(data, before):
     assert int(packet_identity(before + data + b"x", row((len(before), len(data))))[0]) == twin(data)
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.binary(min_size=7, max_size=300), st.data())
 def test_any_flipped_bit_changes_it(data, draw):
     bit = draw.draw(st.integers(0, 8 * len(data) - 1))

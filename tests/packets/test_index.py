@@ -221,7 +221,7 @@ def test_pus_headers_are_detected_only_where_all_packets_have_them(packet):
     assert (index_packets(mixed).service == 0).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 20_000), max_size=12), st.booleans())
 def test_any_chunking_gives_the_same_index(stream, harm, seed, cuts, known):
     rng = np.random.default_rng(seed)
@@ -250,14 +250,14 @@ def test_intact_packets_are_given_out_as_soon_as_they_are_complete(stream):
     assert indexer.consumed == sum(map(len, packets))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=3000), st.sampled_from(["auto", "none", "crc16", "xor16", "iso16"]), st.booleans())
 def test_arbitrary_bytes_neither_crash_nor_loop(raw, checksum, known):
     index = index_packets(raw, RULES if known else None, checksum)
     assert covers(index, len(raw))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from([b"\0", b"\x08\x64", b"\xc0\0", b"\0\x09", b"\0\0\0", b"\xff"]), max_size=400)
 )

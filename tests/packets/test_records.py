@@ -82,7 +82,7 @@ def packets_of(pieces):
     return b"".join(struct.pack(">HHH", 5, n, len(piece) - 1) + piece for n, piece in enumerate(pieces))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tables(), st.integers(0, 2**32), st.integers(1, 120))
 def test_records_within_records_agree_with_a_slow_reader(rows, seed, size):
     rng = np.random.default_rng(seed)
@@ -108,7 +108,7 @@ def test_records_within_records_agree_with_a_slow_reader(rows, seed, size):
             assert found[: len(expected[name])].tolist() == expected[name], name
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(tables(), st.integers(0, 2**32))
 def test_records_within_records_survive_encoding_and_decoding(rows, seed):
     rng = np.random.default_rng(seed)

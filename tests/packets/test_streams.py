@@ -135,7 +135,7 @@ TestStream.settings = settings(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(min_size=2, max_size=800))
 def test_inputs_of_the_fuzzer(data):
     fuzz.check(fuzz.build(data))

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import CdsFormat, CucFormat, read_p_field
 
 
-@settings(deadline=None)
 @given(st.integers(1, 7), st.integers(0, 7), st.data())
 def test_cuc_integers_survive(coarse_bytes, fine_bytes, data):
     form = CucFormat(coarse_bytes, fine_bytes)
@@ -20,7 +19,6 @@ def test_cuc_integers_survive(coarse_bytes, fine_bytes, data):
     assert read_p_field(form.p_field) == (form, len(form.p_field))
 
 
-@settings(deadline=None)
 @given(st.sampled_from([2, 3]), st.sampled_from([0, 2, 4]), st.booleans(), st.data())
 def test_cds_integers_survive(day_bytes, sub_bytes, agency, data):
     form = CdsFormat(day_bytes, sub_bytes, agency)

@@ -399,7 +399,7 @@ def test_products_show_themselves_in_a_notebook(good: Path) -> None:
 @pytest.mark.filterwarnings(
     "ignore::astropy.io.fits.verify.VerifyWarning"
 )  # astropy comments on damaged cards
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damage_anywhere_gives_bad_data_or_a_product(good: Path, damage: list[tuple[int, int]]) -> None:
     data = bytearray(good.read_bytes())

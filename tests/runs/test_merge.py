@@ -81,14 +81,14 @@ def drain(provider, most=None):
         return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(runs=st.lists(st.lists(PACKETS, max_size=12), min_size=1, max_size=3))
 def test_it_is_what_the_oracle_says(tmp_path_factory, runs):
     archive, numbers = archive_of(tmp_path_factory.mktemp("merge"), runs)
     assert drain(provide(archive, PROTOTYPE, numbers, unique=True)) == oracle(runs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_two_stations_with_gaps_and_delays_make_one_whole_pass(tmp_path_factory, data):
     numbered = [(901, n // 3 * 2 + n % 3 - 1) if n % 3 else (910, n // 3) for n in range(120)]
@@ -107,7 +107,7 @@ def test_two_stations_with_gaps_and_delays_make_one_whole_pass(tmp_path_factory,
     assert provider.counts == {901: PacketCounts(received=80), 910: PacketCounts(received=40)}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_stopped_anywhere_it_gives_the_rest(tmp_path_factory, data):
     runs = data.draw(st.lists(st.lists(PACKETS, min_size=1, max_size=9), min_size=2, max_size=3))

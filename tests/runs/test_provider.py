@@ -115,7 +115,7 @@ class TestResume:
             assert PacketIndex.concatenate(parts) == whole[row:]
             assert follower.cursor == Cursor(1, run.size)
 
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(st.data())
     def test_a_provider_stopped_anywhere_gives_the_rest(
         self, tmp_path_factory, photon_packets, eclairs, data

@@ -33,7 +33,7 @@ def calm():
     return all_photons(CALM)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=30).filter(lambda w: sum(w) > 1e-3))
 def test_alias_table_gives_back_the_weights(weights):
     weights = np.array(weights)

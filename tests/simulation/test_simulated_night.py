@@ -367,7 +367,7 @@ def test_a_start_between_seconds_and_a_name_twice_are_refused():
         SimulationConfig(name="x", duration=1.0, bursts=(BURST, BURST))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(0, 200), max_size=60), st.integers(1, 5), st.integers(1, 50), st.integers(0, 4000)
 )
