@@ -60,7 +60,7 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
             identifier, value = criteria.of(row)
             seen.check(row, value)
             packet = _packet(row, header.apid, value, layouts.rows(row, identifier))
-            packet.layout()
+            made.add([packet])
         except BadDataError as error:  # one packet; the others are as good as they were
             made.lack(f"packet {row.text('SPID')} ({row.text('DESCR')})", f"left out: {error.what}")
             continue
@@ -71,7 +71,6 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
                 f"its header or checksum is another than that of APID {header.apid}, which is used: its time "
                 "and checksum are misread, its parameters are not",
             )
-        made.packets.append(packet)
     made.headers = [seen.headers[apid] for apid in sorted(seen.headers)]
     _rest(database, made)
     if not made.packets:

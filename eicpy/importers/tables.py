@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout
 from eicpy.packets.fields import COLUMNS
 
@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 200
+"""Characters of a name that is a file name, too."""
 UNREAD = "NOT_IN_DATABASE"
 """Name of the bytes of a packet that the database does not lay out."""
 
@@ -177,6 +179,26 @@ class ImportedInstrument:
         shortfall = Shortfall(place, reason)
         if shortfall not in self.shortfalls:
             self.shortfalls.append(shortfall)
+
+    def add(self, packets: Sequence[ImportedPacket]) -> None:
+        """Take over packets, all or none of them.
+
+        Raises
+        ------
+        BadDataError
+            If a table contradicts itself, or a name is too long or stands for another packet already.
+        """
+        names = {packet.name for packet in self.packets}
+        for packet in packets:
+            if packet.name in names:
+                raise BadDataError(f"got {packet.name} twice, expected each packet once")
+            if not 1 <= len(packet.name) <= LONGEST_NAME:
+                raise BadDataError(
+                    f"got a name of {len(packet.name)} characters, expected 1 to {LONGEST_NAME}"
+                )
+            names.add(packet.name)
+            packet.layout()
+        self.packets += packets
 
     def report(self) -> str:
         """What was taken over, what was not and why, in sentences."""

@@ -62,13 +62,9 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
         if container.abstract:
             continue
         try:
-            packets = list(_packets(container, definition.containers, document, made))
-            for packet in packets:
-                packet.layout()
+            made.add(list(_packets(container, definition.containers, document, made)))
         except BadDataError as error:  # one container; the others are as good as they were
             made.lack(f"container {container.name}", f"left out: {error.what}")
-            continue
-        made.packets += packets
     if not made.packets:
         why = made.shortfalls[0] if made.shortfalls else "all are abstract"
         raise BadDataError(f"got no container that could be taken over: {why}", file=document.file)

@@ -82,6 +82,17 @@ def write(folder, changes=None):
     return folder
 
 
+def reads_back(made, folder):
+    """What was written is a detector: each packet that was taken over, with its table."""
+    made.write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EIC_INSTRUMENTS", str(folder))
+        described = load(made.name)
+    assert set(described.packets) == {packet.name for packet in made.packets}
+    for kind in described.packets:
+        PacketLayout.read(described.layout_file(kind))
+
+
 @pytest.fixture
 def detector(tmp_path, monkeypatch):
     made = import_scos(write(tmp_path), "made-up")
@@ -219,6 +230,16 @@ def test_a_packet_with_a_header_of_its_own_is_kept_and_named(tmp_path):
     )
 
 
+def test_a_packet_that_is_declared_twice_is_taken_once_and_named(tmp_path):
+    """SPID 1 stands for packets of two types: of the second nobody knows which parameters are its own."""
+    made = import_scos(write(tmp_path, {"pid": [*BASE["pid"], pid(1, 5, 2)]}), "made-up")
+    assert [packet.name for packet in made.packets].count("spid-1") == 1
+    assert {s.place: s.reason for s in made.shortfalls}["packet 1 (packet 1)"] == (
+        "left out: got spid-1 twice, expected each packet once"
+    )
+    reads_back(made, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -317,15 +338,11 @@ def test_no_damage_to_a_database_makes_more_than_a_named_error(data):
         cells = tables[name][row].split("\t")
         cells[data.draw(st.integers(0, len(cells) - 1))] = data.draw(st.sampled_from(ODD))
         tables[name][row] = "\t".join(cells)
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+    with TemporaryDirectory() as folder:
         for name, rows in tables.items():
             (Path(folder) / f"{name}.dat").write_text("\n".join(rows), encoding="utf-8")
         try:
             made = import_scos(folder, "made-up")
         except BadDataError:
             return
-        made.write(Path(folder) / "out")
-        patch.setenv("EIC_INSTRUMENTS", str(Path(folder) / "out"))
-        described = load("made-up")
-        for kind in described.packets:
-            PacketLayout.read(described.layout_file(kind))
+        reads_back(made, Path(folder) / "out")

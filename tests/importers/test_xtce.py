@@ -72,6 +72,17 @@ def equal(name, value):
     return f'<Comparison parameterRef="{name}" value="{value}" useCalibratedValue="false"/>'
 
 
+def reads_back(made, folder):
+    """What was written is a detector: each packet that was taken over, with its table."""
+    made.write(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EIC_INSTRUMENTS", str(folder))
+        described = load(made.name)
+    assert set(described.packets) == {packet.name for packet in made.packets}
+    for kind in described.packets:
+        PacketLayout.read(described.layout_file(kind))
+
+
 @pytest.fixture
 def write(tmp_path):
     def write(text):
@@ -424,6 +435,19 @@ ODD = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("other", "reason"), [("A B", "got A_B twice"), ("A" * 300, "a name of 300 characters"), ("", "")]
+)
+def test_a_name_that_no_file_can_have_beside_the_others_is_left_out(write, tmp_path, other, reason):
+    containers = container("A_B", ["X"], criteria=equal("APID", 77)) + container(
+        other, ["X"], criteria=equal("APID", 78)
+    )
+    made = import_xtce(write(document(uint("X", 8), parameter("X"), containers)), "made-up")
+    assert [packet.name for packet in made.packets] == ["A_B"]
+    assert [(s.place, reason in s.reason) for s in made.shortfalls] == [(f"container {other}", True)]
+    reads_back(made, tmp_path / "out")
+
+
 @settings(max_examples=400)
 @given(st.data())
 def test_no_damage_to_a_document_makes_more_than_a_named_error(data):
@@ -445,6 +469,4 @@ def test_no_damage_to_a_document_makes_more_than_a_named_error(data):
             made = import_xtce(file, "made-up")
         except BadDataError:
             return
-        for packet in made.packets:
-            packet.layout()
-        made.write(Path(folder))
+        reads_back(made, Path(folder) / "out")
