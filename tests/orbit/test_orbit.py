@@ -94,6 +94,17 @@ def test_rotation_is_proper_and_the_quaternion_agrees(ra, dec, roll):
     assert np.allclose(r @ direction(np.radians(ra), np.radians(dec)), [1, 0, 0], atol=1e-12)
     scalar_last = np.roll(pointing.quaternion, -1)
     assert np.allclose(Rotation.from_quat(scalar_last).as_matrix(), r, atol=1e-9)
+    assert pointing.quaternion[0] >= 0
+
+
+def test_of_the_two_quaternions_of_a_pointing_it_is_the_one_with_the_positive_scalar():
+    """Beyond a turn of 90° the largest part is another one, and its sign need not be that of the scalar."""
+    rng = np.random.default_rng(7)
+    pointings = [Pointing(*angles) for angles in rng.uniform([0, -1.5, 0], [6.28, 1.5, 6.28], (200, 3))]
+    for pointing in pointings:
+        rotation = Rotation.from_matrix(pointing.rotation)
+        expected = np.roll(rotation.as_quat(canonical=True), 1)  # canonical: a positive scalar, written last
+        assert np.allclose(pointing.quaternion, expected, atol=1e-9)
 
 
 def test_tangents_know_east_north_and_behind():

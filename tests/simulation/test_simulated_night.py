@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from eicpy.decoding import photons
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
@@ -185,6 +186,32 @@ def test_a_visible_burst_is_announced(clean):
     assert np.tan(np.radians(theta)) * np.cos(phi) == pytest.approx(source.ty, abs=1e-4)
     assert np.tan(np.radians(theta)) * np.sin(phi) == pytest.approx(source.tz, abs=1e-4)
     assert alert.columns["ALERT_TIMETBABS"][0] >> 24 == clean.summary["start"] + 30
+    assert alert.columns["ALERT_SLEWREQUEST"].tolist() == [0, 0, 1, 1, 1, 1, 1]
+
+
+def test_an_alert_names_the_sky_pixel_of_the_burst(clean):
+    """Detector pixels are 4.5 mm wide and 458.1 mm below the mask; the sky image has 200 × 200 of them."""
+    buffer, index = read(clean)
+    layout, alert = table("alert", buffer, index)
+    source = build_scene(CLEAN).sources[1]
+    assert abs(source.ty - source.tz) > 0.05  # else one axis could stand for the other
+    for axis, tangent in (("Y", source.ty), ("Z", source.tz)):
+        pixel = (200 - 1) / 2 + tangent * 458.1 / 4.5
+        assert alert.columns[f"ALERT_SKY{axis}PIX"] == pytest.approx(pixel, abs=0.5)
+        fitted = layout.calibrate(f"ALERT_SKY{axis}FIT", alert.columns[f"ALERT_SKY{axis}FIT"])
+        assert fitted == pytest.approx(pixel, abs=1 / 256)
+
+
+def test_an_alert_tells_where_the_satellite_was_and_how_it_pointed(clean):
+    buffer, index = read(clean)
+    _, alert = table("alert", buffer, index)
+    scene = build_scene(CLEAN)
+    quaternion = [alert.columns[f"SAT_ATTITUDEQ{n}"][0] for n in (1, 2, 3, 0)]
+    assert np.allclose(Rotation.from_quat(quaternion).as_matrix(), scene.pointing.rotation, atol=1e-6)
+    burst = scene.config.bursts[0]
+    sent = scene.start + burst.start + burst.rise + 2 + 5 * np.arange(7)
+    position = np.stack([alert.columns[f"SAT_POSITION{axis}"] for axis in "XYZ"], axis=-1)
+    assert np.allclose(position, scene.orbit.position(sent), atol=0.01)  # km; in the packet float32
 
 
 def test_every_fault_is_found_and_nothing_else(faulty):
