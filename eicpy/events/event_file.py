@@ -115,7 +115,10 @@ class EventFile:
 
     def _number(self, keyword: str, value: Any) -> float:
         with reading(f"{keyword} {value!r}", self.path, self._unit.offset):
-            return float(value)
+            number = float(value)
+            if not np.isfinite(number):
+                raise ValueError("expected a number")
+            return number
 
     def __len__(self) -> int:
         return int(self._unit.header["NAXIS2"])
@@ -260,7 +263,7 @@ class EventFile:
         rows = [("photons", f"{len(self):,}"), ("card", str(self.header.get("CARD", "")))]
         if self.header.get("TSTART") is not None and self.header.get("TSTOP") is not None:
             with reading("TSTART and TSTOP", self.path, self._unit.offset):
-                begin, end = (to_time(self.header[k]).utc.isot for k in ("TSTART", "TSTOP"))
+                begin, end = (to_time(self._number(k, self.header[k])).utc.isot for k in ("TSTART", "TSTOP"))
             rows.append(("time (UTC)", f"{begin} to {end}"))
         if self.gti is not None:
             rows.append(("good time", f"{self.gti.exposure:.3f} s in {len(self.gti)} intervals"))
