@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from waiting import LIMIT
 
 from eicpy.reports import parameter_model, run_report
 
@@ -70,7 +71,7 @@ def test_parameters_are_declared_with_types_and_defaults(notebook):
 @pytest.mark.slow
 def test_the_tutorial_runs(tmp_path):
     outcome = run_report(
-        ROOT / "notebooks" / "tutorials" / "first-steps.ipynb", {"duration": 20.0}, tmp_path, timeout=300
+        ROOT / "notebooks" / "tutorials" / "first-steps.ipynb", {"duration": 20.0}, tmp_path, timeout=LIMIT
     )
     assert outcome.status == "complete", outcome.message
 

@@ -15,6 +15,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.delivery.bus import (
     BusReader,
@@ -33,8 +34,6 @@ from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 from eicpy.runs import Cursor, RunArchive, Selection, provide
 
-PATIENCE = 90.0
-
 
 def everything(archive, eclairs, runs=1):
     with provide(archive, eclairs, runs) as provider:
@@ -52,7 +51,7 @@ def kept(archive, photon_packets):
 
 def take(reader, count, most=7):
     """So many packets, acknowledged as they come."""
-    found, end = [], time.monotonic() + PATIENCE
+    found, end = [], time.monotonic() + LIMIT
     while len(found) < count and time.monotonic() < end:
         found += [packet for _, packet in reader.poll(most).packets()]
         reader.done()
@@ -146,7 +145,7 @@ class TestMemory:
         assert [m.name for m in subscription.poll(3)] == ["5", "6", "7"]
         with pytest.raises(FailedError, match="behind"):
             bus.publish(every[15:])
-        bus.patience = PATIENCE
+        bus.patience = LIMIT
         found = []
 
         def read():
@@ -158,7 +157,7 @@ class TestMemory:
         thread = threading.Thread(target=read)
         thread.start()
         bus.publish(every[5:])
-        thread.join(PATIENCE)
+        thread.join(LIMIT)
         assert found == [str(n) for n in range(5, 40)]
 
     def test_another_url_is_refused_without_repeating_it(self):
@@ -195,16 +194,17 @@ class Server:
             [self.program, "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", self.folder, *self.options],
             stderr=subprocess.DEVNULL,
         )
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-        raise AssertionError("the NATS server did not start")
+        wait_until(self.answers, "an answer of the NATS server")
+
+    def answers(self):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), LIMIT):
+            return True
+        assert self.process.poll() is None, "the NATS server did not start"
+        return False
 
     def stop(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(PATIENCE)
+        self.process.wait(LIMIT)
 
 
 @pytest.fixture
@@ -286,9 +286,9 @@ class TestNats:
             server.stop(signal.SIGKILL)
             publishing = threading.Thread(target=BusWriter(bus, batch=4).write, args=(whole.part(20, 50),))
             publishing.start()
-            time.sleep(0.3)
+            wait_until(lambda: not bus._client.is_connected, "the publisher to miss the server")
             server.start()
-            publishing.join(PATIENCE)
+            publishing.join(LIMIT)
             assert found + take(reader, 30) == each
         bus.close()
 
@@ -329,7 +329,7 @@ def test_the_commands_from_the_archive_to_a_pipe_on_another_host(nats_server, tm
     try:
         assert process.stdout.read(len(raw)) == raw
         process.send_signal(signal.SIGTERM)
-        rest, _ = process.communicate(timeout=PATIENCE)
+        rest, _ = process.communicate(timeout=LIMIT)
         assert (process.returncode, rest) == (0, b"")
     finally:
         process.kill()
@@ -410,6 +410,12 @@ class Parts:
         return self.out.read_bytes().splitlines() if self.out.exists() else []
 
 
+def nothing_waits(bus, consumer):
+    """Whether a consumer has acknowledged all messages of the stream."""
+    told = bus.run(bus._jetstream.consumer_info("EIC_ECLAIRS", consumer), LIMIT)
+    return told.num_pending == told.num_ack_pending == 0
+
+
 @pytest.mark.slow
 def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once(
     nats_server, tmp_path, photon_packets, eclairs
@@ -426,7 +432,7 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
             with archive.create(source="x") as writer:
                 for packet in part.tolist():
                     writer.append(each[packet])
-                    time.sleep(0.003)
+                    time.sleep(0.003)  # so that packets still come while parts are killed
 
     place = tmp_path / "home" / "live" / "eclairs" / "publish-live.cursor"
     place.parent.mkdir(parents=True)
@@ -438,7 +444,8 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
         for name in parts.commands:
             parts.start(name)
         for kill in range(6):
-            time.sleep(float(rng.uniform(2.0, 5.0)))
+            moment = min(len(parts.lines) + rng.integers(100, 600), len(each))
+            wait_until(lambda moment=moment: len(parts.lines) >= moment, "packets between two kills")
             for name in rng.permutation(list(parts.commands))[: rng.integers(1, 3)].tolist():
                 parts.kill(name)
                 parts.start(name)
@@ -446,10 +453,9 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
                 server.stop(signal.SIGKILL)
                 server.start()
         writing.join()
-        end = time.monotonic() + PATIENCE
-        while len(parts.lines) < len(each) and time.monotonic() < end:
-            time.sleep(0.1)
-        time.sleep(1.5)  # longer than a message takes to be delivered again
+        wait_until(lambda: len(parts.lines) >= len(each), "every packet")
+        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
+            wait_until(lambda: nothing_waits(bus, "consumer"), "what may be delivered again")
     finally:
         for name in list(parts.running):
             parts.kill(name)

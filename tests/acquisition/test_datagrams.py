@@ -1,9 +1,9 @@
 """Datagrams: taken without loss, or the loss is counted; from peers alone."""
 
 import socket
-import time
 
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.errors import FailedError
 from eicpy.packets import index_packets
@@ -19,8 +19,7 @@ def udp_receiving(receiving):
         _, result, stop = receiving(
             udp=("127.0.0.1", 0), on_listening_udp=lambda _host, port: ports.append(port), **options
         )
-        while not ports:
-            time.sleep(0.01)
+        wait_until(lambda: ports)
 
         def sender():
             out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -43,13 +42,14 @@ def _packets(truth):
 def test_a_datagram_holds_one_packet_or_several(photon_packets, udp_receiving):
     truth = photon_packets(60)
     packets = _packets(truth)
-    sender, result, _ = udp_receiving(until_idle=0.7)
+    sender, result, stop = udp_receiving()
     out = sender()
     for i in range(30):
         out.send(packets[i])
     for i in range(30, 60, 10):
         out.send(b"".join(packets[i : i + 10]))
-    summary = result.result(20)
+    stop.set()  # what the kernel holds is taken first
+    summary = result.result(LIMIT)
     assert summary.run.raw_file.read_bytes() == truth.raw
     assert (summary.packets, summary.damaged, summary.foreign_bytes, summary.udp_dropped) == (60, 0, 0, 0)
     assert summary.run.metadata.source.startswith("udp 127.0.0.1:")
@@ -57,12 +57,13 @@ def test_a_datagram_holds_one_packet_or_several(photon_packets, udp_receiving):
 
 def test_senders_at_once_do_not_cut_each_others_packets(photon_packets, udp_receiving, eclairs):
     truths = [photon_packets(300, seed=k, first=1000 * k) for k in range(3)]
-    sender, result, _ = udp_receiving(until_idle=0.7)
+    sender, result, stop = udp_receiving()
     outs = [sender() for _ in truths]
     for batch in zip(*map(_packets, truths), strict=True):
         for out, packet in zip(outs, batch, strict=True):
             out.send(packet)
-    summary = result.result(20)
+    stop.set()  # what the kernel holds is taken first
+    summary = result.result(LIMIT)
     assert (summary.packets, summary.damaged, summary.foreign_bytes) == (900, 0, 0)
     raw = summary.run.raw_file.read_bytes()
     index = index_packets(raw, eclairs.headers)
@@ -74,12 +75,13 @@ def test_senders_at_once_do_not_cut_each_others_packets(photon_packets, udp_rece
 
 def test_tcp_and_udp_at_once_and_two_datagram_senders_switch_a_run_once(bench, udp_receiving, tmp_path):
     raw = [bench.start(), *(bench.telemetry(i) for i in range(5)), bench.stop()]
-    sender, result, _ = udp_receiving(until_idle=0.7, instrument=bench.instrument)
+    sender, result, stop = udp_receiving(instrument=bench.instrument)
     one, two = sender(), sender()
     for packet in raw:
         one.send(packet)
         two.send(packet)
-    summary = result.result(20)
+    stop.set()  # what the kernel holds is taken first
+    summary = result.result(LIMIT)
     assert [run.suffix for run in summary.runs] in (["", "configuration"], [""])
     kept = b"".join(run.raw_file.read_bytes() for run in summary.runs)
     assert sorted(kept) == sorted(b"".join(raw) * 2)
@@ -91,9 +93,8 @@ def test_strangers_are_refused_logged_once_and_counted(photon_packets, udp_recei
     out = sender()
     for _ in range(50):
         out.send(photon_packets(1).raw)
-    time.sleep(0.3)
     stop.set()
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert (summary.run, summary.size, summary.refused) == (None, 0, {"127.0.0.1": 50})
     assert caplog.text.count("refused 127.0.0.1") == 1
 
@@ -108,9 +109,8 @@ def test_what_the_kernel_drops_is_counted(photon_packets, udp_receiving, monkeyp
         for _ in range(500):
             out.send(packet)
         sent += 500
-    time.sleep(0.5)
     stop.set()
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert summary.udp_dropped > 0
     assert summary.size + summary.udp_dropped * len(packet) == sent * len(packet)
 

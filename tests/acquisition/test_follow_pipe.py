@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.delivery.formats import packet_writer, utc_texts
 from eicpy.acquisition.delivery.passing import CursorFile, pass_on
@@ -213,7 +213,7 @@ class TestCommand:
                     lines.append(json.loads(process.stdout.readline()))
             assert [(line["run"], line["coarse"]) for line in lines[5:]] == [(2, 1000 + n) for n in range(5)]
             process.send_signal(signal.SIGTERM)
-            rest, _ = process.communicate(timeout=60)
+            rest, _ = process.communicate(timeout=LIMIT)
             assert (process.returncode, rest) == (0, b"")
         finally:
             process.kill()
@@ -228,7 +228,7 @@ class TestCommand:
         try:
             process.stdout.readline()
             process.stdout.close()
-            assert process.wait(60) == 0
+            assert process.wait(LIMIT) == 0
             assert process.stderr.read() == b""
         finally:
             process.kill()
@@ -278,9 +278,7 @@ class TestCommand:
                 before = out.stat().st_size
                 with kept.create(source="x") as writer:
                     writer.append(photon_packets(60, seed=int(rng.integers(99))).raw)
-                end = time.monotonic() + 60
-                while out.stat().st_size == before and time.monotonic() < end:
-                    time.sleep(0.002)
+                wait_until(lambda before=before: out.stat().st_size > before, "the first packets")
                 process.kill()
                 process.wait()
             whole = b"".join(run.raw_file.read_bytes() for run in kept.runs())

@@ -118,12 +118,16 @@ def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(re
         writer.append(b"x" * 5000)
         told = {"mode": "next", "run": 1, "offset": 2000, "behind": 0}
         code = (
-            "import sys, time; from pathlib import Path; from eicpy.acquisition.status import Station\n"
+            "import sys; from pathlib import Path; from eicpy.acquisition.status import Station\n"
             f"with Station(Path(sys.argv[1])).report('photons', role='processor') as report:\n"
-            f"    report.update(state='running', values={told!r}); print('told', flush=True); time.sleep(600)"
+            f"    report.update(state='running', values={told!r}); print('told', flush=True)\n"
+            "    sys.stdin.read()"
         )
         child = subprocess.Popen(
-            [sys.executable, "-c", code, str(station.folder)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(station.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         with child:
             assert child.stdout.readline() == "told\n"

@@ -7,9 +7,9 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 
 import pytest
+from waiting import LIMIT
 
 from eicpy.acquisition import receive
 from eicpy.egse import send
@@ -30,7 +30,7 @@ def test_real_packets_come_out_as_they_went_in(name, shared_data, receiving, med
     port, result, _ = receiving(until_disconnect=True, instrument=meddea)
     seen = []
     sent = send(file, "127.0.0.1", port, progress=lambda done, total: seen.append((done, total)))
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert summary.run.raw_file.read_bytes() == file.read_bytes()
     assert summary.size == sent.size == seen[-1][0] == seen[-1][1] == file.stat().st_size
     assert summary.run.metadata.sha256 == summary.run.sha256()
@@ -43,15 +43,23 @@ def test_what_was_simulated_is_marked_so(photon_packets, receiving, tmp_path):
         (tmp_path / "file").write_bytes(photon_packets(5, destination=destination).raw)
         port, result, _ = receiving(until_disconnect=True)
         send(tmp_path / "file", "127.0.0.1", port)
-        assert result.result(20).run.metadata.simulated is expected
+        assert result.result(LIMIT).run.metadata.simulated is expected
 
 
-def test_rate_is_kept_and_idle_ends_the_reception(photon_packets, receiving, tmp_path):
-    (tmp_path / "file").write_bytes(photon_packets(40).raw)
+def test_a_silent_peer_ends_the_reception_where_that_was_asked_for(photon_packets, receiving):
+    raw = photon_packets(40).raw
     port, result, _ = receiving(until_idle=0.2)
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(raw)
+        assert result.result(LIMIT).run.raw_file.read_bytes() == raw
+
+
+def test_a_rate_is_kept(photon_packets, receiving, tmp_path):
+    (tmp_path / "file").write_bytes(photon_packets(40).raw)
+    port, result, _ = receiving(until_disconnect=True)
     sent = send(tmp_path / "file", "127.0.0.1", port, rate=sent_bytes(tmp_path) / 0.5)
     assert sent.seconds >= 0.45
-    assert result.result(20).packets == 40
+    assert result.result(LIMIT).packets == 40
 
 
 def sent_bytes(folder):
@@ -60,7 +68,7 @@ def sent_bytes(folder):
 
 def test_duration_ends_a_reception_without_data_and_no_number_is_used(receiving, archive):
     _, result, _ = receiving(duration=0.1)
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert (summary.run, summary.size) == (None, 0)
     assert archive.runs() == []
     assert "nothing came" in summary._repr_html_()
@@ -72,27 +80,28 @@ def test_only_peers_are_accepted(photon_packets, receiving, tmp_path):
     with pytest.raises(FailedError, match="is this host one of the receiver's peers"):
         send(tmp_path / "file", "127.0.0.1", port)
     stop.set()
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert (summary.size, summary.connections, summary.refused) == (0, 0, {"127.0.0.1": 1})
 
 
 def test_a_packet_cut_by_a_lost_connection_is_whole_again(photon_packets, receiving):
     raw = photon_packets(50).raw
-    port, result, _ = receiving(until_idle=0.5)
+    port, result, stop = receiving()
     for part in (raw[:1234], raw[1234:1235], raw[1235:]):
         connection = socket.create_connection(("127.0.0.1", port))
         connection.sendall(part)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
         connection.close()
-    summary = result.result(20)
+    stop.set()
+    summary = result.result(LIMIT)
     assert summary.run.raw_file.read_bytes() == raw
     assert (summary.packets, summary.damaged, summary.foreign_bytes, summary.connections) == (50, 0, 0, 3)
 
 
-def test_connections_at_once_do_not_cut_each_others_packets(photon_packets, receiving, eclairs):
+def test_connections_at_once_do_not_cut_each_others_packets(photon_packets, receiving, archived, eclairs):
     parts = [photon_packets(150, seed=k, first=1000 * k).raw for k in range(4)]
-    port, result, _ = receiving(until_idle=0.7)
+    port, result, stop = receiving()
     rng = random.Random(7)  # noqa: S311, sizes of pieces, not secrets
 
     def speak(raw, sizes):
@@ -101,7 +110,6 @@ def test_connections_at_once_do_not_cut_each_others_packets(photon_packets, rece
             for size in sizes:
                 connection.sendall(raw[at : at + size])
                 at += size
-                time.sleep(0.001)
             connection.sendall(raw[at:])
 
     threads = [
@@ -112,7 +120,9 @@ def test_connections_at_once_do_not_cut_each_others_packets(photon_packets, rece
         thread.start()
     for thread in threads:
         thread.join()
-    summary = result.result(20)
+    archived(sum(map(len, parts)))
+    stop.set()
+    summary = result.result(LIMIT)
     assert (summary.packets, summary.damaged, summary.foreign_bytes) == (600, 0, 0)
     raw = summary.run.raw_file.read_bytes()
     index = index_packets(raw, eclairs.headers)
@@ -127,18 +137,18 @@ def test_foreign_bytes_are_archived_and_counted(photon_packets, receiving, tmp_p
     (tmp_path / "file").write_bytes(b"\x55" * 100 + raw)
     port, result, _ = receiving(until_disconnect=True)
     send(tmp_path / "file", "127.0.0.1", port)
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert (summary.size, summary.packets, summary.foreign_bytes) == (len(raw) + 100, 10, 100)
 
 
-def test_a_stop_keeps_what_has_come(photon_packets, receiving):
+def test_a_stop_keeps_what_has_come(photon_packets, receiving, archived):
     raw = photon_packets(10).raw
     port, result, stop = receiving()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(raw)
-        time.sleep(0.3)
+        archived(len(raw))
         stop.set()
-        summary = result.result(20)
+        summary = result.result(LIMIT)
     assert summary.run.raw_file.read_bytes() == raw
     assert not summary.run.is_open
 
@@ -167,31 +177,31 @@ def _receiver(archive):
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
-def test_a_killed_receiver_leaves_a_run_that_the_next_one_closes(photon_packets, receiving, archive):
+def test_a_killed_receiver_leaves_a_run_that_the_next_one_closes(
+    photon_packets, receiving, archive, archived
+):
     raw = photon_packets(10).raw
     process = _receiver(archive)
     with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as connection:
         connection.sendall(raw)
-        while not archive.runs() or archive.run(1).size < len(raw):
-            time.sleep(0.01)
+        archived(len(raw))
         process.kill()
         process.wait()
         process.stdout.close()
     assert [run.number for run in archive.abandoned()] == [1]
-    receiving(duration=0.1)[1].result(20)
+    receiving(duration=0.1)[1].result(LIMIT)
     assert archive.run(1).metadata.sha256 == archive.run(1).sha256()
     assert archive.run(1).raw_file.read_bytes() == raw
 
 
-def test_a_signal_ends_the_reception_and_closes_the_run(photon_packets, archive):
+def test_a_signal_ends_the_reception_and_closes_the_run(photon_packets, archive, archived):
     raw = photon_packets(10).raw
     process = _receiver(archive)
     with socket.create_connection(("127.0.0.1", int(process.stdout.readline()))) as connection:
         connection.sendall(raw)
-        while not archive.runs() or archive.run(1).size < len(raw):
-            time.sleep(0.01)
+        archived(len(raw))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(LIMIT) == 0
         process.stdout.close()
     assert archive.run(1).metadata.size == len(raw)
 

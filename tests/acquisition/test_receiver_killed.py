@@ -5,6 +5,7 @@ import sys
 import textwrap
 
 import pytest
+from waiting import LIMIT
 
 from eicpy.packets import index_packets
 from eicpy.runs import RunArchive
@@ -35,14 +36,18 @@ KILLS = """
             with socket.create_connection(("127.0.0.1", port)) as connection:
                 for at in range(0, len(raw), 1500):
                     connection.sendall(raw[at : at + 1500])
-                    time.sleep(0.001)
+                    time.sleep(0.001)  # so that the bytes come in many pieces
         except OSError:
             pass
 
     def warm(host, port):
         threading.Thread(target=speak, args=(port,)).start()
 
-    receive(RunArchive(home / "warm", "dpix-prototype"), instrument, duration=0.5, on_listening=warm)
+    def acknowledged(turn):
+        lines = (home / f"log-{turn:03d}").read_bytes().splitlines()
+        return int(lines[-1].split(b" ")[0]) if lines and b" " in lines[-1] else 0
+
+    receive(RunArchive(home / "warm", "dpix-prototype"), instrument, until_disconnect=True, on_listening=warm)
     for turn in range(int(sys.argv[3])):
         ports, told = os.pipe()
         log = os.open(home / f"log-{turn:03d}", os.O_WRONLY | os.O_CREAT)
@@ -58,7 +63,9 @@ KILLS = """
             raise SystemExit(f"receiver {turn} did not start")
         sender = threading.Thread(target=speak, args=(int(port),))
         sender.start()
-        time.sleep(rng.uniform(0.0, 0.35))
+        moment = rng.uniform(-0.1, 0.9) * len(raw)
+        while sender.is_alive() and acknowledged(turn) < moment:
+            time.sleep(0.001)
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         sender.join()
@@ -75,7 +82,7 @@ def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp
     raw = b"".join(packets)
     (tmp_path / "raw").write_bytes(raw)
     command = [sys.executable, "-c", textwrap.dedent(KILLS), str(tmp_path), str(tmp_path / "raw"), str(kills)]
-    subprocess.run(command, check=True, timeout=300)
+    subprocess.run(command, check=True, timeout=LIMIT)
     archive = RunArchive(tmp_path / "archive", "dpix-prototype")
     runs = archive.runs()
     announced, switched = [], 0

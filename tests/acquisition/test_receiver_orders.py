@@ -4,23 +4,15 @@ import json
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Order, Station, send_order
 from eicpy.cli import main
 from eicpy.errors import FailedError
 from eicpy.runs import RunArchive
-
-
-def _wait_for(condition, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 def test_status_and_orders_of_a_live_receiver(bench, receiving, tmp_path):
@@ -42,7 +34,7 @@ def test_status_and_orders_of_a_live_receiver(bench, receiving, tmp_path):
     sent = before + bytes(damaged) + b"\xff" * 9 + bench.telemetry(5)
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(sent)
-        told = _wait_for(lambda: values() if values()["archived"] == len(sent) else None)
+        told = wait_until(lambda: values() if values()["archived"] == len(sent) else None)
         assert json.loads(json.dumps(told)) == told
         assert (told["run"], told["suffix"], told["mode"]) == (2, "", "measurement")
         assert told["run_size"] == len(sent) - len(bench.telemetry(0))
@@ -67,7 +59,7 @@ def test_status_and_orders_of_a_live_receiver(bench, receiving, tmp_path):
         with pytest.raises(FailedError, match="no measurement is under way"):
             send_order(station, Order(kind="stop", by="Grace"))
     stop.set()
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert [run.folder.name for run in summary.runs] == ["000001-configuration", "000002", "000003"]
     first, third = archive.run(1).metadata, archive.run(3).metadata
     assert (first.operator, first.setup) == ("Ada", "55Fe")
@@ -93,7 +85,7 @@ def test_what_two_stations_count_at_once_is_told_of_both_links(bench, receiving,
     ):
         one.sendall(bench.telemetry(0))
         two.sendall(bench.telemetry(0) + bench.telemetry(1))
-        links = _wait_for(
+        links = wait_until(
             lambda: [
                 links
                 for links in [station.statuses()["receiver"].values["links"]]
@@ -102,9 +94,9 @@ def test_what_two_stations_count_at_once_is_told_of_both_links(bench, receiving,
         )[0]
         assert len(links) == 2
         two.close()
-        _wait_for(lambda: len(station.statuses()["receiver"].values["links"]) == 1)
+        wait_until(lambda: len(station.statuses()["receiver"].values["links"]) == 1)
     stop.set()
-    result.result(20)
+    result.result(LIMIT)
 
 
 def test_a_measurement_sent_again_into_a_new_run_counts_by_itself(bench, receiving, tmp_path):
@@ -117,14 +109,14 @@ def test_a_measurement_sent_again_into_a_new_run_counts_by_itself(bench, receivi
 
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(bench.start() + b"".join(bench.telemetry(count) for count in range(10)))
-        assert _wait_for(lambda: counts(10))["lost"] == 0
+        assert wait_until(lambda: counts(10))["lost"] == 0
         send_order(station, Order(kind="start", text="the same once more", by="Grace"))
         connection.sendall(b"".join(bench.telemetry(count) for count in (0, 1, 3)))
-        assert _wait_for(lambda: counts(13)) == {
+        assert wait_until(lambda: counts(13)) == {
             "received": 13, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 0,
         }  # fmt: skip
     stop.set()
-    result.result(20)
+    result.result(LIMIT)
 
 
 class TestCommands:
@@ -160,14 +152,14 @@ class TestCommands:
             "--operator", "Ada", "--setup", "55Fe", "--comment", "try", "--position", "20 cm",
         ]  # fmt: skip
         receiver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        _wait_for(lambda: port_file.exists() or receiver.poll() is not None, 60)
+        wait_until(lambda: port_file.exists() or receiver.poll() is not None)
         raw = bench.telemetry(0) + bench.start() + bench.telemetry(1) + bench.stop()
         with socket.create_connection(("127.0.0.1", int(port_file.read_text()))) as connection:
             connection.sendall(raw)
             files = tmp_path / "home/archive/dpix-prototype"
-            _wait_for(lambda: sum(f.stat().st_size for f in files.glob("*/raw.ccsds")) == len(raw))
+            wait_until(lambda: sum(f.stat().st_size for f in files.glob("*/raw.ccsds")) == len(raw))
             receiver.terminate()
-            output, _ = receiver.communicate(timeout=60)
+            output, _ = receiver.communicate(timeout=LIMIT)
         assert receiver.returncode == 0
         assert "(udp)" in output
         assert f"runs 1-configuration, 2: {len(raw)} bytes, 4 packets, 0 damaged" in output

@@ -2,9 +2,9 @@
 
 import random
 import socket
-import time
 
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.instruments import PacketHeader
 from eicpy.packets import index_packets
@@ -42,10 +42,9 @@ def test_over_tcp_in_any_pieces(real, receiving):
             size = rng.choice([1, 7, 500, 20_000, 60_000])
             connection.sendall(raw[at : at + size])
             at += size
-            time.sleep(0.002)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
-    summary = result.result(20)
+    summary = result.result(LIMIT)
     assert summary.run.raw_file.read_bytes() == raw
     assert (summary.packets, summary.damaged, summary.foreign_bytes) == (len(index), 0, 0)
     assert (summary.run.index(instrument).offset == index.offset).all()
@@ -54,17 +53,17 @@ def test_over_tcp_in_any_pieces(real, receiving):
 def test_over_udp_a_packet_in_each_datagram(real, receiving):
     raw, index, instrument = real
     ports = []
-    _, result, _ = receiving(
-        until_idle=0.7, instrument=instrument, udp=("127.0.0.1", 0),
+    _, result, stop = receiving(
+        instrument=instrument, udp=("127.0.0.1", 0),
         on_listening_udp=lambda _host, port: ports.append(port),
     )  # fmt: skip
-    while not ports:
-        time.sleep(0.01)
+    wait_until(lambda: ports)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.connect(("127.0.0.1", ports[0]))
         for offset, length in zip(index.offset.tolist(), index.length.tolist(), strict=True):
             out.send(raw[offset : offset + length])
-    summary = result.result(20)
+    stop.set()  # what the kernel holds is taken first
+    summary = result.result(LIMIT)
     assert summary.udp_dropped == 0
     assert summary.run.raw_file.read_bytes() == raw
     assert (summary.packets, summary.damaged, summary.foreign_bytes) == (len(index), 0, 0)

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from eicpy.decoding import epoch_seconds
 from eicpy.egse import send
@@ -45,7 +46,7 @@ def faulty(tmp_path_factory):
 def test_every_photon_of_a_clean_night_arrives(clean, receiving, eclairs):
     port, result, _ = receiving(until_disconnect=True)
     send(clean.packets, "127.0.0.1", port)
-    summary = result.result(30)
+    summary = result.result(LIMIT)
     assert (summary.damaged, summary.foreign_bytes) == (0, 0)
     assert summary.run.metadata.simulated is True
     parts = [block.photons for block in blocks(summary.run, eclairs)]
@@ -62,7 +63,7 @@ def test_every_photon_of_a_clean_night_arrives(clean, receiving, eclairs):
 def test_every_fault_of_a_faulty_night_is_counted(faulty, receiving, eclairs):
     port, result, _ = receiving(until_disconnect=True)
     send(faulty.packets, "127.0.0.1", port)
-    run = result.result(30).run
+    run = result.result(LIMIT).run
     assert run.raw_file.read_bytes() == faulty.packets.read_bytes()
     told = Counter((fault.kind, fault.apid) for fault in faulty.faults)
     assert {kind for kind, _ in told} == {"lost", "damaged", "duplicated", "truncated", "foreign"}

@@ -6,9 +6,9 @@ import os
 import signal
 import stat
 import threading
-import time
 
 import pytest
+from waiting import wait_until
 
 from eicpy.acquisition.status import Order, send_order, serve_orders
 from eicpy.acquisition.status.status import ROOM, Station
@@ -56,10 +56,7 @@ def test_a_killed_part_is_not_taken_for_alive_and_never_torn(station):
     for _ in range(3):
         child = multiprocessing.get_context("spawn").Process(target=tell_for_ever, args=(station.folder,))
         child.start()
-        deadline = time.monotonic() + 30
-        while (status := station.status("receiver")) is None or status.pid != child.pid:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda pid=child.pid: (s := station.status("receiver")) is not None and s.pid == pid)
         for _ in range(200):
             status = station.status("receiver")
             assert status is not None

@@ -4,12 +4,11 @@ import json
 import re
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from waiting import LIMIT, wait_until
 
 from eicpy import __version__
 from eicpy.cli import main
@@ -219,14 +218,10 @@ def test_send_and_receive_over_tcp(packets, tmp_path):
         [*command, "receive", "-i", "eclairs", "--once", "--port-file", str(port_file)],
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    killer = threading.Timer(60, receiver.kill)
-    killer.start()
-    while not port_file.exists() and receiver.poll() is None:
-        time.sleep(0.05)
+    wait_until(lambda: port_file.exists() or receiver.poll() is not None, "a receiver that listens")
     runner = CliRunner()
     sent = runner.invoke(main, ["send", str(packets), "--to", f"127.0.0.1:{port_file.read_text().strip()}"])
-    output, _ = receiver.communicate()
-    killer.cancel()
+    output, _ = receiver.communicate(timeout=LIMIT)
     assert sent.exit_code == ExitCode.CLEAN, sent.output
     assert receiver.returncode == ExitCode.CLEAN
     assert "run 1:" in output

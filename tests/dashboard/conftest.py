@@ -5,20 +5,18 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.dashboard import Server
 from eicpy.settings import Settings
 
 HERE = Path(__file__).resolve().parent
-PATIENCE = 90_000
-"""ms: how long a test waits for what takes a second on a quiet machine."""
 READ_SOURCE = """([name, column]) => {
   for (const document of Bokeh.documents) {
     for (const model of document._all_models.values()) {
@@ -39,21 +37,6 @@ TRIVIAL = """{"cells": [{"cell_type": "code", "execution_count": null, "id": "a"
 "nbformat": 4, "nbformat_minor": 5}"""
 
 
-def _wait_until(true, *, seconds=60.0, what="the condition"):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if value := true():
-            return value
-        time.sleep(0.1)
-    return pytest.fail(f"waited {seconds} s in vain for {what}")
-
-
-@pytest.fixture(scope="session")
-def wait_until():
-    """Wait for something that nothing tells us about."""
-    return _wait_until
-
-
 class OpenPage:
     """The live page in a tab, and what it asked for."""
 
@@ -61,7 +44,7 @@ class OpenPage:
         # The context outlives the tab, as a browser does: the page's farewell goes out after it closed.
         self.context = browser.new_context(viewport={"width": width, "height": height})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE)
+        self.page.set_default_timeout(1000 * LIMIT)
         self.requests, self.errors, self.closed = [], [], False
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -138,7 +121,7 @@ class Live:
         """Let the camera fall silent; its run stays open."""
         if not self.feeder.stdin.closed:
             self.feeder.stdin.close()
-        self.feeder.wait(timeout=30)
+        self.feeder.wait(timeout=LIMIT)
 
 
 def start_feeder(home, file, *, speed, at_once):
@@ -214,7 +197,7 @@ def take_orders(station, handle):
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(LIMIT)
     try:
         yield
     finally:
@@ -236,9 +219,8 @@ def live(tmp_path_factory, simulated_packets):
     settings = Settings.at(home)
     feeder = start_feeder(home, simulated_packets, speed=2, at_once=200)
     try:
-        _wait_until(
+        wait_until(
             lambda: any(raw.stat().st_size for raw in home.glob("archive/eclairs/*/raw.ccsds")),
-            seconds=180.0,
             what="the first packets of the feeder, whose kernels may have to be compiled",
         )
         with Server(settings, port=0) as server:
@@ -246,7 +228,7 @@ def live(tmp_path_factory, simulated_packets):
     finally:
         if not feeder.stdin.closed:
             feeder.stdin.close()
-        feeder.wait(timeout=30)
+        feeder.wait(timeout=LIMIT)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 import bokeh
 import numpy as np
 import pytest
+from waiting import LIMIT, wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -64,7 +65,7 @@ def test_verdict_status_and_table_say_how_the_camera_is(camera_page):
     assert "WARNING" in first
 
 
-def test_it_updates_without_a_hole_while_data_arrive(camera_page, wait_until):
+def test_it_updates_without_a_hole_while_data_arrive(camera_page):
     page = camera_page
     before = page.columns("series-0", "rate")
     newest = max(before["time"])
@@ -83,7 +84,7 @@ def test_it_updates_without_a_hole_while_data_arrive(camera_page, wait_until):
     assert time[known[-1]] * 1e3 > newest, "the newest bins are those that came while the page was open"
 
 
-def test_a_click_shows_the_spectrum_of_a_pixel(camera_page, wait_until):
+def test_a_click_shows_the_spectrum_of_a_pixel(camera_page):
     page = camera_page
     assert not any(page.columns("pixel", "left")["left"])
     page.page.locator(".bk-Figure .bk-Canvas").first.click()
@@ -96,7 +97,7 @@ def test_a_click_shows_the_spectrum_of_a_pixel(camera_page, wait_until):
     wait_until(lambda: not page.columns("pixel", "left")["left"], what="the pixel to be forgotten")
 
 
-def test_a_parameter_is_drawn_with_its_limits(camera_page, wait_until):
+def test_a_parameter_is_drawn_with_its_limits(camera_page):
     page = camera_page
     assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
     page.page.get_by_label("Parameter").select_option(label="ECL_TEMPTH01")
@@ -107,7 +108,7 @@ def test_a_parameter_is_drawn_with_its_limits(camera_page, wait_until):
     wait_until(lambda: page.page.evaluate(f"{limits}.length") >= 2, what="its limits")
 
 
-def test_controls_change_the_figures(camera_page, wait_until):
+def test_controls_change_the_figures(camera_page):
     page = camera_page
     everything = sum(page.columns("series-0", "counts")["counts"][5:-5])
 
@@ -142,7 +143,7 @@ def _laid_out(page):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_nothing_sticks_out(live, open_page, wait_until, width, height):
+def test_nothing_sticks_out(live, open_page, width, height):
     page = open_page(f"{live.server.url}?lang=fr", width=width, height=height).wait_for_figures()
     parts = "[...document.querySelectorAll('html, body, #rendered_cells')]"
     wide = page.page.evaluate(f"{parts}.map(e => e.scrollWidth - e.clientWidth)")
@@ -154,7 +155,7 @@ def test_nothing_sticks_out(live, open_page, wait_until, width, height):
         assert right - left >= 250
 
 
-def test_french_by_the_address_and_by_the_control(live, open_page, wait_until):
+def test_french_by_the_address_and_by_the_control(live, open_page):
     page = open_page(f"{live.server.url}?lang=fr").wait_for_figures()
     assert "EN DIRECT" in page.text(".eic-verdict")
     assert "Image du détecteur" in page.titles()[0]
@@ -186,7 +187,7 @@ def test_the_theme_is_not_taken_from_the_address(live, open_page):
     assert "onerror" not in page.page.content()
 
 
-def test_the_kernel_is_gone_when_the_tab_is_closed(live, open_page, wait_until):
+def test_the_kernel_is_gone_when_the_tab_is_closed(live, open_page):
     page = open_page(live.server.url).wait_for_figures()
     address = f"{live.server.url}api/kernels/{page.kernel}"
     assert _status(address) == 200
@@ -199,7 +200,7 @@ def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, camer
 
     page = camera_page
     address = f"ws://127.0.0.1:{live.server.port}/api/kernels/{page.kernel}/channels"
-    client = websocket.create_connection(address, timeout=30, enable_multithread=False)
+    client = websocket.create_connection(address, timeout=LIMIT, enable_multithread=False)
     try:
         code, frame = client.recv_data_frame()
         assert code == websocket.ABNF.OPCODE_CLOSE
@@ -210,7 +211,7 @@ def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, camer
     page.page.wait_for_function(f"+document.querySelector('.eic-heartbeat').dataset.tick > {before + 2}")
 
 
-def test_a_silent_camera_is_not_called_well(live, camera_page, wait_until):
+def test_a_silent_camera_is_not_called_well(live, camera_page):
     """Last: afterwards nothing comes any more."""
     page = camera_page
     live.stop_feeding()

@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from eicpy.acquisition.status import Station, StatusReport
 from eicpy.dashboard import Server
@@ -85,7 +86,7 @@ def _clean(page):
     assert "There was an error when executing cell" not in page.text("body")
 
 
-def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page, wait_until):
+def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
     page = open_page(f"{pages.server.url}quicklook").wait_for_figures()
     assert "Quick look" in page.text("h1")
     _choose(page, "Source", "1 ")
@@ -124,7 +125,7 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page, wait_
     _clean(page)
 
 
-def test_a_dropped_file_appears_on_the_open_page(pages, open_page, wait_until, chain, tmp_path):
+def test_a_dropped_file_appears_on_the_open_page(pages, open_page, chain, tmp_path):
     from eicpy.ingestion import ingest
 
     page = open_page(f"{pages.server.url}quicklook?lang=fr", width=390, height=844).wait_for_figures()
@@ -140,7 +141,7 @@ def test_a_dropped_file_appears_on_the_open_page(pages, open_page, wait_until, c
     _clean(page)
 
 
-def test_the_monitor_tells_updates_and_gives_orders(pages, open_page, wait_until):
+def test_the_monitor_tells_updates_and_gives_orders(pages, open_page):
     page = open_page(f"{pages.server.url}monitor").wait_for_figures(1)
 
     def told():
@@ -169,7 +170,7 @@ def test_the_monitor_tells_updates_and_gives_orders(pages, open_page, wait_until
     _clean(page)
 
 
-def test_pages_lead_to_each_other_and_each_has_a_kernel_of_its_own(pages, open_page, wait_until):
+def test_pages_lead_to_each_other_and_each_has_a_kernel_of_its_own(pages, open_page):
     page = open_page(f"{pages.server.url}quicklook?lang=fr&instrument=meddea").wait_for_figures()
     kernel = page.kernel
     page.page.get_by_role("link", name="Moniteur").click()

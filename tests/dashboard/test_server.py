@@ -13,6 +13,7 @@ from pathlib import Path
 
 import bokeh
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.dashboard import Server
 from eicpy.dashboard.kernels import PoolAwareKernelManager
@@ -32,7 +33,7 @@ def _get(url, cookie=""):
     opener = urllib.request.build_opener(_NoRedirect)
     opener.addheaders = [("Cookie", cookie)]
     try:
-        with opener.open(url, timeout=60) as answer:
+        with opener.open(url, timeout=LIMIT) as answer:
             return answer.status, answer.read().decode(), dict(answer.headers)
     except urllib.error.HTTPError as error:
         with error:
@@ -140,7 +141,7 @@ def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatc
     assert token not in log.read_text(errors="replace")
 
 
-def test_the_server_ends_with_its_kernels(settings, trivial_notebook, wait_until):
+def test_the_server_ends_with_its_kernels(settings, trivial_notebook):
     with Server(settings, port=0, pool=1, notebook=trivial_notebook) as server:
         pid = server.pid
         kernels = wait_until(lambda: _children(pid), what="a kernel in the pool")
@@ -158,7 +159,7 @@ serve(Settings.at(Path(sys.argv[1])), port=0)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, wait_until, how):
+def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, how):
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -174,7 +175,7 @@ def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, wait_until, 
         assert len(server) == 1
         os.kill(process.pid, how)
         rest = process.stdout.read()
-        code = process.wait(timeout=60)
+        code = process.wait(timeout=LIMIT)
     if how != signal.SIGKILL:
         assert (code, rest) == (0, "stopped.\n")
     wait_until(lambda: not _alive(server[0]), what="the end of the server")

@@ -5,12 +5,11 @@ import threading
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, encode
 from eicpy.simulation import preset, simulate
-
-DEADLINE = 30.0
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +135,7 @@ class Listener:
     def stop(self):
         self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
-        self._thread.join(DEADLINE)
+        self._thread.join(LIMIT)
 
 
 @pytest.fixture

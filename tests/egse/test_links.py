@@ -3,10 +3,10 @@
 import socket
 import struct
 import threading
-import time
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from eicpy.egse import (
     FileSource,
@@ -24,16 +24,8 @@ from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
 from eicpy.settings import Settings
 
-DEADLINE = 30.0
 _MANY = 40
 """Rounds of the night that no buffer between two sockets can hold."""
-
-
-def wait_until(condition):
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -72,7 +64,7 @@ def test_a_break_on_purpose_opens_a_new_connection(night, listening, eclairs):
 @pytest.mark.parametrize("reconnect", [False, True])
 def test_a_receiver_that_broke_the_line_before_it_was_to_be_broken(reconnect):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        link = TcpLink("127.0.0.1", server.getsockname()[1], connect_timeout=5.0, reconnect=reconnect)
+        link = TcpLink("127.0.0.1", server.getsockname()[1], connect_timeout=LIMIT, reconnect=reconnect)
         connection, _ = server.accept()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # without a good-bye
@@ -88,7 +80,7 @@ def test_a_receiver_that_broke_the_line_before_it_was_to_be_broken(reconnect):
 def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
     """The first takes a part and is gone; another listens at its place later. Whole packets come to it."""
     first = socket.create_server(("127.0.0.1", 0))
-    first.settimeout(DEADLINE)
+    first.settimeout(LIMIT)
     port = first.getsockname()[1]
     got, told, listener_made = [], [], threading.Event()
 
@@ -100,9 +92,9 @@ def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
             while len(data) < 50_000:
                 data += connection.recv(1 << 12)
         got.append(bytes(data))
-        listener_made.wait(DEADLINE)
+        listener_made.wait(LIMIT)
         with socket.create_server(("127.0.0.1", port)) as second:
-            second.settimeout(DEADLINE)
+            second.settimeout(LIMIT)
             connection, _ = second.accept()
             data = bytearray()
             with connection:
@@ -117,9 +109,9 @@ def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
         told.append(text)
         listener_made.set()
 
-    link = TcpLink("127.0.0.1", port, connect_timeout=DEADLINE, reconnect=True, report=report)
+    link = TcpLink("127.0.0.1", port, connect_timeout=LIMIT, reconnect=True, report=report)
     summary = SendingSession(FileSource(night.packets, eclairs.headers), link, Unpaced(), loop=_MANY).run()
-    thread.join(DEADLINE)
+    thread.join(LIMIT)
     assert summary.connections == 2
     assert "went away after" in told[0]
     assert "bytes" in told[0]
@@ -146,7 +138,7 @@ def test_datagrams_hold_whole_packets(night, eclairs):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(DEADLINE)
+        receiver.settimeout(LIMIT)
         link = UdpLink("127.0.0.1", receiver.getsockname()[1], datagram=4096)
         source = FileSource(night.packets, eclairs.headers)
         received = []
@@ -169,7 +161,7 @@ def test_a_packet_longer_than_a_datagram_travels_alone_and_foreign_bytes_apart(s
     data = np.frombuffer(raw, np.uint8)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(DEADLINE)
+        receiver.settimeout(LIMIT)
         link = UdpLink("127.0.0.1", receiver.getsockname()[1], datagram=100)
         from eicpy.egse import StreamChunk
 

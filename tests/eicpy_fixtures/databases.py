@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+from waiting import LIMIT, wait_until
 
 from eicpy.operations import open_database
 from eicpy.settings import Settings
@@ -70,26 +72,27 @@ def postgresql():
                 [programs / "postgres", "-D", data, *options], user=user, cwd=folder, stdout=log, stderr=log
             )
         try:
-            _await(port, server)
-            yield f"postgresql+pg8000://eic@127.0.0.1:{port}/postgres"
+            address = f"postgresql+pg8000://eic@127.0.0.1:{port}/postgres"
+            wait_until(lambda: _answers(address, server), "the PostgreSQL server")
+            yield address
         finally:
             server.send_signal(signal.SIGQUIT)  # at once: its files are removed anyway
-            server.wait(30)
+            server.wait(LIMIT)
     finally:
         shutil.rmtree(folder)
 
 
-def _await(port, server):
-    for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            assert server.poll() is None, "the PostgreSQL server did not start"
-            time.sleep(0.05)
-        else:
-            time.sleep(0.2)
-            return
-    pytest.fail("the PostgreSQL server does not answer")
+def _answers(address, server):
+    """Whether the server takes connections, which it does a little later than it listens."""
+    assert server.poll() is None, "the PostgreSQL server did not start"
+    engine = create_engine(address)
+    try:
+        engine.connect().close()
+    except (SQLAlchemyError, OSError):
+        return False
+    finally:
+        engine.dispose()
+    return True
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -103,13 +106,38 @@ def settings(request, tmp_path):
 
 
 def _empty(address):
-    from sqlalchemy import create_engine, text
-
     engine = create_engine(address)
     with engine.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
     engine.dispose()
+
+
+class Clock:
+    """The clock of the watch: it goes on a little each time somebody looks at it, or as the test moves it."""
+
+    def __init__(self):
+        self.now, self.step, self.looks = 0.0, 0.02, 0
+        self.on_look = lambda: None
+
+    def monotonic(self):
+        self.looks += 1
+        self.now += self.step
+        self.on_look()
+        return self.now
+
+    def is_looked_at(self, times):
+        """Wait until somebody looked so many times more."""
+        before = self.looks
+        wait_until(lambda: self.looks >= before + times, "looks at the clock")
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Takes the place of the machine's clock in the watch of a folder."""
+    made = Clock()
+    monkeypatch.setattr("eicpy.ingestion.inbox.time", made)
+    return made
 
 
 @pytest.fixture

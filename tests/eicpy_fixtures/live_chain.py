@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition import receive
 from eicpy.instruments import load
@@ -116,12 +117,22 @@ def receiving(archive, eclairs):
         thread = threading.Thread(target=run)
         thread.start()
         stops.append((stop, thread))
-        return listening.result(10), result, stop
+        return listening.result(LIMIT), result, stop
 
     yield start
     for stop, thread in stops:
         stop.set()
-        thread.join(10)
+        thread.join(LIMIT)
+
+
+@pytest.fixture
+def archived(archive):
+    """Waits until so many bytes are in the runs of the archive."""
+
+    def wait(size, archive=archive):
+        wait_until(lambda: sum(run.size for run in archive.runs()) >= size, f"{size} bytes in the archive")
+
+    return wait
 
 
 @dataclass(frozen=True)

@@ -250,7 +250,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, events: EventList) -> None:
 def test_a_killed_writer_leaves_no_photon_file(tmp_path: Path) -> None:
     script = textwrap.dedent(
         """
-        import sys, time
+        import signal, sys
         from pathlib import Path
         import numpy as np
         from eicpy import instruments
@@ -261,7 +261,7 @@ def test_a_killed_writer_leaves_no_photon_file(tmp_path: Path) -> None:
             n = 50_000
             writer.append(EventList(np.arange(n) * 1.0, np.zeros(n), np.zeros(n)))
             print("writing", flush=True)
-            time.sleep(60)
+            signal.pause()  # until it is killed
         """
     )
     target = tmp_path / "a.fits"

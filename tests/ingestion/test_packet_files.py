@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from eicpy.errors import BadDataError, FailedError
 from eicpy.ingestion import IngestState, ingest_file, register_run
@@ -317,10 +318,12 @@ CONCURRENT = """
 
     eicpy.ingestion.packet_files._CHUNK = 512
     settings, eclairs = Settings.at(Path(sys.argv[1]), sys.argv[2]), load("eclairs")
-    archive, start = RunArchive(settings.archive("eclairs"), "eclairs"), time.time() + 0.2
+    archive = RunArchive(settings.archive("eclairs"), "eclairs")
+    gate, opener = os.pipe()
 
     def work(answers):
-        time.sleep(start - time.time())
+        os.close(opener)
+        os.read(gate, 1)  # until the parent lets all begin
         with open_database(settings) as database:
             for file in sys.argv[3:]:
                 state = ingest_file(Path(file), eclairs, database, archive).state
@@ -335,6 +338,7 @@ CONCURRENT = """
             os._exit(0)
         os.close(into)
         children.append((child, out))
+    os.close(opener)
     for child, out in children:
         with open(out) as answers:
             print(answers.read())
@@ -352,7 +356,7 @@ def test_two_processes_with_the_same_files_store_each_once(settings, tmp_path, p
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stderr
     one, other = (line.split() for line in done.stdout.splitlines())
@@ -380,18 +384,29 @@ KILLS = """
 
     spare = Settings.at(settings.home / "spare")
     ingest(sys.argv[3], spare, RunArchive(spare.archive("eclairs"), "eclairs"))  # compiles kernels
-    begun = time.monotonic()
-    ingest(sys.argv[3], settings, archive)
-    usual, kills = time.monotonic() - begun, 0
-    for file in sys.argv[4:]:
-        for attempt in range(12):
+    def ingest_killed(file, calls):  # at a call of any function: a moment that no clock measures
+        left = calls
+
+        def count(*_):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.setprofile(count)
+        ingest(file, settings, archive)
+        sys.setprofile(None)
+        return calls - left
+
+    ingest(sys.argv[3], settings, archive)  # what is done once is not counted
+    usual, kills = ingest_killed(sys.argv[4], -1), 0
+    for file in sys.argv[5:]:
+        for attempt in range(4):
             child = os.fork()
             if child == 0:
-                ingest(file, settings, archive)
+                ingest_killed(file, rng.randrange(1, int(0.9 * usual)) if attempt < 3 else -1)
                 os._exit(0)
-            if attempt < 11:
-                time.sleep(rng.uniform(0, 0.8 * usual))
-                os.kill(child, signal.SIGKILL)
+            rng.random()  # else each child would draw the same moment
             _, status = os.waitpid(child, 0)
             kills += os.WIFSIGNALED(status)
             if status == 0:
@@ -412,7 +427,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(settings, tmp_path, pac
         [sys.executable, "-c", textwrap.dedent(KILLS), settings.home, settings.database_url, *names],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LIMIT,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,11 @@
 """Photon files dropped on a disk: taken once by content, in two layouts, refused with a reason."""
 
 import threading
-import time
 
 import numpy as np
 import pytest
 from astropy.io import fits
+from waiting import wait_until
 
 from eicpy.errors import BadDataError
 from eicpy.events import EventList, EventWriter
@@ -169,7 +169,7 @@ def test_what_holds_no_photons_is_refused_with_its_reason(tmp_path, database, fo
     assert not list(folder.glob("*"))
 
 
-def test_a_watched_folder_takes_packets_and_photons_each_once(tmp_path, settings, database, folder):
+def test_a_watched_folder_takes_packets_and_photons_each_once(tmp_path, settings, database, folder, clock):
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     plain(inbox / "one.fits")
@@ -192,17 +192,15 @@ def test_a_newer_file_is_the_newest_while_the_folder_is_watched(tmp_path, settin
     options = {"photons": folder, "interval": 0.02, "settle": 0.1, "stop": stop}
     thread = threading.Thread(target=watch_folder, args=(inbox, CAMERA, database, archive), kwargs=options)
     thread.start()
+
+    def newest():
+        row = newest_photon_file(database, CAMERA.name)
+        return None if row is None else row.name
+
     try:
         for seed in (1, 2):
             plain(inbox / f"{seed}.fits", seed=seed)
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline:
-                newest = newest_photon_file(database, CAMERA.name)
-                if newest is not None and newest.name == f"{seed}.fits":
-                    break
-                time.sleep(0.02)
-            else:
-                pytest.fail(f"{seed}.fits did not arrive")
+            wait_until(lambda name=f"{seed}.fits": newest() == name, f"the file {seed}")
     finally:
         stop.set()
         thread.join()

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.ingestion.inbox import watch_folder
@@ -61,7 +62,7 @@ def setup(tmp_path, eclairs):
         yield eclairs, database, RunArchive(settings.archive("eclairs"), "eclairs")
 
 
-def test_files_are_ingested_in_the_order_of_their_age(inbox, setup, make):
+def test_files_are_ingested_in_the_order_of_their_age(inbox, setup, make, clock):
     for number, age in ((1, 30), (2, 10), (3, 20)):
         (inbox / f"{number}.ccsds").write_bytes(make(number))
         os.utime(inbox / f"{number}.ccsds", (time.time() - age,) * 2)
@@ -73,30 +74,34 @@ def test_files_are_ingested_in_the_order_of_their_age(inbox, setup, make):
     assert watch_folder(inbox, *setup, until_idle=0.3, **QUICK).outcomes == []
 
 
-def test_unfinished_files_are_left_until_they_are_complete(inbox, setup, make):
+def test_unfinished_files_are_left_until_they_are_complete(inbox, setup, make, clock):
     whole = make(1) + make(6) + make(11)
     (inbox / "later.part").write_bytes(make(50))
     (inbox / ".hidden").write_bytes(make(60))
     (inbox / "folder").mkdir()
-    stop, report = threading.Event(), []
+    clock.step, stop, report = 0.0, threading.Event(), []
     thread = threading.Thread(
-        target=lambda: report.append(watch_folder(inbox, *setup, stop=stop, interval=0.02, settle=0.5))
+        target=lambda: report.append(watch_folder(inbox, *setup, stop=stop, interval=0.001, settle=100.0))
     )
     thread.start()
+    archive = setup[2]
     with (inbox / "growing.ccsds").open("wb", buffering=0) as stream:
         for i in range(0, len(whole), len(whole) // 12 + 1):
             stream.write(whole[i : i + len(whole) // 12 + 1])
-            time.sleep(0.05)
+            clock.is_looked_at(3)  # so that the folder was looked at since
+            clock.now += 60.0
     (inbox / "later.part").rename(inbox / "later.ccsds")
-    time.sleep(1.0)
+    clock.is_looked_at(3)
+    assert archive.runs() == []
+    clock.now += 101.0
+    wait_until(lambda: len(archive.runs()) == 2 and not any(run.is_open for run in archive.runs()))
     stop.set()
-    thread.join(10)
-    archive = setup[2]
+    thread.join(LIMIT)
     assert sorted(run.raw_file.read_bytes() for run in archive.runs()) == sorted([whole, make(50)])
     assert len(report[0].outcomes) == 2
 
 
-def test_a_bad_file_is_named_once_and_the_others_go_on(inbox, setup, make):
+def test_a_bad_file_is_named_once_and_the_others_go_on(inbox, setup, make, clock):
     (inbox / "1-empty.ccsds").touch()
     (inbox / "2-text.ccsds").write_text("no packets here, only words. " * 100)
     (inbox / "3-good.ccsds").write_bytes(make(1))
@@ -117,22 +122,16 @@ def test_a_bad_file_is_named_once_and_the_others_go_on(inbox, setup, make):
     ]
 
 
-def test_a_file_that_never_settles_does_not_hold_up_the_end(inbox, setup, make):
+def test_a_file_that_never_settles_does_not_hold_up_the_end(inbox, setup, make, clock):
     (inbox / "good.ccsds").write_bytes(make(1))
-    growing, stop = inbox / "growing.ccsds", threading.Event()
+    growing = inbox / "growing.ccsds"
 
     def grow():
-        with growing.open("wb", buffering=0) as stream:
-            while not stop.wait(0.01):
-                stream.write(make(2))
+        with growing.open("ab") as stream:
+            stream.write(make(2))
 
-    thread = threading.Thread(target=grow)
-    thread.start()
-    try:
-        report = watch_folder(inbox, *setup, until_idle=0.2, **QUICK)
-    finally:
-        stop.set()
-        thread.join()
+    clock.on_look = grow
+    report = watch_folder(inbox, *setup, until_idle=0.2, **QUICK)
     assert [o.file.name for o in report.outcomes] == ["good.ccsds"]
 
 
@@ -141,7 +140,7 @@ def test_a_folder_that_is_none_is_a_bad_argument(tmp_path, setup):
         watch_folder(tmp_path / "nowhere", *setup, **QUICK)
 
 
-def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, make, monkeypatch):
+def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, make, monkeypatch, clock):
     (inbox / "a.ccsds").write_bytes(make(1))
 
     def full(_descriptor, _data):
@@ -185,5 +184,5 @@ def test_signals_stop_it_cleanly(inbox, tmp_path, make, number):
     assert process.stdout.readline() == "a.ccsds\n"
     process.send_signal(number)
     assert process.stdout.read() == "stopped after 1\n"
-    assert process.wait(10) == 0
+    assert process.wait(LIMIT) == 0
     process.stdout.close()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from textual.widgets import Button, Input
+from waiting import LIMIT
 
 from eicpy.errors import FailedError
 from eicpy.monitor.app import MonitorApp
@@ -142,7 +143,7 @@ def test_a_disk_that_does_not_answer_leaves_the_keys_alive(calm, orders):
     def read():
         if first:
             return first.pop()
-        released.wait(30)
+        released.wait(LIMIT)
         return calm
 
     app = MonitorApp(read, orders)

@@ -1,5 +1,5 @@
 """Databases to test on."""
 
-from eicpy_fixtures.databases import database, postgresql, settings
+from eicpy_fixtures.databases import clock, database, postgresql, settings
 
-__all__ = ["database", "postgresql", "settings"]
+__all__ = ["clock", "database", "postgresql", "settings"]

@@ -12,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from waiting import LIMIT
 
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.operations import ProductEntry, add_product, open_database, products
@@ -52,24 +53,26 @@ OPEN = """
     from eicpy.operations import open_database
     from eicpy.settings import Settings
 
-    start = time.time() + 0.2
+    gate, opener = os.pipe()
     children = []
     for _ in range(4):
         child = os.fork()
         if child == 0:
-            time.sleep(start - time.time())
+            os.close(opener)
+            os.read(gate, 1)  # until the parent lets all begin
             settings = Settings.at(Path(sys.argv[1]), sys.argv[2])
             with open_database(settings) as database, database.read() as session:
                 rows = session.connection().exec_driver_sql("SELECT version_num FROM alembic_version").all()
             os._exit(0 if len(rows) == 1 else 1)
         children.append(child)
+    os.close(opener)
     sys.exit(any(os.waitpid(child, 0)[1] for child in children))
 """
 
 
 def test_several_processes_open_a_new_database_at_once(settings):
     command = [sys.executable, "-c", textwrap.dedent(OPEN), settings.home, settings.database_url]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 0, done.stderr
 
 

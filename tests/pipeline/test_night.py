@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from eicpy.decoding import photons
 from eicpy.errors import ExitCode, FailedError
@@ -237,12 +237,13 @@ def test_a_full_disk_is_told_in_ledger_record_and_index(filled, no_reports, monk
 
 def test_a_killed_night_goes_on_where_it_was(filled, monkeypatch, simulated, no_reports):
     code = (
-        "import time\n"
+        "import signal\n"
         "from eicpy.pipeline import night_run as run, photon_task as p, plan\n"
         "plan.SEGMENT_BYTES = 600_000\n"
         "def slow(task):\n"
         "    done = p.process_photons(task)\n"
-        "    time.sleep(0 if task.segment.number == 1 else 60)\n"
+        "    if task.segment.number > 1:\n"
+        "        signal.pause()  # until it is killed\n"
         "    return done\n"
         "run.process_photons = slow\n"
         "from eicpy.settings import Settings\n"
@@ -251,10 +252,10 @@ def test_a_killed_night_goes_on_where_it_was(filled, monkeypatch, simulated, no_
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     work = filled.products("eclairs") / "20261120" / ".work"
-    deadline = time.monotonic() + 120
-    while len(list(work.glob("segment-*.npz"))) < 2 and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_until(
+        lambda: len(list(work.glob("segment-*.npz"))) > 1 or process.poll() is not None, "two segments"
+    )
+    assert process.poll() is None
     process.kill()
     process.wait()
     first = next(work.glob("segment-01-*.npz"))

@@ -10,10 +10,10 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 
 import numpy as np
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Order, OverviewReader, Station, send_order
 from eicpy.errors import FailedError
@@ -24,7 +24,6 @@ from eicpy.processors import ChainPlan, default_processors, stop_chain
 from eicpy.runs.archive import RunArchive
 from eicpy.settings import Settings
 
-PATIENCE = 120.0
 EIC = [sys.executable, "-m", "eicpy.cli"]
 
 
@@ -63,15 +62,6 @@ def station(settings):
     stop_chain(station)
 
 
-def until(true, what):
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := true():
-            return value
-        time.sleep(0.1)
-    return pytest.fail(f"waited in vain for {what}")
-
-
 def address(station):
     """Where the receiver listens, once it does."""
 
@@ -80,12 +70,12 @@ def address(station):
         listening = status.values.get("listening") if status is not None and status.alive else None
         return listening and listening[0].removeprefix("tcp ").rsplit(":", 1)
 
-    host, port = until(found, "a receiver that listens")
+    host, port = wait_until(found, "a receiver that listens")
     return host, int(port)
 
 
 def send(station, packets):
-    with socket.create_connection(address(station), timeout=PATIENCE) as connection:
+    with socket.create_connection(address(station), timeout=LIMIT) as connection:
         connection.sendall(packets)
 
 
@@ -115,13 +105,13 @@ class Terminal:
         return True
 
     def wait_for(self, text):
-        until(lambda: (self.read() and text in self.said) or text in self.said, text)
+        wait_until(lambda: (self.read() and text in self.said) or text in self.said, text)
 
     def press(self, keys):
         os.write(self.master, keys)
 
     def wait(self):
-        until(lambda: (self.read(), self.process.poll() is not None)[1], "the end of the command")
+        wait_until(lambda: (self.read(), self.process.poll() is not None)[1], "the end of the command")
         while self.read(0.0) and select.select([self.master], [], [], 0.2)[0]:
             pass
         return self.process.returncode
@@ -182,14 +172,14 @@ def test_a_headless_chain_keeps_every_packet_through_a_crash_and_ends_in_order(s
         half = len(packets) // 2
         send(station, packets[:half])
         reader = OverviewReader(settings, load("eclairs"))
-        until(lambda: [p.packets for p in reader.read().processors] == [150, 150], "the half to be done")
+        wait_until(lambda: [p.packets for p in reader.read().processors] == [150, 150], "the half to be done")
         killed = processor(reader, "photons").pid
         os.kill(killed, signal.SIGKILL)
-        until(lambda: restarted(reader, killed), "the restart of the processor")
+        wait_until(lambda: restarted(reader, killed), "the restart of the processor")
         assert send_order(station, Order(kind="comment", text="half is there", by="bert"))
         send(station, packets[half:])
         chain.send_signal(signal.SIGTERM)
-        said, _ = chain.communicate(timeout=PATIENCE)
+        said, _ = chain.communicate(timeout=LIMIT)
     assert chain.returncode == 0, said
     assert "listening on tcp 127.0.0.1:" in said
     assert "stopping: the receiver first" in said
@@ -224,7 +214,7 @@ def test_a_second_chain_of_an_instrument_is_refused_in_words(settings, station):
     with pytest.raises(FailedError, match="runs here already"):
         start_chain(plan, settings, patience=5.0, say=said.append)
     assert stop_chain(station)
-    assert first.wait(PATIENCE) == 0
+    assert first.wait(LIMIT) == 0
     assert said == ["starting …"]
 
 
@@ -269,7 +259,7 @@ def test_a_screen_that_is_killed_does_not_stop_reception(settings, station, pack
     screen.process.kill()
     screen.process.wait()
     send(station, packets)
-    until(lambda: received(station) == 2 * len(packets), "the packets that came after the screen died")
+    wait_until(lambda: received(station) == 2 * len(packets), "the packets that came after the screen died")
     attached = terminal("monitor", "-i", "eclairs")
     attached.wait_for(b"photons")
     attached.press(b"q")

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Station
 from eicpy.events import EventFile
@@ -50,7 +50,7 @@ def feeding(archive, packets, per_run, pause=0.01, piece=200):
         yield written
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(LIMIT)
     assert not failure, failure
 
 
@@ -73,15 +73,20 @@ def zygote(settings, photon_packets, tmp_path):
 def progress(settings, name):
     """What the checkpoint says, and the bytes that are there beyond it."""
     folder = settings.home / "processors" / "eclairs" / name
+    if not (folder / "checkpoint.json").exists():
+        return 0, 0
     saved = json.loads((folder / "checkpoint.json").read_text())
-    there = sum(file.stat().st_size for file in (folder / "outputs").iterdir())
+    there = 0
+    for file in (folder / "outputs").iterdir():
+        with suppress(FileNotFoundError):  # it was renamed meanwhile
+            there += file.stat().st_size
     return saved["packets"], there - sum(saved["outputs"].values())
 
 
 def test_killed_at_random_moments_they_end_with_every_packet_once(settings, archive, photon_packets, zygote):
     rng = random.Random(3)  # noqa: S311, moments
     station = Station(settings.live("eclairs"))
-    advanced, torn = set(), 0
+    advanced, torn, reached = set(), 0, dict.fromkeys(NAMES, 0)
 
     def start(name):
         return zygote("start", NAMES[name], INTERVALS[name])
@@ -90,21 +95,22 @@ def test_killed_at_random_moments_they_end_with_every_packet_once(settings, arch
     codes = {}
     try:
         with feeding(archive, photon_packets, per_run=8_000) as written:
-            time.sleep(1.0)
             for kill in range(KILLS):
-                time.sleep(rng.uniform(0.1, 0.6))
                 name = list(NAMES)[kill % 2]
+                wait_until(
+                    lambda name=name: progress(settings, name)[0] > reached[name], "work between kills"
+                )
+                if rng.random() < 0.5:
+                    wait_until(lambda name=name: progress(settings, name)[1] != 0, "bytes not yet saved")
                 os.kill(pids[name], signal.SIGKILL)
                 assert zygote("wait", pids[name]) == -signal.SIGKILL
                 packets, beyond = progress(settings, name)
                 advanced.add((name, packets))
+                reached[name] = packets
                 torn += beyond != 0
                 pids[name] = start(name)
-        end = time.monotonic() + 60
-        while not all(is_done(station.status(name), archive) for name in NAMES):
-            assert time.monotonic() < end, station.statuses()
-            time.sleep(0.05)
-        time.sleep(0.5)  # the end of the last run
+        wait_until(lambda: all(is_done(station.status(name), archive) for name in NAMES), "the last run")
+        wait_until(lambda: len(photon_files(settings)) == len(archive.runs()), "the file of the last run")
     finally:
         for name, pid in pids.items():
             os.kill(pid, signal.SIGTERM)
@@ -118,11 +124,15 @@ def test_killed_at_random_moments_they_end_with_every_packet_once(settings, arch
     outputs = settings.home / "processors" / "eclairs" / "raw" / "outputs"
     assert (outputs / "packets.ccsds").read_bytes() == expected
 
-    files = sorted(settings.products("eclairs").rglob("*.fits"))
+    files = photon_files(settings)
     assert [int(file.parent.name) for file in files] == [run.number for run in archive.runs()]
     channels = np.concatenate([EventFile(file).read().channel for file in files])
     np.testing.assert_array_equal(channels, np.repeat(np.arange(written[0]), 20) % 1000)
     assert list((settings.home / "processors" / "eclairs" / "photons" / "outputs").iterdir()) == []
+
+
+def photon_files(settings):
+    return sorted(settings.products("eclairs").rglob("*.fits"))
 
 
 def is_done(status, archive):

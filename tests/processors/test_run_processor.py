@@ -3,11 +3,11 @@
 import json
 import shutil
 import threading
-import time
 import tomllib
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
@@ -29,13 +29,6 @@ def numbers(settings, name="numbers"):
     return [int(line) for line in (outputs(settings, name) / "numbers.txt").read_text().split()]
 
 
-def wait_until(holds, seconds=30.0):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 @pytest.fixture
 def in_thread(settings):
     """Starts a processor in a thread; gives the event that stops it and what it returned."""
@@ -49,7 +42,7 @@ def in_thread(settings):
 
         def end():
             stop.set()
-            thread.join(30)
+            thread.join(LIMIT)
             assert results, "the processor failed"
             return results[0]
 
@@ -58,7 +51,7 @@ def in_thread(settings):
     yield start
     for stop, thread in stops:
         stop.set()
-        thread.join(30)
+        thread.join(LIMIT)
 
 
 def test_a_playback_gives_every_packet_once_and_a_second_call_none(settings, closed_run):
@@ -76,10 +69,11 @@ def test_live_it_follows_from_run_to_run_and_goes_on_where_it_stopped(
     settings, archive, photon_packets, in_thread
 ):
     end = in_thread(job("numbers"))
-    time.sleep(0.1)  # it may start before the first run
+    station = Station(settings.live("eclairs"))
+    wait_until(lambda: station.status("numbers") is not None, "a start before the first run")
     with archive.create(source="test") as writer:
         writer.append(photon_packets(50))
-        wait_until(lambda: Station(settings.live("eclairs")).status("numbers").values.get("packets") == 50)
+        wait_until(lambda: station.status("numbers").values.get("packets") == 50)
         assert end().packets == 50
         writer.append(photon_packets(50, 50))
     with archive.create(source="test") as writer:

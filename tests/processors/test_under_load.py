@@ -7,23 +7,16 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Station
 from eicpy.processors import Job, Supervisor, eic_command, find_processor, run_processor
 from eicpy.processors.outputs import Output
 
 EXAMPLES = Path(__file__).with_name("examples.py")
-
-
-def until(holds, seconds=60.0):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def outputs(settings, name):
@@ -63,16 +56,16 @@ def test_a_slow_processor_gets_everything_in_bounded_memory(settings, archive, b
         writer.append(data[: 1 << 20])
         process = command(f"{EXAMPLES}:raw", "-p", "delay=0.002", "--checkpoint", "0.2")
         station = Station(settings.live("eclairs"))
-        until(lambda: (s := station.status("raw")) is not None and s.values.get("packets", 0) > 20)
+        wait_until(lambda: (s := station.status("raw")) is not None and s.values.get("packets", 0) > 20)
         before = memory(process.pid)
         for first in range(1 << 20, len(data), 1 << 20):
             writer.append(data[first : first + (1 << 20)])  # nobody waits for the processor
-        until(lambda: station.status("raw").values["packets"] > 400)
+        wait_until(lambda: station.status("raw").values["packets"] > 400)
         behind = station.status("raw").values["behind"]
         assert behind > 10_000_000
         assert memory(process.pid) - before < 64
         process.send_signal(signal.SIGTERM)
-        _, problems = process.communicate(timeout=30)
+        _, problems = process.communicate(timeout=LIMIT)
         assert (process.returncode, problems) == (0, "")
     summary = run_processor(Job(find_processor(f"{EXAMPLES}:raw"), "eclairs", once=True), settings)
     assert summary.packets == 2000
@@ -83,9 +76,9 @@ def test_ctrl_c_ends_it_well_and_it_tells_what_it_did(closed_run, command, setti
     closed_run(30)
     process = command(f"{EXAMPLES}:numbers")
     station = Station(settings.live("eclairs"))
-    until(lambda: (s := station.status("numbers")) is not None and s.values.get("packets") == 30)
+    wait_until(lambda: (s := station.status("numbers")) is not None and s.values.get("packets") == 30)
     process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=30)
+    told, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0
     assert told.startswith("numbers: 30 packets; ")
     assert told.endswith("numbers.txt\n")
@@ -95,10 +88,10 @@ def test_wrong_parameters_and_failures_have_their_exit_codes(closed_run, command
     closed_run(30)
     wrong = command(f"{EXAMPLES}:failing", "-p", "at=x")
     failing = command(f"{EXAMPLES}:failing", "-p", "at=11", "--once")
-    _, problems = wrong.communicate(timeout=60)
+    _, problems = wrong.communicate(timeout=LIMIT)
     assert wrong.returncode == 2
     assert "Expected: at: int" in problems
-    _, problems = failing.communicate(timeout=60)
+    _, problems = failing.communicate(timeout=LIMIT)
     assert failing.returncode == 3
     assert problems.splitlines()[-1].startswith("eic: ValueError: not this one at run 1, offset ")
     assert problems.splitlines()[-1].endswith("APID 810, count 11")
@@ -116,13 +109,13 @@ def test_a_crashing_processor_is_given_up_and_disturbs_nobody(settings, archive,
         Supervisor(commands, logs=tmp_path / "logs", station=station, limit=1) as chain,
     ):
         writer.append(photon_packets(100))
-        until(lambda: chain.states["dying"].state == chain.states["failing"].state == "given up")
+        wait_until(lambda: chain.states["dying"].state == chain.states["failing"].state == "given up")
         writer.append(photon_packets(100, 100))
-        until(lambda: (s := station.status("numbers")) is not None and s.values.get("packets") == 200)
+        wait_until(lambda: (s := station.status("numbers")) is not None and s.values.get("packets") == 200)
         assert chain.states["numbers"].restarts == 0
         assert (chain.states["failing"].restarts, chain.states["dying"].restarts) == (1, 1)
         assert chain.states["dying"].error == "killed by SIGABRT"
-        until(lambda: station.status("failing").state == "given up")
+        wait_until(lambda: station.status("failing").state == "given up")
         assert re.search(r"at run 1, offset \d+, APID 810, count 40", station.status("failing").error)
         assert station.status("failing").values["restarts"] == 1
     assert {state.state for state in chain.states.values()} == {"given up", "stopped"}
@@ -147,11 +140,11 @@ def test_on_a_full_disk_it_waits_loudly_and_goes_on(settings, closed_run, monkey
     thread = threading.Thread(target=lambda: seen.append(run_processor(job, settings)))
     thread.start()
     try:
-        until(lambda: (s := station.status("numbers")) is not None and s.state == "no space")
+        wait_until(lambda: (s := station.status("numbers")) is not None and s.state == "no space")
         assert "No space left on device" in station.status("numbers").error
     finally:
         full[0] = False
-        thread.join(60)
+        thread.join(LIMIT)
     assert seen[0].packets == 50
     assert station.status("numbers").error is None
     lines = (outputs(settings, "numbers") / "numbers.txt").read_text().split()
@@ -182,11 +175,11 @@ def test_a_real_full_disk_damages_nothing_that_was_written(settings, archive, cl
     thread = threading.Thread(target=lambda: seen.append(run_processor(job, settings)))
     thread.start()
     try:
-        until(lambda: (s := station.status("numbers")) is not None and s.state == "no space")
+        wait_until(lambda: (s := station.status("numbers")) is not None and s.state == "no space")
         assert station.status("numbers").alive
     finally:
         ballast.unlink()
-        thread.join(60)
+        thread.join(LIMIT)
     assert seen[0].packets == 15_000
     lines = (outputs(settings, "numbers") / "numbers.txt").read_text().split()
     assert [int(line) for line in lines] == list(range(15_000))

@@ -366,14 +366,14 @@ def test_a_killed_writer_leaves_no_visible_file_and_the_next_one_cleans_up(tmp_p
     path = tmp_path / "a.fits"
     script = textwrap.dedent(
         """
-        import sys, time
+        import signal, sys
         from pathlib import Path
         from eicpy.files import atomic_file
         with atomic_file(Path(sys.argv[1])) as file:
             file.write(b"half")
             file.flush()
             print("writing", flush=True)
-            time.sleep(60)
+            signal.pause()  # until it is killed
         """
     )
     with subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE) as process:

@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from waiting import LIMIT
 
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.packets import PacketLayout, encode
@@ -166,11 +167,16 @@ KILLS = """
             writer.close()
             os.write(out, b"closed %d\\n" % writer.run.number)
 
+    def written():
+        return log.stat().st_size if log.exists() else 0
+
     for _ in range(60):
+        moment = written() + rng.randrange(1200)  # a run is a kilobyte of the log
         child = os.fork()
         if child == 0:
             write()
-        time.sleep(rng.uniform(0, 0.12))
+        while written() < moment:
+            time.sleep(0.0005)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 """
@@ -180,7 +186,7 @@ KILLS = """
 def test_killed_at_any_moment_nothing_acknowledged_is_lost_and_no_number_comes_twice(archive, tmp_path):
     log = tmp_path / "log"
     script = textwrap.dedent(KILLS)
-    subprocess.run([sys.executable, "-c", script, str(archive.folder), str(log)], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", script, str(archive.folder), str(log)], check=True, timeout=LIMIT)
     acknowledged: dict[int, int] = {}
     announced: list[int] = []
     closed: set[int] = set()
