@@ -14,10 +14,10 @@ GROUPS := --all-extras --group test --group lint --group docs --group build
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help install test demo lint format docs benchmark fuzz lock clean
+.PHONY: help install test demo lint format docs benchmark fuzz test-pythons mutants lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 install: $(STAMP) ## build .venv from requirements.lock, and nothing else
 
@@ -47,12 +47,14 @@ docs: install ## build the documentation into docs/_build/html; a warning is an 
 benchmark: install ## measure speed and memory beside the peers, write docs/benchmarks.md
 	python benchmarks/run.py
 
-fuzz: install ## ten minutes of coverage-guided fuzzing of the packet code (FUZZ_TIME=seconds), beside .venv
-	uv venv --quiet --allow-existing .venv-fuzz
-	uv pip install --quiet --python .venv-fuzz/bin/python atheris --editable .
-	mkdir -p fuzz-corpus
-	NUMBA_DISABLE_JIT=1 nice -n 10 .venv-fuzz/bin/python benchmarks/fuzz_packets.py fuzz-corpus \
-	  -max_total_time=$(or $(FUZZ_TIME),600) -max_len=1500 -len_control=0 -timeout=30
+fuzz: install ## ten minutes of fuzzing the packet code and ten of random properties (FUZZ_TIME=seconds)
+	FUZZ_TIME='$(FUZZ_TIME)' scripts/fuzz.sh
+
+test-pythons: install ## the quick tests under Python 3.11, 3.12 and 3.13, each in an environment of its own
+	scripts/test-pythons.sh
+
+mutants: install ## change the code in fifty places, one by one, and see which changes no test notices
+	nice -n 10 python benchmarks/mutants.py
 
 lock: install ## resolve pyproject.toml anew into requirements.lock (UPGRADE=yes: to the newest versions)
 	uv pip compile pyproject.toml $(GROUPS) --universal --python-version 3.11 --generate-hashes \
@@ -60,5 +62,5 @@ lock: install ## resolve pyproject.toml anew into requirements.lock (UPGRADE=yes
 	  $(if $(filter yes,$(UPGRADE)),--upgrade) -o requirements.lock
 
 clean: ## remove .venv and everything that was built
-	rm -rf $(VENV) .venv-fuzz fuzz-corpus build dist docs/_build docs/tutorials .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* fuzz-corpus build dist docs/_build docs/tutorials .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find eicpy tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
