@@ -4,9 +4,16 @@
 packets to pipes and other hosts. The archive itself is :mod:`eicpy.runs`.
 """
 
-from eicpy.acquisition.reception.archiver import Archiver, RunTexts
-from eicpy.acquisition.reception.receiver import LOOPBACK, ReceiveSummary, receive
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
+
+if TYPE_CHECKING:
+    from eicpy.acquisition.reception.archiver import Archiver, RunTexts
+    from eicpy.acquisition.reception.receiver import LOOPBACK, ReceiveSummary, receive
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "LOOPBACK",
@@ -15,5 +22,3 @@ __all__ = [
     "RunTexts",
     "receive",
 ]
-
-__getattr__ = moved_names(__name__)

@@ -3,20 +3,27 @@
 Arrays in, results out: this room knows no file, no database and no widget.
 """
 
-from eicpy.calibration.gain.fit import GainFit, fit_gain
-from eicpy.calibration.gain.lines import Block, Line, LineModel
-from eicpy.calibration.gain.quality import (
-    CHECK_ENERGIES,
-    EnergyRequirement,
-    GainChange,
-    PassFraction,
-    compare,
-    goodness_gate,
-    pass_fraction,
-)
-from eicpy.calibration.gain.settings import GainFitSettings
-from eicpy.calibration.gain.table import GainStatus, GainTable
-from eicpy.calibration.pixels.status import PixelHealth, PixelStatus, pixel_status
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.calibration.gain.fit import GainFit, fit_gain
+    from eicpy.calibration.gain.lines import Block, Line, LineModel
+    from eicpy.calibration.gain.quality import (
+        CHECK_ENERGIES,
+        EnergyRequirement,
+        GainChange,
+        PassFraction,
+        compare,
+        goodness_gate,
+        pass_fraction,
+    )
+    from eicpy.calibration.gain.settings import GainFitSettings
+    from eicpy.calibration.gain.table import GainStatus, GainTable
+    from eicpy.calibration.pixels.status import PixelHealth, PixelStatus, pixel_status
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "CHECK_ENERGIES",

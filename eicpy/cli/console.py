@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import click
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode, readable
 from eicpy.settings import Settings
 from eicpy.text import counted
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from eicpy.packets import PacketReport
 
 __all__ = [
@@ -97,6 +95,9 @@ class TerminalProgress:
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
             self._bar = Progress(
                 TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
                 TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True,
@@ -175,7 +176,7 @@ def show_decisions(
 
 def show_listening(port_file: Path | None, host: str, port: int) -> None:
     """Print where a receiver listens, and write the port into a file that scripts wait for."""
-    _console().print(f"listening on {host}:{port}", soft_wrap=True)
+    click.echo(f"listening on {host}:{port}")
     if port_file is not None:
         partial = port_file.with_name(f".{port_file.name}.partial")
         partial.write_text(f"{port}\n")
@@ -215,8 +216,12 @@ _TOLD_BELOW = "decided by"
 _WRONG = ("lost", "duplicated", "out of order", "damaged")
 
 
-def _packet_table(rows: list[dict[str, Any]]) -> Table:
+def _packet_table(rows: list[dict[str, Any]]) -> "Table":
     """A row an APID; a column that says nothing about any of them only costs width."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     names = [n for n in rows[0] if n != _TOLD_BELOW and any(row[n] not in ("", None) for row in rows)]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in names:
@@ -232,6 +237,8 @@ def _packet_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _console() -> Console:
+def _console() -> "Console":
     """Standard output as wide as its window; in a pipe wide enough that no row of a table wraps."""
+    from rich.console import Console
+
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, markup=False)

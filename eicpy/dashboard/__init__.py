@@ -5,6 +5,13 @@ shows figures in a notebook, :mod:`~eicpy.dashboard.camera` is the live page; :f
 server.
 """
 
-from eicpy.dashboard.server import Server, serve
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.dashboard.server import Server, serve
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = ["Server", "serve"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.time import Time
 
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
@@ -37,6 +36,8 @@ def epoch_seconds(instrument: Instrument) -> float:
 
 @cache
 def _epoch(date: str, scale: str) -> float:
+    from astropy.time import Time  # noqa: PLC0415, takes most of a second: only where a time is needed
+
     return float(to_seconds(Time(date, scale=scale)))
 
 

@@ -5,17 +5,24 @@ line (TCP or UDP), at a pace, with faults put in on demand and written down. :cl
 from the words of ``eic send``.
 """
 
-from eicpy.egse.commands import CommandDesk, PlacedCommand
-from eicpy.egse.counters import KeptCounts
-from eicpy.egse.line_faults import KINDS, Disconnect, LineFault, LineFaults, Occurrence, Stall
-from eicpy.egse.links import Link, TcpLink, UdpLink
-from eicpy.egse.opening import open_source
-from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
-from eicpy.egse.plan import SendPlan
-from eicpy.egse.session import SendingSession, SendSummary, send
-from eicpy.egse.sources import FileSource, NoSource, PacketSource, SimulatorSource
-from eicpy.egse.stream_chunk import StreamChunk
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
+
+if TYPE_CHECKING:
+    from eicpy.egse.commands import CommandDesk, PlacedCommand
+    from eicpy.egse.counters import KeptCounts
+    from eicpy.egse.line_faults import KINDS, Disconnect, LineFault, LineFaults, Occurrence, Stall
+    from eicpy.egse.links import Link, TcpLink, UdpLink
+    from eicpy.egse.opening import open_source
+    from eicpy.egse.pace import AtRate, Clock, OnBoard, Pace, Unpaced
+    from eicpy.egse.plan import SendPlan
+    from eicpy.egse.session import SendingSession, SendSummary, send
+    from eicpy.egse.sources import FileSource, NoSource, PacketSource, SimulatorSource
+    from eicpy.egse.stream_chunk import StreamChunk
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "KINDS",
@@ -46,5 +53,3 @@ __all__ = [
     "open_source",
     "send",
 ]
-
-__getattr__ = moved_names(__name__)

@@ -5,15 +5,22 @@ the length of the data. The room does not know where photons come from, nor how 
 columns and, where energies matter, anything with a gain and an offset for each pixel.
 """
 
-from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
-from eicpy.events.bands import EnergyBands, PixelScale, Scale, energies
-from eicpy.events.criteria import read_criteria, tables_of_criteria
-from eicpy.events.event_file import EventFile
-from eicpy.events.event_list import EventList, PhotonBlock
-from eicpy.events.event_writer import EventWriter
-from eicpy.events.gti import GoodTimeIntervals
-from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
-from eicpy.events.photon_accumulator import PhotonAccumulator
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
+    from eicpy.events.bands import EnergyBands, PixelScale, Scale, energies
+    from eicpy.events.criteria import read_criteria, tables_of_criteria
+    from eicpy.events.event_file import EventFile
+    from eicpy.events.event_list import EventList, PhotonBlock
+    from eicpy.events.event_writer import EventWriter
+    from eicpy.events.gti import GoodTimeIntervals
+    from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
+    from eicpy.events.photon_accumulator import PhotonAccumulator
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "EnergyBands",

@@ -1,11 +1,18 @@
 """Housekeeping: the archive of every parameter, limits and the excursions beyond them."""
 
-from eicpy.housekeeping.archive import HousekeepingArchive
-from eicpy.housekeeping.catalogue import DayFile, Parameter
-from eicpy.housekeeping.limit_watch import LimitWatch
-from eicpy.housekeeping.limits import Excursion, Level, Limits, check_limits, excursion_table
-from eicpy.housekeeping.parts import archived_ranges, archived_rows, part_name
-from eicpy.housekeeping.series import Series
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.housekeeping.archive import HousekeepingArchive
+    from eicpy.housekeeping.catalogue import DayFile, Parameter
+    from eicpy.housekeeping.limit_watch import LimitWatch
+    from eicpy.housekeeping.limits import Excursion, Level, Limits, check_limits, excursion_table
+    from eicpy.housekeeping.parts import archived_ranges, archived_rows, part_name
+    from eicpy.housekeeping.series import Series
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "DayFile",

@@ -1,5 +1,12 @@
 """The coded mask and its shadow; the sky image comes later."""
 
-from eicpy.imaging.mask import Mask, random_mask, transmission
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.imaging.mask import Mask, random_mask, transmission
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = ["Mask", "random_mask", "transmission"]

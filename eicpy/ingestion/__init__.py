@@ -1,18 +1,25 @@
 """Ingestion: files of packets or photons into the archives and the ledger, each content once."""
 
-from eicpy.ingestion.files import FileOutcome, inbox, ingest, watch
-from eicpy.ingestion.housekeeping_tables import append_table, entries_of, table_limits
-from eicpy.ingestion.inbox import WatchReport, take_file
-from eicpy.ingestion.packet_files import IngestOutcome, IngestState, ingest_file, register_run
-from eicpy.ingestion.photon_files import (
-    PhotonFileOutcome,
-    ingest_photon_file,
-    photon_blocks,
-    photon_copy,
-    photon_folder,
-    says_simulated,
-    usable,
-)
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.ingestion.files import FileOutcome, inbox, ingest, watch
+    from eicpy.ingestion.housekeeping_tables import append_table, entries_of, table_limits
+    from eicpy.ingestion.inbox import WatchReport, take_file
+    from eicpy.ingestion.packet_files import IngestOutcome, IngestState, ingest_file, register_run
+    from eicpy.ingestion.photon_files import (
+        PhotonFileOutcome,
+        ingest_photon_file,
+        photon_blocks,
+        photon_copy,
+        photon_folder,
+        says_simulated,
+        usable,
+    )
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "FileOutcome",

@@ -4,26 +4,33 @@ An instrument is a folder with an ``instrument.toml`` and the packet tables that
 the folders of `search_path`.
 """
 
-from eicpy.instruments.description import (
-    EnergyScale,
-    GainRule,
-    GoodTimeRule,
-    HealthRule,
-    HousekeepingRule,
-    Instrument,
-    MaskGeometry,
-    MeasurementRule,
-    MeasurementSwitch,
-    PacketHeader,
-    PacketKind,
-    PhotonRule,
-    PhotonTime,
-    PixelTerm,
-    SpectraRule,
-    TimeRule,
-)
-from eicpy.instruments.pixels import PixelGrid
-from eicpy.instruments.search import available, find, load, search_path
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.instruments.description import (
+        EnergyScale,
+        GainRule,
+        GoodTimeRule,
+        HealthRule,
+        HousekeepingRule,
+        Instrument,
+        MaskGeometry,
+        MeasurementRule,
+        MeasurementSwitch,
+        PacketHeader,
+        PacketKind,
+        PhotonRule,
+        PhotonTime,
+        PixelTerm,
+        SpectraRule,
+        TimeRule,
+    )
+    from eicpy.instruments.pixels import PixelGrid
+    from eicpy.instruments.search import available, find, load, search_path
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "EnergyScale",

@@ -5,13 +5,18 @@ own (:func:`run_chain`), so that nothing that happens to a screen (:mod:`eicpy.m
 reception.
 """
 
-from eicpy.monitor.once import plain_text
-from eicpy.monitor.texts import reason_text
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
+
+if TYPE_CHECKING:
+    from eicpy.monitor.once import plain_text
+    from eicpy.monitor.texts import reason_text
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "plain_text",
     "reason_text",
 ]
-
-__getattr__ = moved_names(__name__)

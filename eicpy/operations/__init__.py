@@ -4,34 +4,46 @@ Also the ingest itself, which ties the run archive to the ledger: files become r
 happens in between.
 """
 
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
-from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
-from eicpy.operations.database import Database, open_database
-from eicpy.operations.excursion_rows import ExcursionEntry, excursions, handle_excursion, record_excursions
-from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
-from eicpy.operations.ledger import (
-    StepTicket,
-    age_of_last_success,
-    begin_step,
-    finish_step,
-    last_success,
-    run_step,
-    step_key,
-    steps,
-)
-from eicpy.operations.models import (
-    CalibrationRelease,
-    Excursion,
-    ExcursionState,
-    FileState,
-    IngestedFile,
-    Level,
-    Product,
-    ReleaseState,
-    Step,
-    StepState,
-)
-from eicpy.operations.release_rows import decide_release, latest_accepted, propose_release, releases
+
+if TYPE_CHECKING:
+    from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
+    from eicpy.operations.database import Database, open_database
+    from eicpy.operations.excursion_rows import (
+        ExcursionEntry,
+        excursions,
+        handle_excursion,
+        record_excursions,
+    )
+    from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
+    from eicpy.operations.ledger import (
+        StepTicket,
+        age_of_last_success,
+        begin_step,
+        finish_step,
+        last_success,
+        run_step,
+        step_key,
+        steps,
+    )
+    from eicpy.operations.models import (
+        CalibrationRelease,
+        Excursion,
+        ExcursionState,
+        FileState,
+        IngestedFile,
+        Level,
+        Product,
+        ReleaseState,
+        Step,
+        StepState,
+    )
+    from eicpy.operations.release_rows import decide_release, latest_accepted, propose_release, releases
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "CalibrationRelease",
@@ -72,5 +84,3 @@ __all__ = [
     "step_key",
     "steps",
 ]
-
-__getattr__ = moved_names(__name__)

@@ -9,7 +9,6 @@ The tables are brought to the newest version on opening. Two processes that star
 after the other: under a lock file for SQLite, an advisory lock for PostgreSQL.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,11 +16,6 @@ from html import escape
 from pathlib import Path
 from typing import Self
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
@@ -32,12 +26,10 @@ from eicpy.errors import BadArgumentError, FailedError
 from eicpy.files import locked
 from eicpy.settings import Settings
 
-__all__ = ["Database", "migration_config", "open_database"]
+__all__ = ["Database", "open_database"]
 
 _BUSY_SECONDS = 30.0
 _ADVISORY_LOCK = 0x65696370  # "eicp"
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,25 +116,19 @@ def open_database(settings: Settings) -> Database:
     FailedError
         If the database cannot be reached or written, or was made by a newer version.
     """
+    from eicpy.operations.migration import migrate  # noqa: PLC0415, alembic takes a second
+
     engine = _engine(settings.database_url)
     try:
         with _migration_lock(engine):
-            _migrate(engine)
-    except (SQLAlchemyError, CommandError) as error:
+            migrate(engine)
+    except SQLAlchemyError as error:
         engine.dispose()
         raise FailedError(f"{engine.url!r}: could not be opened: {error}") from error
     except BaseException:
         engine.dispose()
         raise
     return Database(engine)
-
-
-def migration_config() -> Config:
-    """Alembic's configuration for the migrations that ship with the package."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.set_main_option("file_template", "r%%(rev)s_%%(slug)s")
-    return config
 
 
 def _engine(url: str) -> Engine:
@@ -200,21 +186,3 @@ def _migration_lock(engine: Engine) -> Iterator[None]:
     else:
         with nullcontext():
             yield
-
-
-def _migrate(engine: Engine) -> None:
-    config = migration_config()
-    head = ScriptDirectory.from_config(config).get_current_head()
-    with engine.execution_options(eic_writes=True).begin() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current == head:
-            return
-        _log.info("bringing the tables of %r from version %s to %s", engine.url, current, head)
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise FailedError(
-                f"{engine.url!r}: its tables are at version {current}, unknown to this eicpy "
-                f"(newest it knows: {head}); update eicpy, or use another EIC_HOME"
-            ) from error

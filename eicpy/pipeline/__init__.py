@@ -4,9 +4,9 @@ Names are imported when they are first asked for: papermill and what it needs ta
 command that only ingests a file should not pay.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from eicpy.pipeline.night_products import NightProducts
     from eicpy.pipeline.night_reports import nightly_notebook, notebook_report
     from eicpy.pipeline.record import NightRecord, ReportRecord
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "NightOutcome",
@@ -32,23 +34,3 @@ __all__ = [
     "run_nights",
     "write_index",
 ]
-
-_MODULES = {
-    "decisions": ("decide", "gain_in_force", "read_gain"),
-    "index_page": ("night_records", "write_index"),
-    "night": ("NightOutcome", "run_night", "run_nights"),
-    "night_products": ("NightProducts",),
-    "night_reports": ("nightly_notebook", "notebook_report"),
-    "record": ("NightRecord", "ReportRecord"),
-}
-_HOME = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        return moved_names(__name__)(name)
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

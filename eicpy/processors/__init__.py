@@ -5,15 +5,22 @@ finds it, :func:`run_processor` runs it. A :class:`Supervisor` keeps several, an
 chain, running.
 """
 
-from eicpy.processors.chain import run_chain, stop_chain
-from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
-from eicpy.processors.child import ChildState, Command, eic_command
-from eicpy.processors.context import Context
-from eicpy.processors.discovery import Processor, find_processor, known_processors
-from eicpy.processors.errors import ProcessorError
-from eicpy.processors.outputs import Output
-from eicpy.processors.runner import Job, Summary, run_processor
-from eicpy.processors.supervisor import Supervisor
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.processors.chain import run_chain, stop_chain
+    from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
+    from eicpy.processors.child import ChildState, Command, eic_command
+    from eicpy.processors.context import Context
+    from eicpy.processors.discovery import Processor, find_processor, known_processors
+    from eicpy.processors.errors import ProcessorError
+    from eicpy.processors.outputs import Output
+    from eicpy.processors.runner import Job, Summary, run_processor
+    from eicpy.processors.supervisor import Supervisor
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "ChainPlan",

@@ -3,24 +3,37 @@
 The room knows no physics: it is told what to write and by whom.
 """
 
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
-from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
-from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
-from eicpy.products.description import describe_products
-from eicpy.products.headers import Header, Issuer
-from eicpy.products.product import (
-    Product,
-    ProductTable,
-    header_values,
-    provenance_of,
-    read_product,
-    read_table,
-    row_dtype,
-    write_product,
-)
-from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
-from eicpy.products.structure import Unit, read_structure, reading, verify_unit
-from eicpy.products.writer import ProductWriter, TableWriter
+
+if TYPE_CHECKING:
+    from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
+    from eicpy.products.definitions import (
+        Column,
+        ProductDefinition,
+        TableDefinition,
+        canonical_card,
+        card_for,
+    )
+    from eicpy.products.description import describe_products
+    from eicpy.products.headers import Header, Issuer
+    from eicpy.products.product import (
+        Product,
+        ProductTable,
+        header_values,
+        provenance_of,
+        read_product,
+        read_table,
+        row_dtype,
+        write_product,
+    )
+    from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
+    from eicpy.products.structure import Unit, read_structure, reading, verify_unit
+    from eicpy.products.writer import ProductWriter, TableWriter
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "PRODUCTS",
@@ -55,5 +68,3 @@ __all__ = [
     "verify_unit",
     "write_product",
 ]
-
-__getattr__ = moved_names(__name__)

@@ -5,15 +5,22 @@ them with a cursor of their own (:func:`follow`, :func:`blocks`), live and after
 them as a stream by :func:`provide`.
 """
 
-from eicpy.runs.archive import RunArchive
-from eicpy.runs.metadata import RunChange, RunMetadata, edit_run
-from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
-from eicpy.runs.provider.deduplicate import Deduplicator
-from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
-from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
-from eicpy.runs.provider.selection import Selection, kind_names
-from eicpy.runs.run import Run, hash_file
-from eicpy.runs.writer import RunWriter
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.runs.archive import RunArchive
+    from eicpy.runs.metadata import RunChange, RunMetadata, edit_run
+    from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
+    from eicpy.runs.provider.deduplicate import Deduplicator
+    from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
+    from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
+    from eicpy.runs.provider.selection import Selection, kind_names
+    from eicpy.runs.run import Run, hash_file
+    from eicpy.runs.writer import RunWriter
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "LONGEST_WAIT",

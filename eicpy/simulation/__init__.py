@@ -1,31 +1,38 @@
 """From the sky to packets, with the truth kept beside them. Everything written here says it is simulated."""
 
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
 from eicpy.moved import moved_names
-from eicpy.simulation.bench import Bench
-from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
-from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
-from eicpy.simulation.commands import Refusal, Telecommand, Timing
-from eicpy.simulation.config import (
-    BurstConfig,
-    DetectorConfig,
-    ExcursionConfig,
-    FaultConfig,
-    OrbitConfig,
-    PointingConfig,
-    SimulationConfig,
-    SourceConfig,
-    StreamConfig,
-)
-from eicpy.simulation.detector import Detector, PixelKind, draw_detector
-from eicpy.simulation.faults import Fault
-from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
-from eicpy.simulation.night import Camera
-from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
-from eicpy.simulation.presets import preset, presets, read_config
-from eicpy.simulation.scene import Scene, build_scene
-from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
-from eicpy.simulation.stream import TelemetryStream, simulate
-from eicpy.simulation.truth import SimulatedNight, read_night
+
+if TYPE_CHECKING:
+    from eicpy.simulation.bench import Bench
+    from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
+    from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
+    from eicpy.simulation.commands import Refusal, Telecommand, Timing
+    from eicpy.simulation.config import (
+        BurstConfig,
+        DetectorConfig,
+        ExcursionConfig,
+        FaultConfig,
+        OrbitConfig,
+        PointingConfig,
+        SimulationConfig,
+        SourceConfig,
+        StreamConfig,
+    )
+    from eicpy.simulation.detector import Detector, PixelKind, draw_detector
+    from eicpy.simulation.faults import Fault
+    from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
+    from eicpy.simulation.night import Camera
+    from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
+    from eicpy.simulation.presets import preset, presets, read_config
+    from eicpy.simulation.scene import Scene, build_scene
+    from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
+    from eicpy.simulation.stream import TelemetryStream, simulate
+    from eicpy.simulation.truth import SimulatedNight, read_night
+else:
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "Bench",
@@ -69,5 +76,3 @@ __all__ = [
     "simulate",
     "simulate_spectra",
 ]
-
-__getattr__ = moved_names(__name__)

@@ -16,7 +16,6 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-import xraydb
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
@@ -103,6 +102,8 @@ class Detector:
 
 @cache
 def _absorption_table() -> tuple[FloatArray, FloatArray]:
+    import xraydb  # noqa: PLC0415, takes seconds: only where it is needed
+
     energy = np.geomspace(1.0, 400.0, 4000)
     return energy, np.asarray(xraydb.material_mu("CdTe", energy * 1e3, density=_CDTE_DENSITY))
 

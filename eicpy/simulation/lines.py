@@ -8,8 +8,6 @@ how strong each family is has not been published: the rates here are guesses.
 from dataclasses import dataclass
 from functools import cache
 
-import xraydb
-
 __all__ = ["FAMILIES", "FluorescenceLine", "fluorescence_lines"]
 
 FAMILIES: dict[tuple[str, tuple[str, ...]], float] = {
@@ -39,6 +37,8 @@ class FluorescenceLine:
 @cache
 def fluorescence_lines() -> tuple[FluorescenceLine, ...]:
     """All lines, in order of energy."""
+    import xraydb  # noqa: PLC0415, takes seconds: only where it is needed
+
     lines = []
     for (element, names), rate in FAMILIES.items():
         known = xraydb.xray_lines(element)

@@ -16,7 +16,7 @@ from waiting import LIMIT
 
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.operations import ProductEntry, add_product, open_database, products
-from eicpy.operations.database import migration_config
+from eicpy.operations.migration import migration_config
 from eicpy.operations.models import Base, Product
 from eicpy.settings import Settings
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eicpy import instruments
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList, EventWriter, GoodTimeIntervals
-from eicpy.operations import photon_blocks
+from eicpy.ingestion import photon_blocks
 from eicpy.pipeline.decisions import read_gain
 from eicpy.products import Provenance, read_product, read_structure, verify_unit, write_product
 

@@ -18,7 +18,6 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
-from scipy.stats import nbinom, poisson
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments.pixels import PixelGrid
@@ -228,6 +227,8 @@ def _scatter(n: FloatArray, expected: FloatArray) -> float:
 
 def _tails(n: FloatArray, expected: FloatArray, scatter: float) -> tuple[FloatArray, FloatArray]:
     """Probability that a good pixel counts n or less, and n or more; NaN where unknown."""
+    from scipy.stats import nbinom, poisson  # noqa: PLC0415, takes seconds: only where it is needed
+
     with np.errstate(invalid="ignore"):
         if scatter < 1e-3:
             low, high = poisson.cdf(n, expected), poisson.sf(n - 1.0, expected)

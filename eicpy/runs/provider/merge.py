@@ -15,10 +15,10 @@ tells where to go on. Columns of the index are held in memory, bytes are read as
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from astropy.time import Time
 
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.decoding.times import onboard_seconds, packet_seconds
@@ -30,6 +30,9 @@ from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.run import Run
 from eicpy.times import to_seconds
 from eicpy.typing import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["SAME_WITHIN", "MergedRuns", "merge_order"]
 
@@ -223,7 +226,7 @@ class MergedRuns:
             )
         self._at = number
 
-    def skip_to_time(self, moment: Time | str | float) -> None:
+    def skip_to_time(self, moment: "Time | str | float") -> None:
         """Begin with the first intact packet whose time, s (TT since MJDREFI), is not before a moment."""
         seconds = float(moment) if isinstance(moment, int | float) else float(to_seconds(moment))
         index = self._index[self._order]

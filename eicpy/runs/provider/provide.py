@@ -15,11 +15,10 @@ for a quick look, and counts those passed over.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from astropy.time import Time
 
 from eicpy.decoding.running_continuity import PacketCounts
 from eicpy.decoding.times import onboard_seconds
@@ -34,6 +33,9 @@ from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
 from eicpy.runs.provider.seek import begin_at_time, first_run, place_of_packet, recall
 from eicpy.runs.provider.selection import Selection
 from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["Mode", "Provider", "Runs", "provide"]
 
@@ -297,7 +299,7 @@ def provide(
     runs: Runs = "live",
     *,
     start: Cursor | None = None,
-    from_time: Time | str | float | None = None,
+    from_time: "Time | str | float | None" = None,
     from_packet: int | None = None,
     apids: Sequence[int] = (),
     kinds: Sequence[str] = (),

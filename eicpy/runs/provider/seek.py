@@ -1,9 +1,9 @@
 """Where a reader begins: the place of a packet number or of a time, found in the index of a run."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.time import Time
 
 from eicpy.decoding.times import packet_seconds
 from eicpy.errors import BadArgumentError
@@ -15,6 +15,9 @@ from eicpy.runs.provider.deduplicate import REMEMBERED, Deduplicator
 from eicpy.runs.provider.selection import Selection
 from eicpy.runs.provider.walk import run_numbers, runs_with_bytes
 from eicpy.times import to_seconds
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["begin_at_time", "end_of_run", "first_run", "place_of_packet", "place_of_time", "recall"]
 
@@ -61,7 +64,7 @@ def first_at(index: PacketIndex, instrument: Instrument, moment: float) -> int |
 
 
 def place_of_time(
-    archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: Time | str | float
+    archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: "Time | str | float"
 ) -> Cursor | None:
     """Place of the first intact packet whose time is not before a moment.
 
@@ -103,7 +106,7 @@ def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
 
 
 def begin_at_time(
-    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: Time | str | float
+    archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: "Time | str | float"
 ) -> Cursor | None:
     """Place of a time; the end of what there is where all packets are before it."""
     if numbers is not None:
