@@ -180,3 +180,14 @@ def test_idle_packets_are_counted_but_never_judged():
     header = bytes([0x07, 0xFF, 0xC0, 0x00, 0x00, 0x03])  # version 0, APID 2047, count 0, four bytes of data
     found = continuity(index_packets((header + b"\x55\x55\x55\x55") * 20000, checksum="none"))[2047]
     assert (found.received, found.is_clean) == (20000, True)
+
+
+def test_the_result_is_a_mapping_that_prints_as_a_table():
+    found = continuity(index_of([1, 2, 5, 5]))
+    assert list(found) == [100]
+    assert found[100].lost == 2
+    head, row = repr(found).splitlines()
+    assert head.split("  ")[0] == "APID"
+    assert row.split() == ["100", "4", "2", "1", "0", "0", "1"]
+    assert "<td>2</td>" in found._repr_html_()
+    assert repr(continuity(PacketIndex.empty())) == "no packets"

@@ -1,12 +1,13 @@
 import json
 import mmap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import load
-from eicpy.packets import inspect_file, map_file
+from eicpy.packets import PacketHeaderRule, PacketLayout, encode, inspect_file, map_file
 
 KEYS = {
     "received", "lost", "duplicated", "out_of_order", "damaged", "first", "last",
@@ -88,9 +89,24 @@ def test_with_an_instrument_the_times_are_known(shared_data):
         "sequence_count": 9447,
         "coarse": 779804946,
         "fine": 6151489,
+        "utc": "2024-09-16T12:29:01.308",
     }
     assert report.apids[160].decision == "definition"
     assert inspect_file(file).apids[160].first["coarse"] is None
+
+
+def test_times_are_in_utc_with_an_instrument_and_on_board_without(file):
+    rule = PacketHeaderRule(5, "crc16", "pus-c", 32, 16)
+    layout = PacketLayout.parse("name,bit_offset,bit_width,type\nA,112,16,uint\n")
+    path = file(encode(layout, 5, [7, 8], [86400, 2**32 - 1], 2**15, {"A": 1}, header=rule).tobytes())
+    epoch = SimpleNamespace(epoch="2017-01-01T00:00:00", scale="utc")
+    known = inspect_file(path, instrument=SimpleNamespace(headers=[rule], time=epoch))
+    assert known.apids[5].first["utc"] == "2017-01-02T00:00:00.500"
+    assert known.apids[5].last["utc"].startswith("2153-02-07"), "a clock that was never set is no error"
+    assert known.rows()[0]["first"] == "#7 at 2017-01-02T00:00:00.500 UTC"
+    unknown = inspect_file(path, instrument=SimpleNamespace(headers=[rule]))
+    assert unknown.apids[5].first["utc"] is None
+    assert unknown.rows()[0]["first"] == "#7 at on-board time 86400:32768"
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
