@@ -112,7 +112,7 @@ class RunningContinuity:
 
 def _newest(index: PacketIndex) -> npt.NDArray[np.intp]:
     """Rows of the last packets of each counter, in the order of the stream."""
-    counter = index.apid + np.where(index.command, np.uint16(2048), np.uint16(0))
+    counter = index.counter
     order = np.argsort(counter, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(counter[order])) + 1, len(order))
     size = np.diff(ends, prepend=0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
+from eicpy.packets.primary_header import APIDS
 from eicpy.times import to_seconds
 
 __all__ = ["epoch_seconds", "onboard_seconds", "packet_seconds", "packet_ticks"]
@@ -56,7 +57,7 @@ def onboard_seconds(index: PacketIndex, instrument: Instrument) -> npt.NDArray[n
     numpy.ndarray
         Shape (n_packets,), float64.
     """
-    tick = np.zeros(2048)
+    tick = np.zeros(APIDS)
     for header in instrument.headers:
         tick[header.apid] = header.fine_tick
     seconds = index.coarse + np.maximum(index.fine, 0) * tick[index.apid]

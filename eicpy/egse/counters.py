@@ -10,10 +10,9 @@ from pathlib import Path
 
 from eicpy.errors import BadDataError, FailedError
 from eicpy.files import atomic_file, locked
+from eicpy.packets.primary_header import COUNT_MODULUS
 
 __all__ = ["KeptCounts"]
-
-_MODULUS = 2**14
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class KeptCounts:
             counts = self._read()
             count = counts.get(counter, 0)
             with atomic_file(self.file) as stream:
-                kept = counts | {counter: (count + 1) % _MODULUS}
+                kept = counts | {counter: (count + 1) % COUNT_MODULUS}
                 stream.write(f"{json.dumps(kept, indent=1, sort_keys=True)}\n".encode())
         return count
 
@@ -74,7 +73,7 @@ class KeptCounts:
         except (OSError, ValueError) as error:
             raise self._unreadable(error) from error
         whole = isinstance(counts, dict) and all(
-            type(n) is int and 0 <= n < _MODULUS for n in counts.values()
+            type(n) is int and 0 <= n < COUNT_MODULUS for n in counts.values()
         )
         if not whole:
             raise self._unreadable("got no counts from 0 to 16383 by APID")

@@ -9,12 +9,12 @@ from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.instruments import Instrument
 from eicpy.packets import ChecksumKind, PacketLayout
 from eicpy.packets.checksum import write_checksum
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.commands import VERIFICATION
 from eicpy.typing import IntArray
 
 __all__ = ["Numbering"]
 
-_MODULUS = 2**14
 _SERVICE_BYTE = 7
 """Of the PUS service, in a packet."""
 Lane = tuple[int, bool]
@@ -48,7 +48,7 @@ class Numbering:
         """The sequence count of a packet that is put in now."""
         counter = apid, command
         if self._kept is None:
-            count = (self._last.get(counter, -1) + 1) % _MODULUS
+            count = (self._last.get(counter, -1) + 1) % COUNT_MODULUS
         else:
             count = self._kept.next(apid, command=command)
         self._last[counter] = count
@@ -68,7 +68,7 @@ class Numbering:
                 self._begun.add(counter)
                 if counter in self._last:  # put in before the source's first of this APID
                     self._shift[counter] = self._last[counter] + 1 - int(chunk.count[whole[0]])
-            counts[rows] = (counts[rows] + self._shift.get(counter, 0)) % _MODULUS
+            counts[rows] = (counts[rows] + self._shift.get(counter, 0)) % COUNT_MODULUS
             self._last[counter] = int(counts[whole[-1]])
         moved = counts != chunk.count
         reports = self._reports(chunk) if self._requests or (moved & chunk.command).any() else []

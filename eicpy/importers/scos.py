@@ -7,6 +7,7 @@ from eicpy.errors import BadDataError
 from eicpy.importers.scos_database import ScosDatabase, ScosRow, read_database
 from eicpy.importers.scos_layout import LONGEST, PRIMARY_HEADER, Identifier, ScosLayouts
 from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row
+from eicpy.packets.primary_header import APIDS
 
 __all__ = ["import_scos"]
 
@@ -148,8 +149,8 @@ def _identifier(row: ScosRow, name: str) -> Identifier:
 
 def _header(row: ScosRow) -> HeaderEntry:
     apid = row.number("APID")
-    if not 0 <= apid <= 2047:
-        raise BadDataError(f"got APID {apid}, expected 0 to 2047: no packet of the spacecraft")
+    if not 0 <= apid < APIDS:
+        raise BadDataError(f"got APID {apid}, expected 0 to {APIDS - 1}: no packet of the spacecraft")
     if not (0 <= row.number("TYPE") <= 255 and 0 <= row.number("STYPE") <= 255):
         raise BadDataError(f"got type {row.text('TYPE')}/{row.text('STYPE')}, expected 0 to 255")
     size = row.number("DFHSIZE") - PRIMARY_HEADER

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.config import BurstConfig
 from eicpy.simulation.scene import STEP, Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch
@@ -48,7 +49,7 @@ def verifications(scene: Scene) -> list[EventPacket]:
             "TC_SECONDARY": 1,
             "TC_APID": scene.instrument.packets["accepted"].apid,
             "TC_GROUPING": 3,
-            "TC_SEQUENCE": number % 2**14,
+            "TC_SEQUENCE": number % COUNT_MODULUS,
         }
         for delay, kind in ((0.1, "accepted"), (0.3, "started"), (0.9, "completed")):
             messages.append(EventPacket(time + delay, kind, columns))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.config import FaultConfig
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, PacketBatch
 from eicpy.typing import ByteArray, FloatArray
@@ -176,4 +177,4 @@ class FaultInjector:
             size = foreign.size
             self._emit(pieces, foreign)
             self._emit(pieces, packet)
-        self.faults.append(Fault(kind, apid, count % 2**14, float(time), at, size))
+        self.faults.append(Fault(kind, apid, count % COUNT_MODULUS, float(time), at, size))

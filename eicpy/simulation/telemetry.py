@@ -16,6 +16,7 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
 from eicpy.packets import PacketLayout, encode
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.photons import SimulatedPhotons
 from eicpy.typing import ByteArray, IntArray
 
@@ -131,7 +132,7 @@ class Encoder:
         return encode(
             layout,
             rule.apid,
-            number % 2**14,
+            number % COUNT_MODULUS,
             coarse,
             (rest << _FINE) // TICKS_PER_SECOND,
             columns,

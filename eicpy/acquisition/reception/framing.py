@@ -12,11 +12,11 @@ import numpy as np
 
 from eicpy.instruments import PacketHeader
 from eicpy.packets import PacketIndex, PacketIndexer, index_packets
+from eicpy.packets.primary_header import LENGTH_EXCESS, LONGEST_PACKET
 
 __all__ = ["Framer", "Piece", "StreamCount"]
 
 _HEADER = 6
-_LONGEST = 65542
 _NOTHING = np.zeros(0, np.uint8)
 
 
@@ -124,7 +124,7 @@ class Framer:
         waiting = len(self._tail)
         before = self._buffer
         if waiting + size > len(before):
-            self._buffer = memoryview(bytearray(waiting + size + _LONGEST))
+            self._buffer = memoryview(bytearray(waiting + size + LONGEST_PACKET))
         self._buffer[:waiting] = bytes(self._tail) if self._buffer is before else self._tail
         self._tail = self._buffer[:waiting]
         return self._buffer[waiting:]
@@ -169,7 +169,7 @@ class Framer:
         tail = bytes(self._tail)
         if tail.startswith(bytes(chunk[: len(tail)])):
             return True  # nothing waits, or its beginning comes once more
-        return self._may_begin(tail + bytes(chunk[:_LONGEST]))
+        return self._may_begin(tail + bytes(chunk[:LONGEST_PACKET]))
 
     def _may_begin(self, data: bytes) -> bool:
         """Whether a packet may begin here, as far as the bytes reach."""
@@ -203,4 +203,4 @@ class Framer:
 
 
 def _length(data: bytes, position: int) -> int:
-    return (data[position + 4] << 8 | data[position + 5]) + 7
+    return (data[position + 4] << 8 | data[position + 5]) + LENGTH_EXCESS

@@ -18,6 +18,7 @@ from eicpy.acquisition.status.overview_parts import (
     ProcessorView,
     ReceiverView,
 )
+from eicpy.packets.primary_header import IDLE_APID
 
 __all__ = ["BEHIND", "REASONS", "Level", "Reason", "Verdict", "judge"]
 
@@ -31,7 +32,6 @@ DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
 """Time to a full disk, s."""
 LITTLE_SPACE = 1 << 30
 """Free bytes below which this is said whatever the rate."""
-IDLE_APID = 2047
 LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
 NO_SPACE, GIVEN_UP = "no space", "given up"
 """States that are bad news in themselves."""

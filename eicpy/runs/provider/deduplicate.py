@@ -12,6 +12,7 @@ import numpy as np
 
 from eicpy.packets import PacketIndex, packet_identity
 from eicpy.packets.bits import Buffer, kernel
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.typing import BoolArray, IntArray, UInt64Array
 
 __all__ = ["REMEMBERED", "Deduplicator"]
@@ -19,7 +20,6 @@ __all__ = ["REMEMBERED", "Deduplicator"]
 REMEMBERED = 1 << 19
 """Packets that are remembered at least."""
 
-_COUNTS = 1 << 14
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -85,15 +85,15 @@ class Deduplicator:
     def _turns(self, index: PacketIndex) -> IntArray:
         """How often the sequence count of each packet's APID has gone round."""
         turns = np.empty(len(index), np.int64)
-        sources = index.apid.astype(np.int64) + 2048 * index.command
+        sources = index.counter
         for source in np.unique(sources).tolist():
             rows = np.flatnonzero(sources == source)
             counts = index.sequence_count[rows].astype(np.int64)
             last = self._counted.get(source, int(counts[0]))
             steps = np.diff(counts, prepend=last)
-            whole = last + np.cumsum((steps + _COUNTS // 2) % _COUNTS - _COUNTS // 2)
+            whole = last + np.cumsum((steps + COUNT_MODULUS // 2) % COUNT_MODULUS - COUNT_MODULUS // 2)
             self._counted[source] = int(whole[-1])
-            turns[rows] = whole // _COUNTS
+            turns[rows] = whole // COUNT_MODULUS
         return turns
 
 

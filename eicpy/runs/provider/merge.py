@@ -25,6 +25,7 @@ from eicpy.decoding.times import onboard_seconds, packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex, packet_identity
+from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.run import Run
@@ -41,7 +42,6 @@ SAME_WITHIN = 60.0
 
 _BLOCK = 4096
 _READ = 1 << 22
-_TURN = 1 << 14
 
 
 def neighbour_times(index: PacketIndex, instrument: Instrument) -> tuple[FloatArray, npt.NDArray[np.int8]]:
@@ -88,7 +88,7 @@ def merge_order(index: PacketIndex, seconds: FloatArray, side: npt.NDArray[np.in
         IntArray in the order in which they are given, shape (n_packets,).
     """
     own = side == 0
-    source = np.where(own, index.apid.astype(np.int64) + 2048 * index.command, 0)
+    source = np.where(own, index.counter, 0)
     count = np.where(own, index.sequence_count.astype(np.int64), 0)
     alike = np.lexsort((source, side, seconds))
     changes = [np.diff(column[alike]) != 0 for column in (source, side, seconds)]
@@ -97,8 +97,8 @@ def merge_order(index: PacketIndex, seconds: FloatArray, side: npt.NDArray[np.in
         sizes = np.diff(np.append(first, len(alike)))
         spread = np.maximum.reduceat(count[alike], first) - np.minimum.reduceat(count[alike], first)
         wraps = np.empty(len(alike), np.bool_)
-        wraps[alike] = np.repeat(spread > _TURN // 2, sizes)
-        count[wraps & (count < _TURN // 2)] += _TURN
+        wraps[alike] = np.repeat(spread > COUNT_MODULUS // 2, sizes)
+        count[wraps & (count < COUNT_MODULUS // 2)] += COUNT_MODULUS
     return np.lexsort((count, source, side, seconds))
 
 

@@ -75,7 +75,7 @@ class Newest:
         return replace(kept, cursor=nothing.cursor, run=run)
 
     def _newest(self, index: PacketIndex) -> npt.NDArray[np.bool_]:
-        key = index.apid.astype(np.int64) + 2048 * index.command
+        key = index.counter
         order = np.argsort(key, kind="stable")
         ends = np.append(np.flatnonzero(np.diff(key[order])) + 1, len(order))
         from_end = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(order))

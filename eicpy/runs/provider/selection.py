@@ -11,6 +11,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketLayout, select
+from eicpy.packets.primary_header import APIDS
 from eicpy.runs.provider.cursor import Increment
 
 __all__ = ["Selection", "kind_names", "packet_layout"]
@@ -45,8 +46,8 @@ class Selection:
 
     def __post_init__(self) -> None:
         for apid in self.apids:
-            if not 0 <= apid <= 2047:
-                raise BadArgumentError(f"got APID {apid}, expected 0 to 2047")
+            if not 0 <= apid < APIDS:
+                raise BadArgumentError(f"got APID {apid}, expected 0 to {APIDS - 1}")
         object.__setattr__(self, "kinds", _named(self.instrument, self.kinds))
 
     @property
