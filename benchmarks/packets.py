@@ -5,7 +5,7 @@ fields of the ECLAIRs reference layout, a CRC-16; eight APIDs, sequence counts t
 packets have 117 bytes with 40 parameters of 1 to 64 bits, integers and floats; three APIDs.
 
 Ours: memory map, index, CRC-16 of every packet, columns per APID. ccsdspy: columns per APID, the photons as
-64-bit words that numpy takes apart, which is its fastest way; no CRC. It gets there by two roads, of which
+64-bit words that numpy takes apart, which is its fastest way; no CRC. It is used in two ways, of which
 the faster counts: split by APID first, as its manual says; or read all packets as one APID, which works
 because here all have one layout, and sort them afterwards. All read the same file and take turns; processor
 time is taken, the best of several rounds; compilation is left out.
@@ -220,7 +220,7 @@ def rows() -> list[dict[str, Any]]:
         return [
             compare(
                 "event packets: file → index → CRC → columns",
-                10.0,
+                12.0,
                 events,
                 lambda path: ours(path, EVENT_APIDS, EVENTS),
                 peer_events,
