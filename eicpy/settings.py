@@ -6,6 +6,7 @@ environment variable ``EIC_HOME`` names it; without it the platform's user data 
 
 import os
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import platformdirs
@@ -57,6 +58,17 @@ class Settings:
     def live(self, instrument: str) -> Path:
         """Folder of the status files of an instrument's live chain."""
         return self.home / "live" / instrument
+
+    def _repr_html_(self) -> str:
+        folders = {
+            kind: sorted(path.name for path in (self.home / kind).glob("[!.]*") if path.is_dir())
+            for kind in ("archive", "products", "housekeeping")
+        }
+        rows = "".join(
+            f"<tr><th>{kind}</th><td>{escape(', '.join(names)) or 'nothing yet'}</td></tr>"
+            for kind, names in folders.items()
+        )
+        return f"<table><caption>{escape(str(self.home))}</caption>{rows}</table>"
 
     @property
     def reports(self) -> Path:

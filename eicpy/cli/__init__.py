@@ -1,7 +1,7 @@
 """The command ``eic``: a thin door to each room of the house.
 
 Nothing is computed here. Every command imports its room when it is called, so that ``eic --help``
-answers at once. The exit status tells a script what happened: 0 clean, 1 something was lost or damaged
+answers at once. The exit status says what happened: 0 clean, 1 something was lost or damaged
 (the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed.
 """
 
@@ -13,16 +13,23 @@ from pathlib import Path
 import click
 
 from eicpy.cli import (
-    bench,
+    acquire,
     dashboards,
     follow,
     importing,
+    ingest,
     instrument,
-    live,
     monitor,
-    nights,
+    night,
     packets,
     process,
+    publish,
+    receive,
+    release,
+    report,
+    runs,
+    send,
+    simulate,
 )
 from eicpy.cli.console import CommandGroup
 from eicpy.cli.options import FILE
@@ -35,7 +42,7 @@ __all__ = ["main"]
     cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(package_name="eicpy", prog_name="eic")
-@click.option("-v", "--verbose", count=True, help="Tell more; twice for everything.")
+@click.option("-v", "--verbose", count=True, help="Log more; twice for everything.")
 @click.option(
     "--home",
     type=FILE,
@@ -73,6 +80,9 @@ def _restore(variable: str, value: str | None) -> None:
         os.environ[variable] = value
 
 
-for _room in (packets, nights, live, bench, dashboards, process, instrument, monitor, importing, follow):
-    for _name in _room.__all__:
-        main.add_command(getattr(_room, _name))
+for _module in (
+    acquire, dashboards, follow, importing, ingest, instrument, monitor, night, packets, process, publish,
+    receive, release, report, runs, send, simulate,
+):  # fmt: skip
+    for _name in _module.__all__:
+        main.add_command(getattr(_module, _name))

@@ -1,7 +1,7 @@
-"""What a terminal takes and shows: errors as a line, progress of long work, tables, how each file went.
+"""What a terminal takes and shows: errors as a line, progress of long work, tables, outcomes of files.
 
 On a terminal there is colour, a bar that moves, and tables as wide as the window; where nobody looks (a
-pipe, a log, cron) the same is told in plain lines. Results go to standard output, progress to standard error.
+pipe, a log, cron) the same as plain lines. Results go to standard output, progress to standard error.
 """
 
 import getpass
@@ -29,7 +29,6 @@ __all__ = [
     "CommandGroup",
     "Outcome",
     "TerminalProgress",
-    "host_and_port",
     "name_values",
     "show_decisions",
     "show_listening",
@@ -53,7 +52,7 @@ class Outcome(Protocol):
 
     @property
     def exit_code(self) -> ExitCode:
-        """What a script is told."""
+        """Exit code that a script gets."""
 
 
 class CommandGroup(click.Group):
@@ -111,7 +110,7 @@ class TerminalProgress:
             self._bar.stop()
 
     def __call__(self, done: float, total: float, what: str = "") -> None:
-        """Tell that `done` of `total` is done."""
+        """Show that `done` of `total` is done."""
         text = f"{self._title}: {what}" if what else self._title
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, description=text)
@@ -166,7 +165,7 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
 def show_decisions(
     tables: Iterable[Path], settings: Settings, *, accepted: bool, by: str, comment: str
 ) -> None:
-    """Accept or reject calibration tables, and print what that means for each; by this user if not told."""
+    """Accept or reject calibration tables, and print what that means for each; by this user unless named."""
     from eicpy.pipeline import decide
 
     for table in tables:
@@ -196,20 +195,6 @@ def name_values(pairs: Iterable[str]) -> dict[str, str]:
         if not equals or not name:
             raise BadArgumentError(f"got parameter {name!r}, expected NAME=VALUE")
     return {name: value for name, _, value in split}
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    """Split a text HOST:PORT; an empty host is this machine.
-
-    Raises
-    ------
-    BadArgumentError
-        For anything else.
-    """
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise BadArgumentError(f"got address {text!r}, expected HOST:PORT such as 127.0.0.1:5000")
-    return host.strip("[]") or "127.0.0.1", int(port)
 
 
 _TOLD_BELOW = "decided by"

@@ -1,23 +1,18 @@
-"""Packets on a pipe, for programs in any language; and on a bus, for other hosts."""
+"""Packets on a pipe, for programs in any language."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from eicpy.cli.options import DATES, FILE, instrument_option, utc
+from eicpy.cli.options import DATES, FILE, instrument_option, packet_options, utc
 from eicpy.errors import BadArgumentError, ExitCode
 
 if TYPE_CHECKING:
     from eicpy.runs import Provider
 
-__all__ = ["follow", "publish"]
+__all__ = ["follow"]
 
 
 def _runs(texts: tuple[str, ...]) -> Any:
@@ -35,18 +30,6 @@ def _runs(texts: tuple[str, ...]) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 @click.command()
 @click.argument("run", nargs=-1)
 @instrument_option()
@@ -54,13 +37,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
     "--format", "form", type=click.Choice(["raw", "jsonl", "arrow"]), default="jsonl", show_default=True,
     help="raw: the bytes of the packets; jsonl: a JSON object on a line each; arrow: an Arrow IPC stream.",
 )  # fmt: skip
-@click.option(
-    "--apid", "apids", type=click.IntRange(0, 2047), multiple=True, help="Only this APID; repeat for more."
-)
-@click.option(
-    "--kind", "kinds", multiple=True, metavar="NAME",
-    help="Only packets of this kind, or class of kinds (housekeeping, photons, …); repeat for more.",
-)  # fmt: skip
+@packet_options
 @click.option(
     "--commands/--telemetry", "commands", default=None, help="Only telecommands, or only telemetry."
 )
@@ -69,12 +46,12 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 )
 @click.option(
     "--speed", type=click.FloatRange(0, min_open=True), metavar="X",
-    help="Play back X times as fast as it was.  [default: as fast as it is read]",
+    help="Play back X times as fast as in real time.  [default: as fast as it is read]",
 )  # fmt: skip
 @click.option(
     "--step",
     is_flag=True,
-    help="Play back step by step: each line on standard input gives a packet, a number so many.",
+    help="Play back step by step: each line on standard input gives a packet, or as many as it says.",
 )
 @click.option(
     "--from-packet", type=click.IntRange(0), metavar="N", help="Begin with this packet, counted from 0."
@@ -84,7 +61,7 @@ def _ended_by_signals() -> Iterator[threading.Event]:
 )
 @click.option(
     "--cursor", "cursor_file", type=FILE,
-    help="Keep the place in this file and go on from there: it wins over --from-….",
+    help="Keep the position in this file and resume from there: it wins over --from-….",
 )  # fmt: skip
 @click.option(
     "--mode", type=click.Choice(["next", "last"]), default="next", show_default=True,
@@ -94,31 +71,24 @@ def _ended_by_signals() -> Iterator[threading.Event]:
     "--unique", is_flag=True, help="Packets with the same bytes once; several runs merged in order of time."
 )
 @click.option("--bus", metavar="URL", help="Read from a bus, nats://HOST:PORT, instead of the archive.")
-@click.option("--consumer", metavar="NAME", help="With --bus: a name under which the bus keeps the place.")
+@click.option("--consumer", metavar="NAME", help="With --bus: a name under which the bus keeps the position.")
 @click.pass_context
 def follow(
     ctx: click.Context,
     run: tuple[str, ...],
     instrument: str,
     form: Any,
-    apids: tuple[int, ...],
-    kinds: tuple[str, ...],
-    commands: bool | None,  # noqa: FBT001, click passes it by name
-    speed: float | None,
-    from_packet: int | None,
-    from_time: datetime | None,
     cursor_file: Path | None,
-    mode: Any,
     bus: str | None,
     consumer: str | None,
     *,
     photons: bool,
     step: bool,
-    unique: bool,
+    **playback: Any,
 ) -> None:
     """Write packets to standard output, live or from a run, for a program in any language.
 
-    RUN is 'live' (the newest run and those after it, for ever; the default), a number, several numbers, or
+    RUN is 'live' (the newest run and those after it, without end; the default), a number, several numbers, or
     'all'. Standard output holds the packets and nothing else; each is handed on at once. Ends quietly when
     the program that reads has ended, with Ctrl-C, or at the end of a run.
 
@@ -127,46 +97,43 @@ def follow(
       eic follow 12 -i eclairs --kind ecl --format arrow | python plot.py
       eic follow 3 4 -i eclairs --unique --speed 10
 
-    With --cursor the place after what was handed on is kept: the next call goes on there. A packet may
+    With --cursor the position after what was handed on is kept: the next call resumes there. A packet may
     come again if this command was killed just after it was handed on; none is left out.
 
-    Exit status: 0 clean; 1 something was damaged or foreign, told on standard error; 2 bad arguments;
+    Exit status: 0 clean; 1 something was damaged or foreign (see standard error); 2 bad arguments;
     3 failed.
     """  # noqa: D301, click wants the control character itself, not its escape
     from eicpy.acquisition.delivery.formats import packet_writer
     from eicpy.acquisition.delivery.passing import CursorFile, open_pipe, pass_on, reader_is_gone
     from eicpy.instruments import load
+    from eicpy.processors.signals import stopped_by_signals
     from eicpy.runs import RunArchive, provide
     from eicpy.runs.provider.selection import Selection
 
     if form != "jsonl" and sys.stdout.isatty():
         raise BadArgumentError(f"got format {form} on a terminal, expected a pipe or a file: … | program")
-    if step and speed is not None:
+    if step and playback["speed"] is not None:
         raise BadArgumentError("got --step and --speed, expected one of them")
-    if bus and any(wish is not None for wish in (speed, from_packet, from_time, cursor_file)):
-        raise BadArgumentError("got --bus with a speed or a place of the archive, expected --consumer NAME")
+    if bus and (cursor_file or any(playback[n] is not None for n in ("speed", "from_packet", "from_time"))):
+        raise BadArgumentError("got --bus and a speed or position in the archive, expected --consumer NAME")
     detector = load(instrument)
-    selection = Selection(detector, apids, kinds, commands)
+    selection = Selection(detector, playback["apids"], playback["kinds"], playback["commands"])
     keep = CursorFile(cursor_file) if cursor_file else None
     if bus is not None:
         source: Any = _bus_reader(bus, selection, run, consumer)
     else:
         start = keep.load() if keep else None
+        moment, number = playback.pop("from_time"), playback.pop("from_packet")
         source = provide(
             RunArchive(ctx.obj.archive(instrument), instrument),
             detector,
             _runs(run),
             start=start,
-            from_time=None if start else utc(from_time),
-            from_packet=None if start else from_packet,
-            apids=apids,
-            kinds=kinds,
-            commands=commands,
-            speed=speed,
-            mode=mode,
-            unique=unique,
+            from_time=None if start else utc(moment),
+            from_packet=None if start else number,
+            **playback,
         )
-    with _ended_by_signals() as stop, source, open_pipe() as pipe:
+    with stopped_by_signals() as stop, source, open_pipe() as pipe:
         writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
         if step:
             source = _Steps(source)
@@ -176,7 +143,7 @@ def follow(
             stop=stop,
             keep=(lambda _: source.done()) if bus else keep.save if keep else None,
             gone=lambda: reader_is_gone(pipe),
-            most_packets=None if mode == "last" else 4096,
+            most_packets=None if playback["mode"] == "last" else 4096,
         )
     if passed.damaged or passed.foreign_bytes:
         left_out = " (left out)" if form == "raw" and passed.damaged else ""
@@ -188,7 +155,7 @@ def follow(
 
 
 class _Steps:
-    """A playback that goes on with each line of standard input."""
+    """A playback that advances with each line of standard input."""
 
     def __init__(self, provider: "Provider") -> None:
         self._provider = provider
@@ -196,7 +163,7 @@ class _Steps:
 
     @property
     def cursor(self) -> Any:
-        """The place after what was given."""
+        """The position after what was given."""
         return self._provider.cursor
 
     @property
@@ -230,66 +197,3 @@ def _bus_reader(url: str, selection: Any, runs: tuple[str, ...], consumer: str |
             f"got --bus and run {' '.join(runs)}, expected live, or all that the bus holds"
         )
     return BusReader(open_bus(url, selection.instrument.name), selection, consumer, new=runs != ("all",))
-
-
-@click.command()
-@instrument_option()
-@click.option("--bus", required=True, metavar="URL", help="NATS JetStream: nats://HOST:PORT.")
-@click.option(
-    "--run", "runs", type=click.IntRange(1), multiple=True, metavar="N",
-    help="Publish this run and end; repeat for more.  [default: live, the newest run and those after it]",
-)  # fmt: skip
-@click.option(
-    "--cursor", "cursor_file", type=FILE,
-    help="Where the place is kept.  [default: in the live folder of the instrument]",
-)  # fmt: skip
-@click.option(
-    "--apid", "apids", type=click.IntRange(0, 2047), multiple=True, help="Only this APID; repeat for more."
-)
-@click.option(
-    "--kind", "kinds", multiple=True, metavar="NAME", help="Only packets of this kind; repeat for more."
-)
-@click.pass_context
-def publish(
-    ctx: click.Context,
-    instrument: str,
-    bus: str,
-    runs: tuple[int, ...],
-    cursor_file: Path | None,
-    apids: tuple[int, ...],
-    kinds: tuple[str, ...],
-) -> None:
-    """Publish the packets of the archive as messages, for readers on other hosts.
-
-    Each packet is a message with the subject eic.INSTRUMENT.tm|tc.APID.KIND. The place after what the server
-    has acknowledged is kept: stopped or killed, it goes on there, and the server takes no packet twice. A
-    server that is away is waited for. A file named by the environment variable EIC_NATS_CREDENTIALS says who
-    we are. Readers: eic follow live --bus URL.
-
-    Exit status: 0 ended as told; 2 bad arguments; 3 the server was away for too long.
-    """
-    from eicpy.acquisition.delivery.bus import open_bus
-    from eicpy.acquisition.delivery.passing import CursorFile
-    from eicpy.acquisition.delivery.publisher import publish as publish_packets
-    from eicpy.acquisition.status import Station
-    from eicpy.instruments import load
-    from eicpy.runs import RunArchive, provide
-
-    detector = load(instrument)
-    station = Station(ctx.obj.live(instrument))
-    name = f"publish-{'-'.join(map(str, runs)) or 'live'}"
-    with station.report(name, role="processor") as report:
-        keep = CursorFile(cursor_file or station.folder / f"{name}.cursor")
-        server = open_bus(bus, instrument)
-        try:
-            archive = RunArchive(ctx.obj.archive(instrument), instrument)
-            wanted: Any = list(runs) if runs else "live"
-            start = keep.load()
-            with (
-                _ended_by_signals() as stop,
-                provide(archive, detector, wanted, start=start, apids=apids, kinds=kinds) as provider,
-            ):
-                passed = publish_packets(provider, server, keep, stop=stop, report=report)
-        finally:
-            server.close()
-    click.echo(f"published {passed.packets} packets, {passed.damaged} of them damaged")

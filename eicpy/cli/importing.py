@@ -41,5 +41,5 @@ def import_instrument(ctx: click.Context, form: str, source: Path, name: str, ou
     click.echo(f"written to {readable(folder)}")
     if folder.parent not in search_path():
         click.echo(f"so that it is found there: export EIC_INSTRUMENTS={readable(folder.parent)}")
-    click.echo(f"fill in what the database does not tell, then: eic instrument check {name}")
+    click.echo(f"fill in what the database does not say, then: eic instrument check {name}")
     ctx.exit(int(ExitCode.BAD_DATA if made.shortfalls else ExitCode.CLEAN))

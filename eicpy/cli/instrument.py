@@ -29,7 +29,7 @@ def list_instruments() -> None:
         try:
             title = load(name).title
         except BadDataError:
-            title = f"does not load; 'eic instrument check {name}' tells why"
+            title = f"does not load; 'eic instrument check {name}' says why"
         click.echo(f"{name}: {title}  [{readable(find(name).parent)}]")
 
 
@@ -60,7 +60,7 @@ def new_instrument(ctx: click.Context, name: str, out: Path | None) -> None:
 @click.argument("name")
 @click.pass_context
 def check_instrument(ctx: click.Context, name: str) -> None:
-    """Tell what is wrong with the description of a detector, or 'ok: n packets, m parameters'.
+    """Report what is wrong with the description of a detector, or 'ok: n packets, m parameters'.
 
     Exit status: 0 ok; 1 something must be put right, and is named; 2 there is no such detector.
     """

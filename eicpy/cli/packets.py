@@ -27,7 +27,7 @@ __all__ = ["packets"]
 def packets(
     ctx: click.Context, files: tuple[Path, ...], checksum: str, instrument: str | None, *, as_json: bool
 ) -> None:
-    """Tell what is in any file of CCSDS packets.
+    """Report what is in any file of CCSDS packets.
 
     APIDs, types, counts, times; what is lost, duplicated, out of order, damaged or foreign. No definition
     of the packets is needed, nothing is written.
@@ -42,7 +42,7 @@ def packets(
     for file in files:
         try:
             report = inspect_file(file, checksum, detector)
-        except EicpyError as error:  # the other files are still told about
+        except EicpyError as error:  # the other files are still reported
             click.echo(f"eic: {error}", err=True)
             worst = max(worst, error.exit_code)
             continue

@@ -1,11 +1,12 @@
 """Processors: work on every packet, live and in playback."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from eicpy.cli.console import name_values
-from eicpy.cli.options import instrument_option
+from eicpy.cli.options import instrument_option, packet_options
 
 __all__ = ["process"]
 
@@ -31,13 +32,10 @@ __all__ = ["process"]
 @click.option(
     "--packets", type=click.IntRange(1), help="Packets in a batch at most.  [default: as many as come]"
 )
+@packet_options
+@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Pace of a playback; 1 is real time.")
 @click.option(
-    "--apid", "apids", type=click.IntRange(0, 2047), multiple=True, help="Only this APID; repeat for more."
-)
-@click.option("--kind", "kinds", multiple=True, help="Only packets of this kind; repeat for more.")
-@click.option("--speed", type=click.FloatRange(0, min_open=True), help="Pace of a playback; 1 is as it was.")
-@click.option(
-    "--checkpoint", "interval", type=click.FloatRange(0.0), metavar="SECONDS", help="Between two saves."
+    "--checkpoint", "interval", type=click.FloatRange(0.0), metavar="SECONDS", help="Time between two saves."
 )
 @click.option(
     "--label", default="", help="Name on the monitor and of the folder.  [default: the processor's]"
@@ -46,7 +44,7 @@ __all__ = ["process"]
     "--from-run", "first_run", type=click.IntRange(1), metavar="N", help="Begin live with this run."
 )
 @click.option("--once", is_flag=True, help="End when everything that is in the archive was processed.")
-@click.option("--again", is_flag=True, help="Forget what was done and start over.")
+@click.option("--again", is_flag=True, help="Start over, as if nothing had been done.")
 @click.pass_context
 def process(
     ctx: click.Context,
@@ -55,56 +53,43 @@ def process(
     mode: str,
     runs: tuple[int, ...],
     pairs: tuple[str, ...],
-    packets: int | None,
-    apids: tuple[int, ...],
-    kinds: tuple[str, ...],
-    speed: float | None,
-    interval: float | None,
-    label: str,
-    first_run: int | None,
     *,
     once: bool,
-    again: bool,
+    **job: Any,
 ) -> None:
-    """Give every packet to a processor, and go on where it stopped.
+    """Give every packet to a processor, and resume where it stopped.
 
     NAME is 'photons' (a photon file for each run), 'housekeeping' (into the archive, limits checked), a
     processor of another package, or your own: 'my_file.py:my_function'.
 
-    Its place is saved together with what it wrote: stopped, killed or out of disk space, it goes on with
+    Its position is saved together with what it wrote: stopped, killed or out of disk space, it resumes with
     the next packet and its outputs hold every packet once. Ends with Ctrl-C after the batch at hand.
 
-    Exit status: 0 ended well; 1 its saved place cannot be read; 2 bad arguments; 3 the processor failed,
+    Exit status: 0 ended well; 1 its saved position cannot be read; 2 bad arguments; 3 the processor failed,
     the message names the packet.
     """
     from eicpy.processors import Job, find_processor, run_processor
     from eicpy.processors.signals import stopped_by_signals
     from eicpy.runs import RunArchive
 
-    job = Job(
+    work = Job(
         find_processor(name),
         instrument,
         name_values(pairs),
         mode="last" if mode == "last" else "next",
         runs=runs or "live",
-        label=label,
-        packets=packets,
-        interval=interval,
-        apids=apids,
-        kinds=kinds,
-        speed=speed,
-        first_run=first_run,
         once=once,
-        again=again,
+        **job,
     )
     archive = RunArchive(ctx.obj.archive(instrument), instrument)
     for number in () if once else runs:
         if archive.run(number).metadata.closed is None:
             click.echo(
-                f"run {number} is still open: waiting for its end (--once: end with what is there)", err=True
+                f"run {number} is still open: waiting for its end (--once: end with what it holds now)",
+                err=True,
             )
     with stopped_by_signals() as stop:
-        summary = run_processor(job, ctx.obj, stop)
+        summary = run_processor(work, ctx.obj, stop)
     passed = f", {summary.skipped} passed over" if mode == "last" else ""
     files = [Path(f).name for f in summary.outputs.iterdir()] if summary.outputs.is_dir() else []
     where = f"; {summary.outputs}: {', '.join(sorted(files))}" if files else ""

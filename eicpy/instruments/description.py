@@ -5,6 +5,7 @@ Everything that generic code needs to know about a detector is a field here; the
 """
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -304,6 +305,29 @@ class Instrument(_Model):
                 known = ", ".join(self.packets) or "none: there is no [packets.NAME]"
                 raise ValueError(f"{entry}: got packet {name!r}, expected one of {known}")
         return self
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """What a person wants to know first, as a table."""
+        grid, scale = self.pixels, self.energy
+        last = scale.offset + scale.gain * scale.channels
+        return [
+            ("name", f"{self.name}: {self.title}"),
+            ("pixels", f"{grid.count} ({grid.rows} rows of {grid.columns}), {grid.modules} modules"),
+            ("channels", f"{scale.channels}, {scale.offset:g} to {last:g} keV"),
+            ("packets", ", ".join(f"{name} (APID {kind.apid})" for name, kind in self.packets.items())),
+            ("folder", str(self.folder)),
+            ("note", self.note),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Instrument {self.name}: {self.title}>"
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name:<10}{text}" for name, text in self._rows())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{name}</th><td>{escape(text)}</td></tr>" for name, text in self._rows())
+        return f"<table>{rows}</table>"
 
     def _named_packets(self) -> Iterator[tuple[str, str]]:
         """Entries that name a kind of packet, and the name."""

@@ -31,7 +31,7 @@ from eicpy.typing import AnyArray
 __all__ = ["NightProducts"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NightProducts:
     """The products of a night.
 
@@ -80,6 +80,9 @@ class NightProducts:
             folder = found[-1].parent
         record = NightRecord.read(Path(folder))
         return cls(Path(folder).absolute(), record, load(record.instrument))
+
+    def __repr__(self) -> str:
+        return f"<NightProducts {self.record.instrument} {self.record.night} in {self.folder}>"
 
     @property
     def settings(self) -> Settings:

@@ -1,15 +1,14 @@
 """The reports of a night: which notebooks apply, and when they need to be run."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import eicpy
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
 from eicpy.products import InputFile, sha256_of
+from eicpy.reports.notebooks import find_notebook, nightly_notebook
 from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings
 
@@ -17,30 +16,6 @@ if TYPE_CHECKING:
     from eicpy.reports.report import ReportOutcome
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
-
-
-def nightly_notebook(name: str) -> Path:
-    """Find a notebook of the night by its name.
-
-    They stand beside the package in a clone, inside it when it is installed; the variable
-    ``EIC_NOTEBOOKS`` names another folder.
-
-    Raises
-    ------
-    BadArgumentError
-        Where it is in none of them.
-    """
-    package = Path(eicpy.__file__).parent
-    own = os.environ.get("EIC_NOTEBOOKS")
-    folders = [Path(own)] if own else []
-    folders += [package.parent / "notebooks" / "nightly", package / "notebooks" / "nightly"]
-    for folder in folders:
-        if (folder / f"{name}.ipynb").is_file():
-            return folder / f"{name}.ipynb"
-    raise BadArgumentError(
-        f"got notebook {name!r}, expected {name}.ipynb in {' or '.join(map(str, folders))}; "
-        "set EIC_NOTEBOOKS to the folder that holds it"
-    )
 
 
 def make_reports(
@@ -159,7 +134,7 @@ def notebook_report(
     """
     from eicpy.reports.report import run_report  # noqa: PLC0415, as above
 
-    path = notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
+    path = find_notebook(notebook)
     stamp = now()[:19].replace("-", "").replace(":", "")
     place = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")

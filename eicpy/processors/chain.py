@@ -1,7 +1,9 @@
 """The whole chain in one process that nobody needs to look at: it starts the parts and ends them in order.
 
-The parts are processes of their own under a :class:`~eicpy.processors.Supervisor`. Ended by a signal, the
-receiver goes first; the processors may finish what is archived, for a stated time; then all else ends.
+The parts are processes of their own under a :class:`~eicpy.processors.Supervisor`. The sockets are bound
+here, before anything else starts, and passed to each receiver: what comes while none reads is kept. Ended by
+a signal, the receiver goes first; the processors may finish what is archived, for a stated time; then all
+else ends.
 """
 
 import getpass
@@ -12,9 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import FrameType
 
+from eicpy.acquisition.reception.held_sockets import HeldSockets
 from eicpy.acquisition.status import OverviewReader, Station, StatusReport
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
@@ -55,7 +59,7 @@ def run_chain(
     patience
         How long the processors may take to finish what is archived once reception has ended, s.
     say
-        Gets a line whenever there is something to tell: addresses at the start and at the end.
+        Gets a line whenever there is something to report: addresses at the start, steps at the end.
     stop
         Set by another thread to end the chain.
 
@@ -67,13 +71,22 @@ def run_chain(
     Raises
     ------
     FailedError
-        If a chain of this instrument runs already.
+        If a chain of this instrument runs already, or an address cannot be listened on.
     """
     station = Station(settings.live(plan.instrument))
-    reader = OverviewReader(settings, load(plan.instrument))
     stop = stop or threading.Event()
-    commands = plan.commands(settings)
-    with station.report(CHAIN, role=CHAIN) as report, _stopped_by_signals(stop):
+    with (
+        station.report(CHAIN, role=CHAIN) as report,
+        HeldSockets(*plan.tcp_address, plan.udp_address) as held,
+        _stopped_by_signals(stop),
+    ):
+        for address in held.addresses:
+            say(f"listening on {address}")
+        commands = tuple(
+            replace(command, holds=held) if command.role == "receiver" else command
+            for command in plan.commands(settings)
+        )
+        reader = OverviewReader(settings, load(plan.instrument))
         for command in commands:  # what parts of an earlier chain said last is no news of this one
             _forget(station, command.name)
         supervisor = Supervisor(
@@ -141,7 +154,7 @@ def note(station: Station, by: str, what: str) -> None:
 
 
 class _Teller:
-    """Keeps the status of the chain fresh, and says where it can be reached once that is known."""
+    """Keeps the status of the chain fresh, and says where its pages are once the receiver is ready."""
 
     def __init__(
         self, report: StatusReport, plan: ChainPlan, reader: OverviewReader, say: Callable[[str], None]
@@ -150,18 +163,16 @@ class _Teller:
         self._plan = plan
         self.reader = reader
         self._say = say
-        self._said: tuple[str, ...] = ()
+        self._said = False
 
     def __call__(self, state: str) -> None:
         self._report.update(state=state, values={"addresses": list(self._plan.pages)})
         receiver = self.reader.station.status("receiver")
-        if receiver is None or not receiver.alive:
+        if self._said or receiver is None or not receiver.alive or not receiver.values.get("listening"):
             return
-        listening = tuple(receiver.values.get("listening") or ())
-        if listening and listening != self._said:
-            self._said = listening
-            for address in (*listening, *self._plan.pages):
-                self._say(f"listening on {address}" if "://" not in address else f"pages: {address}")
+        self._said = True
+        for address in self._plan.pages:
+            self._say(f"pages: {address}")
 
 
 def _forget(station: Station, name: str) -> None:

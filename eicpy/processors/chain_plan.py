@@ -4,6 +4,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from eicpy.acquisition.reception.sockets import host_and_port
 from eicpy.errors import FailedError
 from eicpy.instruments import Instrument
 from eicpy.processors.child import Command, eic_command
@@ -100,6 +101,16 @@ class ChainPlan:
             replace(command, environment=environment)
             for command in (self._receiver(), *map(self._processor, self.processors), *publisher, *pages)
         )
+
+    @property
+    def tcp_address(self) -> tuple[str, int]:
+        """Host and port for connections."""
+        return host_and_port(self.listen)
+
+    @property
+    def udp_address(self) -> tuple[str, int] | None:
+        """Host and port for datagrams, where there are any."""
+        return host_and_port(self.udp) if self.udp else None
 
     @property
     def pages(self) -> tuple[str, ...]:

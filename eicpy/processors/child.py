@@ -8,8 +8,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from eicpy.errors import ExitCode
 from eicpy.processors import parent_death
@@ -21,6 +23,13 @@ RESTARTS = "EIC_RESTARTS"
 """Environment variable that tells a child how often it was started again."""
 FIRST_WAIT = 0.2
 """Before the first restart, s; doubled with each further one."""
+
+
+class Passing(Protocol):
+    """What outlives a process and is passed to the next, such as sockets."""
+
+    def passing(self) -> AbstractContextManager[tuple[tuple[int, ...], Mapping[str, str]]]:
+        """File descriptors and variables for the process that is started inside the block."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Command:
         Variables besides those of this process.
     clean
         Exit codes of a command that has done its work: it is not started again.
+    holds
+        What is passed to the process at each start.
     """
 
     name: str
@@ -46,6 +57,7 @@ class Command:
     role: str = "processor"
     environment: Mapping[str, str] = field(default_factory=dict)
     clean: frozenset[int] = frozenset({0})
+    holds: Passing | None = None
 
 
 def eic_command(name: str, *arguments: str, role: str = "processor") -> Command:
@@ -135,14 +147,17 @@ class Child:
         """Start the process; the thread that calls must outlive it."""
         environment = os.environ | dict(self.command.environment) | {RESTARTS: str(self.restarts)}
         guard = [sys.executable, "-I", "-S", str(Path(parent_death.__file__)), str(os.getpid())]
-        process = subprocess.Popen(  # noqa: S603, the commands are our own or the operator's
-            [*guard, *self.command.arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            process_group=0,  # Ctrl-C in the terminal is ours: we stop the children in order
-        )
+        holds = self.command.holds
+        with nullcontext(((), {})) if holds is None else holds.passing() as (files, variables):
+            process = subprocess.Popen(  # noqa: S603, the commands are our own or the operator's
+                [*guard, *self.command.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment | dict(variables),
+                pass_fds=files,
+                process_group=0,  # Ctrl-C in the terminal is ours: we stop the children in order
+            )
         self._process, self.state = process, "running"
         threading.Thread(target=_pump, args=(process, self.log), daemon=True).start()
 

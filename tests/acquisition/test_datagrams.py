@@ -100,8 +100,8 @@ def test_strangers_are_refused_logged_once_and_counted(photon_packets, udp_recei
 
 
 def test_what_the_kernel_drops_is_counted(photon_packets, udp_receiving, monkeypatch):
-    monkeypatch.setattr("eicpy.acquisition.reception.datagrams._BUFFER", 2048)
-    monkeypatch.setattr("eicpy.acquisition.reception.datagrams._SO_RCVBUFFORCE", socket.SO_RCVBUF)
+    monkeypatch.setattr("eicpy.acquisition.reception.sockets._BUFFER", 2048)
+    monkeypatch.setattr("eicpy.acquisition.reception.sockets._SO_RCVBUFFORCE", socket.SO_RCVBUF)
     sender, result, stop = udp_receiving()
     out, packet = sender(), _packets(photon_packets(4, seed=3))[2]
     sent = 0

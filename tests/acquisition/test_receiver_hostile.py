@@ -233,15 +233,18 @@ class TestFloods:
         import asyncio
 
         from eicpy.acquisition.reception import datagrams
+        from eicpy.acquisition.reception.held_sockets import GivenSockets
 
         monkeypatch.setattr(datagrams, "_MOST_WAITING", 10_000)
 
         async def flood():
-            reader = datagrams.DatagramReader("127.0.0.1", 0, lambda _address: True, lambda: None)
+            sockets = GivenSockets.bind("127.0.0.1", 0, ("127.0.0.1", 0))
+            reader = datagrams.DatagramReader(sockets, lambda _address: True, lambda: None)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
                 for _ in range(500):
                     out.sendto(b"", reader.address)
             await asyncio.get_running_loop().run_in_executor(None, reader.close)
+            sockets.close()
             return len(reader.take()), reader.dropped
 
         kept, dropped = asyncio.run(flood())

@@ -46,7 +46,7 @@ def damaged(tmp_path_factory):
 
 
 def test_the_commands_of_the_issue_are_there():
-    expected = "packets ingest watch night report simulate send receive dashboards benchmark accept reject"
+    expected = "packets ingest watch night report simulate send receive dashboards accept reject"
     assert set(expected.split()) <= set(COMMANDS)
 
 

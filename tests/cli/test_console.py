@@ -71,15 +71,7 @@ def test_a_window_gets_colour_where_something_is_wrong(monkeypatch):
     assert "duplicated" in window.getvalue(), "headings are broken between words only"
 
 
-@pytest.mark.parametrize("text", ["", "host", "host:", "host:port", "host:70000"])
-def test_an_address_needs_a_host_and_a_port(text):
-    with pytest.raises(BadArgumentError, match="HOST:PORT"):
-        console.host_and_port(text)
-
-
-def test_addresses_and_parameters_are_split():
-    assert console.host_and_port("[::1]:80") == ("::1", 80)
-    assert console.host_and_port(":80") == ("127.0.0.1", 80)
+def test_parameters_are_split():
     assert console.name_values(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
     with pytest.raises(BadArgumentError, match="NAME=VALUE"):
         console.name_values(["=1"])

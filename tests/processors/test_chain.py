@@ -197,6 +197,44 @@ def test_a_headless_chain_keeps_every_packet_through_a_crash_and_ends_in_order(s
     assert "restarted" in [reason.code for reason in overview.verdict.reasons]
 
 
+@pytest.mark.slow
+def test_datagrams_that_come_while_no_receiver_reads_are_archived_once(settings, station, packets):
+    begin = (*EIC, "acquire", "-i", "eclairs", "--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0")
+    chain = subprocess.Popen(
+        [*begin, "--no-dashboards", "--no-processors", "--headless"],
+        stdout=subprocess.PIPE, text=True, env=environment(settings),
+    )  # fmt: skip
+    size = len(packets) // 300
+    numbered = [packets[n * size : (n + 1) * size] for n in range(300)]
+    with chain, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        address = next(line for line in chain.stdout if line.startswith("listening on udp"))
+        out.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
+        for packet in numbered[:100]:
+            out.send(packet)
+        until(lambda: alive(station) and received(station) == 100 * size, "what came before the start")
+        killed = station.status("receiver").pid
+        os.kill(killed, signal.SIGKILL)
+        until(lambda: not station.status("receiver").alive, "the death of the receiver")
+        for packet in numbered[100:200]:
+            out.send(packet)
+        until(lambda: alive(station) and received(station) == 100 * size, "what came while it was away")
+        assert station.status("receiver").pid != killed
+        for packet in numbered[200:]:
+            out.send(packet)
+        until(lambda: received(station) == 200 * size, "what came afterwards")
+        chain.send_signal(signal.SIGTERM)
+        chain.communicate(timeout=PATIENCE)
+    assert chain.returncode == 0
+    runs = RunArchive(settings.archive("eclairs"), "eclairs").runs()
+    assert [run.size for run in runs] == [100 * size, 200 * size]
+    assert b"".join(run.raw_file.read_bytes() for run in runs) == packets
+
+
+def alive(station):
+    status = station.status("receiver")
+    return status is not None and status.alive
+
+
 def processor(reader, name):
     return next(part for part in reader.read().processors if part.name == name)
 

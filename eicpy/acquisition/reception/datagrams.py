@@ -8,66 +8,42 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
-import struct
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
-from eicpy.errors import FailedError
+from eicpy.acquisition.reception.held_sockets import GivenSockets
+from eicpy.acquisition.reception.sockets import LONGEST, Datagram, dropped_by_kernel, receive_datagram
 
-__all__ = ["MOST_STRANGERS", "Datagram", "DatagramReader", "count_stranger"]
+__all__ = ["MOST_STRANGERS", "DatagramReader", "count_stranger"]
 
 _log = logging.getLogger(__name__)
 
-Datagram = tuple[tuple[str, int], bytes]
-"""Address of the sender, and what it sent."""
-
-_BUFFER = 1 << 25
-"""Bytes that the kernel is asked to keep for us."""
 _MOST_WAITING = 1 << 26
 _OVERHEAD = 256
 """Memory that a datagram takes besides its bytes."""
 MOST_STRANGERS = 256
-_LONGEST = 65536
-_SO_RXQ_OVFL = 40
-_SO_RCVBUFFORCE = 33
 _PAUSE = 0.2
 
 
 class DatagramReader:
-    """Takes datagrams from a socket.
+    """Takes datagrams from a socket, those first that came before it was there.
 
     Parameters
     ----------
-    host, port
-        Address to listen on; port 0 takes a free one.
+    sockets
+        With one for datagrams; closed at the end.
     accepts
         Whether an address is a peer; asked once for each sender.
     ready
         Called in the loop when datagrams wait to be taken.
-
-    Raises
-    ------
-    FailedError
-        If the address cannot be listened on.
     """
 
     def __init__(
-        self, host: str, port: int, accepts: Callable[[str], bool], ready: Callable[[], None]
+        self, sockets: GivenSockets, accepts: Callable[[str], bool], ready: Callable[[], None]
     ) -> None:
-        try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0][0]
-            self._socket = socket.socket(family, socket.SOCK_DGRAM)
-            try:
-                self._socket.bind((host, port))
-            except OSError:
-                self._socket.close()
-                raise
-        except OSError as error:
-            raise FailedError(f"{host}:{port} (udp): cannot be listened on: {error.strerror}") from error
+        assert sockets.udp is not None
+        self._socket = sockets.udp
         self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self.dropped_here = 0
         """Datagrams that came when too many waited, or when there was no space on the disk."""
@@ -75,7 +51,7 @@ class DatagramReader:
         """Whether datagrams are kept; False drops and counts them."""
         self.refused: Counter[str] = Counter()
         """Datagrams of addresses that are no peers."""
-        self._dropped_by_kernel = 0
+        self._dropped_by_kernel = self._dropped_before = 0
         self._accepts = accepts
         self._peers: dict[str, bool] = {}
         self._ready = ready
@@ -84,17 +60,16 @@ class DatagramReader:
         self._size = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        _prepare(self._socket)
-        self._thread = threading.Thread(target=self._read, name="datagrams", daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(sockets,), name="datagrams", daemon=True)
         self._thread.start()
 
     @property
     def dropped(self) -> int:
         """Datagrams that came and were lost; the kernel tells of its own with the next, or in a table."""
         if self._socket.fileno() >= 0:
-            listed = _dropped_of(os.fstat(self._socket.fileno()).st_ino)
+            listed = dropped_by_kernel(os.fstat(self._socket.fileno()).st_ino)
             self._dropped_by_kernel = max(self._dropped_by_kernel, listed)
-        return self._dropped_by_kernel + self.dropped_here
+        return self._dropped_by_kernel - self._dropped_before + self.dropped_here
 
     def take(self) -> list[Datagram]:
         """All that waits, in the order it came."""
@@ -109,13 +84,21 @@ class DatagramReader:
         _ = self.dropped  # for the last time from the table
         self._socket.close()
 
-    def _read(self) -> None:
-        buffer = bytearray(_LONGEST)
-        view = memoryview(buffer)
+    def _read(self, sockets: GivenSockets) -> None:
+        try:
+            kept = sockets.take()
+        except (EOFError, OSError) as error:  # the holder has died, and this process is about to
+            _log.warning("%s:%d (udp): what came before is lost: %s", *self.address, error)
+        else:
+            self._dropped_by_kernel = self._dropped_before = kept.kernel_before
+            self.dropped_here += kept.dropped
+            for sender, data in kept.datagrams:
+                self._keep(sender, data)
+        room = memoryview(bytearray(LONGEST))
         self._socket.settimeout(_PAUSE)
         while True:
             try:
-                size, extra, _, sender = self._socket.recvmsg_into([view], 64)
+                (sender, data), dropped = receive_datagram(self._socket, room)
             except TimeoutError:
                 if self._ending.is_set():
                     return
@@ -124,10 +107,9 @@ class DatagramReader:
                 _log.warning("%s:%d (udp): %s", *self.address, error)
                 self._ending.wait(_PAUSE)
                 continue
-            for level, kind, data in extra:
-                if (level, kind) == (socket.SOL_SOCKET, _SO_RXQ_OVFL):
-                    self._dropped_by_kernel = struct.unpack("=I", data[:4])[0]
-            self._keep((sender[0], sender[1]), bytes(view[:size]))
+            if dropped is not None:
+                self._dropped_by_kernel = dropped
+            self._keep(sender, data)
             if self._ending.is_set():
                 self._socket.settimeout(0.0001)  # only what is there already
 
@@ -155,24 +137,3 @@ class DatagramReader:
 def count_stranger(refused: Counter[str], address: str) -> None:
     """Count an address that is no peer; of very many, whose addresses are made up, the later ones as one."""
     refused[address if address in refused or len(refused) < MOST_STRANGERS else "others"] += 1
-
-
-def _prepare(udp: socket.socket) -> None:
-    """As much room in the kernel as it gives, and a count of what it drops."""
-    udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):  # only the administrator may pass the limit of the system
-            udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        with contextlib.suppress(OSError):
-            udp.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-
-
-def _dropped_of(inode: int) -> int:
-    """Datagrams that the kernel dropped of a socket, where it keeps a table; 0 elsewhere."""
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
-        with contextlib.suppress(OSError):
-            for line in Path(table).read_text().splitlines()[1:]:
-                fields = line.split()
-                if int(fields[9]) == inode:
-                    return int(fields[12])
-    return 0

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from eicpy.acquisition.reception.archiver import RunTexts
+from eicpy.acquisition.reception.held_sockets import GivenSockets
 from eicpy.acquisition.reception.session import Reception, Rules
 from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError
@@ -83,6 +84,7 @@ def receive(
     host: str = "127.0.0.1",
     port: int = 0,
     udp: tuple[str, int] | None = None,
+    sockets: GivenSockets | None = None,
     peers: Sequence[str] = LOOPBACK,
     until_idle: float | None = None,
     duration: float | None = None,
@@ -115,6 +117,9 @@ def receive(
         Address to listen on for connections; port 0 takes a free one.
     udp
         Address and port to listen on for datagrams.
+    sockets
+        Bound already, for example held by the chain that starts receivers; `host`, `port` and `udp` are
+        then ignored.
     peers
         Addresses that may send; by default this machine alone.
     until_idle
@@ -171,7 +176,7 @@ def receive(
         return _summarise(reception)
 
     async def serve() -> None:
-        async with reception.listening(host, port, udp, station):
+        async with reception.listening(lambda: sockets or GivenSockets.bind(host, port, udp), station):
             if on_listening is not None:
                 on_listening(*reception.tcp_address)
             if on_listening_udp is not None and reception.datagrams is not None:

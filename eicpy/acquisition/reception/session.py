@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
 from eicpy.acquisition.reception.connection import Connection
-from eicpy.acquisition.reception.datagrams import (
-    MOST_STRANGERS,
-    Datagram,
-    DatagramReader,
-    count_stranger,
-)
+from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, DatagramReader, count_stranger
 from eicpy.acquisition.reception.framing import Piece, StreamCount
+from eicpy.acquisition.reception.held_sockets import GivenSockets
 from eicpy.acquisition.reception.reporting import ReceptionReport
+from eicpy.acquisition.reception.sockets import Datagram
 from eicpy.acquisition.reception.streams import Stream, Streams
 from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
 from eicpy.decoding.running_continuity import RunningContinuity
@@ -117,9 +114,16 @@ class Reception:
 
     @asynccontextmanager
     async def listening(
-        self, host: str, port: int, udp: tuple[str, int] | None, station: Station | None
+        self, bind: Callable[[], GivenSockets], station: Station | None
     ) -> AsyncIterator[None]:
         """Listen, tell how it goes and take orders while the block runs; then end the run.
+
+        Parameters
+        ----------
+        bind
+            Gives the sockets; what comes waits in the kernel and in memory until all else is ready.
+        station
+            Where the receiver reports its status and takes orders.
 
         Raises
         ------
@@ -135,17 +139,17 @@ class Reception:
             if station is not None:
                 status = stack.enter_context(station.report("receiver", role="receiver"))
             self._report.status = status
+            sockets = bind()
+            stack.callback(sockets.close)
+            stack.push_async_callback(self._end)
+            self.tcp_address = sockets.tcp[0].getsockname()[:2]
+            if sockets.udp is not None:
+                self.datagrams = DatagramReader(sockets, self._is_peer, self._take_datagrams)
             _warm(instrument=self._instrument)
             self._recover()
-            stack.push_async_callback(self._end)
-            try:
-                server = await loop.create_server(lambda: Connection(self), host, port)
-            except OSError as error:
-                raise FailedError(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
-            stack.callback(server.close)
-            self.tcp_address = server.sockets[0].getsockname()[:2]
-            if udp is not None:
-                self.datagrams = DatagramReader(*udp, self._is_peer, self._take_datagrams)
+            for listening in sockets.tcp:
+                server = await loop.create_server(lambda: Connection(self), sock=listening)
+                stack.callback(server.close)
             if station is not None:
                 await stack.enter_async_context(serve_orders(station, self._obey))
             self._report.tell()

@@ -1,54 +1,14 @@
-"""The other end of the line: what a test bench or a simulator sends."""
+"""The other end of the line: what a test bench or a ground station sends."""
 
 from collections.abc import Callable
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from eicpy.cli.console import TerminalProgress, host_and_port
-from eicpy.cli.options import DATES, FILE, instrument_option, utc
+from eicpy.cli.console import TerminalProgress
+from eicpy.cli.options import FILE, instrument_option
 
-__all__ = ["send", "simulate"]
-
-
-@click.command()
-@click.argument("name", default="demo")
-@click.option(
-    "--duration", type=float, metavar="SECONDS", help="Of data.  [default: of the ready-made night]"
-)
-@click.option("--start", type=click.DateTime(DATES), metavar="DATE", help="Begin, UTC.")
-@click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")
-@click.option("--config", type=FILE, help="JSON file of a simulation of your own; NAME is then ignored.")
-@click.option("--out", type=FILE, help="Folder.  [default: simulated/NAME in the home folder]")
-@click.pass_context
-def simulate(
-    ctx: click.Context,
-    name: str,
-    duration: float | None,
-    start: datetime | None,
-    seed: int | None,
-    config: Path | None,
-    out: Path | None,
-) -> None:
-    """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
-
-    The truth (gains, dead pixels, sources, what was lost) is kept beside them.
-
-    NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
-    excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
-    bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
-    """
-    from eicpy.simulation import simulate as run_simulation
-    from eicpy.simulation.configure import simulation_config
-
-    chosen = simulation_config(name, config, duration=duration, start=utc(start), seed=seed)
-    with TerminalProgress("simulate") as progress:
-        folder = out or ctx.obj.home / "simulated" / chosen.name
-        made = run_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
-    click.echo(f"{made.packets}")
-
+__all__ = ["send"]
 
 _FAULTS = (
     ("--loss", "lost", "Leave packets out."),
@@ -56,9 +16,9 @@ _FAULTS = (
     ("--swap", "swapped", "Send packets after the one that follows them."),
     ("--flip", "damaged", "Flip one to eight bits of packets."),
     ("--cut", "truncated", "Leave the tails of packets out."),
-    ("--garbage", "foreign", "Send 8 to 64 bytes of nothing before packets."),
-    ("--stall", "stalled", "Stand still in the middle of packets (TCP; before them with --udp)."),
-    ("--disconnect", "disconnected", "Break off in the middle of packets, and connect again (TCP)."),
+    ("--garbage", "foreign", "Send 8 to 64 foreign bytes before packets."),
+    ("--stall", "stalled", "Stall in the middle of packets (TCP; before them with --udp)."),
+    ("--disconnect", "disconnected", "Disconnect in the middle of packets, and connect again (TCP)."),
 )
 
 
@@ -103,12 +63,12 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
     "--command",
     "commands",
     multiple=True,
-    metavar="NAME[,FIELD=N…][@PLACE]",
+    metavar="NAME[,FIELD=N…][@POSITION]",
     help="Telecommand to put in, answered by a simulated instrument; @120 packet, @90s time, @end.",
 )
 @click.option("--answer", is_flag=True, help="Answer the telecommands of SOURCE too.")
 @click.option(
-    "--refuse", type=click.Choice(["acceptance", "completion"]), help="Which reports tell of failure."
+    "--refuse", type=click.Choice(["acceptance", "completion"]), help="Which reports say that it failed."
 )
 @click.option("--truth", type=FILE, help="JSON file for what was done to which packet.")
 @click.pass_context
@@ -121,9 +81,10 @@ def send(ctx: click.Context, /, address: str, **options: Any) -> None:
     Faults are put in on demand: each in a share of the packets (--loss 0.01), or in packets counted from
     1 (--loss @120,@4000).
 
-    Telecommands are put in by name, at the start or at a place, and answered with verification reports;
-    without SOURCE they go out alone, as time goes.
+    Telecommands are put in by name, at the start or at a position, and answered with verification
+    reports; without SOURCE they are sent alone, at their times.
     """
+    from eicpy.acquisition.reception.sockets import host_and_port
     from eicpy.egse import SendPlan
 
     host, port = host_and_port(address)

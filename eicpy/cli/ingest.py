@@ -1,0 +1,60 @@
+"""Files into the archive: named ones, or all that are dropped into a folder."""
+
+from pathlib import Path
+
+import click
+
+from eicpy.cli.console import TerminalProgress, show_outcomes
+from eicpy.cli.options import FILE, instrument_option
+from eicpy.errors import ExitCode
+
+__all__ = ["ingest", "watch"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@instrument_option()
+@click.pass_context
+def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None:
+    """Keep files of packets in the archive, once.
+
+    The bytes are kept exactly as they are; a file ingested before is recognised by its content.
+    Can be interrupted at any moment and called again.
+    """
+    from eicpy.ingestion import ingest as ingest_files
+
+    with TerminalProgress("ingest") as progress:
+        outcomes = ingest_files(
+            files, instrument, ctx.obj, progress=progress, told=lambda outcome: show_outcomes([outcome])
+        )
+    ctx.exit(int(max(outcome.exit_code for outcome in outcomes)))
+
+
+@click.command()
+@click.argument("inbox", type=FILE)
+@instrument_option()
+@click.option(
+    "--interval",
+    type=click.FloatRange(0.1, 86400.0),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between two looks into the folder.",
+)
+@click.option("--once", is_flag=True, help="Take what is in the folder now and end.")
+@click.pass_context
+def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, once: bool) -> None:
+    """Ingest every file dropped into a folder, once.
+
+    INBOX is the folder. Files of packets become runs; files of photons (FITS) are copied, and the quick
+    look shows the newest by itself. Whatever happens in between, nothing is lost or taken twice.
+
+    Files are left where they are. A file still being written is taken when it stops growing.
+    Ends with Ctrl-C.
+    """
+    from eicpy.ingestion import watch as watch_folder
+
+    outcomes = watch_folder(
+        inbox, instrument, ctx.obj, interval=interval, once=once, told=lambda o: click.echo(o.summary)
+    )
+    ctx.exit(int(max((o.exit_code for o in outcomes), default=ExitCode.CLEAN)))

@@ -1,0 +1,48 @@
+"""Simulated packets, with the truth beside them."""
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from eicpy.cli.console import TerminalProgress
+from eicpy.cli.options import DATES, FILE, utc
+
+__all__ = ["simulate"]
+
+
+@click.command()
+@click.argument("name", default="demo")
+@click.option(
+    "--duration", type=float, metavar="SECONDS", help="Of data.  [default: of the ready-made night]"
+)
+@click.option("--start", type=click.DateTime(DATES), metavar="DATE", help="Begin, UTC.")
+@click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")
+@click.option("--config", type=FILE, help="JSON file of a simulation of your own; NAME is then ignored.")
+@click.option("--out", type=FILE, help="Folder.  [default: simulated/NAME in the home folder]")
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    name: str,
+    duration: float | None,
+    start: datetime | None,
+    seed: int | None,
+    config: Path | None,
+    out: Path | None,
+) -> None:
+    """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
+
+    The truth (gains, dead pixels, sources, what was lost) is kept beside them.
+
+    NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
+    excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
+    bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
+    """
+    from eicpy.simulation import simulate as run_simulation
+    from eicpy.simulation.configure import simulation_config
+
+    chosen = simulation_config(name, config, duration=duration, start=utc(start), seed=seed)
+    with TerminalProgress("simulate") as progress:
+        folder = out or ctx.obj.home / "simulated" / chosen.name
+        made = run_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
+    click.echo(f"{made.packets}")
