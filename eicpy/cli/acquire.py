@@ -37,6 +37,7 @@ __all__ = ["acquire"]
 @click.pass_context
 def acquire(
     ctx: click.Context,
+    /,
     instrument: str,
     processors: tuple[str, ...],
     port: int,

@@ -75,6 +75,7 @@ def _runs(texts: tuple[str, ...]) -> Any:
 @click.pass_context
 def follow(
     ctx: click.Context,
+    /,
     run: tuple[str, ...],
     instrument: str,
     form: Any,

@@ -48,6 +48,7 @@ __all__ = ["process"]
 @click.pass_context
 def process(
     ctx: click.Context,
+    /,
     name: str,
     instrument: str,
     mode: str,

@@ -25,6 +25,7 @@ __all__ = ["publish"]
 @click.pass_context
 def publish(
     ctx: click.Context,
+    /,
     instrument: str,
     bus: str,
     runs: tuple[int, ...],

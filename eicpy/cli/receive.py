@@ -27,6 +27,7 @@ __all__ = ["receive"]
 @click.pass_context
 def receive(
     ctx: click.Context,
+    /,
     instrument: str,
     listen: str,
     udp: str,

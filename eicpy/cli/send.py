@@ -43,8 +43,9 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--loop", default=1, metavar="N", help="Send it N times; 0: until Ctrl-C.")
 @click.option("--reconnect", is_flag=True, help="Connect again when the receiver goes away, and go on.")
 @click.option(
-    "--patience", default=10.0, show_default=True, metavar="SECONDS", help="How long to try to connect."
-)
+    "--patience", "connect_timeout", default=10.0, show_default=True, metavar="SECONDS",
+    help="How long to try to connect.",
+)  # fmt: skip
 @_fault_options
 @click.option(
     "--seed", default=1, show_default=True, help="Seed of the faults: the same hits the same packets."

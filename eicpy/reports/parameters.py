@@ -8,14 +8,17 @@ in JupyterLab sees them.
 """
 
 import ast
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import nbformat
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from eicpy.errors import BadArgumentError, BadDataError
+
+if TYPE_CHECKING:
+    import nbformat
 
 __all__ = ["check_parameters", "parameter_model", "read_notebook"]
 
@@ -26,7 +29,7 @@ class _Parameters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
+def read_notebook(path: Path) -> "nbformat.NotebookNode":
     """Read a notebook of format 4.
 
     Raises
@@ -36,6 +39,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     BadDataError
         Where the file is not a notebook.
     """
+    import nbformat  # noqa: PLC0415, takes seconds: a wrong parameter should not cost them
+
     if not path.is_file():
         raise BadArgumentError(
             f"got notebook {path}, which does not exist; expected the path of an .ipynb file"
@@ -69,10 +74,10 @@ def parameter_model(path: Path) -> type[BaseModel]:
     BadDataError
         Where a line of the cell is not an annotated assignment of a literal.
     """
-    cells = [c for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", ())]
+    cells = _parameter_cells(path)
     if len(cells) > 1:
         raise BadDataError(f"got {len(cells)} cells tagged 'parameters', expected at most one", file=path)
-    source = cells[0].source if cells else ""
+    source = cells[0] if cells else ""
     try:
         fields: Any = dict(_field(statement, path) for statement in ast.parse(source).body)
     except SyntaxError as error:
@@ -118,6 +123,17 @@ def check_parameters(
             f"{n}: {_type_name(f.annotation)} = {f.default!r}" for n, f in model.model_fields.items()
         )
         raise BadArgumentError(f"parameters of {path.name}: {wrong}. Expected: {known or 'none'}") from error
+
+
+def _parameter_cells(path: Path) -> list[str]:
+    """Sources of the cells tagged ``parameters``, from the JSON itself where that is of format 4."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        cells = document["cells"] if document["nbformat"] == 4 else read_notebook(path).cells
+        tagged = [cell["source"] for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no notebook: it says why
+        tagged = [c.source for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", ())]
+    return ["".join(source) for source in tagged]
 
 
 def _field(statement: ast.stmt, path: Path) -> tuple[str, tuple[Any, Any]]:

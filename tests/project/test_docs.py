@@ -69,6 +69,10 @@ def test_examples_of_a_module_are_true(name: str):
     assert doctest.testmod(module).failed == 0
 
 
+def test_examples_of_the_page_of_ten_objects_are_true():
+    assert doctest.testfile(str(ROOT / "docs/ten-objects.md"), module_relative=False).failed == 0
+
+
 @pytest.mark.parametrize("room", sorted({name for name in MODULES if name.count(".") == 1}))
 def test_room_declares_what_it_offers(room: str):
     module = importlib.import_module(room)

@@ -97,7 +97,7 @@ class GivenSockets:
         if not numbers["tcp"]:
             return None
         tcp, udp = ([socket.socket(fileno=n) for n in numbers[kind]] for kind in ("tcp", "udp"))
-        return cls(tuple(tcp), *udp, *map(Connection, numbers["holder"]))
+        return cls(tuple(tcp), next(iter(udp), None), next(map(Connection, numbers["holder"]), None))
 
     def take(self) -> Kept:
         """What came before; from now on nobody else reads the sockets."""
