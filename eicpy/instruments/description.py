@@ -315,7 +315,6 @@ class Instrument(_Model):
             ("pixels", f"{grid.count} ({grid.rows} rows of {grid.columns}), {grid.modules} modules"),
             ("channels", f"{scale.channels}, {scale.offset:g} to {last:g} keV"),
             ("packets", ", ".join(f"{name} (APID {kind.apid})" for name, kind in self.packets.items())),
-            ("folder", str(self.folder)),
             ("note", self.note),
         ]
 
