@@ -34,10 +34,10 @@ def packets(
 
     Exit status: 0 clean, 1 something is lost or damaged, 2 bad arguments.
     """
-    from eicpy.opening import load_instrument
+    import eicpy.instruments
     from eicpy.packets import inspect_file
 
-    detector = load_instrument(instrument) if instrument else None
+    detector = eicpy.instruments.load(instrument) if instrument else None
     worst = ExitCode.CLEAN
     for file in files:
         try:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from eicpy import __version__
 from eicpy.calibration import GainTable
 from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
@@ -40,6 +39,7 @@ from eicpy.products import InputFile, Provenance, card_for, sha256_of
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 from eicpy.times import to_time
+from eicpy.version import __version__
 
 __all__ = ["NightRun"]
 

@@ -4,9 +4,9 @@ import os
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
+from waiting import wait_until
 
 from eicpy.acquisition.reception import held_sockets
 from eicpy.acquisition.reception.held_sockets import GivenSockets, HeldSockets
@@ -67,13 +67,6 @@ def out(held):
         yield sender
 
 
-def until(true):
-    deadline = time.monotonic() + 60.0
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.005)
-
-
 def start(held):
     with held.passing() as (files, variables):
         return subprocess.Popen(
@@ -87,7 +80,7 @@ def test_what_comes_while_no_receiver_reads_is_given_to_the_next_in_order(held, 
         texts = [f"{turn}-{n}" for n in range(50)]
         for text in texts:
             out.send(text.encode())
-        until(lambda: held.waiting == 50)
+        wait_until(lambda: held.waiting == 50)
         with start(held) as receiver:
             assert receiver.stdout.readline().split() == ["50", "0", *texts]
             out.send(b"live")
@@ -100,7 +93,7 @@ def test_more_is_kept_than_the_kernel_would_and_beyond_a_limit_it_is_counted(hel
     monkeypatch.setattr(held_sockets, "_MOST_KEPT", 100 * (1000 + 256))
     for n in range(150):
         out.send(b"%03d" % n + bytes(997))
-        until(lambda n=n: held.waiting + held.dropped == n + 1)
+        wait_until(lambda n=n: held.waiting + held.dropped == n + 1)
     assert held.dropped == 49  # the one that passes the limit is kept still
     assert held.waiting == 101
 

@@ -211,19 +211,19 @@ def test_datagrams_that_come_while_no_receiver_reads_are_archived_once(settings,
         out.connect(("127.0.0.1", int(address.rsplit(":", 1)[1])))
         for packet in numbered[:100]:
             out.send(packet)
-        until(lambda: alive(station) and received(station) == 100 * size, "what came before the start")
+        wait_until(lambda: alive(station) and received(station) == 100 * size, "what came before the start")
         killed = station.status("receiver").pid
         os.kill(killed, signal.SIGKILL)
-        until(lambda: not station.status("receiver").alive, "the death of the receiver")
+        wait_until(lambda: not station.status("receiver").alive, "the death of the receiver")
         for packet in numbered[100:200]:
             out.send(packet)
-        until(lambda: alive(station) and received(station) == 100 * size, "what came while it was away")
+        wait_until(lambda: alive(station) and received(station) == 100 * size, "what came while it was away")
         assert station.status("receiver").pid != killed
         for packet in numbered[200:]:
             out.send(packet)
-        until(lambda: received(station) == 200 * size, "what came afterwards")
+        wait_until(lambda: received(station) == 200 * size, "what came afterwards")
         chain.send_signal(signal.SIGTERM)
-        chain.communicate(timeout=PATIENCE)
+        chain.communicate(timeout=LIMIT)
     assert chain.returncode == 0
     runs = RunArchive(settings.archive("eclairs"), "eclairs").runs()
     assert [run.size for run in runs] == [100 * size, 200 * size]
