@@ -5,15 +5,16 @@ so a day is the sum of its runs. Memory depends on the detector, not on the numb
 """
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import kernels
+from eicpy.events import counting
 from eicpy.events.bands import EnergyBands, Scale
-from eicpy.events.event_list import PhotonBlock
+from eicpy.events.event_list import EventList, PhotonBlock
+from eicpy.events.photon_queues import PhotonQueues
 
 __all__ = ["ImageAccumulator", "SpectraAccumulator"]
 
@@ -41,43 +42,47 @@ class SpectraAccumulator:
     """
 
     def __init__(self, n_pixels: int, n_channels: int) -> None:
-        self._low: npt.NDArray[np.uint8] = np.zeros((n_pixels, n_channels), dtype=np.uint8)
-        self._high: npt.NDArray[np.uint32] = np.zeros((n_pixels, n_channels), dtype=np.uint32)
+        self._queues = PhotonQueues(n_pixels, n_channels)
         self.outside = 0
 
     def add(self, block: PhotonBlock) -> None:
         """Add photons."""
-        self.outside += int(kernels.count_spectra(block.detnum, block.channel, self._low, self._high))
+        self.outside += self._queues.add(block.detnum, block.channel)
 
-    def add_and_sort(self, block: PhotonBlock, scale: Scale, bands: EnergyBands) -> npt.NDArray[np.uint8]:
-        """Add photons and return what :meth:`EnergyBands.sort` would, in one pass."""
-        segments = np.empty(block.detnum.size, dtype=np.uint8)
-        table = bands.table_for(scale, self._low.shape[1])
-        if table.shape[0] < self._low.shape[0]:
-            raise BadArgumentError(f"got a scale of {table.shape[0]} pixels, expected {self._low.shape[0]}")
-        outside = int(
-            kernels.count_spectra_and_sort(
-                block.detnum, block.channel, self._low, self._high, table, segments
-            )
-        )
-        self.outside += outside
-        return bands.sort(block.detnum, block.channel, scale) if outside else segments
+    def add_with_images(self, block: PhotonBlock, scale: Scale, images: "ImageAccumulator") -> None:
+        """Add photons to the spectra and to detector images, in hardly more time than to the spectra alone.
+
+        Parameters
+        ----------
+        block
+            Photons.
+        scale
+            Gain and offset of each pixel; keep handing over the same object while it does not change.
+        images
+            Images of the same pixels.
+
+        Raises
+        ------
+        BadArgumentError
+            For a scale or images of other pixels.
+        """
+        outside = self._queues.add(block.detnum, block.channel, images.join(self._queues, scale))
+        if outside:
+            self.outside += outside
+            n_pixels, n_channels = self._queues.shape
+            pixel, channel = (column.view(np.uint16) for column in (block.detnum, block.channel))
+            images.add(EventList.of(block)[(pixel >= n_pixels) | (channel >= n_channels)], scale)
 
     def __iadd__(self, other: Self) -> Self:
-        _same_shape(self._low, other._low)
-        total = self.counts + other.counts
-        self._low[...] = total & 0xFF
-        self._high[...] = total >> 8
+        _same_shape(self._queues.shape, other._queues.shape)
+        self._queues.counts = self.counts + other.counts
         self.outside += other.outside
         return self
 
     @property
     def counts(self) -> npt.NDArray[np.int32]:
         """Counts, int32, shape (n_pixels, n_channels); a copy of the present state."""
-        counts = self._high.astype(np.int32)
-        counts <<= 8
-        counts += self._low
-        return counts
+        return self._queues.counts
 
     @property
     def total(self) -> npt.NDArray[np.int64]:
@@ -85,7 +90,7 @@ class SpectraAccumulator:
         return np.asarray(self.counts.sum(axis=0, dtype=np.int64))
 
     def __repr__(self) -> str:
-        pixels, channels = self._low.shape
+        pixels, channels = self._queues.shape
         return f"<spectra of {pixels} pixels × {channels} channels>"
 
 
@@ -109,6 +114,7 @@ class ImageAccumulator:
     def __init__(self, n_pixels: int, bands: EnergyBands | Sequence[tuple[float, float]]) -> None:
         self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
         self._counts: npt.NDArray[np.int32] = np.zeros((n_pixels, self.bands.segments), dtype=np.int32)
+        self._queues: PhotonQueues | None = None
         self.outside = 0
 
     def add(self, block: PhotonBlock, scale: Scale, segments: npt.NDArray[np.uint8] | None = None) -> None:
@@ -125,23 +131,46 @@ class ImageAccumulator:
         """
         if segments is None:
             segments = self.bands.sort(block.detnum, block.channel, scale)
-        self.outside += int(kernels.count_images(block.detnum, segments, self._counts))
+        self.outside += int(counting.count_images(block.detnum, segments, self._counts))
 
     def __iadd__(self, other: Self) -> Self:
-        _same_shape(self._counts, other._counts)
-        self._counts += other._counts
+        _same_shape(self._counts.shape, other._counts.shape)
+        self._counts += other._settled()
         self.outside += other.outside
         return self
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """Counts, shape (bands, pixels); :meth:`PixelGrid.image` lays them out as pictures."""
-        return np.ascontiguousarray(self.bands.combine(self._counts.astype(np.int64)).T)
+        return np.ascontiguousarray(self.bands.combine(self._settled().astype(np.int64)).T)
+
+    def join(self, queues: PhotonQueues, scale: Scale) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32]]:
+        """Edges and counts that queues of spectra add to, for :meth:`SpectraAccumulator.add_with_images`.
+
+        Raises
+        ------
+        BadArgumentError
+            For a scale or spectra of other pixels.
+        """
+        below = self.bands.channels_below(scale)
+        _same_shape(self._counts.shape[:1], queues.shape[:1])
+        if len(below) < len(self._counts):
+            raise BadArgumentError(f"got a scale of {len(below)} pixels, expected {len(self._counts)}")
+        if self._queues is not queues:
+            self._settled()
+            self._queues = queues
+        return below, self._counts
+
+    def _settled(self) -> npt.NDArray[np.int32]:
+        """Counts by segment, those included that wait in the queues of spectra."""
+        if self._queues is not None:
+            self._queues.settle()
+        return self._counts
 
     def __repr__(self) -> str:
         return f"<detector images of {self._counts.shape[0]} pixels in {', '.join(self.bands.names)}>"
 
 
-def _same_shape(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> None:
-    if ours.shape != theirs.shape:
-        raise BadArgumentError(f"got an accumulator of shape {theirs.shape}, expected {ours.shape}")
+def _same_shape(ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
+    if ours != theirs:
+        raise BadArgumentError(f"got an accumulator of shape {theirs}, expected {ours}")

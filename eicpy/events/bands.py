@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import kernels
+from eicpy.events import counting
 
 __all__ = ["EnergyBands", "PixelScale", "Scale", "energies"]
 
-_FIRST_TABLE = 256
+_EDGES_AT_ONCE = 8
+"""Edges are compared in so many at a time: a vector of the processor."""
 
 
 class Scale(Protocol):
@@ -64,7 +65,7 @@ def energies(
 
 
 class EnergyBands:
-    """Bands of energy, which may overlap, and the table that sorts photons into them.
+    """Bands of energy, which may overlap, and the sorting of photons into them.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ class EnergyBands:
         if self.edges.size > 255:
             raise BadArgumentError(f"got {self.edges.size} band edges, expected at most 255")
         self._scale: Scale | None = None
-        self._table = np.zeros((0, 0), dtype=np.uint8)
+        self._below = np.zeros((0, 0), dtype=np.int16)
 
     def __len__(self) -> int:
         return len(self.bands)
@@ -125,20 +126,31 @@ class EnergyBands:
         low, high = (1 + np.searchsorted(self.edges, np.asarray(self.bands).T)).astype(np.intp)
         return np.asarray(summed[..., high] - summed[..., low])
 
-    def table(self, scale: Scale, channels: int) -> npt.NDArray[np.uint8]:
-        """Segment of every pixel and channel.
+    def channels_below(self, scale: Scale) -> npt.NDArray[np.int16]:
+        """Last channel of each pixel that lies below each edge; that of the last scale is kept.
+
+        A photon's segment is the number of edges whose last channel below is less than its own channel.
+
+        Parameters
+        ----------
+        scale
+            Gain and offset of each pixel.
 
         Returns
         -------
         numpy.ndarray
-            uint8, shape (pixels, channels). A pixel without a scale, or whose gain is not positive, is
-            in segment 0 everywhere.
+            int16, shape (pixels, edges, filled up with 32767 to a multiple of 8): −1 where all channels are
+            above the edge; 32767, the largest there is, everywhere for a pixel without a scale, or whose
+            gain is not positive.
         """
-        gain = np.ascontiguousarray(scale.gain, dtype=np.float64)
-        offset = np.ascontiguousarray(scale.offset, dtype=np.float64)
-        table = np.empty((gain.size, channels), dtype=np.uint8)
-        kernels.segment_table(gain, offset, self.edges, table)
-        return table
+        if scale is not self._scale:
+            gain = np.ascontiguousarray(scale.gain, dtype=np.float64)
+            offset = np.ascontiguousarray(scale.offset, dtype=np.float64)
+            width = -(-self.edges.size // _EDGES_AT_ONCE) * _EDGES_AT_ONCE
+            self._below = np.empty((gain.size, width), dtype=np.int16)
+            counting.channels_below(gain, offset, self.edges, self._below)
+            self._scale = scale
+        return self._below
 
     def sort(
         self,
@@ -146,19 +158,10 @@ class EnergyBands:
         channel: npt.NDArray[np.int16],
         scale: Scale,
     ) -> npt.NDArray[np.uint8]:
-        """Segment of each photon.
+        """Segment of each photon; 0, below all edges, for a pixel or a channel out of range.
 
-        The table of the last scale is kept: hand over the same object from block to block.
+        The edges of the last scale are kept: hand over the same object from block to block.
         """
         segments = np.empty(detnum.size, dtype=np.uint8)
-        table = self.table_for(scale, _FIRST_TABLE)
-        while kernels.energy_segments(detnum, channel, table, segments):
-            table = self.table_for(scale, max(int(channel.max()) + 1, 2 * table.shape[1]))
+        counting.sort_photons(detnum, channel, self.channels_below(scale), segments)
         return segments
-
-    def table_for(self, scale: Scale, channels: int) -> npt.NDArray[np.uint8]:
-        """The table of a scale with at least `channels` channels; that of the last scale is kept."""
-        if scale is not self._scale or self._table.shape[1] < channels:
-            self._table = self.table(scale, channels)
-            self._scale = scale
-        return self._table

@@ -1,7 +1,5 @@
-"""Kernels of the photon chain: one pass over columns, arrays in, arrays out.
+"""Kernels that read, write and select photons: one pass over columns, arrays in, arrays out.
 
-Each does one thing; one kernel for the whole chain was slower, because a short loop keeps its tables in the
-cache. Only the spectra and the search for the band go together: they read the same place.
 No kernel divides 64-bit integers or calls back into Python. Indices go through unsigned numbers, so that a
 negative pixel or channel is out of range like a large one and nothing wraps around.
 Each has a numpy twin in ``tests/events`` that must give identical arrays.
@@ -13,145 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.kernels import kernel
+from eicpy.packets.bits import address_of, get_8, get_64
 
 __all__ = [
-    "count_images",
-    "count_light_curve",
-    "count_spectra",
-    "count_spectra_and_sort",
-    "energy_segments",
     "inside_intervals",
     "largest_step_back",
     "nominal_channels",
     "pack_photons",
-    "segment_table",
     "unpack_photons",
 ]
 
 F8 = npt.NDArray[np.float64]
 I2 = npt.NDArray[np.int16]
-I4 = npt.NDArray[np.int32]
 I8 = npt.NDArray[np.int64]
 U1 = npt.NDArray[np.uint8]
-U4 = npt.NDArray[np.uint32]
 
-
-@kernel
-def count_spectra(detnum: I2, channel: I2, low: U1, high: U4) -> int:
-    """Add photons to spectra, shape (pixels, channels); returns how many were out of range.
-
-    The counts are low + 256·high: the part that is written at every photon is then small enough for the
-    cache, which makes it up to twice as fast as one array of 32 bits.
-    """
-    n_pixels = np.uint64(low.shape[0])
-    n_channels = np.uint64(low.shape[1])
-    outside = 0
-    for n in range(detnum.size):
-        pixel = np.uint64(detnum[n])
-        energy = np.uint64(channel[n])
-        if pixel < n_pixels and energy < n_channels:
-            count = np.uint8(low[pixel, energy] + np.uint8(1))
-            low[pixel, energy] = count
-            if count == 0:
-                high[pixel, energy] += np.uint32(1)
-        else:
-            outside += 1
-    return outside
-
-
-@kernel
-def count_spectra_and_sort(detnum: I2, channel: I2, low: U1, high: U4, table: U1, segments: U1) -> int:
-    """:func:`count_spectra` and :func:`energy_segments` in one pass, which share their index.
-
-    `table` has at least the channels of `low`; a photon out of range of `low` gets segment 0.
-    """
-    n_pixels = np.uint64(low.shape[0])
-    n_channels = np.uint64(low.shape[1])
-    outside = 0
-    for n in range(detnum.size):
-        pixel = np.uint64(detnum[n])
-        energy = np.uint64(channel[n])
-        if pixel < n_pixels and energy < n_channels:
-            count = np.uint8(low[pixel, energy] + np.uint8(1))
-            low[pixel, energy] = count
-            if count == 0:
-                high[pixel, energy] += np.uint32(1)
-            segments[n] = table[pixel, energy]
-        else:
-            segments[n] = 0
-            outside += 1
-    return outside
-
-
-@kernel
-def energy_segments(detnum: I2, channel: I2, table: U1, segments: U1) -> int:
-    """Look up the stretch between band edges that each photon falls in.
-
-    `table` has shape (pixels, channels). Segment 0 lies below all edges; a photon out of range gets it too,
-    and the number of photons in a known pixel whose channel lies beyond the table is returned.
-    """
-    n_pixels = np.uint64(table.shape[0])
-    n_channels = np.uint64(table.shape[1])
-    beyond = 0
-    for n in range(detnum.size):
-        pixel = np.uint64(detnum[n])
-        energy = np.uint64(channel[n])
-        segments[n] = 0
-        if pixel < n_pixels:
-            if energy < n_channels:
-                segments[n] = table[pixel, energy]
-            elif channel[n] >= 0:
-                beyond += 1
-    return beyond
-
-
-@kernel
-def segment_table(gain: F8, offset: F8, edges: F8, table: U1) -> None:
-    """Segment between sorted band edges of every pixel and channel, shape (pixels, channels).
-
-    Energy grows with the channel, so each pixel is one walk along its edges. A pixel whose gain is not
-    positive, or whose scale is not finite, is in segment 0 everywhere.
-    """
-    for pixel in range(table.shape[0]):
-        slope = gain[pixel]
-        start = offset[pixel]
-        if not (slope > 0.0 and math.isfinite(slope) and math.isfinite(start)):
-            table[pixel, :] = 0
-            continue
-        segment = 0
-        for channel in range(table.shape[1]):
-            energy = slope * (channel + 0.5) + start
-            while segment < edges.size and energy >= edges[segment]:
-                segment += 1
-            table[pixel, channel] = segment
-
-
-@kernel
-def count_images(detnum: I2, segments: U1, counts: I4) -> int:
-    """Add photons to counts, shape (pixels, segments); returns how many were out of range."""
-    n_pixels = np.uint64(counts.shape[0])
-    outside = 0
-    for n in range(detnum.size):
-        pixel = np.uint64(detnum[n])
-        if pixel < n_pixels:
-            counts[pixel, np.uint64(segments[n])] += 1
-        else:
-            outside += 1
-    return outside
-
-
-@kernel
-def count_light_curve(time: F8, segments: U1, start: float, inverse_step: float, counts: I8) -> int:
-    """Add photons to time bins, shape (bins, segments); returns how many were out of range."""
-    n_bins = counts.shape[0]
-    outside = 0
-    for n in range(time.size):
-        place = (time[n] - start) * inverse_step
-        if place >= 0.0 and place < n_bins:
-            counts[np.uint64(place), np.uint64(segments[n])] += 1
-        else:
-            outside += 1
-    return outside
+_ROWS = 1024
+"""Rows unpacked at a time, column by column: they stay in the fastest cache meanwhile."""
 
 
 @kernel
@@ -216,22 +92,44 @@ def unpack_photons(
     `offsets` are the bytes of TIME, JDET, IDET, PHA and FLAG in a row (FLAG −1 where there is none);
     `columns` is the number of pixels in a row of the detector. `time_words` receives the bits of the times.
     """
-    o_time = np.uint64(offsets[0])
-    o_j = np.uint64(offsets[1])
-    o_i = np.uint64(offsets[2])
-    o_high = np.uint64(offsets[3])
-    o_low = o_high + np.uint64(1)
-    has_flag = offsets[4] >= 0
-    o_flag = np.uint64(max(offsets[4], 0))
+    source = address_of(rows)
+    width = rows.shape[1]
+    for first in range(0, rows.shape[0], _ROWS):
+        part = slice(first, min(first + _ROWS, rows.shape[0]))
+        row = source + first * width
+        _read_64(row + offsets[0], width, time_words[part])
+        _read_pixels(row + offsets[2], row + offsets[1], width, columns, detnum[part])
+        _read_16(row + offsets[3], width, channel[part])
+        if offsets[4] >= 0:
+            _read_8(row + offsets[4], width, multiplicity[part])
+        else:
+            multiplicity[part] = 1
+
+
+@kernel
+def _read_64(address: int, step: int, out: npt.NDArray[np.uint64]) -> None:
+    for n in range(out.size):
+        out[n] = get_64(address, n * step)
+
+
+@kernel
+def _read_pixels(address: int, column_address: int, step: int, columns: int, out: I2) -> None:
     width = np.int32(columns)
-    for n in range(rows.shape[0]):
-        word = np.uint64(0)
-        for byte in range(8):
-            word = (word << np.uint64(8)) | np.uint64(rows[n, o_time + np.uint64(byte)])
-        time_words[n] = word
-        detnum[n] = np.int32(rows[n, o_i]) * width + np.int32(rows[n, o_j])
-        channel[n] = (np.int32(rows[n, o_high]) << np.int32(8)) | np.int32(rows[n, o_low])
-        multiplicity[n] = rows[n, o_flag] if has_flag else 1
+    for n in range(out.size):
+        out[n] = np.int32(get_8(address, n * step)) * width + np.int32(get_8(column_address, n * step))
+
+
+@kernel
+def _read_16(address: int, step: int, out: I2) -> None:
+    for n in range(out.size):
+        high, low = get_8(address, n * step), get_8(address, n * step + 1)
+        out[n] = (np.int32(high) << np.int32(8)) | np.int32(low)
+
+
+@kernel
+def _read_8(address: int, step: int, out: U1) -> None:
+    for n in range(out.size):
+        out[n] = get_8(address, n * step)
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import kernels
+from eicpy.events import counting
 from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
@@ -190,7 +190,7 @@ class LightCurveAccumulator:
                 self.outside_gti += bad
                 time, segments = time[good], segments[good]
         self.outside += int(
-            kernels.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
+            counting.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
         )
 
     def __iadd__(self, other: Self) -> Self:

@@ -52,9 +52,8 @@ class PhotonAccumulator:
 
     def add(self, block: PhotonBlock, scale: Scale) -> None:
         """Add photons."""
-        segments = self.spectra.add_and_sort(block, scale, self.bands)
-        self.images.add(block, scale, segments)
-        self.light_curve.add(block, scale, segments)
+        self.spectra.add_with_images(block, scale, self.images)
+        self.light_curve.add(block, scale)
         self.photons += block.time.size
 
     def add_all(self, blocks: Iterable[PhotonBlock], scale: Scale) -> None:

@@ -106,7 +106,31 @@ def test_a_new_scale_counts_from_then_on() -> None:
     assert images.counts.tolist() == [[1]]
 
 
-def test_the_table_of_bands_grows_with_the_channels() -> None:
+def test_images_counted_with_spectra_follow_scales_and_other_photons() -> None:
+    events, scale = photons(5, 900)
+    other = PixelScale(scale.gain * 1.3, scale.offset + 1.0)
+    together, apart = ImageAccumulator(PIXELS, BANDS), ImageAccumulator(PIXELS, BANDS)
+    spectra = SpectraAccumulator(PIXELS, CHANNELS - 200)  # some photons are beyond its channels
+    for first, its_scale in ((0, scale), (300, other), (600, scale)):
+        part = events[first : first + 300]
+        spectra.add_with_images(part, its_scale, together)
+        apart.add(part, its_scale)
+        assert_array_equal(together.counts, apart.counts)
+    spectra.add(events)  # the images have nothing to do with these
+    assert_array_equal(together.counts, apart.counts)
+    assert spectra.counts.sum() + spectra.outside == 1800
+    assert spectra.outside > 0
+    again = SpectraAccumulator(PIXELS, CHANNELS)
+    again.add_with_images(events, scale, together)
+    apart.add(events, scale)
+    assert_array_equal(together.counts, apart.counts)
+    with pytest.raises(BadArgumentError, match="scale"):
+        again.add_with_images(events, PixelScale.uniform(3, 0.145, 3.0), together)
+    with pytest.raises(BadArgumentError, match="shape"):
+        again.add_with_images(events, scale, ImageAccumulator(3, BANDS))
+
+
+def test_bands_hold_channels_of_any_size() -> None:
     bands = EnergyBands([(4.0, 10_000.0)])
     scale = PixelScale.uniform(1, 0.145, 3.0)
     segments = bands.sort(np.zeros(3, np.int16), np.array([100, 4000, 32767], np.int16), scale)

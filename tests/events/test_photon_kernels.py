@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from eicpy.events import kernels
+from eicpy.events import counting, kernels
 
 PIXELS, CHANNELS = 12, 32
 
@@ -27,73 +27,101 @@ def known(detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16]) -> npt.
     return (detnum >= 0) & (detnum < PIXELS) & (channel >= 0) & (channel < CHANNELS)
 
 
-@given(columns())
-def test_spectra(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
+def spectra_of(detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16]) -> npt.NDArray[np.int64]:
+    good = known(detnum, channel)
+    cell = detnum[good].astype(np.int64) * CHANNELS + channel[good]
+    return np.bincount(cell, minlength=PIXELS * CHANNELS).reshape(PIXELS, CHANNELS)
+
+
+def segments_of(
+    detnum: npt.NDArray[np.int16], channel: npt.NDArray[np.int16], below: npt.NDArray[np.int16]
+) -> npt.NDArray[np.uint8]:
+    segments = np.zeros(detnum.size, dtype=np.uint8)
+    good = (detnum >= 0) & (detnum < len(below))
+    segments[good] = (channel[good, None] > below[detnum[good]]).sum(axis=1)
+    return segments
+
+
+@settings(deadline=None)  # the first call compiles
+@given(columns(), st.integers(1, 500), st.integers(0, 7))
+def test_spectra_and_images(
+    photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]], length: int, edges: int
+) -> None:
     detnum, channel = photons
     low = np.full((PIXELS, CHANNELS), 250, dtype=np.uint8)  # a few photons away from a carry
     high = np.zeros((PIXELS, CHANNELS), dtype=np.uint32)
-    photons_each = 5
+    below = np.sort(np.random.default_rng(edges).integers(-1, CHANNELS, (PIXELS, 8)), axis=1).astype(np.int16)
+    below[2] = 32767
+    images = np.zeros((PIXELS, edges + 1), dtype=np.int32)
+    ends = np.zeros(1, dtype=np.int64)
+    arrays = (np.empty((1, length), np.uint16), ends, np.empty(counting.GROUP, np.uint16), low, high)
     outside = 0
-    for _ in range(photons_each):
-        outside += kernels.count_spectra(detnum, channel, low, high)
+    for _ in range(5):
+        outside += counting.queue_photons(detnum, channel, *arrays, below, images)
+    counting.count_queues(*arrays, below, images)
+    assert_array_equal(low + 256 * high.astype(np.int64), 250 + 5 * spectra_of(detnum, channel))
     good = known(detnum, channel)
-    twin = np.bincount(
-        detnum[good].astype(np.int64) * CHANNELS + channel[good], minlength=PIXELS * CHANNELS
-    ).reshape(PIXELS, CHANNELS)
-    assert_array_equal(low + 256 * high.astype(np.int64), 250 + photons_each * twin)
-    assert outside == photons_each * np.count_nonzero(~good)
+    assert outside == 5 * np.count_nonzero(~good)
+    segments = segments_of(detnum[good], channel[good], below[:, :edges])
+    twin = np.zeros_like(images)
+    np.add.at(twin, (detnum[good], segments), 5)
+    assert_array_equal(images, twin)
+    assert ends[0] == 0
 
 
-@given(columns())
-def test_segments(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
+def test_spectra_and_images_whose_groups_end_within_a_pixel() -> None:
+    rng = np.random.default_rng(3)
+    pixels, channels = 7, 30_000  # a group is 2.2 pixels
+    detnum = rng.integers(0, pixels, 50_000).astype(np.int16)
+    channel = np.minimum(rng.exponential(3000, 50_000), channels - 1).astype(np.int16)
+    low, high = np.zeros((pixels, channels), np.uint8), np.zeros((pixels, channels), np.uint32)
+    below = np.sort(rng.integers(-1, channels, (pixels, 8)), axis=1).astype(np.int16)
+    images = np.zeros((pixels, 9), dtype=np.int32)
+    groups = -(-low.size // counting.GROUP)
+    arrays = (np.empty((groups, 1000), np.uint16), np.zeros(groups, np.int64), np.empty(1 << 16, np.uint16))
+    assert counting.queue_photons(detnum, channel, *arrays, low, high, below, images) == 0
+    counting.count_queues(*arrays, low, high, below, images)
+    twin = np.bincount(detnum.astype(np.int64) * channels + channel, minlength=low.size)
+    assert_array_equal((low + 256 * high).reshape(-1), twin)
+    expected = np.zeros_like(images)
+    np.add.at(expected, (detnum, segments_of(detnum, channel, below)), 1)
+    assert_array_equal(images, expected)
+
+
+@settings(deadline=None)  # the first call compiles
+@given(columns(), st.integers(0, 9))
+def test_segments(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]], edges: int) -> None:
     detnum, channel = photons
-    table = np.random.default_rng(1).integers(0, 6, (PIXELS, CHANNELS)).astype(np.uint8)
-    segments = np.empty(detnum.size, dtype=np.uint8)
-    beyond = kernels.energy_segments(detnum, channel, table, segments)
-    good = known(detnum, channel)
-    twin = np.zeros(detnum.size, dtype=np.uint8)
-    twin[good] = table[detnum[good], channel[good]]
-    assert_array_equal(segments, twin)
-    assert beyond == np.count_nonzero((detnum >= 0) & (detnum < PIXELS) & (channel >= CHANNELS))
+    below = np.random.default_rng(1).integers(-1, CHANNELS, (PIXELS, edges)).astype(np.int16)
+    segments = np.full(detnum.size, 99, dtype=np.uint8)
+    counting.sort_photons(detnum, channel, below, segments)
+    assert_array_equal(segments, segments_of(detnum, channel, below))
 
 
-@given(st.integers(0, 2**32 - 1), st.lists(st.floats(0, 40), max_size=6, unique=True))
-def test_table_of_segments(seed: int, edges: list[float]) -> None:
+@settings(deadline=None, max_examples=30)  # the first call compiles
+@given(st.integers(0, 2**32 - 1), st.lists(st.floats(allow_nan=False), max_size=6, unique=True))
+def test_channels_below_edges(seed: int, edges: list[float]) -> None:
     rng = np.random.default_rng(seed)
-    border = np.sort(np.array(edges, dtype=np.float64))
+    border = np.sort(np.array([*edges, *rng.uniform(0, 200, 2)], dtype=np.float64))
     gain, offset = rng.normal(0.5, 0.3, PIXELS), rng.normal(3.0, 1.0, PIXELS)
     gain[2], offset[3], gain[4] = np.nan, np.inf, 0.0
-    table = np.full((PIXELS, CHANNELS), 99, dtype=np.uint8)
-    kernels.segment_table(gain, offset, border, table)
-    energy = gain[:, None] * (np.arange(CHANNELS) + 0.5) + offset[:, None]
-    twin = (energy[..., None] >= border).sum(axis=2)
-    twin[~((gain > 0) & np.isfinite(offset))] = 0
-    assert_array_equal(table, twin)
+    below = np.full((PIXELS, 16), 99, dtype=np.int16)
+    counting.channels_below(gain, offset, border, below)
+    energy = gain[:, None] * (np.arange(32768) + 0.5) + offset[:, None]
+    twin = np.full((PIXELS, 16), 32767)
+    for n, edge in enumerate(border):
+        twin[:, n] = (energy < edge).sum(axis=1) - 1
+    twin[~((gain > 0) & np.isfinite(offset))] = 32767
+    assert_array_equal(below, twin)
 
 
-@given(columns())
-def test_spectra_and_segments_in_one_pass(
-    photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]],
-) -> None:
-    detnum, channel = photons
-    table = np.random.default_rng(1).integers(0, 6, (PIXELS, CHANNELS + 3)).astype(np.uint8)
-    results = []
-    for _ in range(2):
-        low = np.full((PIXELS, CHANNELS), 255, dtype=np.uint8)
-        results.append((low, np.zeros(low.shape, dtype=np.uint32), np.empty(detnum.size, dtype=np.uint8)))
-    outside = kernels.count_spectra_and_sort(detnum, channel, *results[0][:2], table, results[0][2])
-    assert outside == kernels.count_spectra(detnum, channel, *results[1][:2])
-    kernels.energy_segments(detnum, channel, table[:, :CHANNELS], results[1][2])
-    for got, twin in zip(*results, strict=True):
-        assert_array_equal(got, twin)
-
-
+@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_images(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
     segments = (channel % 4).astype(np.uint8)
     counts = np.zeros((PIXELS, 4), dtype=np.int32)
-    outside = kernels.count_images(detnum, segments, counts)
+    outside = counting.count_images(detnum, segments, counts)
     good = (detnum >= 0) & (detnum < PIXELS)
     twin = np.zeros((PIXELS, 4), dtype=np.int32)
     np.add.at(twin, (detnum[good], segments[good]), 1)
@@ -101,13 +129,14 @@ def test_images(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) ->
     assert outside == np.count_nonzero(~good)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(-5, 15), max_size=200), st.floats(0.1, 3.0))
 def test_light_curve(times: list[float], step: float) -> None:
     time = np.array(times)
     segments = (np.arange(time.size) % 3).astype(np.uint8)
     bins = int(np.ceil(10 / step))
     counts = np.zeros((bins, 3), dtype=np.int64)
-    outside = kernels.count_light_curve(time, segments, 0.5, 1.0 / step, counts)
+    outside = counting.count_light_curve(time, segments, 0.5, 1.0 / step, counts)
     place = (time - 0.5) * (1.0 / step)
     good = (place >= 0) & (place < bins)
     twin = np.zeros((bins, 3), dtype=np.int64)
@@ -116,6 +145,7 @@ def test_light_curve(times: list[float], step: float) -> None:
     assert outside == np.count_nonzero(~good)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(-10, 110), max_size=200), st.lists(st.floats(0, 100), max_size=10, unique=True))
 def test_intervals(times: list[float], edges: list[float]) -> None:
     border = np.sort(np.array(edges[: len(edges) // 2 * 2], dtype=np.float64))
@@ -126,6 +156,7 @@ def test_intervals(times: list[float], edges: list[float]) -> None:
     assert_array_equal(inside, ((time[:, None] >= start) & (time[:, None] < stop)).any(axis=1))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(columns())
 def test_nominal_channels(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]]) -> None:
     detnum, channel = photons
@@ -142,6 +173,7 @@ def test_nominal_channels(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.i
     assert_array_equal(pi, twin)
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.integers(0, 300), st.integers(0, 2**32 - 1))
 def test_pack_and_unpack(size: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -169,6 +201,7 @@ def test_pack_and_unpack(size: int, seed: int) -> None:
     assert_array_equal(back[2], np.ones(size, dtype=np.uint8))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.floats(0, 100), max_size=100))
 def test_step_back(times: list[float]) -> None:
     time = np.array(times, dtype=np.float64)
