@@ -116,10 +116,13 @@ NAMES = {
             "RunWriter"
         ),
     },
+    "eicpy.acquisition.status": {"eicpy.housekeeping": "Level=Severity"},
+    "eicpy.housekeeping": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.monitor": {
         "eicpy.processors": "run_chain stop_chain ChainPlan default_processors free_port",
     },
     "eicpy.operations": {
+        "eicpy.housekeeping": "Level=Severity",
         "eicpy.ingestion": (
             "append_table entries_of table_limits WatchReport take_file IngestOutcome "
             "IngestState ingest_file register_run PhotonFileOutcome "

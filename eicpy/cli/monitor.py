@@ -70,10 +70,10 @@ def monitor(
 def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> NoReturn:
     import json
 
-    from eicpy.acquisition.status import read_overview
+    from eicpy.acquisition.status import LEVELS, read_overview
     from eicpy.instruments import load
     from eicpy.monitor.once import plain_text
 
     overview = read_overview(ctx.obj, load(instrument))
     click.echo(json.dumps(overview.to_json(), indent=2) if as_json else plain_text(overview))
-    ctx.exit(int(LEVEL_CODES[overview.verdict.level.name.lower()]))
+    ctx.exit(int(LEVEL_CODES[LEVELS[overview.verdict.level].lower()]))

@@ -16,6 +16,7 @@ from eicpy.dashboard.photon_panels import PhotonPanels
 from eicpy.dashboard.source import ArchiveSource, LiveSource
 from eicpy.dashboard.texts import Texts
 from eicpy.figures.series import with_unit
+from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
 
@@ -153,7 +154,7 @@ class CameraPage(LivePage):
         parameters = self.history.parameters
         losses = self.losses.update(time.monotonic(), totals.lost + totals.damaged)
         judged = judge(self.source.state(), parameters, losses)
-        checked = sum(p.limits is not None for p in parameters)
+        checked = sum(p.limits is not None and p.level is not Severity.UNKNOWN for p in parameters)
         self.verdict.value = markup.verdict(judged, checked, age, self.texts, simulated=self.source.simulated)
         rate = self.photons.rate if judged.state != State.NO_RUN else float("nan")
         newest = max([self.photons.view.newest, *(float(t[-1]) for t in self.history.time.values())])

@@ -14,18 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.figures.timeline import Limits
+from eicpy.housekeeping import Severity
+from eicpy.housekeeping.limits import judge as judge_value
+from eicpy.packets import Limits
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["HousekeepingHistory", "Level", "Parameter", "RecentLosses", "State", "Verdict", "judge", "level"]
-
-
-class Level(IntEnum):
-    """How bad it is, in rising order."""
-
-    NOMINAL = 0
-    WARNING = 1
-    ALARM = 2
+__all__ = ["HousekeepingHistory", "Parameter", "RecentLosses", "State", "Verdict", "judge"]
 
 
 class State(IntEnum):
@@ -58,27 +52,6 @@ class Table(Protocol):
         """The packet's layout: units and limits."""
 
 
-def level(value: float, limits: Limits | None) -> Level:
-    """Judge a value.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> some = SimpleNamespace(warning_low=None, warning_high=5.0, alarm_low=None, alarm_high=8.0)
-    >>> level(4.0, some).name, level(6.0, some).name, level(9.0, some).name
-    ('NOMINAL', 'WARNING', 'ALARM')
-    """
-    if limits is None or not np.isfinite(value):
-        return Level.NOMINAL
-    for low, high, beyond in (
-        (limits.alarm_low, limits.alarm_high, Level.ALARM),
-        (limits.warning_low, limits.warning_high, Level.WARNING),
-    ):
-        if (low is not None and value < low) or (high is not None and value > high):
-            return beyond
-    return Level.NOMINAL
-
-
 @dataclass(frozen=True)
 class Parameter:
     """The last value of a parameter.
@@ -107,9 +80,9 @@ class Parameter:
     text: str
 
     @property
-    def level(self) -> Level:
+    def level(self) -> Severity:
         """Against its limits."""
-        return level(self.value, self.limits)
+        return judge_value(self.value, self.limits)
 
 
 @dataclass
@@ -227,7 +200,7 @@ class Verdict:
     """
 
     state: State
-    level: Level
+    level: Severity
     alarms: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     losses: int = 0
@@ -235,7 +208,7 @@ class Verdict:
 
 def judge(state: State, parameters: list[Parameter], losses: int) -> Verdict:
     """Come to a verdict: the worst of what is known."""
-    alarms = tuple(p.name for p in parameters if p.level == Level.ALARM)
-    warnings = tuple(p.name for p in parameters if p.level == Level.WARNING)
-    worst = Level.ALARM if alarms else Level.WARNING if warnings or losses else Level.NOMINAL
+    alarms = tuple(p.name for p in parameters if p.level == Severity.ALARM)
+    warnings = tuple(p.name for p in parameters if p.level == Severity.WARNING)
+    worst = Severity.ALARM if alarms else Severity.WARNING if warnings or losses else Severity.NOMINAL
     return Verdict(state, worst, alarms, warnings, losses)

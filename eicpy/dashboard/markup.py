@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 import numpy as np
 
-from eicpy.dashboard.health import Level, Parameter, State, Verdict
+from eicpy.dashboard.health import Parameter, State, Verdict
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.texts import Texts
 from eicpy.figures import theme
 from eicpy.figures.series import unit_sign
-from eicpy.figures.timeline import Limits
+from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
+from eicpy.packets import Limits
 
 __all__ = [
     "PAGE_NAMES",
@@ -31,7 +32,12 @@ __all__ = [
     "verdict",
 ]
 
-CLASSES = {Level.NOMINAL: "nominal", Level.WARNING: "warning", Level.ALARM: "alarm"}
+CLASSES = {
+    Severity.NOMINAL: "nominal",
+    Severity.WARNING: "warning",
+    Severity.ALARM: "alarm",
+    Severity.UNKNOWN: "none",
+}
 STATES = {
     State.LIVE: "state_live",
     State.STALE: "state_stale",
@@ -139,7 +145,9 @@ def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, s
     simulated
         Say that the data are simulated.
     """
-    word = texts({Level.NOMINAL: "well", Level.WARNING: "warning", Level.ALARM: "alarm"}[judged.level])
+    word = texts(
+        {Severity.NOMINAL: "well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}[judged.level]
+    )
     reasons = _reasons(judged, checked, texts)
     old = "–" if age is None else duration(age, texts)
     chip = f'<span class="eic-state">{texts(STATES[judged.state])}</span>'
@@ -152,7 +160,7 @@ def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, s
         return f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{inside}</div>'
     kind = "warning" if judged.state == State.STALE else "past"
     detail = texts("stale_detail" if judged.state == State.STALE else "ended_detail", age=old)
-    was = texts("was_well") if judged.level == Level.NOMINAL else word
+    was = texts("was_well") if judged.level == Severity.NOMINAL else word
     inside = f"{chip}<span>{detail}</span><strong>{was}</strong><span>{reasons}</span>"
     return f'<div class="eic-verdict {kind}" role="status">{inside}</div>'
 
@@ -219,8 +227,9 @@ def _span(low: float | None, high: float | None) -> str:
 def _row(parameter: Parameter, texts: Texts) -> str:
     value = f"{parameter.value:.6g}".replace("-", "\N{MINUS SIGN}")
     shown = f"{value} {unit_sign(parameter.unit)}" + (f" ({parameter.text})" if parameter.text else "")
-    word = texts(f"{CLASSES[parameter.level]}_word") if parameter.limits is not None else texts("no_limits")
     kind = CLASSES[parameter.level] if parameter.limits is not None else "none"
+    nothing = "no_limits" if parameter.limits is None else "no_data"
+    word = texts(nothing if kind == "none" else f"{kind}_word")
     return (
         f'<tr><td class="name" title="{escape(parameter.description)}">{escape(parameter.name)}</td>'
         f'<td class="number">{escape(shown)}</td><td class="limit">{_bounds(parameter.limits)}</td>'
@@ -230,7 +239,7 @@ def _row(parameter: Parameter, texts: Texts) -> str:
 
 def by_urgency(parameters: Iterable[Parameter]) -> list[Parameter]:
     """Order parameters: the worst first, those without limits last, else as they are."""
-    return sorted(parameters, key=lambda p: (-p.level, p.limits is None))
+    return sorted(parameters, key=lambda p: (p.limits is None, -p.level))
 
 
 def parameter_table(parameters: Sequence[Parameter], texts: Texts) -> str:

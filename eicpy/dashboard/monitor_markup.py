@@ -9,7 +9,6 @@ from html import escape
 
 from eicpy.acquisition.status import (
     ApidView,
-    Level,
     LinkView,
     Overview,
     PartView,
@@ -19,11 +18,12 @@ from eicpy.acquisition.status import (
 )
 from eicpy.dashboard.markup import duration, fact_cells
 from eicpy.dashboard.texts import Texts
+from eicpy.housekeeping import Severity
 
 __all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "size", "verdict"]
 
-CLASSES = {Level.WELL: "nominal", Level.ATTENTION: "warning", Level.ALARM: "alarm"}
-WORDS = {Level.WELL: "chain_well", Level.ATTENTION: "warning", Level.ALARM: "alarm"}
+CLASSES = {Severity.NOMINAL: "nominal", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
+WORDS = {Severity.NOMINAL: "chain_well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
 HEALTH = {"alive": "nominal", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "none"}
 REASONS_SHOWN = 6
 NOT_KNOWN = "–"

@@ -19,11 +19,10 @@ from bokeh.plotting import figure
 from eicpy.figures import theme
 from eicpy.figures.plane import detector_change, detector_image, detector_status, detector_values
 from eicpy.figures.series import check_length, named, with_unit
-from eicpy.figures.timeline import Limits, break_at_gaps, housekeeping, light_curve
+from eicpy.figures.timeline import break_at_gaps, housekeeping, light_curve
 from eicpy.typing import AnyArray
 
 __all__ = [
-    "Limits",
     "break_at_gaps",
     "detector_change",
     "detector_image",

@@ -1,7 +1,7 @@
 """Figures against time: rates and housekeeping, on a UTC axis, where a gap in the data stays a gap."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,10 @@ from bokeh.plotting import figure
 
 from eicpy.figures import theme
 from eicpy.figures.series import check_length, named, unit_sign, with_unit
+from eicpy.packets import Limits
 from eicpy.typing import AnyArray
 
 __all__ = [
-    "Limits",
     "break_at_gaps",
     "draw_limits",
     "housekeeping",
@@ -22,26 +22,6 @@ __all__ = [
     "housekeeping_range",
     "light_curve",
 ]
-
-
-class Limits(Protocol):
-    """Limits of a housekeeping parameter, in the unit of its values; None where there is none."""
-
-    @property
-    def warning_low(self) -> float | None:
-        """Below it: WARNING."""
-
-    @property
-    def warning_high(self) -> float | None:
-        """Above it: WARNING."""
-
-    @property
-    def alarm_low(self) -> float | None:
-        """Below it: ALARM."""
-
-    @property
-    def alarm_high(self) -> float | None:
-        """Above it: ALARM."""
 
 
 def break_at_gaps(time: AnyArray, values: AnyArray, step: float | None = None) -> tuple[AnyArray, AnyArray]:
@@ -191,14 +171,9 @@ def housekeeping_columns(time: AnyArray, values: AnyArray, limits: Limits | None
     colour = np.full(len(heights), theme.COLOURS[0], dtype=object)
     size = np.full(len(heights), 3.0)
     if limits is not None:
-        for low, high, marked in (
-            (limits.warning_low, limits.warning_high, theme.WARNING),
-            (limits.alarm_low, limits.alarm_high, theme.ALARM),
-        ):
-            outside = np.zeros(len(heights), dtype=bool)
-            outside |= heights < low if low is not None else False
-            outside |= heights > high if high is not None else False
-            colour[outside], size[outside] = marked, 7.0
+        passed = limits.passed(heights)
+        for ranges, marked in ((1, theme.WARNING), (2, theme.ALARM)):
+            colour[passed == ranges], size[passed == ranges] = marked, 7.0
     return {"time": theme.unix_milliseconds(times), "value": heights, "colour": list(colour), "size": size}
 
 

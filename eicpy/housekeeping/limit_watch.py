@@ -1,7 +1,7 @@
 """Limits of parameters whose samples come piece by piece.
 
-A stay outside that has not ended with a piece is remembered by its first and its last sample, both with the
-worst value: checked again with the next piece they give the stay as if all its samples had come at once.
+An excursion that has not ended with a piece is remembered by its first and its last sample, both with the
+worst value: checked again with the next piece they give it as if all its samples had come at once.
 """
 
 from collections.abc import Mapping
@@ -26,20 +26,20 @@ class LimitWatch:
     Examples
     --------
     >>> watch, limits = LimitWatch(), Limits(warning_high=30.0, alarm_high=40.0)
-    >>> [e.level.value for e in watch.check("T1", [0.0, 1.0], [20.0, 31.0], limits)]
+    >>> [str(e.level) for e in watch.check("T1", [0.0, 1.0], [20.0, 31.0], limits)]
     ['warning']
-    >>> [(e.level.value, e.start, e.stop) for e in watch.check("T1", [2.0, 3.0], [41.0, 20.0], limits)]
+    >>> [(str(e.level), e.start, e.stop) for e in watch.check("T1", [2.0, 3.0], [41.0, 20.0], limits)]
     [('alarm', 1.0, 2.0)]
     >>> watch.check("T1", [4.0], [20.0], limits)
     []
     """
 
     def __init__(self, state: Mapping[str, Any] | None = None) -> None:
-        self._open: dict[str, list[float]] = {n: list(stay) for n, stay in (state or {}).items()}
+        self._open: dict[str, list[float]] = {n: list(begun) for n, begun in (state or {}).items()}
 
     @property
     def state(self) -> dict[str, list[float]]:
-        """Stays that have not ended, as JSON takes them: first time, last time and worst value."""
+        """Excursions that have not ended, as JSON takes them: first time, last time and worst value."""
         return self._open
 
     def check(
@@ -85,7 +85,7 @@ class LimitWatch:
             first, last, worst = before
             times, samples = np.append([first, last], times), np.append([worst, worst], samples)
         found = check_limits(times, samples, limits, parameter=parameter, unit=unit)
-        for stay in found:
-            if stay.ongoing:
-                self._open[key or parameter] = [stay.start, stay.stop, stay.extreme]
+        for excursion in found:
+            if excursion.ongoing:
+                self._open[key or parameter] = [excursion.start, excursion.stop, excursion.extreme]
         return found

@@ -1,14 +1,15 @@
-"""Limits of housekeeping parameters, and the excursions beyond them.
+"""How bad a value is, and the excursions of housekeeping parameters beyond their limits.
 
-A parameter has a warning range and, around it, an alarm range. An excursion is one stay outside on one side:
-it begins with the first sample beyond a limit, ends when the value is back inside, and its level is the worst
-that it reached. NaN is no sample. Where samples are missing for longer than `max_gap`, nobody knows whether
-the value stayed outside: the excursion ends at the last sample before the gap.
+A parameter has a warning range and, around it, an alarm range. :func:`judge` is the one judgement: pages, the
+night, the ledger and the terminal show what it returns. An excursion is one time outside on one side: it
+begins with the first sample beyond a limit, ends when the value is back inside, and its level is the worst
+that it reached. Where samples are missing for longer than `max_gap`, nobody knows whether the value was
+outside all the time: the excursion ends at the last sample before the gap.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum
 from html import escape
 from typing import Any
 
@@ -16,69 +17,60 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
+from eicpy.packets.limits import Limits
 from eicpy.times import to_time
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["Excursion", "Level", "Limits", "check_limits", "excursion_table"]
+__all__ = ["Excursion", "Limits", "Severity", "check_limits", "excursion_table", "judge"]
 
 
-class Level(StrEnum):
-    """How bad an excursion is."""
-
-    WARNING = "warning"
-    ALARM = "alarm"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Ranges of a parameter; None where there is no limit. A value at a limit is inside.
-
-    Raises
-    ------
-    BadArgumentError
-        For limits that are not in order.
+class Severity(IntEnum):
+    """How bad it is, in rising order; written as its name in small letters.
 
     Examples
     --------
-    >>> Limits(warning_low=-25.0, warning_high=-15.0, alarm_high=-10.0).high
-    (-15.0, -10.0)
+    >>> str(max(Severity.WARNING, Severity.ALARM))
+    'alarm'
     """
 
-    warning_low: float | None = None
-    warning_high: float | None = None
-    alarm_low: float | None = None
-    alarm_high: float | None = None
+    UNKNOWN = -1
+    """There is no sample to judge."""
+    NOMINAL = 0
+    WARNING = 1
+    ALARM = 2
 
-    def __post_init__(self) -> None:
-        order = [
-            v for v in (self.alarm_low, self.warning_low, self.warning_high, self.alarm_high) if v is not None
-        ]
-        if not all(np.isfinite(order)) or order != sorted(order):
-            raise BadArgumentError(
-                f"got {self}, expected alarm_low ≤ warning_low ≤ warning_high ≤ alarm_high, all finite"
-            )
+    def __str__(self) -> str:
+        return self.name.lower()
 
-    @property
-    def low(self) -> tuple[float, float]:
-        """Lower limits (warning, alarm); −inf where there is none."""
-        alarm = -np.inf if self.alarm_low is None else float(self.alarm_low)
-        return (alarm if self.warning_low is None else float(self.warning_low)), alarm
 
-    @property
-    def high(self) -> tuple[float, float]:
-        """Upper limits (warning, alarm); +inf where there is none."""
-        alarm = np.inf if self.alarm_high is None else float(self.alarm_high)
-        return (alarm if self.warning_high is None else float(self.warning_high)), alarm
+def judge(values: npt.ArrayLike, limits: Limits | None) -> Severity:
+    """Judge a value, or the worst of several, against limits.
 
-    @property
-    def empty(self) -> bool:
-        """True where there is no limit at all."""
-        return self == Limits()
+    Parameters
+    ----------
+    values
+        Any shape. A value at a limit is inside; an infinite one is beyond every limit on its side; NaN is
+        no sample.
+    limits
+        None where there are none: every sample is nominal.
+
+    Returns
+    -------
+    Severity
+        ``UNKNOWN`` where there is no sample.
+
+    Examples
+    --------
+    >>> limits = Limits(warning_high=30.0, alarm_high=40.0)
+    >>> [judge(v, limits).name for v in (30.0, 30.5, float("inf"), float("nan"), [20.0, float("nan")])]
+    ['NOMINAL', 'WARNING', 'ALARM', 'UNKNOWN', 'NOMINAL']
+    """
+    return Severity(int(np.max((limits or Limits()).passed(values), initial=Severity.UNKNOWN)))
 
 
 @dataclass(frozen=True, slots=True)
 class Excursion:
-    """A stay of a parameter beyond its limits.
+    """A time that a parameter spends beyond its limits.
 
     Parameters
     ----------
@@ -101,7 +93,7 @@ class Excursion:
     """
 
     parameter: str
-    level: Level
+    level: Severity
     start: float
     stop: float
     extreme: float
@@ -142,7 +134,7 @@ def check_limits(
     hysteresis
         How far inside the limit, in the parameter's unit, the value must come back to end an excursion.
     min_samples
-        Stays of fewer samples outside are not excursions (single flipped bits).
+        Fewer samples outside are no excursion (single flipped bits).
     max_gap
         Longest distance of samples, s, that an excursion may bridge; a few times the cadence.
 
@@ -154,14 +146,16 @@ def check_limits(
     Raises
     ------
     BadArgumentError
-        For arrays of different lengths, negative hysteresis or fewer than one sample.
+        For arrays of different lengths, limits that are not in order, negative hysteresis or fewer than one
+        sample.
 
     Examples
     --------
     >>> found = check_limits([0, 1, 2, 3], [20.0, 31.0, 41.0, 20.0], Limits(warning_high=30, alarm_high=40))
-    >>> [(e.level.value, e.start, e.stop, e.extreme) for e in found]
+    >>> [(str(e.level), e.start, e.stop, e.extreme) for e in found]
     [('alarm', 1.0, 2.0, 41.0)]
     """
+    limits.check()
     t = np.asarray(time, dtype=np.float64)
     v = np.asarray(values, dtype=np.float64)
     if t.shape != v.shape or t.ndim != 1:
@@ -178,21 +172,22 @@ def check_limits(
     for sign, (warning, alarm) in ((1.0, limits.high), (-1.0, limits.low)):
         if not np.isfinite(warning):
             continue
-        outside = sign * (v - warning) > 0
-        for rows, ongoing in _stays(t, outside, sign * (v - warning) > -hysteresis, max_gap):
+        outside = (limits.passed(v) > 0) & (sign * v > sign * warning)
+        near = outside | (sign * v > sign * warning - hysteresis)
+        for rows, ongoing in _excursions(t, outside, near, max_gap):
             beyond = rows[outside[rows]]
             if beyond.size < min_samples:
                 continue
             worst = v[beyond][np.argmax(sign * v[beyond])]
-            is_alarm = bool(sign * (worst - alarm) > 0)
+            level = judge(worst, limits)
             found.append(
                 Excursion(
                     parameter,
-                    Level.ALARM if is_alarm else Level.WARNING,
+                    level,
                     float(t[beyond[0]]),
                     float(t[beyond[-1]]),
                     float(worst),
-                    alarm if is_alarm else warning,
+                    alarm if level is Severity.ALARM else warning,
                     int(beyond.size),
                     unit,
                     ongoing,
@@ -201,13 +196,13 @@ def check_limits(
     return sorted(found, key=lambda e: (e.start, e.stop))
 
 
-def _stays(
+def _excursions(
     time: FloatArray, outside: BoolArray, near: BoolArray, max_gap: float
 ) -> Iterator[tuple[npt.NDArray[np.intp], bool]]:
-    """Rows of each stay outside, and whether the data end in it.
+    """Rows of each excursion, and whether the data end in it.
 
-    A stay goes on over samples that are `near` (outside, or inside by less than the hysteresis) and
-    starts with one that is `outside`; a gap cuts it.
+    It goes on over samples that are `near` (outside, or inside by less than the hysteresis) and starts with
+    one that is `outside`; a gap cuts it.
     """
     if not outside.any():
         return
@@ -226,7 +221,7 @@ def excursion_table(excursions: list[Excursion]) -> str:
     def row(e: Excursion) -> str:
         cells: tuple[Any, ...] = (
             e.parameter,
-            e.level.value.upper(),
+            e.level.name,
             to_time(e.start).utc.isot,
             to_time(e.stop).utc.isot + (" (ongoing)" if e.ongoing else ""),
             f"{e.extreme:g} {e.unit}",

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from eicpy.decoding import HousekeepingTable
-from eicpy.housekeeping import HousekeepingArchive, Limits
-from eicpy.housekeeping.limits import Excursion
+from eicpy.housekeeping import Excursion, HousekeepingArchive, Limits
 from eicpy.operations.excursion_rows import ExcursionEntry
-from eicpy.operations.models import Level
 
 __all__ = ["append_table", "entries_of", "table_limits"]
 
@@ -40,16 +38,9 @@ def append_table(archive: HousekeepingArchive, table: HousekeepingTable, source:
 
 def table_limits(table: HousekeepingTable) -> dict[str, Limits]:
     """Limits of the parameters of a kind of packet, those without any left out."""
-    return {
-        name: Limits(limits.warning_low, limits.warning_high, limits.alarm_low, limits.alarm_high)
-        for name, limits in table.layout.limits.items()
-        if name in table.values
-    }
+    return {name: limits for name, limits in table.layout.limits.items() if name in table.values}
 
 
-def entries_of(stays: Iterable[Excursion]) -> list[ExcursionEntry]:
+def entries_of(found: Iterable[Excursion]) -> list[ExcursionEntry]:
     """Excursions as they are recorded."""
-    return [
-        ExcursionEntry(e.parameter, Level(e.level), e.start, e.stop, e.extreme, e.limit, e.unit)
-        for e in stays
-    ]
+    return [ExcursionEntry(e.parameter, e.level, e.start, e.stop, e.extreme, e.limit, e.unit) for e in found]

@@ -20,8 +20,9 @@ from textual.containers import Container, VerticalScroll
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
-from eicpy.acquisition.status import Level, Order, Overview
+from eicpy.acquisition.status import Order, Overview
 from eicpy.errors import EicpyError, readable
+from eicpy.housekeeping import Severity
 from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines
@@ -155,8 +156,8 @@ class MonitorApp(App[Leave]):
         else:
             self._problem = ""
             self._overview, self._read_at = overview, time.monotonic()
-            alarm = overview.verdict.level is Level.ALARM
-            if alarm and (before is None or before.verdict.level is not Level.ALARM):
+            alarm = overview.verdict.level is Severity.ALARM
+            if alarm and (before is None or before.verdict.level is not Severity.ALARM):
                 self.bell()
         finally:
             self._reading = False

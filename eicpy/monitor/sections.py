@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from eicpy.acquisition.status import (
     BEHIND,
+    LEVELS,
     ApidView,
-    Level,
     LinkView,
     Overview,
     PartView,
@@ -15,13 +15,14 @@ from eicpy.acquisition.status import (
     Verdict,
 )
 from eicpy.errors import readable
+from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
-from eicpy.monitor.texts import LEVELS, reason_text
+from eicpy.monitor.texts import reason_text
 from eicpy.text import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 
-LEVEL_STYLES = {Level.WELL: "good", Level.ATTENTION: "wrong", Level.ALARM: "alarm"}
+LEVEL_STYLES = {Severity.NOMINAL: "good", Severity.WARNING: "wrong", Severity.ALARM: "alarm"}
 _HEALTH_STYLES = {"alive": "", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "dim"}
 _RUN_TEXTS = (("operator", "by"), ("setup", "set-up"), ("position", "position"), ("comment", "comment"))
 

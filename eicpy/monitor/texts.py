@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-from eicpy.acquisition.status import Level, Reason
+from eicpy.acquisition.status import Reason
 from eicpy.errors import readable
 from eicpy.text import count_text, size_text, span_text
 
-__all__ = ["LEVELS", "reason_text"]
-
-LEVELS = {Level.WELL: "WELL", Level.ATTENTION: "ATTENTION", Level.ALARM: "ALARM"}
+__all__ = ["reason_text"]
 
 _TEXTS = {
     "part-dead": "{who} is DEAD: last word {age} ago was '{state}'",

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 
 from eicpy.errors import BadArgumentError
+from eicpy.housekeeping import Severity
 from eicpy.operations.database import Database
-from eicpy.operations.models import Excursion, ExcursionState, Level
+from eicpy.operations.models import Excursion, ExcursionState
 
 __all__ = ["ExcursionEntry", "excursions", "handle_excursion", "record_excursions"]
 
@@ -34,7 +35,7 @@ class ExcursionEntry:
     """
 
     parameter: str
-    level: Level
+    level: Severity
     start: float
     stop: float
     value: float
@@ -48,7 +49,7 @@ def record_excursions(
     """Record excursions; those known already (same parameter, level and start) keep their state.
 
     An excursion that is known as a warning and has become an alarm is one excursion still: its row becomes
-    the alarm's, and somebody has to look at it anew. One known as an alarm stays one.
+    the alarm's, and somebody has to look at it again. One known as an alarm stays one.
 
     Parameters
     ----------
@@ -77,9 +78,9 @@ def record_excursions(
                     )
                 )
             }
-            row = known.get(Level.ALARM) or known.get(Level.WARNING)
-            if row is not None and row.level is Level.WARNING and entry.level == Level.ALARM:
-                row.level, row.state = Level.ALARM, ExcursionState.NEW
+            row = known.get(Severity.ALARM) or known.get(Severity.WARNING)
+            if row is not None and row.level is Severity.WARNING and entry.level == Severity.ALARM:
+                row.level, row.state = Severity.ALARM, ExcursionState.NEW
             if row is None:
                 row = Excursion(
                     instrument=instrument,

@@ -15,6 +15,8 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Float, MetaDat
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from eicpy.housekeeping import Severity
+
 __all__ = [
     "Base",
     "CalibrationRelease",
@@ -22,7 +24,6 @@ __all__ = [
     "ExcursionState",
     "FileState",
     "IngestedFile",
-    "Level",
     "Product",
     "ReleaseState",
     "Step",
@@ -64,13 +65,6 @@ class StepState(StrEnum):
     FAILED = "failed"
 
 
-class Level(StrEnum):
-    """How bad an excursion is."""
-
-    WARNING = "warning"
-    ALARM = "alarm"
-
-
 class ExcursionState(StrEnum):
     """Whether somebody looked at it."""
 
@@ -98,6 +92,21 @@ def _enum(kind: type[StrEnum], name: str) -> Enum:
     )
 
 
+class SeverityWord(TypeDecorator[Severity]):
+    """``warning`` or ``alarm``."""
+
+    impl = Enum("warning", "alarm", name="level", native_enum=False, create_constraint=True, length=16)
+    cache_ok = True
+
+    def process_bind_param(self, value: Severity | None, dialect: Dialect) -> str | None:  # noqa: ARG002, the signature is SQLAlchemy's
+        """Write the word."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Severity | None:  # noqa: ARG002, the signature is SQLAlchemy's
+        """Read the word."""
+        return None if value is None else Severity[value.upper()]
+
+
 class Base(DeclarativeBase):
     """Base of the tables."""
 
@@ -114,7 +123,7 @@ class Base(DeclarativeBase):
         datetime: UtcDateTime(),
         FileState: _enum(FileState, "file_state"),
         StepState: _enum(StepState, "step_state"),
-        Level: _enum(Level, "level"),
+        Severity: SeverityWord(),
         ExcursionState: _enum(ExcursionState, "excursion_state"),
         ReleaseState: _enum(ReleaseState, "release_state"),
         list[str]: JSON(),
@@ -196,7 +205,7 @@ class Excursion(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     instrument: Mapped[str] = mapped_column(String(64), index=True)
     parameter: Mapped[str] = mapped_column(String(128))
-    level: Mapped[Level]
+    level: Mapped[Severity]
     start: Mapped[float]
     """First time beyond the limit, s."""
     stop: Mapped[float]

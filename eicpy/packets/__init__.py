@@ -13,7 +13,8 @@ from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
-from eicpy.packets.layout import FieldSpec, Group, Limits, PacketLayout
+from eicpy.packets.layout import FieldSpec, Group, PacketLayout
+from eicpy.packets.limits import Limits
 from eicpy.packets.report import ApidReport, PacketReport, inspect_file, report_index
 from eicpy.packets.rules import ApidDecision, HeaderRule, PacketHeaderRule
 from eicpy.packets.segments import SegmentGroup, SegmentGroups, assemble, segment_groups

@@ -10,8 +10,9 @@ import numpy as np
 
 from eicpy.errors import BadDataError
 from eicpy.packets.curves import Calibration, parse_calibration
+from eicpy.packets.limits import Limits
 
-__all__ = ["COLUMNS", "NUMBERS", "FieldSpec", "Limits", "read_field"]
+__all__ = ["COLUMNS", "NUMBERS", "FieldSpec", "read_field"]
 
 COLUMNS = (
     "name",
@@ -37,19 +38,6 @@ _INTEGERS = {
     True: (np.int8, np.int16, np.int32, np.int64),
 }
 _FLOATS = {16: np.float16, 32: np.float32, 64: np.float64}
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of an engineering value; None where there is none."""
-
-    warning_low: float | None = None
-    warning_high: float | None = None
-    alarm_low: float | None = None
-    alarm_high: float | None = None
-
-    def __bool__(self) -> bool:
-        return (self.warning_low, self.warning_high, self.alarm_low, self.alarm_high) != (None,) * 4
 
 
 @dataclass(frozen=True)
@@ -86,7 +74,7 @@ class FieldSpec:
     stride: int | None = None
     calibration: Calibration = field(default_factory=lambda: parse_calibration(""))
     unit: str = ""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     description: str = ""
     shift: int = 0
 

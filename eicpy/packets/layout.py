@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets.curves import Texts
-from eicpy.packets.fields import COLUMNS, FieldSpec, Limits, read_field
+from eicpy.packets.fields import COLUMNS, FieldSpec, read_field
+from eicpy.packets.limits import Limits
 from eicpy.packets.sections import Group, Section, build_sections
 
-__all__ = ["COLUMNS", "FieldSpec", "Group", "Limits", "PacketLayout", "Section"]
+__all__ = ["COLUMNS", "FieldSpec", "Group", "PacketLayout", "Section"]
 
 
 class PacketLayout:

@@ -296,7 +296,7 @@ class NightProducts:
             ("level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
             [
                 (
-                    e.level.upper(),
+                    e.level.name,
                     e.parameter,
                     _clock(e.start),
                     _clock(e.stop),

@@ -11,6 +11,7 @@ from eicpy.calibration import GainTable
 from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
 from eicpy.events import GoodTimeIntervals
+from eicpy.housekeeping import Severity
 from eicpy.operations import (
     Database,
     ProductEntry,
@@ -282,8 +283,8 @@ class NightRun:
                 continue
             found = outcome.result
             record_excursions(self.database, self.instrument.name, self.plan.night, found.excursions)
-            record.alarms += sum(e.level == "alarm" for e in found.excursions)
-            record.warnings += sum(e.level == "warning" for e in found.excursions)
+            record.alarms += sum(e.level is Severity.ALARM for e in found.excursions)
+            record.warnings += sum(e.level is Severity.WARNING for e in found.excursions)
             record.alerts += found.alerts
             parameters |= found.parameters
         record.parameters = len(parameters)

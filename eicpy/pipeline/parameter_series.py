@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.housekeeping import HousekeepingArchive
+from eicpy.housekeeping import HousekeepingArchive, Severity, judge
 from eicpy.instruments import Instrument
 from eicpy.packets import FieldSpec, Limits, PacketLayout
 from eicpy.reports.tables import Table
@@ -39,14 +39,9 @@ class ParameterSeries:
     limits: Limits | None
 
     @property
-    def level(self) -> Literal["", "WARNING", "ALARM"]:
-        """The worst limit that any value is beyond; empty where none is."""
-        if self.limits is None:
-            return ""
-        if _beyond(self.values, self.limits.alarm_low, self.limits.alarm_high):
-            return "ALARM"
-        outside = _beyond(self.values, self.limits.warning_low, self.limits.warning_high)
-        return "WARNING" if outside else ""
+    def level(self) -> Severity:
+        """The worst of its values against its limits."""
+        return judge(self.values, self.limits)
 
 
 def read_series(
@@ -97,15 +92,15 @@ def read_series(
 
 def summarise(settings: Settings, instrument: Instrument, span: tuple[float, float]) -> Table:
     """Range of every parameter of a night, as a folded table, those beyond their limits first."""
-    shown = [s for s in read_series(settings, instrument, span) if np.isfinite(s.values).any()]
-    shown.sort(key=lambda s: (not s.level, s.level, s.name))
-    beyond = sum(bool(s.level) for s in shown)
+    shown = [s for s in read_series(settings, instrument, span) if not np.isnan(s.values).all()]
+    shown.sort(key=lambda s: (-s.level, s.name))
+    beyond = sum(s.level >= Severity.WARNING for s in shown)
     return Table(
         ("parameter", "smallest", "median", "largest", "unit", "beyond", "what it is"),
         [
             (
                 s.name, float(np.nanmin(s.values)), float(np.nanmedian(s.values)), float(np.nanmax(s.values)),
-                s.unit, s.level, s.description,
+                s.unit, s.level.name if s.level >= Severity.WARNING else "", s.description,
             )
             for s in shown
         ],
@@ -113,10 +108,6 @@ def summarise(settings: Settings, instrument: Instrument, span: tuple[float, flo
         empty="No housekeeping.",
         folded=True,
     )  # fmt: skip
-
-
-def _beyond(values: npt.NDArray[Any], low: float | None, high: float | None) -> bool:
-    return bool((low is not None and (values < low).any()) or (high is not None and (values > high).any()))
 
 
 def _specs(instrument: Instrument) -> dict[str, FieldSpec]:

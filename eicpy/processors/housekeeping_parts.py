@@ -172,7 +172,7 @@ class HousekeepingParts:
         for entry in found:
             night = f"{day_of(entry.start):%Y%m%d}"
             record_excursions(self._database, context.instrument.name, night, [entry])
-            context.report(**{f"last_{entry.level.value}": f"{entry.parameter} {entry.value:g} {entry.unit}"})
+            context.report(**{f"last_{entry.level}": f"{entry.parameter} {entry.value:g} {entry.unit}"})
 
 
 def _joined(tables: list[HousekeepingTable]) -> HousekeepingTable:

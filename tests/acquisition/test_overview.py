@@ -14,7 +14,6 @@ from eicpy.acquisition.status import (
     REASONS,
     ApidView,
     DiskView,
-    Level,
     LinkView,
     OverviewReader,
     PartView,
@@ -23,6 +22,7 @@ from eicpy.acquisition.status import (
     judge,
     read_overview,
 )
+from eicpy.housekeeping import Severity
 from eicpy.runs.archive import RunArchive
 from eicpy.settings import Settings
 
@@ -134,7 +134,7 @@ def test_a_part_that_was_killed_is_an_alarm_and_its_words_are_not_the_present(re
             assert reader.read().processors[0].health == "alive"
             child.send_signal(signal.SIGKILL)
         overview = reader.read()
-    assert overview.verdict.level is Level.ALARM
+    assert overview.verdict.level is Severity.ALARM
     assert codes(overview)[0] == "part-dead"
     assert overview.verdict.reasons[0].values["part"] == "photons"
     assert overview.processors[0].health == "dead"
@@ -350,7 +350,7 @@ def test_the_worst_comes_first():
     dead = PartView(name="photons", role="processor", health="dead", state="running", age=5.0)
     verdict = judged(parts=[receiver(), dead], links=[], disk=disk(seconds_to_full=100.0))
     assert [reason.code for reason in verdict.reasons] == ["part-dead", "disk-alarm", "nobody-sends"]
-    assert verdict.level is Level.ALARM
+    assert verdict.level is Severity.ALARM
 
 
 def test_one_look_waits_for_a_rate_and_is_json(settings, eclairs, station):

@@ -11,13 +11,14 @@ import pytest
 
 from eicpy.acquisition.status import REASONS, Health
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, Level, RecentLosses, State, judge, level
+from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge
 from eicpy.dashboard.play_controls import PICTURES
 from eicpy.dashboard.request import PageRequest
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.texts import LANGUAGES, Texts
 from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
+from eicpy.housekeeping import Severity
 from eicpy.packets import PacketLayout
 from eicpy.runs.provider.provide import Mode
 
@@ -55,18 +56,18 @@ def _history(*cold):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (-15, Level.NOMINAL),
-        (-20, Level.NOMINAL),
-        (-20.5, Level.WARNING),
-        (-7, Level.WARNING),
-        (-5, Level.WARNING),
-        (-4.9, Level.ALARM),
-        (-26, Level.ALARM),
-        (np.nan, Level.NOMINAL),
+        (-15, Severity.NOMINAL),
+        (-20, Severity.NOMINAL),
+        (-20.5, Severity.WARNING),
+        (-7, Severity.WARNING),
+        (-5, Severity.WARNING),
+        (-4.9, Severity.ALARM),
+        (-26, Severity.ALARM),
+        (np.nan, Severity.UNKNOWN),
     ],
 )
 def test_a_value_on_a_limit_is_still_within(value, expected):
-    assert level(value, LAYOUT["COLD"].limits) == expected
+    assert _history(value).last("hk", "COLD").level == expected
 
 
 def test_history_keeps_the_newest_values_and_no_more():
@@ -79,11 +80,11 @@ def test_history_keeps_the_newest_values_and_no_more():
 
 
 def test_the_verdict_is_the_worst_of_what_is_known():
-    assert judge(State.LIVE, _history(-15).parameters, 0).level == Level.NOMINAL
-    assert judge(State.LIVE, _history(-15).parameters, 1).level == Level.WARNING
+    assert judge(State.LIVE, _history(-15).parameters, 0).level == Severity.NOMINAL
+    assert judge(State.LIVE, _history(-15).parameters, 1).level == Severity.WARNING
     assert judge(State.LIVE, _history(-8).parameters, 0).warnings == ("COLD",)
     assert judge(State.LIVE, _history(0).parameters, 3).alarms == ("COLD",)
-    assert judge(State.LIVE, [], 0).level == Level.NOMINAL
+    assert judge(State.LIVE, [], 0).level == Severity.NOMINAL
 
 
 def test_losses_are_forgotten_after_a_while():

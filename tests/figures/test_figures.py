@@ -1,7 +1,5 @@
 """The figures: units on every axis, gaps that stay gaps, honest emptiness."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from astropy.time import Time
@@ -13,16 +11,9 @@ from hypothesis import strategies as st
 from eicpy.errors import BadArgumentError
 from eicpy.figures import plots, theme
 from eicpy.instruments import PixelGrid
+from eicpy.packets import Limits
 
 GRID = PixelGrid(rows=80, columns=80, module_rows=8, module_columns=4, sectors=8)
-
-
-@dataclass(frozen=True)
-class SomeLimits:
-    warning_low: float | None = None
-    warning_high: float | None = None
-    alarm_low: float | None = None
-    alarm_high: float | None = None
 
 
 def _data(plot, name):
@@ -166,7 +157,7 @@ def test_utc_axis_agrees_with_astropy_across_a_leap_second():
 
 
 def test_limits_are_drawn_and_values_outside_are_marked():
-    limits = SomeLimits(warning_low=-25, warning_high=-15, alarm_high=-12)
+    limits = Limits(warning_low=-25, warning_high=-15, alarm_high=-12)
     plot = plots.housekeeping([0.0, 1, 2], [-20.0, -14, -10], limits, "TEMPERATURE", "°C")
     data = _data(plot, "points")
     assert data["colour"] == [theme.COLOURS[0], theme.WARNING, theme.ALARM]

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError
-from eicpy.housekeeping import Excursion, Level, Limits, check_limits, excursion_table
+from eicpy.housekeeping import Excursion, Limits, Severity, check_limits, excursion_table
 
 LIMITS = Limits(warning_low=-2, warning_high=2, alarm_low=-4, alarm_high=4)
 
 
 def slow(
     time: list[float], values: list[float], hysteresis: float, min_samples: int, max_gap: float
-) -> list[tuple[Level, float, float, float, int]]:
+) -> list[tuple[Severity, float, float, float, int]]:
     """One state machine per side."""
     found = []
     for sign in (1, -1):
@@ -27,7 +27,7 @@ def slow(
             if stay and (cut or t == np.inf or height <= 2 - hysteresis):
                 if len(stay) >= min_samples:
                     worst = max(sign * x for _, x in stay)
-                    level = Level.ALARM if worst > 4 else Level.WARNING
+                    level = Severity.ALARM if worst > 4 else Severity.WARNING
                     found.append((level, stay[0][0], stay[-1][0], sign * worst, len(stay)))
                 stay = []
             last = t
@@ -61,9 +61,9 @@ def test_levels_limits_and_sides() -> None:
     time = np.arange(10.0)
     values = [0, 3, 5, 3, 0, -3, 0, 0, -5, -3]
     high, low, last = check_limits(time, values, LIMITS, parameter="T1", unit="degC")
-    assert high == Excursion("T1", Level.ALARM, 1.0, 3.0, 5.0, 4.0, 3, "degC", ongoing=False)
-    assert low == Excursion("T1", Level.WARNING, 5.0, 5.0, -3.0, -2.0, 1, "degC", ongoing=False)
-    assert last == Excursion("T1", Level.ALARM, 8.0, 9.0, -5.0, -4.0, 2, "degC", ongoing=True)
+    assert high == Excursion("T1", Severity.ALARM, 1.0, 3.0, 5.0, 4.0, 3, "degC", ongoing=False)
+    assert low == Excursion("T1", Severity.WARNING, 5.0, 5.0, -3.0, -2.0, 1, "degC", ongoing=False)
+    assert last == Excursion("T1", Severity.ALARM, 8.0, 9.0, -5.0, -4.0, 2, "degC", ongoing=True)
     assert last.duration == 1.0
     table = excursion_table([high, low, last])
     assert "ALARM" in table
@@ -72,7 +72,7 @@ def test_levels_limits_and_sides() -> None:
 
 def test_a_value_at_the_limit_is_inside() -> None:
     assert check_limits([0, 1], [2.0, -2.0], LIMITS) == []
-    assert check_limits([0], [4.0], LIMITS)[0].level is Level.WARNING
+    assert check_limits([0], [4.0], LIMITS)[0].level is Severity.WARNING
 
 
 def test_a_gap_ends_an_excursion_and_nan_is_no_sample() -> None:
@@ -89,22 +89,22 @@ def test_a_gap_ends_an_excursion_and_nan_is_no_sample() -> None:
 
 def test_alarm_limits_alone_are_enough() -> None:
     (found,) = check_limits([0, 1, 2], [0.0, 9.0, 0.0], Limits(alarm_high=8))
-    assert (found.level, found.limit) == (Level.ALARM, 8)
+    assert (found.level, found.limit) == (Severity.ALARM, 8)
     assert check_limits([0], [9.0], Limits()) == []
-    assert Limits().empty
+    assert not Limits()
 
 
 def test_infinite_values_are_excursions() -> None:
     (found,) = check_limits([0, 1], [np.inf, 0.0], LIMITS)
-    assert found.level is Level.ALARM
+    assert found.level is Severity.ALARM
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda: Limits(warning_low=3, warning_high=2),
-        lambda: Limits(warning_high=5, alarm_high=4),
-        lambda: Limits(warning_high=float("nan")),
+        lambda: check_limits([0], [1.0], Limits(warning_low=3, warning_high=2)),
+        lambda: check_limits([0], [1.0], Limits(warning_high=5, alarm_high=4)),
+        lambda: check_limits([0], [1.0], Limits(warning_high=float("nan"))),
         lambda: check_limits([0], [1.0, 2.0], LIMITS),
         lambda: check_limits([0], [1.0], LIMITS, hysteresis=-1),
         lambda: check_limits([0], [1.0], LIMITS, min_samples=0),

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError, FailedError
+from eicpy.housekeeping import Severity
 from eicpy.operations import (
     ExcursionEntry,
     ExcursionState,
-    Level,
     ProductEntry,
     ReleaseState,
     StepState,
@@ -136,16 +136,16 @@ def test_products_by_card_and_time(database):
 
 def test_excursions_are_recorded_once_and_handled_once_for_all(database):
     found = [
-        ExcursionEntry("T1", Level.WARNING, 10.0, 20.0, -31.5, -30.0, "°C"),
-        ExcursionEntry("T1", Level.ALARM, 12.0, 15.0, -41.0, -40.0, "°C"),
+        ExcursionEntry("T1", Severity.WARNING, 10.0, 20.0, -31.5, -30.0, "°C"),
+        ExcursionEntry("T1", Severity.ALARM, 12.0, 15.0, -41.0, -40.0, "°C"),
     ]
     warning, _ = record_excursions(database, "eclairs", "2026-11-20", found)
     handle_excursion(database, warning.id, by="duty", comment="eclipse")
-    longer = ExcursionEntry("T1", Level.WARNING, 10.0, 25.0, -32.0, -30.0, "°C")
+    longer = ExcursionEntry("T1", Severity.WARNING, 10.0, 25.0, -32.0, -30.0, "°C")
     record_excursions(database, "eclairs", "2026-11-21", [longer])
     assert [(e.level, e.stop, e.state) for e in excursions(database, instrument="eclairs")] == [
-        (Level.WARNING, 25.0, ExcursionState.HANDLED),
-        (Level.ALARM, 15.0, ExcursionState.NEW),
+        (Severity.WARNING, 25.0, ExcursionState.HANDLED),
+        (Severity.ALARM, 15.0, ExcursionState.NEW),
     ]
     assert [e.parameter for e in excursions(database, state=ExcursionState.NEW)] == ["T1"]
     with pytest.raises(BadArgumentError, match="got excursion 99"):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from eicpy.lazy import attach
+from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
     from eicpy.acquisition.status.orders import Order, send_order, serve_orders
@@ -19,19 +20,19 @@ if TYPE_CHECKING:
         RunView,
     )
     from eicpy.acquisition.status.status import JournalEntry, Station, Status, StatusReport
-    from eicpy.acquisition.status.verdict import BEHIND, REASONS, Level, Reason, Verdict, judge
+    from eicpy.acquisition.status.verdict import BEHIND, LEVELS, REASONS, Reason, Verdict, judge
 else:
-    __getattr__, __dir__ = attach(__name__, __file__)
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "BEHIND",
+    "LEVELS",
     "REASONS",
     "ApidView",
     "DiskView",
     "Health",
     "JournalEntry",
     "LastError",
-    "Level",
     "LinkView",
     "Order",
     "Overview",

@@ -28,7 +28,7 @@ from eicpy.acquisition.status.overview_parts import (
 )
 from eicpy.acquisition.status.overview_status import Said, link_of, part_of, supervised, with_lag
 from eicpy.acquisition.status.status import JournalEntry, Station, Status
-from eicpy.acquisition.status.verdict import LOSSES, Verdict, judge
+from eicpy.acquisition.status.verdict import LEVELS, LOSSES, Verdict, judge
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
@@ -76,9 +76,9 @@ class Overview:
         """All of it as JSON takes it: moments as ISO texts, levels as words."""
         told: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
         told["verdict"] = {
-            "level": self.verdict.level.name.lower(),
+            "level": LEVELS[self.verdict.level].lower(),
             "reasons": [
-                {"code": reason.code, "level": reason.level.name.lower(), "values": dict(reason.values)}
+                {"code": reason.code, "level": LEVELS[reason.level].lower(), "values": dict(reason.values)}
                 for reason in self.verdict.reasons
             ],
         }

@@ -8,7 +8,6 @@ in the table of packets for ever.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import IntEnum
 
 from eicpy.acquisition.status.overview_parts import (
     ApidView,
@@ -18,9 +17,10 @@ from eicpy.acquisition.status.overview_parts import (
     ProcessorView,
     ReceiverView,
 )
+from eicpy.housekeeping import Severity
 from eicpy.packets.primary_header import IDLE_APID
 
-__all__ = ["BEHIND", "REASONS", "Level", "Reason", "Verdict", "judge"]
+__all__ = ["BEHIND", "LEVELS", "REASONS", "Reason", "Verdict", "judge"]
 
 RECENT = 600.0
 """How long after it happened a loss makes the verdict, s."""
@@ -37,41 +37,35 @@ NO_SPACE, GIVEN_UP = "no space", "given up"
 """States that are bad news in themselves."""
 
 
-class Level(IntEnum):
-    """How bad it is, in rising order."""
-
-    WELL = 0
-    ATTENTION = 1
-    ALARM = 2
-
-
-REASONS: dict[str, Level] = {
-    "part-dead": Level.ALARM,
-    "no-space": Level.ALARM,
-    "part-failed": Level.ALARM,
-    "given-up": Level.ALARM,
-    "receiver-error": Level.ALARM,
-    "disk-alarm": Level.ALARM,
-    "part-silent": Level.ALARM,
-    "starting": Level.ATTENTION,
-    "no-receiver": Level.ATTENTION,
-    "receiver-ended": Level.ATTENTION,
-    "lost": Level.ATTENTION,
-    "damaged": Level.ATTENTION,
-    "udp-dropped": Level.ATTENTION,
-    "duplicated": Level.ATTENTION,
-    "out_of_order": Level.ATTENTION,
-    "foreign-bytes": Level.ATTENTION,
-    "part-error": Level.ATTENTION,
-    "behind": Level.ATTENTION,
-    "restarted": Level.ATTENTION,
-    "disk-attention": Level.ATTENTION,
-    "little-space": Level.ATTENTION,
-    "link-refused": Level.ATTENTION,
-    "nobody-sends": Level.ATTENTION,
-    "link-silent": Level.ATTENTION,
-    "unknown-apid": Level.ATTENTION,
-    "unreadable": Level.ATTENTION,
+LEVELS = {Severity.NOMINAL: "WELL", Severity.WARNING: "ATTENTION", Severity.ALARM: "ALARM"}
+"""How bad it is in the words of a chain."""
+REASONS: dict[str, Severity] = {
+    "part-dead": Severity.ALARM,
+    "no-space": Severity.ALARM,
+    "part-failed": Severity.ALARM,
+    "given-up": Severity.ALARM,
+    "receiver-error": Severity.ALARM,
+    "disk-alarm": Severity.ALARM,
+    "part-silent": Severity.ALARM,
+    "starting": Severity.WARNING,
+    "no-receiver": Severity.WARNING,
+    "receiver-ended": Severity.WARNING,
+    "lost": Severity.WARNING,
+    "damaged": Severity.WARNING,
+    "udp-dropped": Severity.WARNING,
+    "duplicated": Severity.WARNING,
+    "out_of_order": Severity.WARNING,
+    "foreign-bytes": Severity.WARNING,
+    "part-error": Severity.WARNING,
+    "behind": Severity.WARNING,
+    "restarted": Severity.WARNING,
+    "disk-attention": Severity.WARNING,
+    "little-space": Severity.WARNING,
+    "link-refused": Severity.WARNING,
+    "nobody-sends": Severity.WARNING,
+    "link-silent": Severity.WARNING,
+    "unknown-apid": Severity.WARNING,
+    "unreadable": Severity.WARNING,
 }
 """Every code, in the order in which reasons of one level are told, with its level.
 
@@ -122,7 +116,7 @@ class Reason:
     values: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
-    def level(self) -> Level:
+    def level(self) -> Severity:
         """How bad it is."""
         return REASONS[self.code]
 
@@ -140,9 +134,9 @@ class Verdict:
     reasons: tuple[Reason, ...] = ()
 
     @property
-    def level(self) -> Level:
+    def level(self) -> Severity:
         """The worst of the reasons."""
-        return max((reason.level for reason in self.reasons), default=Level.WELL)
+        return max((reason.level for reason in self.reasons), default=Severity.NOMINAL)
 
 
 def judge(
