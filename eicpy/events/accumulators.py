@@ -5,7 +5,7 @@ so a day is the sum of its runs. Memory depends on the detector, not on the numb
 """
 
 from collections.abc import Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,10 @@ from eicpy.events import counting
 from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import EventList, PhotonBlock
 from eicpy.events.photon_queues import PhotonQueues
+from eicpy.instruments import EnergyScale, PixelGrid
+
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
 
 __all__ = ["ImageAccumulator", "SpectraAccumulator"]
 
@@ -88,6 +92,20 @@ class SpectraAccumulator:
     def total(self) -> npt.NDArray[np.int64]:
         """Spectrum of the whole detector, counts per channel as measured."""
         return np.asarray(self.counts.sum(axis=0, dtype=np.int64))
+
+    def plot(self, scale: EnergyScale, title: str = "Spectrum of the detector") -> "Figure":
+        """Draw the spectrum of the whole detector, counts against the nominal energy of a channel (keV).
+
+        Parameters
+        ----------
+        scale
+            The nominal scale, ``instrument.energy``.
+        title
+            What is shown.
+        """
+        from eicpy.figures.plots import spectrum  # noqa: PLC0415, only figures need Bokeh
+
+        return spectrum(scale.edges, self.total, title)
 
     def __repr__(self) -> str:
         pixels, channels = self._queues.shape
@@ -166,6 +184,20 @@ class ImageAccumulator:
         if self._queues is not None:
             self._queues.settle()
         return self._counts
+
+    def plot(self, grid: PixelGrid, band: int = 0) -> "Figure":
+        """Draw the detector image of a band, counts in each pixel.
+
+        Parameters
+        ----------
+        grid
+            Where the pixels are, ``instrument.pixels``.
+        band
+            Number of the band, from 0.
+        """
+        from eicpy.figures.plots import detector_values  # noqa: PLC0415, only figures need Bokeh
+
+        return detector_values(self.counts[band], grid, self.bands.names[band], "counts")
 
     def __repr__(self) -> str:
         return f"<detector images of {self._counts.shape[0]} pixels in {', '.join(self.bands.names)}>"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
 from eicpy.times import to_time
+
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
 
 __all__ = ["LightCurve", "LightCurveAccumulator"]
 
@@ -80,6 +83,13 @@ class LightCurve:
         }
         curve |= {f"COUNTS_{n}": counts for n, counts in enumerate(self.counts, start=1)}
         return {"ECL-QLK-LCV": curve, "BANDS": band_columns(self.bands)}
+
+    def plot(self, title: str = "Light curve") -> "Figure":
+        """Draw the rate of each band (count/s) against UTC; bins without good time are gaps."""
+        from eicpy.figures.plots import light_curve  # noqa: PLC0415, only figures need Bokeh
+
+        rates = dict(zip(EnergyBands(self.bands).names, self.rate, strict=True))
+        return light_curve(self.time, rates, title, step=self.step)
 
     def __repr__(self) -> str:
         return f"<LightCurve of {self.exposure.size} bins of {self.step:g} s in {len(self.bands)} bands>"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.events import counting
-from eicpy.packets.bits import byte_block
+from eicpy.packets.buffers import byte_block
 
 __all__ = ["PhotonQueues"]
 

@@ -26,6 +26,7 @@ __all__ = [
     "MUTED",
     "NOMINAL",
     "WARNING",
+    "Figure",
     "empty",
     "frame",
     "legend_look",
@@ -36,6 +37,8 @@ __all__ = [
     "utc_axis",
 ]
 
+Figure = figure
+"""What every function of this room returns."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7A6F00")
 """Series, in this order: blue, vermilion, green, purple, sky blue, orange, black, olive."""
 NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#B3261E"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ import pyarrow.parquet as pq
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.housekeeping.catalogue import Parameter
+from eicpy.packets import Limits
+
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
 
 __all__ = ["TIME", "Series", "make_series", "read_file", "split_days", "to_numpy", "to_table"]
 
@@ -41,6 +45,29 @@ class Series:
 
     def __len__(self) -> int:
         return int(self.time.size)
+
+    def plot(self, limits: Limits | None = None, title: str = "") -> "Figure":
+        """Draw the values against UTC, in the parameter's unit.
+
+        Parameters
+        ----------
+        limits
+            Drawn, and values beyond them marked.
+        title
+            What is shown; the parameter's name where empty.
+
+        Raises
+        ------
+        BadArgumentError
+            For texts.
+        """
+        from eicpy.figures.plots import housekeeping  # noqa: PLC0415, only figures need Bokeh
+
+        if self.values.dtype.kind == "U":
+            raise BadArgumentError(f"got the texts of {self.parameter.name}, expected numbers to draw")
+        return housekeeping(
+            self.time, self.values, limits, self.parameter.name, self.parameter.unit, title=title
+        )
 
     def __repr__(self) -> str:
         return f"<{self.parameter.packet}.{self.parameter.name}: {len(self)} values>"

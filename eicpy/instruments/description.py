@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from eicpy.instruments.pixels import PixelGrid
+from eicpy.typing import FloatArray
 
 __all__ = [
     "EnergyScale",
@@ -253,6 +254,16 @@ class EnergyScale(_Model):
     """Bands of the nightly images and light curves, keV."""
     note: str = ""
     """Where the scale comes from."""
+
+    @property
+    def edges(self) -> FloatArray:
+        """Energies at the channels' edges, keV, shape (channels + 1,)."""
+        return np.asarray(self.gain * np.arange(self.channels + 1) + self.offset)
+
+    @property
+    def centres(self) -> FloatArray:
+        """Energies at the channels' centres, keV, shape (channels,)."""
+        return np.asarray(self.gain * (np.arange(self.channels) + 0.5) + self.offset)
 
 
 class Instrument(_Model):

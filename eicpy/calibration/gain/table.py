@@ -17,13 +17,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntFlag
 from html import escape
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import PixelGrid
 from eicpy.typing import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
 
 __all__ = ["GainStatus", "GainTable"]
 
@@ -242,6 +246,21 @@ class GainTable:
             else:
                 values[name] = np.full(n, np.nan) if dtype is np.float64 else np.zeros(n, dtype)
         return cls(**values, reference_time=reference_time)
+
+    def plot(self, grid: PixelGrid, quantity: Literal["gain", "offset"] = "gain") -> "Figure":
+        """Draw the gain (keV/channel) or the offset (keV) of each pixel.
+
+        Parameters
+        ----------
+        grid
+            Where the pixels are, ``instrument.pixels``.
+        quantity
+            Which of the two.
+        """
+        from eicpy.figures.plots import detector_values  # noqa: PLC0415, only figures need Bokeh
+
+        unit = {"gain": "keV/channel", "offset": "keV"}[quantity]
+        return detector_values(getattr(self, quantity), grid, quantity.capitalize(), unit)
 
     def _repr_html_(self) -> str:
         status = ", ".join(

@@ -14,6 +14,7 @@ count so little or so much with less than the false-alarm probability asked for.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,9 @@ from scipy.special import ndtri
 from eicpy.errors import BadArgumentError
 from eicpy.instruments.pixels import PixelGrid
 from eicpy.typing import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
 
 __all__ = ["PixelHealth", "PixelStatus", "pixel_status"]
 
@@ -116,6 +120,21 @@ class PixelHealth:
             "EXPECTED": self.expected / exposure,
             "SIGNIFICANCE": self.significance,
         }
+
+    def plot(self, grid: PixelGrid, title: str = "Status of the pixels") -> "Figure":
+        """Draw the status of each pixel, with a legend that counts those of each.
+
+        Parameters
+        ----------
+        grid
+            Where the pixels are, ``instrument.pixels``.
+        title
+            What is shown.
+        """
+        from eicpy.figures.plots import detector_status  # noqa: PLC0415, only figures need Bokeh
+
+        labels = {int(s): s.name.lower().replace("_", " ") for s in PixelStatus}
+        return detector_status(self.status, grid, labels, title)
 
     def _repr_html_(self) -> str:
         rows = "".join(
