@@ -90,9 +90,10 @@ MODULES = {
     "eicpy.pipeline.tables": "eicpy.reports.tables",
     "eicpy.processors.finder": "eicpy.processors.discovery",
     "eicpy.processors.session": "eicpy.processors.execution",
+    "eicpy.processors.signals": "eicpy.process",
     "eicpy.processors.stage": "eicpy.processors.adapter",
     "eicpy.processors.tether": "eicpy.processors.parent_death",
-    "eicpy.processors.trouble": "eicpy.processors.errors",
+    "eicpy.processors.trouble": "eicpy.processors.execution",
     "eicpy.products.atomic": "eicpy.files",
     "eicpy.products.times": "eicpy.times",
     "eicpy.simulation.messages": "eicpy.simulation.event_packets",
@@ -108,9 +109,10 @@ NAMES = {
         ),
         "eicpy.runs": (
             "Cursor Follower Increment blocks follow LONGEST_WAIT Pacer Mode Provider Runs "
-            "provide Selection kind_names RunArchive RunChange RunMetadata edit_run Run hash_file "
+            "provide Selection kind_names RunArchive RunChange RunMetadata edit_run Run "
             "RunWriter"
         ),
+        "eicpy.files": "hash_file",
     },
     "eicpy.monitor": {
         "eicpy.processors": "run_chain stop_chain ChainPlan default_processors free_port",
@@ -129,7 +131,7 @@ NAMES = {
     },
     "eicpy.products": {
         "eicpy.times": "DATEREF MJDREFF MJDREFI day_of to_seconds to_time",
-        "eicpy.files": "atomic_file",
+        "eicpy.files": "atomic_file sha256_of",
     },
 }
 """Package → new package → names that were importable from the old one."""

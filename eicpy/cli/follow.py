@@ -1,10 +1,6 @@
 """Packets on a pipe, for programs in any language; and on a bus, for other hosts."""
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +9,7 @@ import click
 
 from eicpy.cli.options import DATES, FILE, instrument_option, utc
 from eicpy.errors import BadArgumentError, ExitCode
+from eicpy.process import stop_on_signals
 
 if TYPE_CHECKING:
     from eicpy.runs import Provider
@@ -33,18 +30,6 @@ def _runs(texts: tuple[str, ...]) -> Any:
             f"got {' '.join(texts)!r}, expected live, all, or numbers of runs such as 12 13"
         ) from error
     return numbers[0] if len(numbers) == 1 else numbers
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = threading.Event()
-    before = {n: signal.signal(n, lambda *_: stop.set()) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @click.command()
@@ -166,7 +151,7 @@ def follow(
             mode=mode,
             unique=unique,
         )
-    with _ended_by_signals() as stop, source, open_pipe() as pipe:
+    with stop_on_signals() as stop, source, open_pipe() as pipe:
         writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
         if step:
             source = _Steps(source)
@@ -286,7 +271,7 @@ def publish(
             wanted: Any = list(runs) if runs else "live"
             start = keep.load()
             with (
-                _ended_by_signals() as stop,
+                stop_on_signals() as stop,
                 provide(archive, detector, wanted, start=start, apids=apids, kinds=kinds) as provider,
             ):
                 passed = publish_packets(provider, server, keep, stop=stop, report=report)

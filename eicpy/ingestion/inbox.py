@@ -7,14 +7,11 @@ be ingested is recorded with its error and not tried again until it changes.
 """
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from eicpy.errors import BadArgumentError, BadDataError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
@@ -22,6 +19,7 @@ from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, 
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
+from eicpy.process import stop_on_signals
 from eicpy.runs import RunArchive
 
 __all__ = ["WatchReport", "take_file", "watch_folder"]
@@ -114,7 +112,7 @@ def watch_folder(
     looks: dict[Path, _Look] = {}
     done: dict[Path, FileIdentity] = {}
     last_news = time.monotonic()
-    with _stopped_by_signals(stop):
+    with stop_on_signals(stop):
         while not stop.is_set():
             for identity in _settled(inbox, looks, settle):
                 if stop.is_set():
@@ -225,22 +223,3 @@ def _is_idle(
 
 def _is_candidate(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix not in _UNFINISHED and path.is_file()
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set an event, in the main thread; elsewhere signals are not ours."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001, the signature is signal's
-        _log.info("stopping after the file in hand: %s", signal.Signals(number).name)
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

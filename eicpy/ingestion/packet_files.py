@@ -22,12 +22,13 @@ import numpy as np
 
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError, readable
+from eicpy.files import hash_file, sha256_of
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
 from eicpy.packets import PacketIndex, PacketIndexer, index_packets
-from eicpy.runs import Run, RunArchive, RunWriter, hash_file
+from eicpy.runs import Run, RunArchive, RunWriter
 
 __all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
 
@@ -212,7 +213,7 @@ def _contents(path: Path) -> str:
 def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
     identity = FileIdentity.of(path)
     try:
-        sha256 = hash_file(path).hexdigest() if path.is_file() else None
+        sha256 = sha256_of(path) if path.is_file() else None
     except OSError:
         sha256 = None
     refuse_file(database, instrument.name, replace(identity, sha256=sha256), str(error))

@@ -13,6 +13,7 @@ counted; the copy holds them all.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from sqlalchemy import select
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
-from eicpy.files import atomic_file
+from eicpy.files import atomic_file, sha256_of
 from eicpy.ingestion.packet_files import IngestState
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -298,24 +299,18 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        return sha256_of(path)
     except OSError as error:
         raise BadDataError(f"could not be read: {error.strerror}", file=path) from error
-    return digest.hexdigest()
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:
     """Copy a file, all of it or nothing."""
-    digest = hashlib.sha256()
     with path.open("rb") as source, atomic_file(kept) as target:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            target.write(chunk)
-        if digest.hexdigest() != sha256:
+        shutil.copyfileobj(source, target, _CHUNK)
+        target.seek(0)
+        if hashlib.file_digest(target, "sha256").hexdigest() != sha256:
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=path,

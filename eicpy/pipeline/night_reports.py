@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import eicpy
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.files import sha256_of
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
-from eicpy.products import InputFile, sha256_of
+from eicpy.products import InputFile
 from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings
 

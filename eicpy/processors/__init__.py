@@ -10,7 +10,7 @@ from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
 from eicpy.processors.child import ChildState, Command, eic_command
 from eicpy.processors.context import Context
 from eicpy.processors.discovery import Processor, find_processor, known_processors
-from eicpy.processors.errors import ProcessorError
+from eicpy.processors.execution import ProcessorError
 from eicpy.processors.outputs import Output
 from eicpy.processors.runner import Job, Summary, run_processor
 from eicpy.processors.supervisor import Supervisor

@@ -10,14 +10,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from types import FrameType
 
 from eicpy.acquisition.status import OverviewReader, Station, StatusReport
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
+from eicpy.process import stop_on_signals
 from eicpy.processors.chain_plan import ChainPlan
 from eicpy.processors.child import ChildState
 from eicpy.processors.supervisor import Supervisor
@@ -73,7 +73,7 @@ def run_chain(
     reader = OverviewReader(settings, load(plan.instrument))
     stop = stop or threading.Event()
     commands = plan.commands(settings)
-    with station.report(CHAIN, role=CHAIN) as report, _stopped_by_signals(stop):
+    with station.report(CHAIN, role=CHAIN) as report, stop_on_signals(stop):
         for command in commands:  # what parts of an earlier chain said last is no news of this one
             _forget(station, command.name)
         supervisor = Supervisor(
@@ -221,21 +221,3 @@ def _outcome(
     if receiver is not None and (receiver.damaged or receiver.foreign_bytes):
         return ExitCode.BAD_DATA
     return ExitCode.CLEAN
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set an event, where signals can be caught: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

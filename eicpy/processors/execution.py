@@ -12,17 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 from eicpy.acquisition.status import StatusReport
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.files import is_full_disk
 from eicpy.processors.adapter import Stage
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.context import Context
-from eicpy.processors.errors import ProcessorError, is_full_disk, place_of
 from eicpy.processors.parameters import told_parameters
 from eicpy.runs import Increment, Run
 from eicpy.runs.provider.cursor import Cursor
 from eicpy.runs.provider.provide import Provider
 
-__all__ = ["BatchError", "Session"]
+__all__ = ["BatchError", "ProcessorError", "Session"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,10 @@ TELL_SECONDS = 0.5
 LOOK_SECONDS = 0.2
 """Between two looks at whether the run has ended."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1e-3, 1e-2
+
+
+class ProcessorError(FailedError):
+    """An exception in a processor, with the packet it was given."""
 
 
 class BatchError(ProcessorError):
@@ -198,7 +202,7 @@ class Session:
         except (Exception, SystemExit) as error:
             if is_full_disk(error):
                 raise
-            what = f"{type(error).__name__}: {error} at {place_of(batch)}"
+            what = f"{type(error).__name__}: {error} at {_position_of(batch)}"
             if len(batch) > 1 and self.context.mode == "next":
                 raise BatchError(what, batch.cursor) from error
             raise ProcessorError(what) from error
@@ -262,3 +266,13 @@ class Session:
 def _finite(values: dict[str, float | str]) -> dict[str, float | str]:
     """Values as JSON takes them: it knows no NaN."""
     return {n: v if isinstance(v, str) or abs(v) < float("inf") else str(v) for n, v in values.items()}
+
+
+def _position_of(batch: Increment) -> str:
+    """Where a batch begins, and how many packets it holds."""
+    index = batch.index
+    first = (
+        f"run {batch.run}, offset {int(index.offset[0])}, APID {int(index.apid[0])}, "
+        f"count {int(index.sequence_count[0])}"
+    )
+    return first if len(batch) == 1 else f"{first} and the {len(batch) - 1} packets after it"

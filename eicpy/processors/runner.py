@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from eicpy.acquisition.status import Station, StatusReport
+from eicpy.files import is_full_disk
 from eicpy.instruments import load
 from eicpy.processors.adapter import Stage
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.child import RESTARTS
 from eicpy.processors.context import Context
 from eicpy.processors.discovery import Processor
-from eicpy.processors.errors import is_full_disk
 from eicpy.processors.execution import BatchError, Session
 from eicpy.processors.outputs import Outputs
 from eicpy.processors.parameters import check_parameters

@@ -18,7 +18,7 @@ from eicpy.products.product import (
     row_dtype,
     write_product,
 )
-from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
+from eicpy.products.provenance import InputFile, Provenance, software_commit, software_versions
 from eicpy.products.structure import Unit, read_structure, verify_unit
 from eicpy.products.writer import ProductWriter, TableWriter
 
@@ -48,7 +48,6 @@ __all__ = [
     "read_structure",
     "read_table",
     "row_dtype",
-    "sha256_of",
     "software_commit",
     "software_versions",
     "verify_unit",

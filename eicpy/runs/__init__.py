@@ -12,7 +12,7 @@ from eicpy.runs.provider.deduplicate import Deduplicator
 from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
 from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
 from eicpy.runs.provider.selection import Selection, kind_names
-from eicpy.runs.run import Run, hash_file
+from eicpy.runs.run import Run
 from eicpy.runs.writer import RunWriter
 
 __all__ = [
@@ -34,7 +34,6 @@ __all__ = [
     "blocks",
     "edit_run",
     "follow",
-    "hash_file",
     "kind_names",
     "provide",
 ]
