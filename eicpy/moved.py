@@ -71,6 +71,7 @@ MODULES = {
     "eicpy.dashboard.notebook": "eicpy.figures.notebook",
     "eicpy.dashboard.plane": "eicpy.figures.plane",
     "eicpy.dashboard.series": "eicpy.figures.series",
+    "eicpy.dashboard.texts": "eicpy.text",
     "eicpy.dashboard.theme": "eicpy.figures.theme",
     "eicpy.dashboard.timeline": "eicpy.figures.timeline",
     "eicpy.egse.stretch": "eicpy.egse.stream_chunk",

@@ -12,7 +12,6 @@ original. Photons without a time, or of a pixel or channel that the detector doe
 counted; the copy holds them all.
 """
 
-import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -309,8 +308,8 @@ def _copy(path: Path, kept: Path, sha256: str) -> None:
     """Copy a file, all of it or nothing."""
     with path.open("rb") as source, atomic_file(kept) as target:
         shutil.copyfileobj(source, target, _CHUNK)
-        target.seek(0)
-        if hashlib.file_digest(target, "sha256").hexdigest() != sha256:
+        target.flush()
+        if sha256_of(Path(target.name)) != sha256:
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=path,

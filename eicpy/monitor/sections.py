@@ -17,7 +17,7 @@ from eicpy.acquisition.status import (
 from eicpy.errors import readable
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.monitor.texts import LEVELS, reason_text
-from eicpy.text import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
+from eicpy.text import UNKNOWN, grouped, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 
@@ -93,7 +93,7 @@ def link_lines(overview: Overview, width: int) -> Lines:
     if receiver is None:
         return [words(("no receiver", "wrong"), "; start one with 'eic acquire'")]
     head = [*_state(receiver), (f"  {rate_text(receiver.rate)}", "strong")]
-    head += words(f" · {size_text(receiver.received)} · {count_text(receiver.packets)} packets")
+    head += words(f" · {size_text(receiver.received)} · {grouped(receiver.packets)} packets")
     lines = [head]
     if lost := _losses(receiver):
         lines += wrapped([(lost, "wrong")], width, 2)
@@ -113,9 +113,9 @@ def _is_starting(overview: Overview) -> bool:
 def _losses(receiver: ReceiverView) -> str:
     """What was wrong with what came, of all APIDs; empty where nothing was."""
     counts = (
-        (receiver.damaged, f"{count_text(receiver.damaged)} packets damaged"),
+        (receiver.damaged, f"{grouped(receiver.damaged)} packets damaged"),
         (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
-        (receiver.udp_dropped, f"{count_text(receiver.udp_dropped)} datagrams lost"),
+        (receiver.udp_dropped, f"{grouped(receiver.udp_dropped)} datagrams lost"),
     )
     return " · ".join(text for count, text in counts if count)
 
@@ -147,14 +147,14 @@ def _apid(apid: ApidView) -> Sequence[str | Span]:
     return (
         f"TC {apid.apid}" if apid.command else str(apid.apid),
         (name, "" if apid.name else "wrong"),
-        count_text(apid.received),
+        grouped(apid.received),
         *(_wrong(n) for n in (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)),
-        UNKNOWN if apid.rate is None else count_text(apid.rate) if apid.rate >= 99.95 else f"{apid.rate:.1f}",
+        UNKNOWN if apid.rate is None else grouped(apid.rate) if apid.rate >= 99.95 else f"{apid.rate:.1f}",
     )
 
 
 def _wrong(count: int) -> Span:
-    return (count_text(count), "wrong" if count else "dim")
+    return (grouped(count), "wrong" if count else "dim")
 
 
 def processor_lines(overview: Overview, width: int, *, details: bool = True) -> Lines:
@@ -195,8 +195,8 @@ def _processor(part: ProcessorView) -> Sequence[str | Span]:
         ),
         (size_text(part.behind), "wrong" if late else ""),
         (span_text(part.behind_seconds), "wrong" if late else ""),
-        count_text(part.packets),
-        (count_text(part.restarts), "wrong" if part.restarts else "dim"),
+        grouped(part.packets),
+        (grouped(part.restarts), "wrong" if part.restarts else "dim"),
     )
 
 
@@ -205,7 +205,7 @@ def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
     lines: Lines = []
     if part.error and part.health != "ended":
         lines += wrapped(words((readable(part.error), "wrong")), width - 2, 2)
-    facts = [f"skipped {count_text(part.skipped)}"] if part.skipped else []
+    facts = [f"skipped {grouped(part.skipped)}"] if part.skipped else []
     if part.health in {"dead", "silent", "failed"}:
         facts.append(f"last word {span_text(part.age)} ago: {readable(part.state)}")
     facts += [f"{readable(name)} {_value(value)}" for name, value in part.parameters.items()]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from eicpy.acquisition.status import Level, Reason
 from eicpy.errors import readable
-from eicpy.text import count_text, size_text, span_text
+from eicpy.text import counted, grouped, size_text, span_text
 
 __all__ = ["LEVELS", "reason_text"]
 
@@ -44,9 +44,9 @@ _WORDS = {
     "seconds": span_text,
     "free": size_text,
     "bytes": size_text,
-    "packets": lambda n: "1 packet" if n == 1 else f"{count_text(n)} packets",
-    "datagrams": count_text,
-    "restarts": count_text,
+    "packets": lambda n: counted(n, "packet"),
+    "datagrams": grouped,
+    "restarts": grouped,
 }
 
 
