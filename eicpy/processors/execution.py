@@ -17,7 +17,7 @@ from eicpy.files import is_full_disk
 from eicpy.processors.adapter import Stage
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.context import Context
-from eicpy.processors.parameters import told_parameters
+from eicpy.processors.parameters import status_parameters
 from eicpy.runs import Increment, Run
 from eicpy.runs.provider.cursor import Cursor
 from eicpy.runs.provider.provide import Provider
@@ -176,7 +176,7 @@ class Session:
             "packets": self.packets,
             "skipped": self.provider.skipped,
             "restarts": context.restarts,
-            "parameters": told_parameters(context.parameters) | _finite(context.reported),
+            "parameters": status_parameters(context.parameters) | _finite(context.reported),
         }
         self._told_at = time.monotonic()
         self.report.update(state=None if self._troubled else state, values=values)

@@ -22,6 +22,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from eicpy.files import write_text
+from eicpy.parameters import CheckedParameters
 from eicpy.products import InputFile, Provenance
 from eicpy.reports.page import write_page
 from eicpy.reports.parameters import check_parameters, read_notebook
@@ -93,7 +94,7 @@ def run_report(
     notebook
         The notebook; its cell tagged ``parameters`` declares what it takes.
     parameters
-        Values by name, checked before a kernel starts.
+        Values by name, checked before a kernel starts unless :func:`check_parameters` gave them.
     folder
         Where the report goes.
     index
@@ -122,7 +123,9 @@ def run_report(
         For a file that is not a notebook.
     """
     source = read_notebook(notebook)
-    values = check_parameters(notebook, parameters, mode=mode)
+    values = parameters
+    if not isinstance(values, CheckedParameters):
+        values = check_parameters(notebook, values, mode=mode)
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     provenance = Provenance.begin(
