@@ -130,12 +130,13 @@ NAMES = {
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
         "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
     },
+    "eicpy.processors": {"eicpy.processors.child": "Command=ChainCommand"},
     "eicpy.products": {
         "eicpy.times": "DATEREF MJDREFF MJDREFI day_of to_seconds to_time",
         "eicpy.files": "atomic_file sha256_of",
     },
 }
-"""Package → new package → names that were importable from the old one."""
+"""Package → new home → names that were importable from the package, as old=new where the name changed."""
 
 
 class _MovedModule(Loader):
@@ -173,13 +174,18 @@ def moved_names(package: str) -> Callable[[str], Any]:
     package
         One of :data:`NAMES`.
     """
-    homes = {name: new for new, names in NAMES[package].items() for name in names.split()}
+    homes = {}
+    for home, names in NAMES[package].items():
+        for pair in names.split():
+            old, _, new = pair.partition("=")
+            homes[old] = (home, new or old)
 
     def get(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        _warn(f"{package}.{name}", f"{homes[name]}.{name}")
-        return getattr(import_module(homes[name]), name)
+        home, new = homes[name]
+        _warn(f"{package}.{name}", f"{home}.{new}")
+        return getattr(import_module(home), new)
 
     return get
 

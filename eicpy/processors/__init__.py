@@ -5,9 +5,10 @@ finds it, :func:`run_processor` runs it. A :class:`Supervisor` keeps several, an
 chain, running.
 """
 
+from eicpy.moved import moved_names
 from eicpy.processors.chain import run_chain, stop_chain
 from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
-from eicpy.processors.child import ChildState, Command, eic_command
+from eicpy.processors.child import ChainCommand, ChildState, eic_command
 from eicpy.processors.context import Context
 from eicpy.processors.discovery import Processor, find_processor, known_processors
 from eicpy.processors.execution import ProcessorError
@@ -16,9 +17,9 @@ from eicpy.processors.runner import Job, Summary, run_processor
 from eicpy.processors.supervisor import Supervisor
 
 __all__ = [
+    "ChainCommand",
     "ChainPlan",
     "ChildState",
-    "Command",
     "Context",
     "Job",
     "Output",
@@ -35,3 +36,5 @@ __all__ = [
     "run_processor",
     "stop_chain",
 ]
+
+__getattr__ = moved_names("eicpy.processors")

@@ -1,4 +1,4 @@
-"""The whole chain in one process that nobody needs to look at: it starts the parts and ends them in order.
+"""The whole chain in one background process: it starts the parts and ends them in order.
 
 The parts are processes of their own under a :class:`~eicpy.processors.Supervisor`. Ended by a signal, the
 receiver goes first; the processors may finish what is archived, for a stated time; then all else ends.
@@ -30,8 +30,8 @@ _log = logging.getLogger(__name__)
 
 CHAIN = "chain"
 """Name and role of the status of the process that holds the chain."""
-PATIENCE = 60.0
-"""How long processors may take to finish what is archived, s, unless told otherwise."""
+TIMEOUT = 60.0
+"""How long processors may take to finish what is archived, s, by default."""
 STEP = 0.2
 """Between two looks, s."""
 
@@ -40,7 +40,7 @@ def run_chain(
     plan: ChainPlan,
     settings: Settings,
     *,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     say: Callable[[str], None] = _log.info,
     stop: threading.Event | None = None,
 ) -> ExitCode:
@@ -52,10 +52,10 @@ def run_chain(
         What runs.
     settings
         Where.
-    patience
+    timeout
         How long the processors may take to finish what is archived once reception has ended, s.
     say
-        Gets a line whenever there is something to tell: addresses at the start and at the end.
+        Gets a line for each message: addresses at the start, what happens at the end.
     stop
         Set by another thread to end the chain.
 
@@ -74,33 +74,33 @@ def run_chain(
     stop = stop or threading.Event()
     commands = plan.commands(settings)
     with station.report(CHAIN, role=CHAIN) as report, stop_on_signals(stop):
-        for command in commands:  # what parts of an earlier chain said last is no news of this one
+        for command in commands:  # the last statuses of an earlier chain do not belong to this one
             _forget(station, command.name)
         supervisor = Supervisor(
-            commands, logs=settings.home / "logs" / plan.instrument, station=station, patience=patience
+            commands, logs=settings.home / "logs" / plan.instrument, station=station, timeout=timeout
         )
         note(station, plan.operator, f"the chain begins: {', '.join(command.name for command in commands)}")
         with supervisor:
-            tell = _Teller(report, plan, reader, say)
+            status = _ChainStatus(report, plan, reader, say)
             while not stop.wait(STEP):
-                tell("running")
+                status("running")
             say("stopping: the receiver first")
-            _stop_receiver(supervisor, tell, patience)
-            _wait_for_processors(tell, patience)
+            _stop_receiver(supervisor, status, timeout)
+            _wait_for_processors(status, timeout)
             before = supervisor.states
-        tell("stopped")
+        status("stopped")
         note(station, plan.operator, "the chain has ended")
         return _outcome(before, supervisor.states, reader)
 
 
-def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bool:
+def stop_chain(station: Station, *, timeout: float = 2 * TIMEOUT + 30.0) -> bool:
     """Ask the chain of a station to end, and wait until it has.
 
     Parameters
     ----------
     station
         Of the instrument.
-    patience
+    timeout
         How long to wait, s.
 
     Returns
@@ -113,7 +113,7 @@ def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bo
         return True
     with suppress(ProcessLookupError):  # it has just ended
         os.kill(status.pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         status = station.status(CHAIN)
         if status is None or not status.alive:
@@ -140,8 +140,8 @@ def note(station: Station, by: str, what: str) -> None:
         _log.warning("not in the journal: %s (%s)", what, error)
 
 
-class _Teller:
-    """Keeps the status of the chain fresh, and says where it can be reached once that is known."""
+class _ChainStatus:
+    """Keeps the status of the chain fresh, and shows its addresses once they are known."""
 
     def __init__(
         self, report: StatusReport, plan: ChainPlan, reader: OverviewReader, say: Callable[[str], None]
@@ -150,7 +150,7 @@ class _Teller:
         self._plan = plan
         self.reader = reader
         self._say = say
-        self._said: tuple[str, ...] = ()
+        self._shown: tuple[str, ...] = ()
 
     def __call__(self, state: str) -> None:
         self._report.update(state=state, values={"addresses": list(self._plan.pages)})
@@ -158,8 +158,8 @@ class _Teller:
         if receiver is None or not receiver.alive:
             return
         listening = tuple(receiver.values.get("listening") or ())
-        if listening and listening != self._said:
-            self._said = listening
+        if listening and listening != self._shown:
+            self._shown = listening
             for address in (*listening, *self._plan.pages):
                 self._say(f"listening on {address}" if "://" not in address else f"pages: {address}")
 
@@ -170,30 +170,30 @@ def _forget(station: Station, name: str) -> None:
         station.forget(name)
 
 
-def _stop_receiver(supervisor: Supervisor, tell: _Teller, patience: float) -> None:
+def _stop_receiver(supervisor: Supervisor, status: _ChainStatus, timeout: float) -> None:
     """End reception alone, so that what is archived does not grow any more."""
     pid = supervisor.states["receiver"].pid
     if pid is None:
         return
     with suppress(ProcessLookupError):  # it has just ended
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        tell("stopping")
+        status("stopping")
         state = supervisor.states["receiver"]
         if state.pid != pid:
             return
         time.sleep(STEP)
-    _log.warning("the receiver did not end within %s and will be killed", span_text(patience))
+    _log.warning("the receiver did not end within %s and will be killed", span_text(timeout))
 
 
-def _wait_for_processors(tell: _Teller, patience: float) -> None:
+def _wait_for_processors(status: _ChainStatus, timeout: float) -> None:
     """Wait until the processors have done all that is archived; name those that have not."""
-    begun, deadline = datetime.now(tz=UTC), time.monotonic() + patience
+    begun, deadline = datetime.now(tz=UTC), time.monotonic() + timeout
     while True:
         late = [
             part.name
-            for part in tell.reader.read().processors
+            for part in status.reader.read().processors
             if part.health in {"alive", "silent"}
             and part.mode != "last"
             and part.state != "given up"
@@ -203,18 +203,18 @@ def _wait_for_processors(tell: _Teller, patience: float) -> None:
             return
         if time.monotonic() > deadline:
             _log.warning(
-                "after %s still behind, and go on where they are next time: %s",
-                span_text(patience), ", ".join(late),
+                "after %s still behind, they resume there next time: %s",
+                span_text(timeout), ", ".join(late),
             )  # fmt: skip
             return
-        tell("stopping")
+        status("stopping")
         time.sleep(STEP)
 
 
 def _outcome(
     before: Mapping[str, ChildState], after: Mapping[str, ChildState], reader: OverviewReader
 ) -> ExitCode:
-    """What a script is told; a crash from which a part was restarted is no failure of the chain."""
+    """The exit code; a crash after which a part was restarted is no failure of the chain."""
     if any(state.state == "given up" or state.error != before[name].error for name, state in after.items()):
         return ExitCode.FAILED
     receiver = reader.read().receiver

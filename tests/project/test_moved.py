@@ -19,6 +19,8 @@ def test_an_old_module_is_the_new_one(old):
     [(p, new, n) for p, homes in NAMES.items() for new, names in homes.items() for n in names.split()],
 )
 def test_an_old_name_is_the_new_one(package, new, name):
-    with pytest.warns(DeprecationWarning, match=f"{package}.{name} is now {new}.{name}"):
-        found = getattr(import_module(package), name)
-    assert found is getattr(import_module(new), name)
+    old_name, _, new_name = name.partition("=")
+    new_name = new_name or old_name
+    with pytest.warns(DeprecationWarning, match=f"{package}.{old_name} is now {new}.{new_name}"):
+        found = getattr(import_module(package), old_name)
+    assert found is getattr(import_module(new), new_name)
