@@ -8,13 +8,16 @@ A float64 holds such a time to better than 0.06 µs until 2034, far below the 20
 """
 
 from datetime import date, timedelta
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from astropy.time import Time, TimeDelta
 
 from eicpy.errors import BadArgumentError
+
+if TYPE_CHECKING:  # it is imported when a time is converted: a command that converts none starts sooner
+    from astropy.time import Time
 
 __all__ = ["DATEREF", "MJDREFF", "MJDREFI", "day_of", "to_seconds", "to_time"]
 
@@ -25,10 +28,15 @@ MJDREFF = 0.000800740741
 DATEREF = "2017-01-01T00:00:00"
 """The reference as a UTC date."""
 
-_REFERENCE = Time(DATEREF, scale="utc", format="isot").tt
+
+@cache
+def _reference() -> "Time":
+    from astropy.time import Time  # noqa: PLC0415, see above
+
+    return Time(DATEREF, scale="utc", format="isot").tt
 
 
-def to_seconds(time: Time | str) -> Any:
+def to_seconds(time: "Time | str") -> Any:
     """Seconds TT since the reference.
 
     Parameters
@@ -53,18 +61,19 @@ def to_seconds(time: Time | str) -> Any:
     >>> to_seconds("2017-01-02")
     86400.0
     """
+    reference = _reference()
     if isinstance(time, str):
         try:
-            time = Time(time, scale="utc")
+            time = type(reference)(time, scale="utc")
         except ValueError as error:
             raise BadArgumentError(
                 f"got time {time!r}, expected an ISO date such as 2026-11-21T02:00:00 (UTC)"
             ) from error
-    seconds = (time.tt - _REFERENCE).sec
+    seconds = (time.tt - reference).sec
     return float(seconds) if np.ndim(seconds) == 0 else np.asarray(seconds, dtype=np.float64)
 
 
-def to_time(seconds: float | npt.ArrayLike) -> Time:
+def to_time(seconds: float | npt.ArrayLike) -> "Time":
     """Time (scale TT) of seconds since the reference.
 
     Examples
@@ -72,7 +81,9 @@ def to_time(seconds: float | npt.ArrayLike) -> Time:
     >>> to_time(86400.0).utc.isot
     '2017-01-02T00:00:00.000'
     """
-    return _REFERENCE + TimeDelta(np.asarray(seconds, dtype=np.float64), format="sec")
+    from astropy.time import TimeDelta  # noqa: PLC0415, see above
+
+    return _reference() + TimeDelta(np.asarray(seconds, dtype=np.float64), format="sec")
 
 
 def day_of(seconds: float) -> date:
