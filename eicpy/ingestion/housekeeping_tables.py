@@ -1,4 +1,4 @@
-"""Decoded housekeeping as it is archived, and judged by the limits that stand in the packet tables."""
+"""Decoded housekeeping as it is archived, and checked by the limits of the packet tables."""
 
 from collections.abc import Iterable
 
@@ -47,9 +47,9 @@ def table_limits(table: HousekeepingTable) -> dict[str, Limits]:
     }
 
 
-def entries_of(stays: Iterable[Excursion]) -> list[ExcursionEntry]:
+def entries_of(excursions: Iterable[Excursion]) -> list[ExcursionEntry]:
     """Excursions as they are recorded."""
     return [
         ExcursionEntry(e.parameter, Level(e.level), e.start, e.stop, e.extreme, e.limit, e.unit)
-        for e in stays
+        for e in excursions
     ]

@@ -1,8 +1,8 @@
 """A watched folder: files dropped into it are ingested once they are complete.
 
-A file counts as complete when its size and modification time have not changed between two looks and
+A file counts as complete when its size and modification time have not changed between two scans and
 for a settling time. Names that begin with a dot or end in ``.part``, ``.partial`` or ``.tmp`` are
-somebody's unfinished work. Files stay where they are: the folder is its owner's. A file that cannot
+unfinished files of their writer. Files are not moved: the folder belongs to its owner. A file that cannot
 be ingested is recorded with its error and not tried again until it changes.
 """
 
@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class WatchReport:
-    """What a watch did.
+    """The result of a watch.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class WatchReport:
 
 @dataclass
 class _Look:
-    """A file as it was at the last look."""
+    """A file as it was at the last scan."""
 
     identity: FileIdentity
     first: float
@@ -70,9 +70,9 @@ def watch_folder(
     on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
     on_refused: Callable[[Path, BadDataError], None] | None = None,
 ) -> WatchReport:
-    """Ingest what is dropped into a folder until told to stop.
+    """Ingest what is dropped into a folder until asked to stop.
 
-    Stops after the file in hand on SIGTERM or SIGINT (when called in the main thread), when `stop` is
+    Stops after the current file on SIGTERM or SIGINT (when called in the main thread), when `stop` is
     set, or after `until_idle` seconds without a new file.
 
     Parameters
@@ -84,7 +84,7 @@ def watch_folder(
     photons
         Folder for copies of photon files (FITS); None: only packets are taken.
     interval
-        Time between two looks, s.
+        Time between two scans, s.
     settle
         How long a file must not have changed before it is taken, s.
     stop
@@ -92,7 +92,7 @@ def watch_folder(
     until_idle
         Seconds without anything new after which the watch ends; None: never.
     on_outcome, on_refused
-        Called for each file as it is ingested, or cannot be.
+        Called for each file when it was ingested, or refused.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def take_file(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestOutcome | PhotonFileOutcome:
-    """Take a file, of packets or of photons, by what it is.
+    """Ingest a file of packets or of photons, by its content.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def _take(
 
 
 def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileIdentity]:
-    """Files that have not changed for `settle` seconds, oldest first; `looks` is brought up to date."""
+    """Files that have not changed for `settle` seconds, oldest first; `looks` is updated."""
     try:
         paths = [p for p in inbox.iterdir() if _is_candidate(p)]
     except OSError as error:
@@ -212,7 +212,7 @@ def _is_idle(
     until_idle: float,
     settle: float,
 ) -> bool:
-    """Whether nothing new came for long enough; a file that never settles is not waited for for ever."""
+    """Whether nothing new came for long enough; a file that never settles does not keep the watch running."""
     now = time.monotonic()
     waiting = any(
         done.get(path) != look.identity and now - look.first <= until_idle + 2 * settle

@@ -1,4 +1,4 @@
-"""Photon files dropped on a disk: looked into, hashed, kept once, and found again by whoever shows them.
+"""Photon files dropped on a disk: checked, hashed, kept once, and found again by the pages that show them.
 
 Two layouts are taken, both FITS:
 
@@ -7,7 +7,7 @@ Two layouts are taken, both FITS:
   MJDREFI and MJDREFF of its header, 57754 and 0.0008007407 where it has none), one of ``PHA`` or ``CHANNEL``,
   and one of ``DETNUM`` or ``PIXEL``.
 
-A file is copied under the hash of its content, so that it stays as it was seen whatever becomes of the
+A file is copied under the hash of its content, so that the copy is kept whatever happens to the
 original. Photons without a time, or of a pixel or channel that the detector does not have, are left out and
 counted; the copy holds them all.
 """
@@ -56,7 +56,7 @@ _KEPT = (IngestedFile.state == FileState.STORED) & IngestedFile.run.is_(None)
 
 @dataclass(frozen=True)
 class PhotonFileOutcome:
-    """What became of a photon file.
+    """The outcome of a photon file.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class PhotonFileOutcome:
 
     @property
     def summary(self) -> str:
-        """What is in it, in a line."""
+        """Its content in a line."""
         words = f"{self.photons} photons in {self.last - self.first:.1f} s"
         return f"{words}, {self.left_out} left out" if self.left_out else words
 
@@ -104,12 +104,12 @@ def photon_folder(settings: Settings, instrument: str) -> Path:
 
 
 def photon_copy(folder: Path, sha256: str) -> Path:
-    """Where the copy of a file stands, by the hash of its content."""
+    """Path of the copy of a file, by the hash of its content."""
     return folder / f"{sha256}.fits"
 
 
 def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> Iterator[EventList]:
-    """Go through the photons of a file, in either layout, as they stand there.
+    """Read the photons of a file, in either layout, unchanged, a block at a time.
 
     Parameters
     ----------
@@ -175,7 +175,7 @@ def ingest_photon_file(
     try:
         sha256 = _hash(path)
         identity = replace(identity, sha256=sha256)
-        outcome = _look_into(path, instrument, sha256)
+        outcome = _inspect(path, instrument, sha256)
         row, kept = find_file(database, instrument.name, sha256), photon_copy(folder, sha256)
         if row is not None and row.state is FileState.STORED and kept.is_file():
             return replace(outcome, state=IngestState.KNOWN)
@@ -221,7 +221,7 @@ def says_simulated(path: Path) -> bool:
     return any(unit.header.get("SIMULATE") is True for unit in read_structure(path))
 
 
-def _look_into(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutcome:
+def _inspect(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutcome:
     total, good, first, last = 0, 0, np.inf, -np.inf
     for block in photon_blocks(path, instrument):
         photons = usable(block, instrument)
@@ -313,5 +313,5 @@ def _copy(path: Path, kept: Path, sha256: str) -> None:
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=path,
-                advice="it is taken when nobody writes it any more",
+                advice="it is taken once it is complete",
             )

@@ -24,7 +24,7 @@ from eicpy.settings import Settings
 __all__ = ["attend", "show", "start_chain"]
 
 GOES_ON = "the chain goes on: 'eic monitor -i {name}' looks again, and can stop it"
-START_PATIENCE = 60.0
+START_TIMEOUT = 60.0
 """How long a chain may take until it reports its status, s."""
 
 
@@ -38,7 +38,7 @@ def show(
     settings, instrument
         Whose chain.
     operator
-        Who orders, until the operator says otherwise.
+        Who orders, until the operator changes it.
     on_interrupt
         What Ctrl-C and SIGTERM mean.
 
@@ -166,7 +166,7 @@ def start_chain(
             start_new_session=True,  # the terminal may close, or interrupt the screen: the chain goes on
         )
     say("starting …")
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         status = station.status(CHAIN)
         if status is not None and status.alive and status.pid == process.pid:
@@ -177,7 +177,7 @@ def start_chain(
         time.sleep(0.05)
     process.terminate()
     process.wait()
-    raise FailedError(f"the chain said nothing within {START_PATIENCE:g} s and was ended: see {log}")
+    raise FailedError(f"the chain said nothing within {START_TIMEOUT:g} s and was ended: see {log}")
 
 
 def _need_terminal() -> None:

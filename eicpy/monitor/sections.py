@@ -1,4 +1,4 @@
-"""What stands on the monitor, section by section."""
+"""Content of the monitor, section by section."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,7 +38,7 @@ def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = Tr
     most
         Lines, at least 1; the last says how many reasons are not shown.
     watched
-        Whether the chain was watched before: a single look cannot tell when a count rose.
+        Whether the chain was watched before: a single reading cannot show when a count rose.
     """
     badge = (f" {LEVELS[verdict.level]} ", f"{LEVEL_STYLES[verdict.level]}-badge")
     if not verdict.reasons:
@@ -70,11 +70,11 @@ def run_lines(overview: Overview, width: int) -> Lines:
     mode = overview.receiver.mode if overview.receiver else ""
     if mode and run.is_open and mode != run.suffix:
         facts.append(f" · {mode}")
-    told: list[str | Span] = []
+    shown: list[str | Span] = []
     for key, name in _RUN_TEXTS:
         if text := getattr(run, key):
-            told += [" · " if told else "", (f"{name} ", "dim"), readable(text)]
-    said = words(*told) or words(("nobody said who, with what set-up, or why", "dim"))
+            shown += [" · " if shown else "", (f"{name} ", "dim"), readable(text)]
+    said = words(*shown) or words(("nobody said who, with what set-up, or why", "dim"))
     return [*wrapped(words(*facts), width, 2), *wrapped(said, width, 3)]
 
 
@@ -86,7 +86,7 @@ def _openness(run: RunView, overview: Overview, *, since: bool) -> str:
 
 
 def link_lines(overview: Overview, width: int) -> Lines:
-    """The receiver: how it is, where it listens, its rate; then each connection."""
+    """The receiver: state, addresses, rate; then each connection."""
     receiver = overview.receiver
     if receiver is None and _is_starting(overview):
         return [words(("the receiver is starting", "wrong"), "; the first start takes up to a minute")]
@@ -111,7 +111,7 @@ def _is_starting(overview: Overview) -> bool:
 
 
 def _losses(receiver: ReceiverView) -> str:
-    """What was wrong with what came, of all APIDs; empty where nothing was."""
+    """Losses and damage of all APIDs together; empty where there are none."""
     counts = (
         (receiver.damaged, f"{grouped(receiver.damaged)} packets damaged"),
         (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
@@ -129,9 +129,9 @@ def _state(part: PartView) -> Line:
 
 def _link(link: LinkView) -> Line:
     style = {"connected": "good", "refused": "wrong"}.get(link.state, "dim")
-    told = f" · {size_text(link.received)}" if link.received is not None else ""
+    shown = f" · {size_text(link.received)}" if link.received is not None else ""
     age = f" · last byte {span_text(link.age)} ago" if link.age is not None else ""
-    return words(f"{link.transport} {readable(link.address)} ", (link.state, style), told, age)
+    return words(f"{link.transport} {readable(link.address)} ", (link.state, style), shown, age)
 
 
 def apid_lines(overview: Overview, width: int) -> Lines:
@@ -165,7 +165,7 @@ def processor_lines(overview: Overview, width: int, *, details: bool = True) -> 
     overview, width
         As for every section.
     details
-        Whether to tell the parameters; errors are told in any case.
+        Whether to show the parameters; errors are shown in any case.
     """
     lines: Lines = [words(("no processor yet" if _is_starting(overview) else "no processor", "dim"))]
     if overview.processors:
@@ -177,8 +177,8 @@ def processor_lines(overview: Overview, width: int, *, details: bool = True) -> 
             lines += [row, *_below(part, width, details=details)]
     for other in overview.others:
         if other.health != "alive" or other.error:
-            told = f": {readable(other.error)}" if other.error else ""
-            lines.append(clipped(words(f"{readable(other.name)} ", *_state(other), told), width))
+            shown = f": {readable(other.error)}" if other.error else ""
+            lines.append(clipped(words(f"{readable(other.name)} ", *_state(other), shown), width))
     return lines
 
 
@@ -201,7 +201,7 @@ def _processor(part: ProcessorView) -> Sequence[str | Span]:
 
 
 def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
-    """What is told under the row of a processor."""
+    """What is shown under the row of a processor."""
     lines: Lines = []
     if part.error and part.health != "ended":
         lines += wrapped(words((readable(part.error), "wrong")), width - 2, 2)
@@ -221,22 +221,22 @@ def _value(value: float | str) -> str:
 
 
 def disk_lines(overview: Overview, width: int) -> Lines:
-    """A bar of the disk, what is free, and when it will be full."""
+    """A bar of the disk, its free space, and when it will be full."""
     disk = overview.disk
     if disk is None:
         return [words(("the disk of the archive cannot be read", "alarm"))]
     full = disk.seconds_to_full
     when = "nothing comes" if full is None else f"full in {span_text(full)}"
-    told = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
+    shown = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
     style = "alarm" if full is not None and full < 3600.0 else "wrong" if disk.used > 0.95 else "good"
-    length = max(min(40, width - len(told) - 2), 6)
+    length = max(min(40, width - len(shown) - 2), 6)
     filled = min(round(disk.used * length), length)
     bar = [("[", "dim"), ("█" * filled, style), ("·" * (length - filled), "dim"), ("]", "dim")]
-    return [clipped([*bar, (told, "")], width)]
+    return [clipped([*bar, (shown, "")], width)]
 
 
 def error_lines(overview: Overview, width: int) -> Lines:
-    """The newest that a part had to say about something wrong."""
+    """The newest error of a part."""
     error = overview.last_error
     if error is None:
         return [words(("none", "dim"))]

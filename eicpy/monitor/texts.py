@@ -58,7 +58,7 @@ def reason_text(reason: Reason, *, watched: bool = True) -> str:
     reason
         One of the verdict.
     watched
-        Whether the chain was watched before: a single look cannot tell when a count rose.
+        Whether the chain was watched before: a single reading cannot show when a count rose.
 
     Examples
     --------

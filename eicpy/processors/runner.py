@@ -192,9 +192,7 @@ class _Runner:
                 if not full_disk:
                     _log.warning("%s waits, nothing is lost: %s", self.job.name, error)
                 full_disk = True
-                report.update(
-                    state="no space", error=f"waits for space on disk, nothing is lost: {error}"
-                )
+                report.update(state="no space", error=f"waits for space on disk, nothing is lost: {error}")
                 if self.stop.wait(RETRY_SECONDS):
                     return Summary(self.job.name, 0, 0, self.folder / "outputs")
 

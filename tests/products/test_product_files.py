@@ -22,6 +22,7 @@ from numpy.testing import assert_array_equal
 
 from eicpy import products
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.files import atomic_file
 from eicpy.products import Provenance, read_product, write_product
 from eicpy.products.structure import WordSum, encode_checksum
 
@@ -382,7 +383,7 @@ def test_a_killed_writer_leaves_no_visible_file_and_the_next_one_cleans_up(tmp_p
     (partial,) = tmp_path.iterdir()
     assert partial.name.startswith(".a.fits.")
     os.utime(partial, (time.time() - 3600, time.time() - 3600))
-    with products.atomic_file(path) as file:
+    with atomic_file(path) as file:
         file.write(b"whole")
     assert [p.name for p in tmp_path.iterdir()] == ["a.fits"]
     assert path.read_bytes() == b"whole"
