@@ -39,7 +39,7 @@ from eicpy.acquisition.status import Station, Status
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketLayout, encode
-from eicpy.processors import Command, eic_command
+from eicpy.processors import ChainCommand, eic_command
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
@@ -164,7 +164,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def commands(home: Path, port: int, *options: str) -> Iterator[Command]:
+def commands(home: Path, port: int, *options: str) -> Iterator[ChainCommand]:
     (home / "numbers.py").write_text(PROCESSOR)
     processor = f"{home / 'numbers.py'}:numbers"
     yield eic_command(
@@ -188,7 +188,7 @@ def wait_for(holds: Callable[[], object], seconds: float = 300.0) -> None:
 class Chain:
     """The commands, forked from a process in which they ran once; a context manager that ends them."""
 
-    def __init__(self, home: Path, parts: Iterable[Command]) -> None:
+    def __init__(self, home: Path, parts: Iterable[ChainCommand]) -> None:
         self._arguments = {c.name: list(c.arguments[c.arguments.index(CLI) + 1 :]) for c in parts}
         program = [sys.executable, __file__, "--nursery", str(home)]
         self._nursery = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -1,7 +1,7 @@
-"""Files that are complete or absent, locks that a killed process cannot leave behind, and a full disk.
+"""Files that are complete or absent, locks that a killed process cannot leave behind, hashes, a full disk.
 
 A file is written under a hidden temporary name in its own folder, flushed to the disk (fsync), then
-renamed; the rename makes it visible, and the folder is flushed too. Whoever reads the folder never sees
+renamed; the rename makes it visible, and the folder is flushed too. A reader of the folder never sees
 half a file, whatever kills the writer. A killed writer leaves a hidden ``.name.*.partial``, which the next
 writer of the same name removes.
 
@@ -11,8 +11,10 @@ A lock is ``flock`` on an open file: the kernel releases it when its holder dies
 import contextlib
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,14 +23,27 @@ from typing import BinaryIO
 
 from eicpy.errors import FailedError
 
-__all__ = ["atomic_file", "is_full_disk", "locked", "locked_folder", "sync_folder", "try_lock", "write_text"]
-
+__all__ = [
+    "atomic_file",
+    "hash_file",
+    "is_full_disk",
+    "locked",
+    "locked_folder",
+    "sha256_of",
+    "sync_folder",
+    "try_lock",
+    "write_text",
+]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_BYTES = 1 << 20
 
 
 def is_full_disk(error: BaseException) -> bool:
-    """Whether an error, or what caused it, is that there is no space: work can go on when there is some.
+    """Whether an error, or one that it was raised from or after, says that there is no space on the disk.
+
+    Such an error passes: work can continue when there is space again. It is that of the system (no space,
+    the user's quota, the largest file) or that of SQLite.
 
     Examples
     --------
@@ -39,8 +54,48 @@ def is_full_disk(error: BaseException) -> bool:
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in _FULL:
             return True
-        cause = cause.__cause__
+        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return True
+        cause = cause.__cause__ or cause.__context__
     return False
+
+
+def hash_file(path: Path, length: int | None = None) -> "hashlib._Hash":
+    """SHA-256 of a file, in bounded memory; more bytes can be added to it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    length
+        Only its first `length` bytes.
+
+    Examples
+    --------
+    >>> from tempfile import NamedTemporaryFile
+    >>> with NamedTemporaryFile() as file:
+    ...     _ = file.write(b"photons"), file.flush()
+    ...     hash_file(file.name).hexdigest() == hashlib.sha256(b"photons").hexdigest()
+    True
+    """
+    with Path(path).open("rb") as stream:
+        if length is None:
+            return hashlib.file_digest(stream, "sha256")
+        digest = hashlib.sha256()
+        while chunk := stream.read(min(_READ_BYTES, length)):
+            digest.update(chunk)
+            length -= len(chunk)
+    return digest
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    See Also
+    --------
+    hash_file : The same as an object, or of the first bytes only.
+    """
+    return hash_file(path).hexdigest()
 
 
 def sync_folder(folder: Path) -> None:
@@ -52,14 +107,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def try_lock(descriptor: int, *, patience: float = 0.0) -> bool:
+def try_lock(descriptor: int, *, timeout: float = 0.0) -> bool:
     """Lock an open file for this process alone.
 
     Parameters
     ----------
     descriptor
         The open file.
-    patience
+    timeout
         How long to try, s.
 
     Returns
@@ -67,7 +122,7 @@ def try_lock(descriptor: int, *, patience: float = 0.0) -> bool:
     bool
         False if another process holds it.
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +136,7 @@ def try_lock(descriptor: int, *, patience: float = 0.0) -> bool:
 
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Hold a lock file, waiting for whoever holds it now.
+    """Hold a lock file, waiting until no other process holds it.
 
     Parameters
     ----------
@@ -108,17 +163,17 @@ def locked(file: Path) -> Iterator[None]:
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder, waiting for whoever holds it now; no lock file is left in it.
+    """Lock a folder, waiting until no other process holds it; no lock file is left in it.
 
     Parameters
     ----------
     folder
-        A folder that is there.
+        A folder that exists.
 
     Raises
     ------
     FailedError
-        If it is not.
+        If it does not.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -145,14 +200,17 @@ def _remove_abandoned(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing that appears under its name only when it is complete.
 
     Parameters
     ----------
     path
-        The name it will have; its folder is made where it does not exist. A file that is there is
+        The name it will have; its folder is made where it does not exist. A file of that name is
         replaced.
+    durable
+        Whether it survives a power failure. Without, it costs no wait for the disk: for what is written
+        many times a second.
 
     Yields
     ------
@@ -183,9 +241,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             partial.rename(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -71,6 +71,7 @@ MODULES = {
     "eicpy.dashboard.notebook": "eicpy.figures.notebook",
     "eicpy.dashboard.plane": "eicpy.figures.plane",
     "eicpy.dashboard.series": "eicpy.figures.series",
+    "eicpy.dashboard.texts": "eicpy.text",
     "eicpy.dashboard.theme": "eicpy.figures.theme",
     "eicpy.dashboard.timeline": "eicpy.figures.timeline",
     "eicpy.egse.stretch": "eicpy.egse.stream_chunk",
@@ -90,9 +91,10 @@ MODULES = {
     "eicpy.pipeline.tables": "eicpy.reports.tables",
     "eicpy.processors.finder": "eicpy.processors.discovery",
     "eicpy.processors.session": "eicpy.processors.execution",
+    "eicpy.processors.signals": "eicpy.process",
     "eicpy.processors.stage": "eicpy.processors.adapter",
     "eicpy.processors.tether": "eicpy.processors.parent_death",
-    "eicpy.processors.trouble": "eicpy.processors.errors",
+    "eicpy.processors.trouble": "eicpy.processors.execution",
     "eicpy.products.atomic": "eicpy.files",
     "eicpy.products.times": "eicpy.times",
     "eicpy.simulation.messages": "eicpy.simulation.event_packets",
@@ -112,9 +114,10 @@ NAMES = {
         ),
         "eicpy.runs": (
             "Cursor Follower Increment blocks follow LONGEST_WAIT Pacer Mode Provider Runs "
-            "provide Selection kind_names RunArchive RunChange RunMetadata edit_run Run hash_file "
+            "provide Selection kind_names RunArchive RunChange RunMetadata edit_run Run "
             "RunWriter"
         ),
+        "eicpy.files": "hash_file",
     },
     "eicpy.acquisition.status": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.housekeeping": {"eicpy.housekeeping": "Level=Severity"},
@@ -134,9 +137,10 @@ NAMES = {
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
         "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
     },
+    "eicpy.processors": {"eicpy.processors.child": "Command=ChainCommand"},
     "eicpy.products": {
         "eicpy.times": "DATEREF MJDREFF MJDREFI day_of to_seconds to_time",
-        "eicpy.files": "atomic_file",
+        "eicpy.files": "atomic_file sha256_of",
     },
 }
 """Package → new package → names that were importable from the old one, as ``old`` or ``old=new``."""

@@ -1,11 +1,23 @@
-"""Numbers as a person reads them at a glance: three figures and a unit."""
+"""Numbers, durations and counts as a person reads them at a glance, and the words of pages in each language.
 
+What a terminal, a log or a report says is English (the functions). A page speaks the language of its reader
+(:class:`Texts`); its words stand in gettext catalogues, which translators' tools open: ``locale/eicpy.pot``
+holds the English words, ``locale/<language>/LC_MESSAGES/eicpy.po`` those of another language. Symbols of
+units are those of the SI; in French, bytes are octets and days are jours.
+"""
+
+import gettext
+from collections.abc import Callable
 from datetime import datetime
+from functools import cache
+from importlib.resources import files
 from itertools import pairwise
+from typing import NamedTuple
 
 __all__ = [
+    "LANGUAGES",
     "UNKNOWN",
-    "count_text",
+    "Texts",
     "counted",
     "grouped",
     "rate_text",
@@ -16,6 +28,9 @@ __all__ = [
 
 UNKNOWN = "–"
 """What is shown where nothing is known; never 0."""
+LANGUAGES = {"en": "English", "fr": "Français"}
+"""Languages of the pages, and their own names."""
+_SPACE = "\N{NARROW NO-BREAK SPACE}"
 _STEPS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -29,11 +44,18 @@ def size_text(size: float | None) -> str:
     """
     if size is None:
         return UNKNOWN
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if abs(size) < 999.5 or unit == "TB":
+    value, prefix, digits = _scaled(size)
+    return f"{value:.3g} {prefix}B" if digits else f"{value:.0f} {prefix}B"
+
+
+def _scaled(size: float) -> tuple[float, str, int]:
+    """A number in steps of 1000: what stands before the prefix, the prefix, decimals for three figures."""
+    prefix = ""
+    for prefix in ("", "k", "M", "G", "T"):
+        if abs(size) < 999.5 or prefix == "T":
             break
         size /= 1000.0
-    return f"{size:.0f} {unit}" if unit == "B" or abs(size) >= 99.95 else f"{size:.3g} {unit}"
+    return size, prefix, 0 if not prefix or abs(size) >= 99.95 else 1 if abs(size) >= 9.995 else 2
 
 
 def rate_text(rate: float | None) -> str:
@@ -45,17 +67,6 @@ def rate_text(rate: float | None) -> str:
     '12.5 MB/s'
     """
     return UNKNOWN if rate is None else f"{size_text(rate)}/s"
-
-
-def count_text(count: float | None) -> str:
-    """A whole number, thousands apart.
-
-    Examples
-    --------
-    >>> count_text(1234567)
-    '1 234 567'
-    """
-    return UNKNOWN if count is None else f"{count:,.0f}".replace(",", " ")
 
 
 def span_text(seconds: float | None) -> str:
@@ -97,18 +108,18 @@ def time_text(moment: datetime | None, now: datetime | None = None) -> str:
     return f"{moment:%H:%M:%S}" if today else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def grouped(number: int) -> str:
-    r"""Write a whole number with thin spaces between its thousands.
+def grouped(number: float | None) -> str:
+    r"""Write a whole number with narrow no-break spaces between its thousands.
 
     Examples
     --------
-    >>> grouped(6400).replace("\u202f", "_")
-    '6_400'
+    >>> grouped(6400).replace("\u202f", "_"), grouped(None)
+    ('6_400', '–')
     """
-    return f"{number:,}".replace(",", "\u202f")
+    return UNKNOWN if number is None else f"{number:,.0f}".replace(",", _SPACE)
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def counted(number: float | None, noun: str, plural: str = "") -> str:
     """Write how many of something there are, in the singular or the plural.
 
     Parameters
@@ -126,3 +137,119 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     ('1 alarm', '0 warnings', '2 excursions')
     """
     return f"{grouped(number)} {noun if number == 1 else plural or noun + 's'}"
+
+
+class _Message(NamedTuple):
+    one: str
+    other: str
+
+
+class _Words(NamedTuple):
+    messages: dict[str, _Message]
+    plural: Callable[[int], int]
+    """Which form a number takes: 0 for `one`."""
+
+
+@cache
+def _words(language: str) -> _Words:
+    from babel.messages.pofile import read_po  # noqa: PLC0415, a command that shows no page does not wait for it
+
+    english = language == "en"
+    path = "eicpy.pot" if english else f"{language}/LC_MESSAGES/eicpy.po"
+    with (files("eicpy") / "locale" / path).open("rb") as stream:
+        catalogue = read_po(stream, locale=language)
+    messages = {}
+    for message in catalogue:
+        words = (message.id if english else message.string) or ""
+        if message.context:
+            one, *others = [words] if isinstance(words, str) else words
+            messages[message.context] = _Message(one, *others or [one])
+    return _Words(messages, gettext.c2py(catalogue.plural_expr))
+
+
+class Texts:
+    """The words and numbers of one language.
+
+    Parameters
+    ----------
+    language
+        One of :data:`LANGUAGES`; anything else is English.
+
+    Examples
+    --------
+    >>> Texts("fr")("title", instrument="ECLAIRs", page="Caméra")
+    'ECLAIRs : Caméra'
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else "en"
+
+    def __call__(self, key: str, n: float | None = None, /, **values: object) -> str:
+        """Words of a key, with values put in.
+
+        Parameters
+        ----------
+        key
+            Of the message in the catalogue.
+        n
+            The number that decides between singular and plural; by default the plural.
+        **values
+            What stands in braces in the message.
+
+        Examples
+        --------
+        >>> Texts("en")("restarted", 1, count="1"), Texts("fr")("passed_over", count="3")
+        ('restarted 1 time', '3 passés')
+        """
+        messages, plural = _words(self.language)
+        message = messages.get(key, _Message(key, key))
+        one = n is not None and plural(round(n)) == 0
+        return (message.one if one else message.other).format(**values)
+
+    def number(self, value: float | None, digits: int = 0) -> str:
+        r"""Write a number with a decimal mark of the language, thousands apart.
+
+        Examples
+        --------
+        >>> Texts("fr").number(1234.5, 1).replace("\u202f", "_"), Texts("en").number(None)
+        ('1_234,5', '–')
+        """
+        if value is None:
+            return UNKNOWN
+        text = f"{value:,.{digits}f}".replace(",", _SPACE)
+        return text.replace(".", self._decimal_mark)
+
+    @property
+    def _decimal_mark(self) -> str:
+        from babel.numbers import get_decimal_symbol  # noqa: PLC0415, as above
+
+        return get_decimal_symbol(self.language)
+
+    def size(self, size: float | None) -> str:
+        """Write bytes in steps of 1000, with three figures.
+
+        Examples
+        --------
+        >>> Texts("en").size(12_345_678), Texts("fr").size(None), Texts("fr").size(999)
+        ('12.3 MB', '–', '999 o')
+        """
+        if size is None:
+            return UNKNOWN
+        value, prefix, digits = _scaled(size)
+        return f"{self.number(value, digits)} {prefix}{self('byte')}"
+
+    def duration(self, seconds: float | None) -> str:
+        """Write a duration in the unit that suits it.
+
+        Examples
+        --------
+        >>> Texts("en").duration(0.4), Texts("en").duration(200.0), Texts("fr").duration(9000.0)
+        ('0.4 s', '3.3 min', '2,5 h')
+        """
+        if seconds is None:
+            return UNKNOWN
+        for limit, unit, length in ((120.0, "s", 1.0), (7200.0, "min", 60.0), (172800.0, "h", 3600.0)):
+            if seconds < limit:
+                value = seconds / length
+                return f"{self.number(value, 0 if value >= 100 or value == int(value) else 1)} {unit}"
+        return f"{self.number(seconds / 86400.0, 1)} {self('day')}"

@@ -1,5 +1,8 @@
 """Times of the files, against astropy's own reading of the header's reference."""
 
+import subprocess
+import sys
+
 import pytest
 from astropy.time import Time, TimeDelta
 from hypothesis import given
@@ -32,3 +35,9 @@ def test_a_utc_day_is_86400_s_since_2017() -> None:
 def test_text_that_is_no_date_is_a_bad_argument() -> None:
     with pytest.raises(BadArgumentError, match="ISO date"):
         times.to_seconds("yesterday")
+
+
+def test_astropy_is_imported_only_when_a_time_is_converted() -> None:
+    code = "import sys; from eicpy import times; times.day_of(1.0); print('astropy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -78,7 +78,7 @@ def acquire(
     if headless:
         from eicpy.processors.chain import run_chain
 
-        ctx.exit(int(run_chain(chain, ctx.obj, patience=patience, say=click.echo)))
+        ctx.exit(int(run_chain(chain, ctx.obj, timeout=patience, say=click.echo)))
     from eicpy.monitor.screen import attend
 
-    ctx.exit(int(attend(chain, ctx.obj, patience=patience, say=click.echo)))
+    ctx.exit(int(attend(chain, ctx.obj, timeout=patience, say=click.echo)))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import click
 
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode, readable
+from eicpy.files import write_text
 from eicpy.settings import Settings
 from eicpy.text import counted
 
@@ -177,9 +178,7 @@ def show_listening(port_file: Path | None, host: str, port: int) -> None:
     """Print where a receiver listens, and write the port into a file that scripts wait for."""
     click.echo(f"listening on {host}:{port}")
     if port_file is not None:
-        partial = port_file.with_name(f".{port_file.name}.partial")
-        partial.write_text(f"{port}\n")
-        partial.replace(port_file)
+        write_text(port_file, f"{port}\n")
 
 
 def name_values(pairs: Iterable[str]) -> dict[str, str]:

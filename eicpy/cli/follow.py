@@ -8,6 +8,7 @@ import click
 
 from eicpy.cli.options import DATES, FILE, instrument_option, packet_options, utc
 from eicpy.errors import BadArgumentError, ExitCode
+from eicpy.process import stop_on_signals
 
 if TYPE_CHECKING:
     from eicpy.runs import Provider
@@ -107,7 +108,6 @@ def follow(
     from eicpy.acquisition.delivery.formats import packet_writer
     from eicpy.acquisition.delivery.passing import CursorFile, open_pipe, pass_on, reader_is_gone
     from eicpy.instruments import load
-    from eicpy.processors.signals import stopped_by_signals
     from eicpy.runs import RunArchive, provide
     from eicpy.runs.provider.selection import Selection
 
@@ -134,7 +134,7 @@ def follow(
             from_packet=None if start else number,
             **playback,
         )
-    with stopped_by_signals() as stop, source, open_pipe() as pipe:
+    with stop_on_signals() as stop, source, open_pipe() as pipe:
         writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
         if step:
             source = _Steps(source)

@@ -25,7 +25,7 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
 
     with TerminalProgress("ingest") as progress:
         outcomes = ingest_files(
-            files, instrument, ctx.obj, progress=progress, told=lambda outcome: show_outcomes([outcome])
+            files, instrument, ctx.obj, progress=progress, on_outcome=lambda outcome: show_outcomes([outcome])
         )
     ctx.exit(int(max(outcome.exit_code for outcome in outcomes)))
 
@@ -55,6 +55,6 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
     from eicpy.ingestion import watch as watch_folder
 
     outcomes = watch_folder(
-        inbox, instrument, ctx.obj, interval=interval, once=once, told=lambda o: click.echo(o.summary)
+        inbox, instrument, ctx.obj, interval=interval, once=once, on_outcome=lambda o: click.echo(o.summary)
     )
     ctx.exit(int(max((o.exit_code for o in outcomes), default=ExitCode.CLEAN)))

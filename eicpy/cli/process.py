@@ -69,8 +69,8 @@ def process(
     Exit status: 0 ended well; 1 its saved position cannot be read; 2 bad arguments; 3 the processor failed,
     the message names the packet.
     """
+    from eicpy.process import stop_on_signals
     from eicpy.processors import Job, find_processor, run_processor
-    from eicpy.processors.signals import stopped_by_signals
     from eicpy.runs import RunArchive
 
     work = Job(
@@ -89,7 +89,7 @@ def process(
                 f"run {number} is still open: waiting for its end (--once: end with what it holds now)",
                 err=True,
             )
-    with stopped_by_signals() as stop:
+    with stop_on_signals(second_ends=True) as stop:
         summary = run_processor(work, ctx.obj, stop)
     passed = f", {summary.skipped} passed over" if mode == "last" else ""
     files = [Path(f).name for f in summary.outputs.iterdir()] if summary.outputs.is_dir() else []

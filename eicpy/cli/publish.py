@@ -46,7 +46,7 @@ def publish(
     from eicpy.acquisition.delivery.publisher import publish as publish_packets
     from eicpy.acquisition.status import Station
     from eicpy.instruments import load
-    from eicpy.processors.signals import stopped_by_signals
+    from eicpy.process import stop_on_signals
     from eicpy.runs import RunArchive, provide
 
     detector = load(instrument)
@@ -60,7 +60,7 @@ def publish(
             wanted: Any = list(runs) if runs else "live"
             start = keep.load()
             with (
-                stopped_by_signals() as stop,
+                stop_on_signals() as stop,
                 provide(archive, detector, wanted, start=start, **packets) as provider,
             ):
                 passed = publish_packets(provider, server, keep, stop=stop, report=report)

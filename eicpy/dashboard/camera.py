@@ -14,11 +14,11 @@ from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.panels import HousekeepingPanel
 from eicpy.dashboard.photon_panels import PhotonPanels
 from eicpy.dashboard.source import ArchiveSource, LiveSource
-from eicpy.dashboard.texts import Texts
 from eicpy.figures.series import with_unit
 from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 __all__ = ["CameraPage", "open_page"]
 

@@ -5,13 +5,12 @@ import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, PrintfTickFormatter, Range1d
 from bokeh.models.annotations import Span
 
-from eicpy.dashboard import markup
 from eicpy.dashboard.panels import Panel
 from eicpy.dashboard.photon_panels import PhotonPanels
 from eicpy.dashboard.reference import Comparison, Reference, compare
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
+from eicpy.text import Texts
 
 __all__ = ["ComparedPanels", "DifferencePanel", "comparison_words"]
 
@@ -108,7 +107,7 @@ class ComparedPanels(PhotonPanels):
             self.image.show_change(compared.image_ratio, 1.0)
         else:
             self.image.show_change(compared.image_sigma, 0.0)
-        exposure = markup.duration(self.view.exposure, self.texts)
+        exposure = self.texts.duration(self.view.exposure)
         self.write_note(self.texts("drag_hint"), self.texts("exposure", span=exposure))
 
 

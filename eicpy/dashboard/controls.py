@@ -11,8 +11,8 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard.live import Selection
-from eicpy.dashboard.texts import Texts
 from eicpy.instruments import Instrument
+from eicpy.text import Texts
 
 __all__ = ["WINDOWS", "Controls"]
 

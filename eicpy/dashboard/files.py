@@ -12,8 +12,7 @@ from html import escape
 import numpy as np
 
 from eicpy.dashboard.live import Photons
-from eicpy.dashboard.markup import duration, fact_cells, utc
-from eicpy.dashboard.texts import Texts
+from eicpy.dashboard.markup import fact_cells, utc
 from eicpy.errors import EicpyError, readable
 from eicpy.ingestion import (
     photon_blocks,
@@ -25,6 +24,7 @@ from eicpy.ingestion import (
 from eicpy.instruments import Instrument
 from eicpy.operations import FileState, IngestedFile, dropped_files, newest_photon_file, open_database
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 __all__ = ["DroppedFiles", "file_facts", "file_table", "file_words"]
 
@@ -148,7 +148,7 @@ def file_words(source: DroppedFiles, texts: Texts) -> list[str]:
     age = source.age()
     words = [texts("newest_file", name=source.name)]
     if age is not None:
-        words.append(texts("ago", age=duration(age, texts)))
+        words.append(texts("ago", age=texts.duration(age)))
     if source.simulated:
         words.append(texts("data_simulated"))
     return words
@@ -163,7 +163,7 @@ def file_facts(source: DroppedFiles, newest: float, rate: float, texts: Texts) -
             (texts("file"), source.name or "–", ""),
             (texts("contents"), source.contents or "–", ""),
             (texts("newest"), utc(newest), ""),
-            (texts("received"), "–" if age is None else texts("ago", age=duration(age, texts)), ""),
+            (texts("received"), "–" if age is None else texts("ago", age=texts.duration(age)), ""),
             (texts("rate"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
             (texts("files_refused"), texts.number(refused), "warning" if refused else ""),
         ]

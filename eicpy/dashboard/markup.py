@@ -11,17 +11,16 @@ import numpy as np
 
 from eicpy.dashboard.health import Parameter, State, Verdict
 from eicpy.dashboard.source import PacketTotals
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import theme
 from eicpy.figures.series import unit_sign
 from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
 from eicpy.packets import Limits
+from eicpy.text import Texts
 
 __all__ = [
     "PAGE_NAMES",
     "by_urgency",
-    "duration",
     "fact_cells",
     "facts",
     "header",
@@ -45,21 +44,6 @@ STATES = {
     State.NO_RUN: "state_no_run",
 }
 NAMES_SHOWN = 4
-
-
-def duration(seconds: float, texts: Texts) -> str:
-    """Write a span of time in the unit that suits it.
-
-    Examples
-    --------
-    >>> duration(0.4, Texts("en")), duration(200.0, Texts("en")), duration(9000.0, Texts("fr"))
-    ('0.4 s', '3.3 min', '2,5 h')
-    """
-    for limit, unit, length in ((120.0, "s", 1.0), (7200.0, "min", 60.0), (172800.0, "h", 3600.0)):
-        if seconds < limit:
-            value = seconds / length
-            return f"{texts.number(value, 0 if value >= 100 or value == int(value) else 1)} {unit}"
-    return f"{texts.number(seconds / 86400.0, 1)} {texts('day')}"
 
 
 def utc(seconds: float) -> str:
@@ -123,7 +107,7 @@ def _reasons(judged: Verdict, checked: int, texts: Texts) -> str:
     if judged.warnings:
         reasons.append(texts("beyond_warning", names=_listed(judged.warnings, texts)))
     if judged.losses:
-        reasons.append(texts("recent_losses", count=texts.number(judged.losses)))
+        reasons.append(texts("recent_losses", judged.losses, count=texts.number(judged.losses)))
     if not reasons:
         reasons.append(texts("well_detail", count=checked) if checked else texts("well_unchecked"))
     return "; ".join(reasons)
@@ -149,7 +133,7 @@ def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, s
         {Severity.NOMINAL: "well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}[judged.level]
     )
     reasons = _reasons(judged, checked, texts)
-    old = "–" if age is None else duration(age, texts)
+    old = "–" if age is None else texts.duration(age)
     chip = f'<span class="eic-state">{texts(STATES[judged.state])}</span>'
     if simulated:
         chip += f'<span class="eic-state">{texts("data_simulated")}</span>'
@@ -170,7 +154,7 @@ def facts(run: str, newest: float, age: float | None, rate: float, totals: Packe
     cells = [
         (texts("run"), run or "–", ""),
         (texts("newest"), utc(newest), ""),
-        (texts("received"), "–" if age is None else texts("ago", age=duration(age, texts)), ""),
+        (texts("received"), "–" if age is None else texts("ago", age=texts.duration(age)), ""),
         (texts("rate"), texts.number(rate, 0 if rate >= 100 else 2) if np.isfinite(rate) else "–", ""),
         (texts("packets"), texts.number(totals.received), ""),
         (texts("lost"), texts.number(totals.lost), "warning" if totals.lost else ""),

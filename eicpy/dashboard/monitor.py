@@ -19,10 +19,10 @@ from eicpy.dashboard.order_controls import OrderControls
 from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.panels import Panel
 from eicpy.dashboard.request import orders_allowed
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 __all__ = ["MonitorPage", "RatePanel", "open_page"]
 

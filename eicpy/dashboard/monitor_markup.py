@@ -16,61 +16,39 @@ from eicpy.acquisition.status import (
     Reason,
     RunView,
 )
-from eicpy.dashboard.markup import duration, fact_cells
-from eicpy.dashboard.texts import Texts
+from eicpy.dashboard.markup import fact_cells
 from eicpy.housekeeping import Severity
+from eicpy.text import UNKNOWN, Texts
 
-__all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "size", "verdict"]
+__all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "verdict"]
 
 CLASSES = {Severity.NOMINAL: "nominal", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
 WORDS = {Severity.NOMINAL: "chain_well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
 HEALTH = {"alive": "nominal", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "none"}
 REASONS_SHOWN = 6
-NOT_KNOWN = "–"
-
-
-def size(value: float | None, texts: Texts) -> str:
-    """Write bytes in steps of 1000.
-
-    Examples
-    --------
-    >>> size(12_345_678, Texts("en")), size(None, Texts("fr")), size(999, Texts("fr"))
-    ('12.3 MB', '–', '999 o')
-    """
-    if value is None:
-        return NOT_KNOWN
-    byte = texts("byte")
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(value) < 999.5 or prefix == "T":
-            break
-        value /= 1000.0
-    digits = 0 if not prefix or abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-    return f"{texts.number(value, digits)} {prefix}{byte}"
-
-
-def _span(seconds: float | None, texts: Texts) -> str:
-    return NOT_KNOWN if seconds is None else duration(seconds, texts)
-
-
-def _count(value: float | None, texts: Texts) -> str:
-    return NOT_KNOWN if value is None else texts.number(value)
 
 
 def _moment(value: datetime | None) -> str:
-    return NOT_KNOWN if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+    return UNKNOWN if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
 
 
 def reason_words(reason: Reason, texts: Texts) -> str:
     """A reason of the verdict as a sentence."""
-    writers = {"age": _span, "seconds": _span, "free": size, "bytes": size}
-    writers |= {"packets": _count, "datagrams": _count, "restarts": _count}
+    counts = dict.fromkeys(("packets", "datagrams", "restarts"), texts.number)
+    writers = {
+        "age": texts.duration,
+        "seconds": texts.duration,
+        "free": texts.size,
+        "bytes": texts.size,
+    } | counts
     values = {
-        name: writers[name](float(value), texts) if name in writers else str(value)
+        name: writers[name](float(value)) if name in writers else str(value)
         for name, value in reason.values.items()
     }
     role = values.get("role", "")
     values["who"] = f"{values.get('part')} ({role})" if role not in {"", values.get("part")} else role
-    return texts("reason_" + reason.code.replace("-", "_"), **values)
+    count = next((float(reason.values[name]) for name in counts if name in reason.values), None)
+    return texts("reason_" + reason.code.replace("-", "_"), count, **values)
 
 
 def verdict(overview: Overview, texts: Texts) -> str:
@@ -79,7 +57,7 @@ def verdict(overview: Overview, texts: Texts) -> str:
     words = [reason_words(reason, texts) for reason in judged.reasons[:REASONS_SHOWN]]
     left = len(judged.reasons) - REASONS_SHOWN
     if left > 0:
-        words.append(texts("and_more", count=left))
+        words.append(texts("and_more", left, count=left))
     if not words:
         words = [texts("chain_well_detail")]
     starting = any(reason.code == "starting" for reason in judged.reasons)
@@ -110,15 +88,15 @@ def facts(overview: Overview, texts: Texts) -> str:
     full = None if disk is None else disk.seconds_to_full
     alarming = full is not None and full < 86400.0
     cells = [
-        (texts("run"), NOT_KNOWN if run is None else _run_name(run, texts), ""),
-        (texts("run_mode"), texts(f"receiver_{mode}") if mode else NOT_KNOWN, "word"),
-        (texts("data_rate"), NOT_KNOWN if rate is None else f"{size(rate, texts)}/s", ""),
-        (texts("received_bytes"), size(None if receiver is None else receiver.received, texts), ""),
-        (texts("packets"), _count(None if receiver is None else receiver.packets, texts), ""),
-        (texts("lost"), _count(lost, texts), "warning" if lost else ""),
-        (texts("damaged"), _count(damaged, texts), "warning" if damaged else ""),
-        (texts("disk_free"), size(None if disk is None else disk.free, texts), ""),
-        (texts("disk_full_in"), _span(full, texts), "warning" if alarming else ""),
+        (texts("run"), UNKNOWN if run is None else _run_name(run, texts), ""),
+        (texts("run_mode"), texts(f"receiver_{mode}") if mode else UNKNOWN, "word"),
+        (texts("data_rate"), UNKNOWN if rate is None else f"{texts.size(rate)}/s", ""),
+        (texts("received_bytes"), texts.size(None if receiver is None else receiver.received), ""),
+        (texts("packets"), texts.number(None if receiver is None else receiver.packets), ""),
+        (texts("lost"), texts.number(lost), "warning" if lost else ""),
+        (texts("damaged"), texts.number(damaged), "warning" if damaged else ""),
+        (texts("disk_free"), texts.size(None if disk is None else disk.free), ""),
+        (texts("disk_full_in"), texts.duration(full), "warning" if alarming else ""),
     ]
     return fact_cells(cells)
 
@@ -129,9 +107,9 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         return f'<p class="eic-caption">{texts("no_run")}</p>'
     rows = [
         (texts("run"), _run_name(run, texts)),
-        (texts("opened"), f"{_moment(run.opened)} UTC ({texts('ago', age=_span(run.age, texts))})"),
+        (texts("opened"), f"{_moment(run.opened)} UTC ({texts('ago', age=texts.duration(run.age))})"),
         (texts("closed"), texts("still_open") if run.is_open else f"{_moment(run.closed)} UTC"),
-        (texts("size"), size(run.size, texts)),
+        (texts("size"), texts.size(run.size)),
         (texts("operator"), run.operator),
         (texts("setup"), run.setup),
         (texts("comment"), run.comment),
@@ -139,7 +117,7 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         (texts("origin"), run.source),
     ]
     inside = "".join(
-        f'<tr><th scope="row">{name}</th><td>{escape(value or NOT_KNOWN)}</td></tr>' for name, value in rows
+        f'<tr><th scope="row">{name}</th><td>{escape(value or UNKNOWN)}</td></tr>' for name, value in rows
     )
     return f'<table class="eic-table"><caption>{texts("run")}</caption><tbody>{inside}</tbody></table>'
 
@@ -157,8 +135,8 @@ def links(overview: Overview, texts: Texts) -> str:
                 ("name", escape(link.address)),
                 ("", escape(link.transport)),
                 ("", _link_state(link, texts, lives=lives)),
-                ("number", size(link.received, texts)),
-                ("number", _span(link.age, texts)),
+                ("number", texts.size(link.received)),
+                ("number", texts.duration(link.age)),
             ]
         )
         for link in overview.links
@@ -178,7 +156,7 @@ def apids(shown: Sequence[ApidView], texts: Texts) -> str:
     for apid in shown:
         name = f"{apid.name or texts('unknown')}{' (TC)' if apid.command else ''}"
         counts = (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)
-        rate = NOT_KNOWN if apid.rate is None else texts.number(apid.rate, 1)
+        rate = UNKNOWN if apid.rate is None else texts.number(apid.rate, 1)
         rows.append(
             _row(
                 [
@@ -202,15 +180,15 @@ def parts(overview: Overview, texts: Texts) -> str:
 
 
 def _processor(part: ProcessorView, texts: Texts) -> str:
-    lag = NOT_KNOWN if part.behind is None else size(part.behind, texts)
+    lag = UNKNOWN if part.behind is None else texts.size(part.behind)
     if part.behind_seconds is not None:
-        lag += f" ({_span(part.behind_seconds, texts)})"
+        lag += f" ({texts.duration(part.behind_seconds)})"
     notes = [f"{name} {_parameter(value, texts)}" for name, value in part.parameters.items()]
     if part.skipped:
-        notes.append(texts("passed_over", count=texts.number(part.skipped)))
+        notes.append(texts("passed_over", part.skipped, count=texts.number(part.skipped)))
     return _part(
         part,
-        [("", escape(part.mode)), ("number", lag), ("number", _count(part.packets, texts))],
+        [("", escape(part.mode)), ("number", lag), ("number", texts.number(part.packets))],
         notes,
         texts,
     )
@@ -228,7 +206,7 @@ def _other(part: PartView, texts: Texts) -> str:
 
 def _part(part: PartView, cells: list[tuple[str, str]], notes: list[str], texts: Texts) -> str:
     if part.restarts:
-        notes.append(texts("restarted", count=part.restarts))
+        notes.append(texts("restarted", part.restarts, count=part.restarts))
     if part.error:
         notes.append(part.error)
     state = f"{texts('health_' + part.health)} · {part.state}"
@@ -246,7 +224,7 @@ def journal(overview: Overview, texts: Texts) -> str:
     """Write the last error, and what operators did, the newest first."""
     error = overview.last_error
     told = (
-        f'<p class="eic-caption">{texts("last_error")}: {NOT_KNOWN}</p>'
+        f'<p class="eic-caption">{texts("last_error")}: {UNKNOWN}</p>'
         if error is None
         else f'<p class="eic-error"><b>{texts("last_error")}</b> {_moment(error.time)} UTC, '
         f"{escape(error.part)}: {escape(error.text)}</p>"
@@ -257,7 +235,7 @@ def journal(overview: Overview, texts: Texts) -> str:
                 ("name", _moment(entry.time)),
                 ("", escape(entry.by)),
                 ("note", escape(entry.what)),
-                ("number", NOT_KNOWN if entry.run is None else str(entry.run)),
+                ("number", UNKNOWN if entry.run is None else str(entry.run)),
             ]
         )
         for entry in reversed(overview.journal)

@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 import ipywidgets
 
 from eicpy.acquisition.status import Order, Station, send_order
-from eicpy.dashboard.texts import Texts
 from eicpy.errors import EicpyError, readable
+from eicpy.text import Texts
 
 __all__ = ["OrderControls"]
 

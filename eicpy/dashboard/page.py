@@ -16,10 +16,10 @@ import ipywidgets
 from eicpy.dashboard import markup
 from eicpy.dashboard.panels import Panel
 from eicpy.dashboard.request import PageRequest
-from eicpy.dashboard.texts import LANGUAGES, Texts
 from eicpy.errors import EicpyError
 from eicpy.instruments import Instrument, available, load
 from eicpy.settings import Settings
+from eicpy.text import LANGUAGES, Texts
 
 __all__ = ["LivePage", "column", "open_live_page", "row"]
 

@@ -18,10 +18,10 @@ from jupyter_bokeh import BokehModel
 
 from eicpy.dashboard.health import HousekeepingHistory
 from eicpy.dashboard.live import PhotonView
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import plots, theme
 from eicpy.figures.timeline import draw_limits, housekeeping_columns, housekeeping_range
 from eicpy.instruments import Instrument
+from eicpy.text import Texts
 
 __all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "SpectrumPanel"]
 

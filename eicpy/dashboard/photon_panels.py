@@ -6,12 +6,11 @@ from typing import Any
 
 import ipywidgets
 
-from eicpy.dashboard import markup
 from eicpy.dashboard.controls import Controls
 from eicpy.dashboard.live import Photons, PhotonView
 from eicpy.dashboard.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
-from eicpy.dashboard.texts import Texts
 from eicpy.instruments import Instrument
+from eicpy.text import Texts
 
 __all__ = ["PhotonPanels"]
 
@@ -107,8 +106,8 @@ class PhotonPanels:
 
     def _pixel_words(self) -> list[str]:
         pixel, texts, chosen = self.controls.pixel, self.texts, self.view.selection
-        span = markup.duration(self.view.covered, texts)
-        step = markup.duration(self.view.step, texts)
+        span = texts.duration(self.view.covered)
+        step = texts.duration(self.view.step)
         lines = [texts("pixel_hint"), texts("covered", span=span, step=step)]
         if pixel is not None:
             y, z = self.instrument.pixels.yz(pixel)

@@ -9,10 +9,10 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard.playback import MOST_STEPPED, SPEEDS, Playing
-from eicpy.dashboard.texts import Texts
 from eicpy.errors import BadDataError
 from eicpy.runs import RunArchive
 from eicpy.runs.provider.provide import Mode
+from eicpy.text import Texts
 
 __all__ = ["FILES", "LIVE", "PICTURES", "PlayControls", "RunList"]
 

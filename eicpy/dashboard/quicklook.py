@@ -18,10 +18,10 @@ from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.play_controls import PlayControls, RunList
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -241,7 +241,7 @@ class QuickLookPage(LivePage):
             totals = source.totals
             missing = totals.lost + totals.damaged
             if missing and self.photons.compared is not None:
-                reasons = "; ".join([reasons, texts("compare_losses", count=texts.number(missing))])
+                reasons = "; ".join([reasons, texts("compare_losses", missing, count=texts.number(missing))])
             self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
         self.verdict.value = quicklook_markup.verdict(chips, kind, answer, reasons)
 

@@ -5,7 +5,7 @@ from html import escape
 
 from eicpy.dashboard.markup import STATES
 from eicpy.dashboard.playback import StreamSource
-from eicpy.dashboard.texts import Texts
+from eicpy.text import Texts
 
 __all__ = ["state_words", "verdict"]
 

@@ -3,9 +3,9 @@
 import os
 from urllib.parse import parse_qs
 
-from eicpy.dashboard.texts import LANGUAGES
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import available
+from eicpy.text import LANGUAGES
 
 __all__ = ["ORDERS_VARIABLE", "PageRequest", "orders_allowed"]
 

@@ -1,4 +1,4 @@
-"""Files into the archive: those named, or those lying in the inbox of the instrument; packets or photons."""
+"""Files of packets or photons into the archive: named ones, or those in the inbox of the instrument."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["FileOutcome", "inbox", "ingest", "ingest_inbox", "watch"]
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of a file.
+    """The outcome of a file.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class FileOutcome:
 
     @classmethod
     def of(cls, outcome: IngestOutcome | PhotonFileOutcome) -> "FileOutcome":
-        """Tell what an ingest did."""
+        """The outcome of a file that was taken."""
         if isinstance(outcome, PhotonFileOutcome):
             return cls(
                 outcome.file,
@@ -54,7 +54,7 @@ class FileOutcome:
 
     @classmethod
     def refused(cls, file: Path, error: BadDataError) -> "FileOutcome":
-        """Tell why a file was not taken."""
+        """The outcome of a file that was refused."""
         return cls(file, f"{readable(file.name)}: refused: {error}", ExitCode.BAD_DATA)
 
 
@@ -69,7 +69,7 @@ def ingest(
     settings: Settings,
     *,
     progress: Callable[[float, float, str], None] | None = None,
-    told: Callable[[FileOutcome], object] | None = None,
+    on_outcome: Callable[[FileOutcome], object] | None = None,
 ) -> list[FileOutcome]:
     """Take files into the archive, each content once; one that is refused does not stop the others.
 
@@ -83,8 +83,8 @@ def ingest(
         The set-up.
     progress
         Called with (done, total, file name).
-    told
-        Called for each file as soon as it is dealt with.
+    on_outcome
+        Called with the outcome of each file as soon as it is known.
 
     Raises
     ------
@@ -106,13 +106,13 @@ def ingest(
             except BadDataError as error:
                 outcome = FileOutcome.refused(file, error)
             outcomes.append(outcome)
-            if told is not None:
-                told(outcome)
+            if on_outcome is not None:
+                on_outcome(outcome)
     return outcomes
 
 
 def ingest_inbox(instrument: Instrument, settings: Settings) -> list[FileOutcome]:
-    """Take what lies in the inbox of an instrument, if there is one and nobody writes to it any more."""
+    """Take the complete files in the inbox of an instrument, if it has one."""
     folder = inbox(settings, instrument.name)
     return list(watch(folder, instrument.name, settings, once=True)) if folder.is_dir() else []
 
@@ -124,24 +124,24 @@ def watch(
     *,
     interval: float = 2.0,
     once: bool = False,
-    told: Callable[[FileOutcome], None] | None = None,
+    on_outcome: Callable[[FileOutcome], None] | None = None,
 ) -> list[FileOutcome]:
-    """Take every file dropped into a folder, until told to stop by a signal.
+    """Take every file dropped into a folder, until a signal asks it to stop.
 
     Parameters
     ----------
     folder
-        The folder; its files stay where they are.
+        The folder; its files are not moved.
     instrument
         Name of the detector.
     settings
         The set-up.
     interval
-        Time between two looks, s.
+        Time between two scans of the folder, s.
     once
-        Take what is there and end.
-    told
-        Called for each file.
+        Take the files that are there now, and end.
+    on_outcome
+        Called with the outcome of each file.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def watch(
 
     def keep(outcome: FileOutcome) -> None:
         outcomes.append(outcome)
-        if told is not None:
-            told(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
 
     detector = load(instrument)
     with open_database(settings) as database:

@@ -1,4 +1,4 @@
-"""Decoded housekeeping as it is archived, and judged by the limits that stand in the packet tables."""
+"""Decoded housekeeping as it is archived, and checked by the limits of the packet tables."""
 
 from collections.abc import Iterable
 

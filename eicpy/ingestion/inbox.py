@@ -1,20 +1,17 @@
 """A watched folder: files dropped into it are ingested once they are complete.
 
-A file counts as complete when its size and modification time have not changed between two looks and
+A file counts as complete when its size and modification time have not changed between two scans and
 for a settling time. Names that begin with a dot or end in ``.part``, ``.partial`` or ``.tmp`` are
-somebody's unfinished work. Files stay where they are: the folder is its owner's. A file that cannot
+unfinished files of their writer. Files are not moved: the folder belongs to its owner. A file that cannot
 be ingested is recorded with its error and not tried again until it changes.
 """
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from eicpy.errors import BadArgumentError, BadDataError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
@@ -22,6 +19,7 @@ from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, 
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
+from eicpy.process import stop_on_signals
 from eicpy.runs import RunArchive
 
 __all__ = ["WatchReport", "take_file", "watch_folder"]
@@ -33,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class WatchReport:
-    """What a watch did.
+    """The result of a watch.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ class WatchReport:
 
 @dataclass
 class _Look:
-    """A file as it was at the last look."""
+    """A file as it was at the last scan."""
 
     identity: FileIdentity
     first: float
@@ -72,9 +70,9 @@ def watch_folder(
     on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
     on_refused: Callable[[Path, BadDataError], None] | None = None,
 ) -> WatchReport:
-    """Ingest what is dropped into a folder until told to stop.
+    """Ingest what is dropped into a folder until asked to stop.
 
-    Stops after the file in hand on SIGTERM or SIGINT (when called in the main thread), when `stop` is
+    Stops after the current file on SIGTERM or SIGINT (when called in the main thread), when `stop` is
     set, or after `until_idle` seconds without a new file.
 
     Parameters
@@ -86,7 +84,7 @@ def watch_folder(
     photons
         Folder for copies of photon files (FITS); None: only packets are taken.
     interval
-        Time between two looks, s.
+        Time between two scans, s.
     settle
         How long a file must not have changed before it is taken, s.
     stop
@@ -94,7 +92,7 @@ def watch_folder(
     until_idle
         Seconds without anything new after which the watch ends; None: never.
     on_outcome, on_refused
-        Called for each file as it is ingested, or cannot be.
+        Called for each file when it was ingested, or refused.
 
     Returns
     -------
@@ -114,7 +112,7 @@ def watch_folder(
     looks: dict[Path, _Look] = {}
     done: dict[Path, FileIdentity] = {}
     last_news = time.monotonic()
-    with _stopped_by_signals(stop):
+    with stop_on_signals(stop):
         while not stop.is_set():
             for identity in _settled(inbox, looks, settle):
                 if stop.is_set():
@@ -142,7 +140,7 @@ def take_file(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestOutcome | PhotonFileOutcome:
-    """Take a file, of packets or of photons, by what it is.
+    """Ingest a file of packets or of photons, by its content.
 
     Parameters
     ----------
@@ -186,7 +184,7 @@ def _take(
 
 
 def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileIdentity]:
-    """Files that have not changed for `settle` seconds, oldest first; `looks` is brought up to date."""
+    """Files that have not changed for `settle` seconds, oldest first; `looks` is updated."""
     try:
         paths = [p for p in inbox.iterdir() if _is_candidate(p)]
     except OSError as error:
@@ -214,7 +212,7 @@ def _is_idle(
     until_idle: float,
     settle: float,
 ) -> bool:
-    """Whether nothing new came for long enough; a file that never settles is not waited for for ever."""
+    """Whether nothing new came for long enough; a file that never settles does not keep the watch running."""
     now = time.monotonic()
     waiting = any(
         done.get(path) != look.identity and now - look.first <= until_idle + 2 * settle
@@ -225,22 +223,3 @@ def _is_idle(
 
 def _is_candidate(path: Path) -> bool:
     return not path.name.startswith(".") and path.suffix not in _UNFINISHED and path.is_file()
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set an event, in the main thread; elsewhere signals are not ours."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001, the signature is signal's
-        _log.info("stopping after the file in hand: %s", signal.Signals(number).name)
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Ingest: a file becomes a run of the archive, once, whatever happens in between.
+"""Ingestion of packet files: a file becomes a run of the archive, once, also after an interruption.
 
 The order makes it safe. (1) The file is read through: its hash, and whether there is any packet of
 this instrument in it. (2) A row claims the hash. (3) A run is opened that carries the hash, and the
@@ -6,8 +6,8 @@ bytes are copied. (4) The run is closed, which writes size and hash. (5) The row
 
 A process may die between any two of these, or within one. The next call finds the row by the hash of
 the content, finds the run by the hash it carries, compares the bytes already copied with the file,
-and goes on from there. Two processes with the same content wait for each other on a lock that the
-kernel gives back when its holder dies.
+and resumes there. Two processes with the same content wait for each other on a lock that the
+kernel releases when its holder dies.
 """
 
 import hashlib
@@ -22,12 +22,13 @@ import numpy as np
 
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError, readable
+from eicpy.files import hash_file, sha256_of
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
 from eicpy.packets import PacketIndex, PacketIndexer, index_packets
-from eicpy.runs import Run, RunArchive, RunWriter, hash_file
+from eicpy.runs import Run, RunArchive, RunWriter
 
 __all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
 
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class IngestState(StrEnum):
-    """What an ingest did."""
+    """What an ingestion did."""
 
     STORED = "stored"
     """The file is in the archive now, as a new run."""
@@ -49,7 +50,7 @@ class IngestState(StrEnum):
 
 @dataclass(frozen=True)
 class IngestOutcome:
-    """What became of a file.
+    """The outcome of a file.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def ingest_file(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestOutcome:
-    """Copy a file into the archive as a run, unless its content is there already.
+    """Copy a file into the archive as a run, unless the archive has its content already.
 
     Parameters
     ----------
@@ -147,7 +148,7 @@ def ingest_file(
 
 
 def register_run(run: Run, instrument: Instrument, database: Database) -> None:
-    """Enter a run that was received, so that a file with the same bytes is not ingested again.
+    """Register a run that was received, so that a file with the same bytes is not ingested again.
 
     Parameters
     ----------
@@ -202,7 +203,7 @@ def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
 
 
 def _contents(path: Path) -> str:
-    """What the start of a file holds, judged without any definition."""
+    """Content of the start of a file, found without any packet definition."""
     with path.open("rb") as stream:
         index = index_packets(stream.read(_CHUNK))
     found = np.unique(index.apid[index.good]).tolist()
@@ -212,7 +213,7 @@ def _contents(path: Path) -> str:
 def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
     identity = FileIdentity.of(path)
     try:
-        sha256 = hash_file(path).hexdigest() if path.is_file() else None
+        sha256 = sha256_of(path) if path.is_file() else None
     except OSError:
         sha256 = None
     refuse_file(database, instrument.name, replace(identity, sha256=sha256), str(error))
@@ -225,7 +226,7 @@ def _copy(
     partial: Run | None,
     progress: Callable[[int, int], None],
 ) -> Run:
-    """Copy a file into a run, going on after the bytes that a partial run holds already."""
+    """Copy a file into a run, resuming after the bytes that a partial run holds already."""
     writer = None if partial is None else _continue(identity, archive, partial)
     if writer is None:
         writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
@@ -251,7 +252,7 @@ def _copy(
 
 
 def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:
-    """Reopen a partial copy; None, and the copy is gone, if its bytes are not the file's."""
+    """Reopen a partial copy; None, and the copy is removed, if its bytes are not those of the file."""
     writer = archive.reopen(partial.number)
     if writer.size <= identity.size and writer.sha256 == hash_file(identity.path, writer.size).hexdigest():
         return writer

@@ -1,4 +1,4 @@
-"""Photon files dropped on a disk: looked into, hashed, kept once, and found again by whoever shows them.
+"""Photon files dropped on a disk: checked, hashed, kept once, and found again by the pages that show them.
 
 Two layouts are taken, both FITS:
 
@@ -7,12 +7,12 @@ Two layouts are taken, both FITS:
   MJDREFI and MJDREFF of its header, 57754 and 0.0008007407 where it has none), one of ``PHA`` or ``CHANNEL``,
   and one of ``DETNUM`` or ``PIXEL``.
 
-A file is copied under the hash of its content, so that it stays as it was seen whatever becomes of the
+A file is copied under the hash of its content, so that the copy is kept whatever happens to the
 original. Photons without a time, or of a pixel or channel that the detector does not have, are left out and
 counted; the copy holds them all.
 """
 
-import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
-from eicpy.files import atomic_file
+from eicpy.files import atomic_file, sha256_of
 from eicpy.ingestion.packet_files import IngestState
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -52,7 +52,7 @@ _SECONDS = 86400.0
 
 @dataclass(frozen=True)
 class PhotonFileOutcome:
-    """What became of a photon file.
+    """The outcome of a photon file.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ class PhotonFileOutcome:
 
     @property
     def summary(self) -> str:
-        """What is in it, in a line."""
+        """Its content in a line."""
         words = f"{self.photons} photons in {self.last - self.first:.1f} s"
         return f"{words}, {self.left_out} left out" if self.left_out else words
 
@@ -100,12 +100,12 @@ def photon_folder(settings: Settings, instrument: str) -> Path:
 
 
 def photon_copy(folder: Path, sha256: str) -> Path:
-    """Where the copy of a file stands, by the hash of its content."""
+    """Path of the copy of a file, by the hash of its content."""
     return folder / f"{sha256}.fits"
 
 
 def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> Iterator[EventList]:
-    """Go through the photons of a file, in either layout, as they stand there.
+    """Read the photons of a file, in either layout, unchanged, a block at a time.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def ingest_photon_file(
     try:
         sha256 = _hash(path)
         identity = replace(identity, sha256=sha256)
-        outcome = _look_into(path, instrument, sha256)
+        outcome = _inspect(path, instrument, sha256)
         row, kept = find_file(database, instrument.name, sha256), photon_copy(folder, sha256)
         if row is not None and row.state is FileState.STORED and kept.is_file():
             return replace(outcome, state=IngestState.KNOWN)
@@ -192,7 +192,7 @@ def says_simulated(path: Path) -> bool:
     return any(unit.header.get("SIMULATE") is True for unit in read_structure(path))
 
 
-def _look_into(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutcome:
+def _inspect(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutcome:
     total, good, first, last = 0, 0, np.inf, -np.inf
     for block in photon_blocks(path, instrument):
         photons = usable(block, instrument)
@@ -265,26 +265,20 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 
 def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
+        return sha256_of(path)
     except OSError as error:
         raise BadDataError(f"could not be read: {error.strerror}", file=path) from error
-    return digest.hexdigest()
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:
     """Copy a file, all of it or nothing."""
-    digest = hashlib.sha256()
     with path.open("rb") as source, atomic_file(kept) as target:
-        while chunk := source.read(_CHUNK):
-            digest.update(chunk)
-            target.write(chunk)
-        if digest.hexdigest() != sha256:
+        shutil.copyfileobj(source, target, _CHUNK)
+        target.flush()
+        if sha256_of(Path(target.name)) != sha256:
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=path,
-                advice="it is taken when nobody writes it any more",
+                advice="it is taken once it is complete",
             )

@@ -26,7 +26,7 @@ from eicpy.housekeeping import Severity
 from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines
-from eicpy.monitor.widgets import Section, content_of
+from eicpy.monitor.widgets import MonitorSection, content_of
 from eicpy.text import span_text, time_text
 
 __all__ = ["Leave", "MonitorApp"]
@@ -36,17 +36,17 @@ INTERVAL = 1.0
 STALE = 3.0
 """A reading older than this is called old, s."""
 WIDE = 136
-"""Columns from which sections stand side by side, in frames."""
+"""Width from which sections are side by side, in frames."""
 LABELLED = {"run", "links", "disk", "error", "journal"}
-"""Sections whose title stands before their first line on a narrow screen; tables have a head of their own."""
+"""Sections whose title is put before their first line on a narrow screen; tables have their own head."""
 LABEL_WIDTH = 12
 LEFT, RIGHT = ("run", "links", "disk", "error"), ("apids", "processors")
-"""Columns of a wide screen; the journal stands below them."""
+"""Columns of a wide screen; the journal is below them."""
 TALL = 30
 """Lines from which the parameters of the processors are shown at first."""
 Kind = Literal["start", "stop", "configure", "comment"]
 Leave = Literal["leave", "stop"]
-"""How the operator left: the chain goes on, or is to be stopped."""
+"""How the operator left: the chain continues, or is to be stopped."""
 
 
 class MonitorApp(App[Leave]):
@@ -103,13 +103,13 @@ class MonitorApp(App[Leave]):
         self._read_at = time.monotonic()
         self._title = Static("", id="title", markup=False)
         self._verdict = Static("", id="verdict", markup=False)
-        self._sections = {name: Section(name) for name in SECTIONS}
+        self._sections = {name: MonitorSection(name) for name in SECTIONS}
         self._answer = Static("", id="answer", markup=False)
         self._shown: dict[str, Lines] = {}
 
     @property
     def operator(self) -> str:
-        """Who ordered last, or would."""
+        """Who gave the last order, or would give the next."""
         return self._operator
 
     def compose(self) -> ComposeResult:
@@ -125,7 +125,7 @@ class MonitorApp(App[Leave]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start to read."""
         for name, section in self._sections.items():
             section.border_title = SECTIONS[name][0]
         if threading.current_thread() is threading.main_thread():
@@ -141,7 +141,7 @@ class MonitorApp(App[Leave]):
     # -- reading
 
     def _tick(self) -> None:
-        """Read again, unless the last reading still waits for its disk; tell its age in any case."""
+        """Read again, unless the last reading still waits for the disk; show its age in any case."""
         if not self._reading:
             self._reading = True
             self.run_worker(self._look(), group="reading")
@@ -192,8 +192,8 @@ class MonitorApp(App[Leave]):
         age = time.monotonic() - self._read_at
         now = words(f"{time_text(datetime.now(tz=UTC))} UTC")
         if self._problem or age > STALE:
-            told = readable(self._problem) or "the disk does not answer"
-            now = words((f"READ {span_text(age)} AGO – {told}", "alarm"))
+            problem = readable(self._problem) or "the disk does not answer"
+            now = words((f"READ {span_text(age)} AGO – {problem}", "alarm"))
         room = self.size.width - 2
         line = [*left, (" " * max(room - width_of(left) - width_of(now), 2), ""), *now]
         self._put(self._title, [clipped(line, room)])
@@ -284,14 +284,14 @@ class MonitorApp(App[Leave]):
         self.push_screen(Question(ask), answered)
 
     def _send(self, order: Order) -> None:
-        """Give an order, in a thread, and show what came of it."""
+        """Give an order, in a thread, and show its result."""
         try:
             answer = words((self._order(order), "good"))
         except EicpyError as error:
             answer = words(("REFUSED ", "alarm"), str(error))
         when = time_text(datetime.now(tz=UTC), datetime.now(tz=UTC))
-        told = [(f"{when} {order.by}: {order.words} → ", "dim"), *answer]
-        self.call_from_thread(self._say, [(readable(text), style) for text, style in told])
+        shown = [(f"{when} {order.by}: {order.words} → ", "dim"), *answer]
+        self.call_from_thread(self._say, [(readable(text), style) for text, style in shown])
         self.call_from_thread(self._tick)
 
     def _say(self, line: list[tuple[str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""What the monitor asks an operator: who orders what, and whether all should end."""
+"""Dialogues of the monitor: who gives an order and with what values, and whether to stop the chain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["Ask", "Choice", "Choose", "Question"]
 
 @dataclass(frozen=True)
 class Ask:
-    """What a dialogue asks.
+    """A question of a dialogue.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Ask:
 
 
 class Question(ModalScreen[dict[str, str] | None]):
-    """Asks for a few texts; answers with them by name, or None where the operator thought better of it."""
+    """Asks for a few texts; answers with them by name, or None where the operator cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
@@ -62,12 +62,12 @@ class Question(ModalScreen[dict[str, str] | None]):
                 yield Button("Cancel (Esc)", id="cancel")
 
     def on_mount(self) -> None:
-        """Begin at the first field that is still empty."""
+        """Focus the first field that is still empty."""
         inputs = list(self.query(Input))
         next((field for field in inputs if not field.value), inputs[-1]).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the next field; from the last one, do it."""
+        """Go to the next field; from the last one, submit."""
         inputs = list(self.query(Input))
         at = inputs.index(event.input)
         if at + 1 < len(inputs):
@@ -76,7 +76,7 @@ class Question(ModalScreen[dict[str, str] | None]):
             self._finish()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Do it, or not."""
+        """Submit or cancel."""
         if event.button.id == "do":
             self._finish()
         else:
@@ -107,7 +107,7 @@ class Choice:
 
 
 class Choose(ModalScreen[str | None]):
-    """Offers a few answers, each with a key; None where the operator stays.
+    """Offers a few answers, each with a key; None where the operator cancelled.
 
     Parameters
     ----------

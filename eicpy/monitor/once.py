@@ -1,4 +1,4 @@
-"""One overview as plain text: for a log, a mail, a telephone."""
+"""One overview as plain text, for a log or a mail."""
 
 from eicpy.acquisition.status import Overview
 from eicpy.monitor.lines import plain

@@ -1,6 +1,6 @@
 """The screen in front of a chain: attached to what runs, or in front of a chain that it starts.
 
-The chain lives in a process, and a session, of its own. Whatever happens to the screen – a crash, a closed
+The chain runs in a process, and a session, of its own. Whatever happens to the screen – a crash, a closed
 terminal, a lost connection – reception goes on.
 """
 
@@ -24,8 +24,8 @@ from eicpy.settings import Settings
 __all__ = ["attend", "show", "start_chain"]
 
 GOES_ON = "the chain goes on: 'eic monitor -i {name}' looks again, and can stop it"
-START_PATIENCE = 60.0
-"""How long a chain may take until it tells its status, s."""
+START_TIMEOUT = 60.0
+"""How long a chain may take until it reports its status, s."""
 
 
 def show(
@@ -38,7 +38,7 @@ def show(
     settings, instrument
         Whose chain.
     operator
-        Who orders, until the operator says otherwise.
+        Who orders, until the operator changes it.
     on_interrupt
         What Ctrl-C and SIGTERM mean.
 
@@ -71,7 +71,7 @@ def show(
     return left
 
 
-def attend(plan: ChainPlan, settings: Settings, *, patience: float, say: Callable[[str], None]) -> ExitCode:
+def attend(plan: ChainPlan, settings: Settings, *, timeout: float, say: Callable[[str], None]) -> ExitCode:
     """Start a chain, show the screen in front of it, and end it if the operator wants to.
 
     Parameters
@@ -80,7 +80,7 @@ def attend(plan: ChainPlan, settings: Settings, *, patience: float, say: Callabl
         What runs.
     settings
         Where.
-    patience
+    timeout
         How long the processors may take to finish at the end, s.
     say
         Gets lines for the terminal, before and after the screen.
@@ -99,7 +99,7 @@ def attend(plan: ChainPlan, settings: Settings, *, patience: float, say: Callabl
     _need_terminal()
     instrument = load(plan.instrument)
     reader = OverviewReader(settings, instrument)
-    chain = start_chain(plan, settings, patience=patience, say=say)
+    chain = start_chain(plan, settings, timeout=timeout, say=say)
     try:
         left = show(settings, instrument, operator=plan.operator, on_interrupt="stop")
     finally:
@@ -116,15 +116,15 @@ def attend(plan: ChainPlan, settings: Settings, *, patience: float, say: Callabl
 
 
 def chain_runs(station: Station) -> bool:
-    """Whether a chain of this station lives."""
+    """Whether a chain of this station runs."""
     status = station.status(CHAIN)
     return status is not None and status.alive
 
 
 def start_chain(
-    plan: ChainPlan, settings: Settings, *, patience: float, say: Callable[[str], None]
+    plan: ChainPlan, settings: Settings, *, timeout: float, say: Callable[[str], None]
 ) -> "subprocess.Popen[bytes]":
-    """Start a chain in a session of its own, and wait until it tells how it is.
+    """Start a chain in a session of its own, and wait until it reports its status.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ def start_chain(
         What runs.
     settings
         Where.
-    patience
+    timeout
         How long its processors may take to finish at the end, s.
     say
         Gets a line.
@@ -145,7 +145,7 @@ def start_chain(
     Raises
     ------
     FailedError
-        If one runs already, if it ended at once, with the last line it said, or if it did not tell
+        If one runs already, if it ended at once, with the last line it said, or if it did not report
         anything in time.
     """
     station = Station(settings.live(plan.instrument))
@@ -158,7 +158,7 @@ def start_chain(
     with log.open("ab") as stream:
         begin = stream.tell()
         process = subprocess.Popen(  # noqa: S603, our own command
-            [sys.executable, "-m", "eicpy.cli", *plan.arguments(patience)],
+            [sys.executable, "-m", "eicpy.cli", *plan.arguments(timeout)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -166,7 +166,7 @@ def start_chain(
             start_new_session=True,  # the terminal may close, or interrupt the screen: the chain goes on
         )
     say("starting …")
-    deadline = time.monotonic() + START_PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         status = station.status(CHAIN)
         if status is not None and status.alive and status.pid == process.pid:
@@ -177,7 +177,7 @@ def start_chain(
         time.sleep(0.05)
     process.terminate()
     process.wait()
-    raise FailedError(f"the chain said nothing within {START_PATIENCE:g} s and was ended: see {log}")
+    raise FailedError(f"the chain said nothing within {START_TIMEOUT:g} s and was ended: see {log}")
 
 
 def _need_terminal() -> None:

@@ -1,4 +1,4 @@
-"""What stands on the monitor, section by section."""
+"""Content of the monitor, section by section."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,7 +18,7 @@ from eicpy.errors import readable
 from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.monitor.texts import reason_text
-from eicpy.text import UNKNOWN, count_text, rate_text, size_text, span_text, time_text
+from eicpy.text import UNKNOWN, grouped, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 
@@ -39,7 +39,7 @@ def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = Tr
     most
         Lines, at least 1; the last says how many reasons are not shown.
     watched
-        Whether the chain was watched before: a single look cannot tell when a count rose.
+        Whether the chain was watched before: a single reading cannot show when a count rose.
     """
     badge = (f" {LEVELS[verdict.level]} ", f"{LEVEL_STYLES[verdict.level]}-badge")
     if not verdict.reasons:
@@ -71,11 +71,11 @@ def run_lines(overview: Overview, width: int) -> Lines:
     mode = overview.receiver.mode if overview.receiver else ""
     if mode and run.is_open and mode != run.suffix:
         facts.append(f" · {mode}")
-    told: list[str | Span] = []
+    shown: list[str | Span] = []
     for key, name in _RUN_TEXTS:
         if text := getattr(run, key):
-            told += [" · " if told else "", (f"{name} ", "dim"), readable(text)]
-    said = words(*told) or words(("nobody said who, with what set-up, or why", "dim"))
+            shown += [" · " if shown else "", (f"{name} ", "dim"), readable(text)]
+    said = words(*shown) or words(("nobody said who, with what set-up, or why", "dim"))
     return [*wrapped(words(*facts), width, 2), *wrapped(said, width, 3)]
 
 
@@ -87,14 +87,14 @@ def _openness(run: RunView, overview: Overview, *, since: bool) -> str:
 
 
 def link_lines(overview: Overview, width: int) -> Lines:
-    """The receiver: how it is, where it listens, its rate; then each connection."""
+    """The receiver: state, addresses, rate; then each connection."""
     receiver = overview.receiver
     if receiver is None and _is_starting(overview):
         return [words(("the receiver is starting", "wrong"), "; the first start takes up to a minute")]
     if receiver is None:
         return [words(("no receiver", "wrong"), "; start one with 'eic acquire'")]
     head = [*_state(receiver), (f"  {rate_text(receiver.rate)}", "strong")]
-    head += words(f" · {size_text(receiver.received)} · {count_text(receiver.packets)} packets")
+    head += words(f" · {size_text(receiver.received)} · {grouped(receiver.packets)} packets")
     lines = [head]
     if lost := _losses(receiver):
         lines += wrapped([(lost, "wrong")], width, 2)
@@ -112,11 +112,11 @@ def _is_starting(overview: Overview) -> bool:
 
 
 def _losses(receiver: ReceiverView) -> str:
-    """What was wrong with what came, of all APIDs; empty where nothing was."""
+    """Losses and damage of all APIDs together; empty where there are none."""
     counts = (
-        (receiver.damaged, f"{count_text(receiver.damaged)} packets damaged"),
+        (receiver.damaged, f"{grouped(receiver.damaged)} packets damaged"),
         (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
-        (receiver.udp_dropped, f"{count_text(receiver.udp_dropped)} datagrams lost"),
+        (receiver.udp_dropped, f"{grouped(receiver.udp_dropped)} datagrams lost"),
     )
     return " · ".join(text for count, text in counts if count)
 
@@ -130,9 +130,9 @@ def _state(part: PartView) -> Line:
 
 def _link(link: LinkView) -> Line:
     style = {"connected": "good", "refused": "wrong"}.get(link.state, "dim")
-    told = f" · {size_text(link.received)}" if link.received is not None else ""
+    shown = f" · {size_text(link.received)}" if link.received is not None else ""
     age = f" · last byte {span_text(link.age)} ago" if link.age is not None else ""
-    return words(f"{link.transport} {readable(link.address)} ", (link.state, style), told, age)
+    return words(f"{link.transport} {readable(link.address)} ", (link.state, style), shown, age)
 
 
 def apid_lines(overview: Overview, width: int) -> Lines:
@@ -148,14 +148,14 @@ def _apid(apid: ApidView) -> Sequence[str | Span]:
     return (
         f"TC {apid.apid}" if apid.command else str(apid.apid),
         (name, "" if apid.name else "wrong"),
-        count_text(apid.received),
+        grouped(apid.received),
         *(_wrong(n) for n in (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)),
-        UNKNOWN if apid.rate is None else count_text(apid.rate) if apid.rate >= 99.95 else f"{apid.rate:.1f}",
+        UNKNOWN if apid.rate is None else grouped(apid.rate) if apid.rate >= 99.95 else f"{apid.rate:.1f}",
     )
 
 
 def _wrong(count: int) -> Span:
-    return (count_text(count), "wrong" if count else "dim")
+    return (grouped(count), "wrong" if count else "dim")
 
 
 def processor_lines(overview: Overview, width: int, *, details: bool = True) -> Lines:
@@ -166,7 +166,7 @@ def processor_lines(overview: Overview, width: int, *, details: bool = True) -> 
     overview, width
         As for every section.
     details
-        Whether to tell the parameters; errors are told in any case.
+        Whether to show the parameters; errors are shown in any case.
     """
     lines: Lines = [words(("no processor yet" if _is_starting(overview) else "no processor", "dim"))]
     if overview.processors:
@@ -178,8 +178,8 @@ def processor_lines(overview: Overview, width: int, *, details: bool = True) -> 
             lines += [row, *_below(part, width, details=details)]
     for other in overview.others:
         if other.health != "alive" or other.error:
-            told = f": {readable(other.error)}" if other.error else ""
-            lines.append(clipped(words(f"{readable(other.name)} ", *_state(other), told), width))
+            shown = f": {readable(other.error)}" if other.error else ""
+            lines.append(clipped(words(f"{readable(other.name)} ", *_state(other), shown), width))
     return lines
 
 
@@ -196,17 +196,17 @@ def _processor(part: ProcessorView) -> Sequence[str | Span]:
         ),
         (size_text(part.behind), "wrong" if late else ""),
         (span_text(part.behind_seconds), "wrong" if late else ""),
-        count_text(part.packets),
-        (count_text(part.restarts), "wrong" if part.restarts else "dim"),
+        grouped(part.packets),
+        (grouped(part.restarts), "wrong" if part.restarts else "dim"),
     )
 
 
 def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
-    """What is told under the row of a processor."""
+    """What is shown under the row of a processor."""
     lines: Lines = []
     if part.error and part.health != "ended":
         lines += wrapped(words((readable(part.error), "wrong")), width - 2, 2)
-    facts = [f"skipped {count_text(part.skipped)}"] if part.skipped else []
+    facts = [f"skipped {grouped(part.skipped)}"] if part.skipped else []
     if part.health in {"dead", "silent", "failed"}:
         facts.append(f"last word {span_text(part.age)} ago: {readable(part.state)}")
     facts += [f"{readable(name)} {_value(value)}" for name, value in part.parameters.items()]
@@ -222,22 +222,22 @@ def _value(value: float | str) -> str:
 
 
 def disk_lines(overview: Overview, width: int) -> Lines:
-    """A bar of the disk, what is free, and when it will be full."""
+    """A bar of the disk, its free space, and when it will be full."""
     disk = overview.disk
     if disk is None:
         return [words(("the disk of the archive cannot be read", "alarm"))]
     full = disk.seconds_to_full
     when = "nothing comes" if full is None else f"full in {span_text(full)}"
-    told = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
+    shown = f" {100.0 * disk.used:.0f} % used · {size_text(disk.free)} free · {when}"
     style = "alarm" if full is not None and full < 3600.0 else "wrong" if disk.used > 0.95 else "good"
-    length = max(min(40, width - len(told) - 2), 6)
+    length = max(min(40, width - len(shown) - 2), 6)
     filled = min(round(disk.used * length), length)
     bar = [("[", "dim"), ("█" * filled, style), ("·" * (length - filled), "dim"), ("]", "dim")]
-    return [clipped([*bar, (told, "")], width)]
+    return [clipped([*bar, (shown, "")], width)]
 
 
 def error_lines(overview: Overview, width: int) -> Lines:
-    """The newest that a part had to say about something wrong."""
+    """The newest error of a part."""
     error = overview.last_error
     if error is None:
         return [words(("none", "dim"))]

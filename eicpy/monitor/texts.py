@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from eicpy.acquisition.status import Reason
 from eicpy.errors import readable
-from eicpy.text import count_text, size_text, span_text
+from eicpy.text import counted, grouped, size_text, span_text
 
 __all__ = ["reason_text"]
 
@@ -42,9 +42,9 @@ _WORDS = {
     "seconds": span_text,
     "free": size_text,
     "bytes": size_text,
-    "packets": lambda n: "1 packet" if n == 1 else f"{count_text(n)} packets",
-    "datagrams": count_text,
-    "restarts": count_text,
+    "packets": lambda n: counted(n, "packet"),
+    "datagrams": grouped,
+    "restarts": grouped,
 }
 
 
@@ -56,7 +56,7 @@ def reason_text(reason: Reason, *, watched: bool = True) -> str:
     reason
         One of the verdict.
     watched
-        Whether the chain was watched before: a single look cannot tell when a count rose.
+        Whether the chain was watched before: a single reading cannot show when a count rose.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from eicpy.monitor.lines import Lines
 
-__all__ = ["Section", "content_of"]
+__all__ = ["MonitorSection", "content_of"]
 
 STYLES = {
     "": "",
@@ -23,7 +23,7 @@ STYLES = {
 }
 
 
-class Section(VerticalScroll, can_focus=False):
+class MonitorSection(VerticalScroll, can_focus=False):
     """A titled part of the screen, redrawn only where it changed."""
 
     def __init__(self, name: str) -> None:

@@ -7,13 +7,10 @@ A step whose process died is taken over; a failed one is run again.
 
 import hashlib
 import json
-import os
-import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from eicpy.errors import FailedError
 from eicpy.operations.database import Database
 from eicpy.operations.models import Step, StepState
+from eicpy.process import is_running, process_identity
 
 __all__ = [
     "StepTicket",
@@ -118,13 +116,13 @@ def begin_step(
                 session.add(step)
             elif step.state is StepState.DONE and not redo:
                 return StepTicket(key, todo=False, products=list(step.products), message=step.message)
-            elif step.state is StepState.RUNNING and _is_alive(step.owner):
+            elif step.state is StepState.RUNNING and is_running(step.owner):
                 raise FailedError(
                     f"step {step.name} of {step.night} is being run by {step.owner} since "
                     f"{step.started_at:%H:%M:%S} UTC; wait for it to end"
                 )
             step.instrument, step.night, step.name = instrument, night, name
-            step.state, step.owner = StepState.RUNNING, _owner()
+            step.state, step.owner = StepState.RUNNING, process_identity()
             step.started_at, step.finished_at = datetime.now(tz=UTC), None
             step.message, step.products = "", []
     except IntegrityError as error:
@@ -245,42 +243,3 @@ def age_of_last_success(
     if step is None or step.finished_at is None:
         return None
     return (now or datetime.now(tz=UTC)) - step.finished_at
-
-
-def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_birth(os.getpid())}"
-
-
-def _is_alive(owner: str) -> bool:
-    """Whether the process still lives; on another host we cannot know and say yes for a day's sake."""
-    host, pid, birth = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return True
-    return _birth(int(pid)) == birth
-
-
-def _birth(pid: int) -> str:
-    """Start time of a process in clock ticks, so that a reused process number is not mistaken."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return _birth_elsewhere(pid)
-    return stat.rpartition(")")[2].split()[19]
-
-
-@cache
-def _has_proc() -> bool:
-    return Path("/proc/self/stat").exists()
-
-
-def _birth_elsewhere(pid: int) -> str:
-    """Without /proc: whether the process number is in use is all that can be known."""
-    if _has_proc():
-        return "gone"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return "gone"
-    except PermissionError:
-        pass
-    return "lives"

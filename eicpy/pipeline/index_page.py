@@ -15,6 +15,7 @@ from eicpy.errors import BadDataError
 from eicpy.files import write_text
 from eicpy.pipeline.record import NightRecord, now
 from eicpy.settings import Settings
+from eicpy.text import grouped
 
 __all__ = ["night_records", "write_index"]
 
@@ -64,7 +65,7 @@ def write_index(settings: Settings) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = lambda n: f"{n:,}".replace(",", "\u202f")
+    environment.filters["number"] = grouped
     environment.filters["utc"] = _utc
     page = environment.get_template("index.html.j2").render(
         instruments=[_instrument(name, nights) for name, nights in sorted(by_instrument.items())],

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eicpy.errors import BadDataError
+from eicpy.files import sha256_of
 from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
-from eicpy.products import InputFile, sha256_of
+from eicpy.products import InputFile
 from eicpy.reports.notebooks import find_notebook, nightly_notebook
 from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings

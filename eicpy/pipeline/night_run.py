@@ -11,6 +11,7 @@ from eicpy.calibration import GainTable
 from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
 from eicpy.events import GoodTimeIntervals
+from eicpy.files import sha256_of
 from eicpy.housekeeping import Severity
 from eicpy.operations import (
     Database,
@@ -36,7 +37,7 @@ from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
 from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
-from eicpy.products import InputFile, Provenance, card_for, sha256_of
+from eicpy.products import InputFile, Provenance, card_for
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 from eicpy.times import to_time

@@ -8,24 +8,25 @@ chain, running.
 from typing import TYPE_CHECKING
 
 from eicpy.lazy import attach
+from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
     from eicpy.processors.chain import run_chain, stop_chain
     from eicpy.processors.chain_plan import ChainPlan, default_processors, free_port
-    from eicpy.processors.child import ChildState, Command, eic_command
+    from eicpy.processors.child import ChainCommand, ChildState, eic_command
     from eicpy.processors.context import Context
     from eicpy.processors.discovery import Processor, find_processor, known_processors
-    from eicpy.processors.errors import ProcessorError
+    from eicpy.processors.execution import ProcessorError
     from eicpy.processors.outputs import Output
     from eicpy.processors.runner import Job, Summary, run_processor
     from eicpy.processors.supervisor import Supervisor
 else:
-    __getattr__, __dir__ = attach(__name__, __file__)
+    __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
+    "ChainCommand",
     "ChainPlan",
     "ChildState",
-    "Command",
     "Context",
     "Job",
     "Output",
@@ -42,3 +43,5 @@ __all__ = [
     "run_processor",
     "stop_chain",
 ]
+
+__getattr__ = moved_names("eicpy.processors")

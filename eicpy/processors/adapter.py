@@ -1,4 +1,4 @@
-"""A function or a class, called by the same steps."""
+"""A function or a class, called through one interface."""
 
 import inspect
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from eicpy.errors import BadArgumentError
 from eicpy.processors.context import Context
 from eicpy.runs import Increment, Run
 
-__all__ = ["Stage"]
+__all__ = ["ProcessorAdapter"]
 
 
-class Stage:
+class ProcessorAdapter:
     """A processor at work.
 
     Parameters
@@ -20,7 +20,7 @@ class Stage:
         A function ``f(batch, context, …)``, or a class with ``process(batch)`` and, where it wants them,
         ``begin(context)``, ``save()``, ``end_run(run)`` and ``end()``.
     context
-        Its surroundings; the parameters are in it.
+        Its context, with its parameters.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class Stage:
             self._process = lambda batch: target(batch, context, **context.parameters)
 
     def begin(self) -> None:
-        """Before the first batch, and again after each restart."""
+        """Called before the first batch, and again after each restart."""
         self._call("begin", self._context)
 
     def process(self, batch: Increment) -> None:
@@ -48,15 +48,15 @@ class Stage:
         self._process(batch)
 
     def save(self) -> None:
-        """Write out what is held back: the cursor will be saved next."""
+        """Write out what is buffered: the cursor is saved next."""
         self._call("save")
 
     def end_run(self, run: Run) -> None:
-        """All packets of a run were processed."""
+        """Called when all packets of a run were processed."""
         self._call("end_run", run)
 
     def end(self) -> None:
-        """Nothing more will come; the last thing that is called."""
+        """Called last: no more packets come."""
         self._call("end")
 
     def _call(self, name: str, *arguments: object) -> None:

@@ -1,4 +1,4 @@
-"""The whole chain in one process that nobody needs to look at: it starts the parts and ends them in order.
+"""The whole chain in one background process: it starts the parts and ends them in order.
 
 The parts are processes of their own under a :class:`~eicpy.processors.Supervisor`. The sockets are bound
 here, before anything else starts, and passed to each receiver: what comes while none reads is kept. Ended by
@@ -12,16 +12,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import FrameType
 
 from eicpy.acquisition.reception.held_sockets import HeldSockets
 from eicpy.acquisition.status import OverviewReader, Station, StatusReport
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
+from eicpy.process import stop_on_signals
 from eicpy.processors.chain_plan import ChainPlan
 from eicpy.processors.child import ChildState
 from eicpy.processors.supervisor import Supervisor
@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 
 CHAIN = "chain"
 """Name and role of the status of the process that holds the chain."""
-PATIENCE = 60.0
-"""How long processors may take to finish what is archived, s, unless told otherwise."""
+TIMEOUT = 60.0
+"""How long processors may take to finish what is archived, s, by default."""
 STEP = 0.2
 """Between two looks, s."""
 
@@ -44,7 +44,7 @@ def run_chain(
     plan: ChainPlan,
     settings: Settings,
     *,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     say: Callable[[str], None] = _log.info,
     stop: threading.Event | None = None,
 ) -> ExitCode:
@@ -56,10 +56,10 @@ def run_chain(
         What runs.
     settings
         Where.
-    patience
+    timeout
         How long the processors may take to finish what is archived once reception has ended, s.
     say
-        Gets a line whenever there is something to report: addresses at the start, steps at the end.
+        Gets a line for each message: addresses at the start, what happens at the end.
     stop
         Set by another thread to end the chain.
 
@@ -78,7 +78,7 @@ def run_chain(
     with (
         station.report(CHAIN, role=CHAIN) as report,
         HeldSockets(*plan.tcp_address, plan.udp_address) as held,
-        _stopped_by_signals(stop),
+        stop_on_signals(stop),
     ):
         for address in held.addresses:
             say(f"listening on {address}")
@@ -87,33 +87,33 @@ def run_chain(
             for command in plan.commands(settings)
         )
         reader = OverviewReader(settings, load(plan.instrument))
-        for command in commands:  # what parts of an earlier chain said last is no news of this one
+        for command in commands:  # the last statuses of an earlier chain do not belong to this one
             _forget(station, command.name)
         supervisor = Supervisor(
-            commands, logs=settings.home / "logs" / plan.instrument, station=station, patience=patience
+            commands, logs=settings.home / "logs" / plan.instrument, station=station, timeout=timeout
         )
         note(station, plan.operator, f"the chain begins: {', '.join(command.name for command in commands)}")
         with supervisor:
-            tell = _Teller(report, plan, reader, say)
+            status = _ChainStatus(report, plan, reader, say)
             while not stop.wait(STEP):
-                tell("running")
+                status("running")
             say("stopping: the receiver first")
-            _stop_receiver(supervisor, tell, patience)
-            _wait_for_processors(tell, patience)
+            _stop_receiver(supervisor, status, timeout)
+            _wait_for_processors(status, timeout)
             before = supervisor.states
-        tell("stopped")
+        status("stopped")
         note(station, plan.operator, "the chain has ended")
         return _outcome(before, supervisor.states, reader)
 
 
-def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bool:
+def stop_chain(station: Station, *, timeout: float = 2 * TIMEOUT + 30.0) -> bool:
     """Ask the chain of a station to end, and wait until it has.
 
     Parameters
     ----------
     station
         Of the instrument.
-    patience
+    timeout
         How long to wait, s.
 
     Returns
@@ -126,7 +126,7 @@ def stop_chain(station: Station, *, patience: float = 2 * PATIENCE + 30.0) -> bo
         return True
     with suppress(ProcessLookupError):  # it has just ended
         os.kill(status.pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         status = station.status(CHAIN)
         if status is None or not status.alive:
@@ -153,7 +153,7 @@ def note(station: Station, by: str, what: str) -> None:
         _log.warning("not in the journal: %s (%s)", what, error)
 
 
-class _Teller:
+class _ChainStatus:
     """Keeps the status of the chain fresh, and says where its pages are once the receiver is ready."""
 
     def __init__(
@@ -181,30 +181,30 @@ def _forget(station: Station, name: str) -> None:
         station.forget(name)
 
 
-def _stop_receiver(supervisor: Supervisor, tell: _Teller, patience: float) -> None:
+def _stop_receiver(supervisor: Supervisor, status: _ChainStatus, timeout: float) -> None:
     """End reception alone, so that what is archived does not grow any more."""
     pid = supervisor.states["receiver"].pid
     if pid is None:
         return
     with suppress(ProcessLookupError):  # it has just ended
         os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        tell("stopping")
+        status("stopping")
         state = supervisor.states["receiver"]
         if state.pid != pid:
             return
         time.sleep(STEP)
-    _log.warning("the receiver did not end within %s and will be killed", span_text(patience))
+    _log.warning("the receiver did not end within %s and will be killed", span_text(timeout))
 
 
-def _wait_for_processors(tell: _Teller, patience: float) -> None:
+def _wait_for_processors(status: _ChainStatus, timeout: float) -> None:
     """Wait until the processors have done all that is archived; name those that have not."""
-    begun, deadline = datetime.now(tz=UTC), time.monotonic() + patience
+    begun, deadline = datetime.now(tz=UTC), time.monotonic() + timeout
     while True:
         late = [
             part.name
-            for part in tell.reader.read().processors
+            for part in status.reader.read().processors
             if part.health in {"alive", "silent"}
             and part.mode != "last"
             and part.state != "given up"
@@ -214,39 +214,21 @@ def _wait_for_processors(tell: _Teller, patience: float) -> None:
             return
         if time.monotonic() > deadline:
             _log.warning(
-                "after %s still behind, and go on where they are next time: %s",
-                span_text(patience), ", ".join(late),
+                "after %s still behind, they resume there next time: %s",
+                span_text(timeout), ", ".join(late),
             )  # fmt: skip
             return
-        tell("stopping")
+        status("stopping")
         time.sleep(STEP)
 
 
 def _outcome(
     before: Mapping[str, ChildState], after: Mapping[str, ChildState], reader: OverviewReader
 ) -> ExitCode:
-    """What a script is told; a crash from which a part was restarted is no failure of the chain."""
+    """The exit code; a crash after which a part was restarted is no failure of the chain."""
     if any(state.state == "given up" or state.error != before[name].error for name, state in after.items()):
         return ExitCode.FAILED
     receiver = reader.read().receiver
     if receiver is not None and (receiver.damaged or receiver.foreign_bytes):
         return ExitCode.BAD_DATA
     return ExitCode.CLEAN
-
-
-@contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set an event, where signals can be caught: in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from eicpy.acquisition.reception.sockets import host_and_port
 from eicpy.errors import FailedError
 from eicpy.instruments import Instrument
-from eicpy.processors.child import Command, eic_command
+from eicpy.processors.child import ChainCommand, eic_command
 from eicpy.processors.discovery import find_processor
 from eicpy.settings import Settings
 
@@ -66,7 +66,7 @@ class ChainPlan:
     bus
         Address of a bus that every packet is published on, ``nats://HOST:PORT``; empty: none.
     orders
-        Whether the monitor page takes orders from whoever opens it.
+        Whether the monitor page takes orders from anyone who opens it.
     """
 
     instrument: str
@@ -81,7 +81,7 @@ class ChainPlan:
     bus: str = ""
     orders: bool = False
 
-    def commands(self, settings: Settings) -> tuple[Command, ...]:
+    def commands(self, settings: Settings) -> tuple[ChainCommand, ...]:
         """The commands in the order in which they are started, and stopped: the receiver first.
 
         Parameters
@@ -118,22 +118,22 @@ class ChainPlan:
         return () if self.dashboards_port is None else (f"http://{LOOPBACK}:{self.dashboards_port}/",)
 
     def environment(self, settings: Settings) -> dict[str, str]:
-        """Variables that tell its processes where they work."""
+        """Environment variables of its processes: where they work."""
         return {"EIC_HOME": str(settings.home), "EIC_DATABASE_URL": settings.database_url}
 
-    def arguments(self, patience: float) -> tuple[str, ...]:
-        """Arguments of ``eic`` that run this very chain without a screen.
+    def arguments(self, timeout: float) -> tuple[str, ...]:
+        """Arguments of ``eic`` that run the same chain without a screen.
 
         Parameters
         ----------
-        patience
+        timeout
             How long the processors may take to finish at the end, s.
         """
         pages = self.dashboards_port
         options = self._receiving | {
             "--processor": list(self.processors),
             "--port": [] if pages is None else [str(pages)],
-            "--patience": [f"{patience:g}"],
+            "--patience": [f"{timeout:g}"],
             "--bus": [self.bus] if self.bus else [],
         }
         without = [
@@ -152,18 +152,18 @@ class ChainPlan:
         }  # fmt: skip
         return {name: [text] for name, text in texts.items() if text} | {"--peer": list(self.peers)}
 
-    def _receiver(self) -> Command:
+    def _receiver(self) -> ChainCommand:
         options = _flat(self._receiving)
         return eic_command("receiver", "receive", "-i", self.instrument, *options, role="receiver")
 
-    def _processor(self, processor: str) -> Command:
+    def _processor(self, processor: str) -> ChainCommand:
         name = find_processor(processor).name
         return eic_command(name, "process", processor, "-i", self.instrument, "--label", name)
 
-    def _publisher(self) -> Command:
+    def _publisher(self) -> ChainCommand:
         return eic_command("publisher", "publish", "-i", self.instrument, "--bus", self.bus, role="publisher")
 
-    def _dashboards(self, port: int) -> Command:
+    def _dashboards(self, port: int) -> ChainCommand:
         options = ["--port", str(port), "-i", self.instrument, *(["--orders"] if self.orders else [])]
         return eic_command("dashboards", "dashboards", *options, role="dashboards")
 

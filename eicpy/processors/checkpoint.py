@@ -1,4 +1,4 @@
-"""What a processor must remember to go on where it stopped, written as one file, whole or not at all.
+"""What a processor needs to resume where it stopped, written as one file, whole or not at all.
 
 The cursor, the sizes of the outputs and the processor's own state belong together: they are of one moment.
 """
@@ -27,7 +27,7 @@ NAME = "checkpoint.json"
 
 
 class Checkpoint(BaseModel):
-    """A moment from which a processor can go on."""
+    """A state from which a processor can resume."""
 
     # A processor finds in its state what it left there: NaN is NaN, not null.
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
@@ -45,7 +45,7 @@ class Checkpoint(BaseModel):
 
     @field_validator("cursor")
     @classmethod
-    def _is_a_place(cls, cursor: Cursor) -> Cursor:
+    def _is_a_position(cls, cursor: Cursor) -> Cursor:
         if cursor.run < 0 or cursor.offset < 0:
             raise ValueError(f"got {cursor}, expected numbers from 0")
         return cursor
@@ -60,7 +60,7 @@ class Checkpoint(BaseModel):
         return sizes
 
     def write(self, folder: Path) -> None:
-        """Write it in place of the one before.
+        """Write it, replacing the one before.
 
         Raises
         ------

@@ -17,10 +17,10 @@ from eicpy.errors import ExitCode
 from eicpy.processors import parent_death
 from eicpy.processors.log_file import BoundedLog
 
-__all__ = ["RESTARTS", "Child", "ChildState", "Command", "eic_command"]
+__all__ = ["RESTARTS", "ChainCommand", "Child", "ChildState", "eic_command"]
 
 RESTARTS = "EIC_RESTARTS"
-"""Environment variable that tells a child how often it was started again."""
+"""Environment variable with the number of restarts of a child."""
 FIRST_WAIT = 0.2
 """Before the first restart, s; doubled with each further one."""
 
@@ -33,7 +33,7 @@ class Passing(Protocol):
 
 
 @dataclass(frozen=True)
-class Command:
+class ChainCommand:
     """A command to be kept running.
 
     Parameters
@@ -60,7 +60,7 @@ class Command:
     holds: Passing | None = None
 
 
-def eic_command(name: str, *arguments: str, role: str = "processor") -> Command:
+def eic_command(name: str, *arguments: str, role: str = "processor") -> ChainCommand:
     """A command of ``eic``; that some of its data were bad (exit code 1) is no crash.
 
     Parameters
@@ -73,12 +73,12 @@ def eic_command(name: str, *arguments: str, role: str = "processor") -> Command:
         As in its status.
     """
     program = (sys.executable, "-m", "eicpy.cli")
-    return Command(name, (*program, *arguments), role, clean=frozenset({0, int(ExitCode.BAD_DATA)}))
+    return ChainCommand(name, (*program, *arguments), role, clean=frozenset({0, int(ExitCode.BAD_DATA)}))
 
 
 @dataclass(frozen=True)
 class ChildState:
-    """How a supervised command is.
+    """The state of a supervised command.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class ChildState:
     pid
         Process id; None while it does not run.
     restarts
-        How often it was started again.
+        Number of restarts.
     error
         How it ended last, where that was no clean end; else empty.
     log
@@ -122,7 +122,7 @@ class Child:
     """
 
     def __init__(
-        self, command: Command, log: BoundedLog, limit: int, window: float, longest_wait: float
+        self, command: ChainCommand, log: BoundedLog, limit: int, window: float, longest_wait: float
     ) -> None:
         self.command = command
         self.log = log
@@ -137,8 +137,8 @@ class Child:
         self._due = 0.0
 
     @property
-    def told(self) -> ChildState:
-        """How it is."""
+    def snapshot(self) -> ChildState:
+        """Its state now."""
         pid = self._process.pid if self._process is not None else None
         c = self.command
         return ChildState(c.name, c.role, self.state, pid, self.restarts, self.error, self.log.file)
@@ -171,7 +171,7 @@ class Child:
             self._ended(code)
 
     def revive(self) -> None:
-        """Start it anew though it was given up, or had ended."""
+        """Start it again though it was given up, or had ended."""
         if self._process is None:
             self._crashes.clear()
             self.state, self._due = "restarting", 0.0
@@ -181,16 +181,16 @@ class Child:
         if self._process is not None:
             self._process.terminate()
 
-    def end(self, patience: float) -> None:
-        """End the process: asked first, killed when it does not end within `patience` seconds."""
+    def end(self, timeout: float) -> None:
+        """End the process: asked first, killed when it does not end within `timeout` seconds."""
         if self._process is not None:
             self._process.terminate()
             try:
-                code = self._process.wait(patience)
+                code = self._process.wait(timeout)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 code = self._process.wait()
-                self.error = f"did not end within {patience:g} s and was killed"
+                self.error = f"did not end within {timeout:g} s and was killed"
             else:
                 if code not in self.command.clean and code != -signal.SIGTERM:
                     self.error = self._why(code)
@@ -220,7 +220,7 @@ class Child:
 
 
 def _pump(process: subprocess.Popen[bytes], log: BoundedLog) -> None:
-    """Bring what a process says into its log until it, and all it started, is silent for ever."""
+    """Copy the output of a process into its log until the process, and all it started, have closed it."""
     assert process.stdout is not None
     with process.stdout as stream:
         while said := os.read(stream.fileno(), 1 << 16):

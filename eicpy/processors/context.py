@@ -1,4 +1,4 @@
-"""What a processor is given besides its packets: where it is, and what it may leave and tell."""
+"""What a processor is given besides its packets: the set-up, its parameters, state, outputs and status."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ __all__ = ["Context"]
 
 @dataclass
 class Context:
-    """The surroundings of a processor.
+    """The context of a processor.
 
     Parameters
     ----------
     name
-        What it is called on the monitor.
+        Its name on the monitor.
     instrument
         Whose packets it is given.
     settings
@@ -35,7 +35,7 @@ class Context:
     restarts
         How often it was started again after a crash.
     state
-        What it wants to remember, as JSON takes it: saved together with the cursor and the outputs.
+        What it remembers, as JSON: saved together with the cursor and the outputs.
     outputs
         See :meth:`output`.
     """
@@ -52,7 +52,7 @@ class Context:
     run: int | None = None
     """Number of the run whose packets are being processed."""
     reported: dict[str, float | str] = field(default_factory=dict)
-    """What was told with :meth:`report`."""
+    """What was reported with :meth:`report`."""
     save_wanted: bool = False
     """See :meth:`save_soon`."""
 
@@ -62,7 +62,7 @@ class Context:
         return self.outputs.folder
 
     def report(self, **values: float | str) -> None:
-        """Show values on the monitor, each under its name, until they are told anew.
+        """Show values on the monitor, each under its name, until they are reported again.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class Context:
                 ) from error
 
     def save_soon(self) -> None:
-        """Ask for a checkpoint after the batch at hand, before its time."""
+        """Ask for a checkpoint after the current batch, before its time."""
         self.save_wanted = True
 
     def output(self, name: str) -> Output:

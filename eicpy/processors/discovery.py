@@ -20,7 +20,7 @@ _OWN = {
     "photons": "eicpy.processors.photon_files:PhotonFiles",
     "housekeeping": "eicpy.processors.housekeeping_parts:HousekeepingParts",
 }
-"""Those of this package: also there in a clone that was not installed anew."""
+"""Those of this package: also found in a clone that was not installed again."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Processor:
 
 
 def known_processors() -> dict[str, str]:
-    """Processors with a name, and where they are."""
+    """Processors that have a name, and their location."""
     return _OWN | {point.name: point.value for point in entry_points(group=GROUP)}
 
 
@@ -59,19 +59,19 @@ def find_processor(name: str) -> Processor:
         If there is none, or its module cannot be imported, or it is no function and no class.
     """
     known = known_processors()
-    place, colon, attribute = known.get(name, name).rpartition(":")
-    if not colon or not place or not attribute:
+    module_name, colon, attribute = known.get(name, name).rpartition(":")
+    if not colon or not module_name or not attribute:
         raise BadArgumentError(
             f"got processor {name!r}, expected one of {', '.join(sorted(known))}, "
             "module:object or file.py:object"
         )
-    module = _from_file(Path(place)) if place.endswith(".py") else _module(place)
+    module = _from_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
     target: Any = module
     for part in attribute.split("."):
         target = getattr(target, part, None)
     if not callable(target):
         raise BadArgumentError(
-            f"got processor {name!r}, expected a function or a class {attribute} in {place}"
+            f"got processor {name!r}, expected a function or a class {attribute} in {module_name}"
         )
     own = name if name in known else attribute
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", own):

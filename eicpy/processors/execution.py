@@ -1,8 +1,8 @@
-"""One life of a processor: from a checkpoint on, until it is told to stop, is done, or something breaks.
+"""One execution of a processor: from a checkpoint until it is asked to stop, is done, or an error ends it.
 
 Everything it leaves agrees at each checkpoint: first its outputs are forced to the disk, then one file with
-their sizes, the cursor and its own state takes the place of the one before. Whatever ends this life in
-between, the next one begins at that file and cuts the outputs back to it.
+their sizes, the cursor and its own state replaces the one before. Whatever ends an execution in between, the
+next one starts from that file and cuts the outputs back to it.
 """
 
 import logging
@@ -12,28 +12,32 @@ from collections.abc import Callable
 from typing import Any
 
 from eicpy.acquisition.status import StatusReport
-from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.processors.adapter import Stage
+from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.files import is_full_disk
+from eicpy.processors.adapter import ProcessorAdapter
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.context import Context
-from eicpy.processors.errors import ProcessorError, is_full_disk, place_of
-from eicpy.processors.parameters import told_parameters
+from eicpy.processors.parameters import status_parameters
 from eicpy.runs import Increment, Run
 from eicpy.runs.provider.cursor import Cursor
 from eicpy.runs.provider.provide import Provider
 
-__all__ = ["BatchError", "Session"]
+__all__ = ["BatchError", "Execution", "ProcessorError"]
 
 _log = logging.getLogger(__name__)
 
 FIRST_BATCH, LARGEST_BATCH = 64, 4096
 """Packets; the first is small because nobody knows yet how long it takes."""
 BATCH_SECONDS = 0.25
-"""A batch is made as long as takes about so long: the processor answers to a stop, and tells how it is."""
-TELL_SECONDS = 0.5
+"""About the time that a batch takes, so that the processor stops and reports its status soon."""
+REPORT_SECONDS = 0.5
 LOOK_SECONDS = 0.2
 """Between two looks at whether the run has ended."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 1e-3, 1e-2
+
+
+class ProcessorError(FailedError):
+    """An exception in a processor, with the packet it was given."""
 
 
 class BatchError(ProcessorError):
@@ -42,37 +46,37 @@ class BatchError(ProcessorError):
     def __init__(self, message: str, end: Cursor) -> None:
         super().__init__(message)
         self.end = end
-        """The place after the batch."""
+        """The position after the batch."""
 
 
-class Session:
-    """One life of a processor.
+class Execution:
+    """One execution of a processor.
 
     Parameters
     ----------
-    stage
+    adapter
         The processor.
     context
-        Its surroundings, as they were at the checkpoint.
+        Its context, as it was at the checkpoint.
     provider
         Gives the packets from the checkpoint on.
     checkpoint
-        Where it begins.
+        Where it starts.
     report
-        Where it tells how it is.
+        Its status.
     save
         Writes a checkpoint.
     interval
         Between two checkpoints at most, s.
     packets
-        Packets in a batch at most; None: as many as are there, adapted to how long they take.
+        Packets in a batch at most; None: as many as are available, adapted to the time they take.
     singly_until
-        One packet at a time up to this place, because a batch before it failed.
+        One packet at a time up to this position, because a batch before it failed.
     """
 
     def __init__(
         self,
-        stage: Stage,
+        adapter: ProcessorAdapter,
         context: Context,
         provider: Provider,
         checkpoint: Checkpoint,
@@ -83,35 +87,35 @@ class Session:
         packets: int | None,
         singly_until: Cursor | None = None,
     ) -> None:
-        self.stage, self.context, self.provider, self.report = stage, context, provider, report
+        self.adapter, self.context, self.provider, self.report = adapter, context, provider, report
         self.packets = checkpoint.packets
         context.run = checkpoint.run
         self._save = save
         self._interval = interval
         self._most, self._fixed = packets or FIRST_BATCH, packets
         self._singly_until = singly_until
-        self._saved_at = self._told_at = self._looked_at = time.monotonic()
+        self._saved_at = self._reported_at = self._looked_at = time.monotonic()
         self._dirty = False
-        self._troubled = False
+        self._keeps_state = False
         self._cursor = checkpoint.cursor
 
     def run(self, stop: threading.Event, *, once: bool = False) -> None:
-        """Work until told to stop, or until a playback is done.
+        """Work until asked to stop, or until a playback is done.
 
         Parameters
         ----------
         stop
-            Set to stop after the batch at hand.
+            Set to stop after the current batch.
         once
-            Stop also when everything that is in the archive was processed.
+            Stop also when everything in the archive was processed.
 
         Raises
         ------
         ProcessorError
             If the processor raised an exception; :class:`BatchError` if the packet is not known.
         """
-        self._guarded("begin", self.stage.begin)
-        self.tell("running")
+        self._guarded("begin", self.adapter.begin)
+        self.report_status("running")
         pause = SHORTEST_PAUSE
         while not stop.is_set():
             batch = self.provider.poll(self._batch_size())
@@ -131,14 +135,14 @@ class Session:
             self._housekeep()
         if self.provider.finished:
             self._end_run()
-        self._guarded("save", self.stage.save)
-        self._guarded("end", self.stage.end)
+        self._guarded("save", self.adapter.save)
+        self._guarded("end", self.adapter.end)
         self._write()
-        self.tell("stopping")
+        self.report_status("stopping")
 
     def save(self) -> None:
         """Save the cursor together with the outputs and the state."""
-        self._guarded("save", self.stage.save)
+        self._guarded("save", self.adapter.save)
         self._write()
 
     def _write(self) -> None:
@@ -152,17 +156,17 @@ class Session:
         self._save(checkpoint)
         self.context.outputs.settled()
         self._saved_at, self._dirty, self.context.save_wanted = time.monotonic(), False, False
-        if self._troubled:
-            self._troubled = False
+        if self._keeps_state:
+            self._keeps_state = False
             self.report.update(recovered=True)
-            self.tell("running")
+            self.report_status("running")
 
-    def troubled(self) -> None:
-        """Keep the state that was told until something was saved again."""
-        self._troubled = True
+    def keep_state(self) -> None:
+        """Keep the state in the status (no space) until a checkpoint was saved again."""
+        self._keeps_state = True
 
-    def tell(self, state: str | None = None) -> None:
-        """Tell how the processor is."""
+    def report_status(self, state: str | None = None) -> None:
+        """Update the status of the processor."""
         cursor, context = self._cursor, self.context
         values: dict[str, Any] = {
             "mode": context.mode,
@@ -172,10 +176,10 @@ class Session:
             "packets": self.packets,
             "skipped": self.provider.skipped,
             "restarts": context.restarts,
-            "parameters": told_parameters(context.parameters) | _finite(context.reported),
+            "parameters": status_parameters(context.parameters) | _finite(context.reported),
         }
-        self._told_at = time.monotonic()
-        self.report.update(state=None if self._troubled else state, values=values)
+        self._reported_at = time.monotonic()
+        self.report.update(state=None if self._keeps_state else state, values=values)
 
     def _batch_size(self) -> int:
         if self._singly_until is not None:
@@ -193,12 +197,12 @@ class Session:
         self.context.run = batch.run
         begun = time.monotonic()
         try:
-            self.stage.process(batch)
-        # a processor may raise anything, or leave; what it was given is what its author needs to know
+            self.adapter.process(batch)
+        # a processor may raise anything, or exit; its author needs to know which packets it was given
         except (Exception, SystemExit) as error:
             if is_full_disk(error):
                 raise
-            what = f"{type(error).__name__}: {error} at {place_of(batch)}"
+            what = f"{type(error).__name__}: {error} at {_position_of(batch)}"
             if len(batch) > 1 and self.context.mode == "next":
                 raise BatchError(what, batch.cursor) from error
             raise ProcessorError(what) from error
@@ -212,15 +216,15 @@ class Session:
         now = time.monotonic()
         if self._dirty and (self.context.save_wanted or now - self._saved_at >= self._interval):
             self.save()
-        if now - self._told_at >= TELL_SECONDS:
-            self.tell()
+        if now - self._reported_at >= REPORT_SECONDS:
+            self.report_status()
 
     def _end_run_if_over(self) -> None:
-        """End a run that is closed and was read to its end, also where no other follows."""
+        """End a run that is closed and was read to its end, also when no other run follows."""
         self._looked_at = time.monotonic()
         if self.context.run is None:
             return
-        run = self._run_at_hand()
+        run = self._current_run()
         over = run is None or (
             not run.is_open and self._cursor.run == run.number and self._cursor.offset >= run.size
         )
@@ -230,16 +234,16 @@ class Session:
     def _end_run(self) -> None:
         if self.context.run is None:
             return
-        run = self._run_at_hand()
+        run = self._current_run()
         if run is None:
-            _log.warning("run %d was removed; what was made of it so far stays", self.context.run)
+            _log.warning("run %d was removed; its outputs so far are kept", self.context.run)
         else:
-            self._guarded("end_run", lambda: self.stage.end_run(run))
+            self._guarded("end_run", lambda: self.adapter.end_run(run))
         self.context.run = None
         self.save()
 
-    def _run_at_hand(self) -> Run | None:
-        """The run that was begun and has not ended; None where it was removed meanwhile."""
+    def _current_run(self) -> Run | None:
+        """The run in progress; None where it was removed meanwhile."""
         assert self.context.run is not None
         try:
             return self.context.archive.run(self.context.run)
@@ -262,3 +266,13 @@ class Session:
 def _finite(values: dict[str, float | str]) -> dict[str, float | str]:
     """Values as JSON takes them: it knows no NaN."""
     return {n: v if isinstance(v, str) or abs(v) < float("inf") else str(v) for n, v in values.items()}
+
+
+def _position_of(batch: Increment) -> str:
+    """Where a batch begins, and how many packets it holds."""
+    index = batch.index
+    first = (
+        f"run {batch.run}, offset {int(index.offset[0])}, APID {int(index.apid[0])}, "
+        f"count {int(index.sequence_count[0])}"
+    )
+    return first if len(batch) == 1 else f"{first} and the {len(batch) - 1} packets after it"

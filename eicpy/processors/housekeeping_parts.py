@@ -1,7 +1,7 @@
-"""The processor ``housekeeping``: into the housekeeping archive while it comes, and judged by its limits.
+"""The processor ``housekeeping``: archives housekeeping while it is received, and checks its limits.
 
-What came since the last checkpoint is archived as one part, named by the run and its bytes. A life that was
-killed between the archive and the checkpoint gives the same packets again: those that are in the archive
+What was received since the last checkpoint is archived as one part, named by the run and its bytes. After a
+kill between the archive and the checkpoint the same packets come again: those that are in the archive
 as a part are left out, as they are by the night that works on the same run. Excursions are recorded as the
 night records them, from their first sample on, and grow while they last.
 """
@@ -25,7 +25,7 @@ __all__ = ["HousekeepingParts"]
 MOST_ROWS = 100_000
 """Rows that wait for the archive at most."""
 JOINED = 100
-"""So many parts of a kind are joined into one file a day."""
+"""Parts of a kind that are joined into one file a day."""
 
 
 @dataclass
@@ -60,10 +60,10 @@ class HousekeepingParts:
         self._parts: dict[str, int] = defaultdict(int)
         self._archived: dict[tuple[int, str], list[tuple[int, int]]] = {}
         self._found: dict[tuple[str, float], ExcursionEntry] = {}
-        self._unsaid: set[tuple[str, float]] = set()
+        self._unrecorded: set[tuple[str, float]] = set()
 
     def begin(self, context: Context) -> None:
-        """Open the archive; take up excursions that had not ended."""
+        """Open the archive; resume excursions that had not ended."""
         self._context = context
         self._archive = HousekeepingArchive(context.settings.housekeeping(context.instrument.name))
         self._database: Database | None = None
@@ -96,7 +96,7 @@ class HousekeepingParts:
                 self._parts[name] += 1
                 if self._parts[name] % JOINED == 0:
                     self._join(name)
-        self._record(self._unsaid)
+        self._record(self._unrecorded)
         self._context.state.update(stays=self._watch.state, run=self._run, days=sorted(self._days))
 
     def end_run(self, run: Run) -> None:  # noqa: ARG002, a run ends for all processors by the same call
@@ -109,13 +109,13 @@ class HousekeepingParts:
         self._run, self._watch = None, LimitWatch()
 
     def end(self) -> None:
-        """Let the database go."""
+        """Close the database."""
         if self._database is not None:
             self._database.close()
             self._database = None
 
     def _not_archived(self, batch: Increment, name: str, table: HousekeepingTable) -> HousekeepingTable:
-        """A table without the packets that an earlier life has archived."""
+        """A table without the packets that an earlier execution has archived."""
         if (batch.run, name) not in self._archived:
             self._archived[batch.run, name] = archived_ranges(self._archive, name, batch.run)
         held = archived_rows(self._archived[batch.run, name], batch.index.offset)
@@ -135,7 +135,7 @@ class HousekeepingParts:
                 self._days.discard((packet, day))
 
     def _check(self, tables: Mapping[str, HousekeepingTable]) -> None:
-        """Find excursions; one that is new or became worse is told at once, the others at the next save."""
+        """Find excursions; record a new or worse one at once, the others at the next save."""
         if not self._limits:
             return
         found: list[ExcursionEntry] = []
@@ -143,7 +143,7 @@ class HousekeepingParts:
             timed = np.isfinite(table.time)
             for name, limits in table_limits(table).items():
                 unit = table.layout.units.get(name, "")
-                stays = self._watch.check(
+                excursions = self._watch.check(
                     name,
                     table.time[timed],
                     table.values[name][timed],
@@ -151,20 +151,20 @@ class HousekeepingParts:
                     unit=unit,
                     key=f"{kind}.{name}",
                 )
-                found += entries_of(stays)
+                found += entries_of(excursions)
         urgent = set()
         for entry in found:
             key = (entry.parameter, entry.start)
             if key not in self._found or self._found[key].level != entry.level:
                 urgent.add(key)
             self._found[key] = entry
-            self._unsaid.add(key)
+            self._unrecorded.add(key)
         self._record(urgent)
 
     def _record(self, keys: Iterable[tuple[str, float]]) -> None:
         context = self._context
         found = [self._found[key] for key in keys]
-        self._unsaid.difference_update(list(keys))
+        self._unrecorded.difference_update(list(keys))
         if not found:
             return
         if self._database is None:

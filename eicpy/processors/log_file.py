@@ -1,4 +1,4 @@
-"""A log that does not grow beyond its bound: what a child says, in two files that take turns."""
+"""A log of bounded size: the output of a child, in two files that alternate."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ __all__ = ["BoundedLog"]
 
 @dataclass
 class BoundedLog:
-    """What a process says, in a file and the one before it.
+    """The output of a process, in a file and the one before it.
 
     On a full disk what cannot be written is left out, so that the process never waits for its own log;
     how much was left out stands in the log once there is room again.
@@ -26,7 +26,7 @@ class BoundedLog:
     file: Path
     most: int = 1 << 20
     last_line: str = field(default="", init=False)
-    """The last line that was written and says something."""
+    """The last line that was written and is not blank."""
 
     def __post_init__(self) -> None:
         self._descriptor = -1
@@ -34,7 +34,7 @@ class BoundedLog:
         self._lock = threading.Lock()
 
     def write(self, text: bytes) -> None:
-        """Append what was said."""
+        """Append output."""
         lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
         self.last_line = lines[-1].strip() if lines else self.last_line
         with self._lock:

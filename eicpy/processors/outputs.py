@@ -54,7 +54,7 @@ class Output:
             self.flush()
 
     def flush(self) -> None:
-        """Hand what was written to the operating system."""
+        """Pass what was written to the operating system."""
         done = 0
         view = bytes(self._waiting)
         self._waiting.clear()
@@ -128,7 +128,7 @@ class Outputs:
         return self._open[name]
 
     def close(self, name: str) -> None:
-        """Close an output that is complete for now."""
+        """Close an output that is complete for now; it can be opened again."""
         output = self._open.pop(name, None)
         if output is not None:
             output.sync()

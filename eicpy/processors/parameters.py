@@ -8,15 +8,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, PydanticSchemaGenerationError, ValidationError, create_model
+from pydantic import BaseModel, PydanticSchemaGenerationError
 
 from eicpy.errors import BadArgumentError
+from eicpy.parameters import CheckedParameters, check, make_model
 
-__all__ = ["check_parameters", "parameter_model", "told_parameters"]
-
-
-class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+__all__ = ["check_parameters", "parameter_model", "status_parameters"]
 
 
 def parameter_model(target: Callable[..., Any]) -> type[BaseModel]:
@@ -64,10 +61,9 @@ def parameter_model(target: Callable[..., Any]) -> type[BaseModel]:
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (hints[parameter.name], default)
     try:
-        model: type[BaseModel] = create_model(name, __base__=_Parameters, **fields)
+        return make_model(name, fields)
     except PydanticSchemaGenerationError as error:
         raise BadArgumentError(f"parameters of {name}: got a type that cannot be checked: {error}") from error
-    return model
 
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
@@ -80,7 +76,7 @@ def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
         ) from error
 
 
-def check_parameters(target: Callable[..., Any], given: Mapping[str, str]) -> dict[str, Any]:
+def check_parameters(target: Callable[..., Any], given: Mapping[str, str]) -> CheckedParameters:
     """Check parameters given as texts against the processor's declaration.
 
     Parameters
@@ -92,7 +88,7 @@ def check_parameters(target: Callable[..., Any], given: Mapping[str, str]) -> di
 
     Returns
     -------
-    dict
+    CheckedParameters
         Every parameter with its value.
 
     Raises
@@ -101,25 +97,11 @@ def check_parameters(target: Callable[..., Any], given: Mapping[str, str]) -> di
         For an unknown name, a missing one, or a text that is no such value; the message lists what is known.
     """
     model = parameter_model(target)
-    try:
-        checked = model.model_validate_strings(dict(given))
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {e['input']!r}" for e in error.errors()
-        )
-        known = ", ".join(
-            f"{n}: {getattr(f.annotation, '__name__', f.annotation)}"
-            + ("" if f.is_required() else f" = {f.default!r}")
-            for n, f in model.model_fields.items()
-        )
-        raise BadArgumentError(
-            f"parameters of {model.__name__}: {wrong}. Expected: {known or 'none'}"
-        ) from error
-    return {name: getattr(checked, name) for name in model.model_fields}
+    return check(model, given, owner=model.__name__, mode="text")
 
 
-def told_parameters(values: Mapping[str, Any]) -> dict[str, float | str]:
-    """Parameters as a status takes them: numbers and texts."""
+def status_parameters(values: Mapping[str, Any]) -> dict[str, float | str]:
+    """Parameters as a status holds them: numbers and texts."""
     return {
         name: value if isinstance(value, (int, float, str)) and not isinstance(value, bool) else str(value)
         for name, value in values.items()

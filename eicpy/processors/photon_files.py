@@ -31,7 +31,7 @@ __all__ = ["PhotonFiles"]
 
 ROW = np.dtype([("time", "<f8"), ("detnum", "<i2"), ("channel", "<i2"), ("multiplicity", "u1")])
 GROWTH = 1.5
-"""The file is written anew when so many times as many photons are there as it holds."""
+"""The file is written again when there are this many times the photons that it holds."""
 SHORTEST = 10.0
 """Between two files of a run that goes on, s."""
 BLOCK = 500_000
@@ -53,7 +53,7 @@ class PhotonFiles:
         self._written_at = -np.inf
 
     def begin(self, context: Context) -> None:
-        """Take up the run that was at hand."""
+        """Resume the run in progress."""
         self._context = context
         self._apid = _photon_apid(context.instrument)
 
@@ -61,46 +61,48 @@ class PhotonFiles:
         """Append the photons of a batch."""
         if self._apid is None:
             return
-        told = self._told(batch.run)
+        counts = self._run_counts(batch.run)
         chosen = batch.local[batch.local.apid == self._apid]
         if not len(chosen):
             return
         fresh = self._memory(batch).fresh(batch.data, chosen)
         found = photons(batch.data, chosen[fresh], batch.instrument)
-        said, known = is_simulated(chosen, batch.instrument), told["simulated"]
-        told["simulated"] = said if known is None else known or bool(said)
-        told["photons"] += len(found)
-        told["repeated"] += int(np.count_nonzero(~fresh))
-        told["left_out"] += found.bad_pixel + found.bad_channel
-        told["damaged"] += found.damaged_packets
+        said, known = is_simulated(chosen, batch.instrument), counts["simulated"]
+        counts["simulated"] = said if known is None else known or bool(said)
+        counts["photons"] += len(found)
+        counts["repeated"] += int(np.count_nonzero(~fresh))
+        counts["left_out"] += found.bad_pixel + found.bad_channel
+        counts["damaged"] += found.damaged_packets
         if len(found):
             self._context.output(_rows_name(batch.run)).write(_rows(found))
-            told["first"] = told["first"] if told["first"] is not None else float(found.time[0])
-        self._context.report(photons=told["photons"], repeated=told["repeated"], left_out=told["left_out"])
+            counts["first"] = counts["first"] if counts["first"] is not None else float(found.time[0])
+        self._context.report(
+            photons=counts["photons"], repeated=counts["repeated"], left_out=counts["left_out"]
+        )
 
     def save(self) -> None:
-        """Write the file anew where it has grown by half."""
-        told = self._context.state.get("run")
+        """Write the file again where it has grown by half."""
+        counts = self._context.state.get("run")
         now = time.monotonic()
-        if not self._unfinished or told is None or now - self._written_at < SHORTEST:
+        if not self._unfinished or counts is None or now - self._written_at < SHORTEST:
             return
-        if told["photons"] >= max(1, GROWTH * told["written"]):
+        if counts["photons"] >= max(1, GROWTH * counts["written"]):
             with suppress(BadArgumentError):  # the run was removed meanwhile
-                self._write(self._context.archive.run(told["number"]), ended=False)
+                self._write(self._context.archive.run(counts["number"]), ended=False)
             self._written_at = now
 
     def end_run(self, run: Run) -> None:
         """Write the file of a run that has ended."""
-        told = self._context.state.get("run")
-        if told is not None and told["number"] == run.number:
-            if told["photons"]:
+        counts = self._context.state.get("run")
+        if counts is not None and counts["number"] == run.number:
+            if counts["photons"]:
                 self._write(run, ended=True)
             self._context.outputs.discard(_rows_name(run.number))
         self._context.state.pop("run", None)
         self._repeats = None
 
-    def _told(self, run: int) -> dict[str, Any]:
-        """What is known of the run at hand; saved with the cursor."""
+    def _run_counts(self, run: int) -> dict[str, Any]:
+        """Counts of the run in progress; saved with the cursor."""
         state = self._context.state
         if (before := state.get("run", {}).get("number")) != run:
             self._repeats = None
@@ -110,11 +112,11 @@ class PhotonFiles:
                 "number": run, "photons": 0, "repeated": 0, "left_out": 0, "damaged": 0, "written": 0,
                 "simulated": None, "first": None,
             }  # fmt: skip
-        told: dict[str, Any] = state["run"]
-        return told
+        counts: dict[str, Any] = state["run"]
+        return counts
 
     def _memory(self, batch: Increment) -> Deduplicator:
-        """Packets of this run that were seen; after a restart they are looked at again."""
+        """Packets of this run that were seen; after a restart they are read again."""
         if self._repeats is None:
             self._repeats = Deduplicator()
             before = int(batch.index.offset[0])
@@ -125,7 +127,7 @@ class PhotonFiles:
 
     def _write(self, run: Run, *, ended: bool) -> None:
         context = self._context
-        told = context.state["run"]
+        counts = context.state["run"]
         output = context.output(_rows_name(run.number))
         output.flush()
         record = Provenance.begin(
@@ -136,10 +138,10 @@ class PhotonFiles:
             configuration={
                 "instrument": context.instrument.name,
                 "run": run.number,
-                "left out": {name: told[name] for name in ("repeated", "left_out", "damaged")},
+                "left out": {name: counts[name] for name in ("repeated", "left_out", "damaged")},
             },
             corrections=["gain nominal"],
-            simulated=told["simulated"],
+            simulated=counts["simulated"],
         )
         header = {
             "RUN": (run.number, "run of the archive"),
@@ -148,15 +150,15 @@ class PhotonFiles:
         with EventWriter(self._file(run), context.instrument, provenance=record, header=header) as writer:
             for block in _blocks(output.path, output.size):
                 writer.append(block)
-        told["written"] = told["photons"]
+        counts["written"] = counts["photons"]
 
     def _file(self, run: Run) -> Path:
-        told = self._context.state["run"]
+        counts = self._context.state["run"]
         instrument = self._context.instrument
         name = product_file_name(
             card_for(CARD, instrument.card_prefix),
-            day_of(told["first"]),
-            "T" if told["simulated"] else "F",
+            day_of(counts["first"]),
+            "T" if counts["simulated"] else "F",
             1,
         )
         return self._context.settings.products(instrument.name) / "runs" / f"{run.number:06d}" / name
@@ -186,7 +188,7 @@ def _blocks(file: Path, size: int) -> Iterator[EventList]:
 
 
 def _pieces(run: Run, instrument: Instrument, stop: int) -> Iterator[Increment]:
-    """What a run holds before a byte."""
+    """Packets of a run before a position."""
     with follow(run, instrument) as follower:
         while follower.position < stop and not follower.finished:
             yield follower.poll()

@@ -1,8 +1,8 @@
-"""Running a processor in this process, through everything that passes by itself.
+"""Running a processor in this process, with retries where the error can pass.
 
-A full disk is waited out: the processor goes back to its last checkpoint and tries again, loudly. A batch
-that fails is given again packet by packet, so that the packet at fault is known by name. Everything else
-ends the process; whoever supervises it starts it again, and it goes on at its last checkpoint.
+On a full disk the processor returns to its last checkpoint and tries again until there is space, with a
+warning. A batch that fails is given again packet by packet, so that the faulty packet is known. Any other
+error ends the process; its supervisor starts it again, and it resumes at its last checkpoint.
 """
 
 import logging
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Literal
 
 from eicpy.acquisition.status import Station, StatusReport
+from eicpy.files import is_full_disk
 from eicpy.instruments import load
-from eicpy.processors.adapter import Stage
+from eicpy.processors.adapter import ProcessorAdapter
 from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.child import RESTARTS
 from eicpy.processors.context import Context
 from eicpy.processors.discovery import Processor
-from eicpy.processors.errors import is_full_disk
-from eicpy.processors.execution import BatchError, Session
+from eicpy.processors.execution import BatchError, Execution
 from eicpy.processors.outputs import Outputs
 from eicpy.processors.parameters import check_parameters
 from eicpy.runs import RunArchive
@@ -44,7 +44,7 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be run, and on what.
+    """What to run, and on which packets.
 
     Parameters
     ----------
@@ -55,23 +55,23 @@ class Job:
     parameters
         The processor's own, as texts.
     mode
-        ``next``: every packet, and it goes on where it stopped; ``last``: the newest of each APID, from now.
+        ``next``: every packet, resumed where it stopped; ``last``: the newest of each APID, from now.
     runs
         ``live``: the newest run and those after it; numbers: those runs, played back.
     label
-        What it is called on the monitor and in its folder; by default its name, with the runs of a playback.
+        Its name on the monitor and of its folder; by default its name, with the runs of a playback.
     packets
         Packets in a batch at most; in the mode ``last``, of each APID.
     interval
         Between two checkpoints, s.
     apids, kinds
-        What is wanted; by default everything.
+        Packets of these only; by default all.
     speed
         Pace of a playback as a multiple of the on-board time's; None: as fast as it can.
     first_run
         Where a live processor without a checkpoint begins; None: with the newest run.
     once
-        End when everything that is in the archive was processed.
+        End when everything in the archive was processed.
     again
         Forget the checkpoint and the outputs and start over.
     """
@@ -93,7 +93,7 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What it is called on the monitor and in its folder."""
+        """Its name on the monitor and of its folder."""
         if self.label or self.runs == "live":
             return self.label or self.processor.name
         return f"{self.processor.name}-run-{'-'.join(map(str, self.runs))}"
@@ -122,7 +122,7 @@ class Summary:
 
 
 def run_processor(job: Job, settings: Settings, stop: threading.Event | None = None) -> Summary:
-    """Run a processor until it is told to stop, or has done its playback.
+    """Run a processor until it is asked to stop, or its playback is done.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def run_processor(job: Job, settings: Settings, stop: threading.Event | None = N
     settings
         The set-up.
     stop
-        Set by a signal, or another thread, to end after the batch at hand.
+        Set by a signal, or another thread, to end after the current batch.
 
     Returns
     -------
@@ -170,17 +170,17 @@ class _Runner:
             if self.job.again and self.folder.exists():
                 shutil.rmtree(self.folder)
             try:
-                return self._lives(report)
+                return self._run_until_done(report)
             except Exception as error:
                 report.update(error=str(error) or type(error).__name__)
                 raise
 
-    def _lives(self, report: StatusReport) -> Summary:
+    def _run_until_done(self, report: StatusReport) -> Summary:
         singly_until: Cursor | None = None
-        troubled = False
+        full_disk = False
         while True:
             try:
-                return self._life(report, singly_until, troubled=troubled)
+                return self._execute(report, singly_until, full_disk=full_disk)
             except BatchError as error:
                 _log.warning("%s: %s; giving the packets again, one at a time", self.job.name, error)
                 report.update(error=str(error))
@@ -189,14 +189,14 @@ class _Runner:
             except Exception as error:
                 if not is_full_disk(error):
                     raise
-                if not troubled:
+                if not full_disk:
                     _log.warning("%s waits, nothing is lost: %s", self.job.name, error)
-                troubled = True
-                report.update(state="no space", error=f"waits for room on the disk, nothing is lost: {error}")
+                full_disk = True
+                report.update(state="no space", error=f"waits for space on disk, nothing is lost: {error}")
                 if self.stop.wait(RETRY_SECONDS):
                     return Summary(self.job.name, 0, 0, self.folder / "outputs")
 
-    def _life(self, report: StatusReport, singly_until: Cursor | None, *, troubled: bool) -> Summary:
+    def _execute(self, report: StatusReport, singly_until: Cursor | None, *, full_disk: bool) -> Summary:
         job = self.job
         with ExitStack() as stack:
             checkpoint = self._checkpoint()
@@ -218,7 +218,7 @@ class _Runner:
                     self.archive,
                     self.instrument,
                     job.runs,
-                    start=self._place(checkpoint.cursor),
+                    start=self._start_cursor(checkpoint.cursor),
                     apids=job.apids,
                     kinds=job.kinds,
                     speed=job.speed,
@@ -226,8 +226,8 @@ class _Runner:
                     unique=bool(getattr(self.target, "unique", False)) and job.mode == "next",
                 )
             )
-            session = Session(
-                Stage(self.target, context),
+            execution = Execution(
+                ProcessorAdapter(self.target, context),
                 context,
                 provider,
                 checkpoint,
@@ -237,13 +237,13 @@ class _Runner:
                 packets=job.packets or getattr(self.target, "packets", None),
                 singly_until=singly_until,
             )
-            if troubled:
-                session.troubled()
-            session.run(self.stop, once=job.once)
-            return Summary(job.name, session.packets, provider.skipped, outputs.folder)
+            if full_disk:
+                execution.keep_state()
+            execution.run(self.stop, once=job.once)
+            return Summary(job.name, execution.packets, provider.skipped, outputs.folder)
 
     def _checkpoint(self) -> Checkpoint:
-        """Where to begin; the first time too, so that no run that begins before the first save is missed."""
+        """Where to start; written at the first start, so that no run before the first save is missed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         found = Checkpoint.read(self.folder)
         if found is None:
@@ -251,8 +251,8 @@ class _Runner:
             found.write(self.folder)
         return found
 
-    def _place(self, saved: Cursor) -> Cursor | None:
-        """Where the provider begins; None: where it would by itself."""
+    def _start_cursor(self, saved: Cursor) -> Cursor | None:
+        """Where the provider starts; None: at its own default."""
         if self.job.mode == "last":
             return None
         return saved if saved.run or self.job.runs == "live" else None

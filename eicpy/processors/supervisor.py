@@ -5,8 +5,8 @@ the others do not notice. All are stopped by their process id, in the order they
 the packets first, so that those behind it still see the end. If the supervisor itself dies, the kernel
 ends its children (:mod:`eicpy.processors.parent_death`).
 
-How the children are stands in the status ``supervisor`` of the station; a child that was given up cannot
-tell so itself, and the supervisor tells it in its place.
+The states of the children are in the status ``supervisor`` of the station; a child that was given up cannot
+report it, and the supervisor does so in its name.
 """
 
 import logging
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from eicpy.acquisition.status import Station, StatusReport
 from eicpy.errors import BadArgumentError, EicpyError
-from eicpy.processors.child import Child, ChildState, Command
+from eicpy.processors.child import ChainCommand, Child, ChildState
 from eicpy.processors.log_file import BoundedLog
 
 __all__ = ["Supervisor"]
@@ -44,12 +44,12 @@ class Supervisor:
     logs
         Folder of the log files, one for each command, bounded in size.
     station
-        Where the supervisor tells how its children are; None: nowhere.
+        Where the supervisor reports the states of its children; None: nowhere.
     limit, window
         A child is given up when it crashes more than `limit` times within `window` seconds.
     longest_wait
-        The wait before a restart doubles with each crash in the window, up to so long, s.
-    patience
+        The wait before a restart doubles with each crash in the window, up to this, s.
+    timeout
         How long a child may take to end when it is asked to, s, before it is killed.
     log_size
         Bytes of a log file; the one before it is kept as well.
@@ -69,35 +69,35 @@ class Supervisor:
 
     def __init__(
         self,
-        commands: Iterable[Command],
+        commands: Iterable[ChainCommand],
         *,
         logs: Path,
         station: Station | None = None,
         limit: int = LIMIT,
         window: float = WINDOW,
         longest_wait: float = LONGEST_WAIT,
-        patience: float = 30.0,
+        timeout: float = 30.0,
         log_size: int = 1 << 20,
     ) -> None:
-        self._make: Callable[[Command], Child] = lambda command: Child(
+        self._make: Callable[[ChainCommand], Child] = lambda command: Child(
             command, BoundedLog(logs / f"{command.name}.log", log_size), limit, window, longest_wait
         )
         self._station = station
-        self._patience = patience
+        self._timeout = timeout
         self._children: dict[str, Child] = {}
         for command in commands:
             if command.name in self._children:
                 raise BadArgumentError(f"got two commands named {command.name}, expected one of each name")
             self._children[command.name] = self._make(command)
-        self._states = {name: child.told for name, child in self._children.items()}
+        self._states = {name: child.snapshot for name, child in self._children.items()}
         self._revive: set[str] = set()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._spoken: dict[str, tuple[ExitStack, StatusReport]] = {}
+        self._held: dict[str, tuple[ExitStack, StatusReport]] = {}
 
     @property
     def states(self) -> dict[str, ChildState]:
-        """How the children are, by name."""
+        """States of the children, by name."""
         return dict(self._states)
 
     def start(self) -> None:
@@ -113,7 +113,7 @@ class Supervisor:
             self._thread.join()
 
     def revive(self, name: str) -> None:
-        """Start a child anew that was given up or had ended.
+        """Start a child again that was given up or had ended.
 
         Raises
         ------
@@ -159,11 +159,11 @@ class Supervisor:
                         self._revive.discard(name)
                         child.revive()
                     self._guarded(child, child.watch)
-                self._tell(report, "running")
+                self._report(report, "running")
             for child in self._children.values():
-                child.end(self._patience)
+                child.end(self._timeout)
                 child.log.close()
-            self._tell(report, "stopped")
+            self._report(report, "stopped")
 
     def _guarded(self, child: Child, step: Callable[[], None]) -> None:
         """Do something with a child; that it cannot be done must not end the others."""
@@ -178,17 +178,17 @@ class Supervisor:
             return None
         try:
             return stack.enter_context(self._station.report("supervisor", role="supervisor"))
-        except EicpyError:  # the children are more important than that anybody hears of them
-            _log.exception("the supervisor cannot tell how its children are")
+        except EicpyError:  # running the children matters more than reporting them
+            _log.exception("the supervisor cannot report the states of its children")
             return None
 
-    def _tell(self, report: StatusReport | None, state: str) -> None:
-        before, self._states = self._states, {n: c.told for n, c in self._children.items()}
-        for name, told in self._states.items():
-            if told.state != before[name].state:
-                how = f"{told.state} ({told.error})" if told.error else told.state
-                _log.log(logging.WARNING if told.error else logging.INFO, "%s: %s", name, how)
-        self._speak_for_the_lost(state)
+    def _report(self, report: StatusReport | None, state: str) -> None:
+        before, self._states = self._states, {n: c.snapshot for n, c in self._children.items()}
+        for name, child_state in self._states.items():
+            if child_state.state != before[name].state:
+                how = f"{child_state.state} ({child_state.error})" if child_state.error else child_state.state
+                _log.log(logging.WARNING if child_state.error else logging.INFO, "%s: %s", name, how)
+        self._report_given_up(state)
         if report is not None:
             errors = [f"{t.name}: {t.error}" for t in self._states.values() if t.state == "given up"]
             report.update(
@@ -198,26 +198,26 @@ class Supervisor:
                 values={"children": {n: _plain(t) for n, t in self._states.items()}},
             )
 
-    def _speak_for_the_lost(self, state: str) -> None:
-        """Hold the status of children that were given up, and let it go when they live again."""
+    def _report_given_up(self, state: str) -> None:
+        """Hold the status of children that were given up, and release it when they run again."""
         lost = {n for n, t in self._states.items() if t.state == "given up"} if state == "running" else set()
-        for name in self._spoken.keys() - lost:
-            self._spoken.pop(name)[0].close()
+        for name in self._held.keys() - lost:
+            self._held.pop(name)[0].close()
         if self._station is None:
             return
-        for name in lost - self._spoken.keys():
-            told, before = self._states[name], self._station.status(name)
+        for name in lost - self._held.keys():
+            child_state, before = self._states[name], self._station.status(name)
             stack = ExitStack()
             try:
-                report = stack.enter_context(self._station.report(name, role=told.role))
-            except EicpyError as error:  # something else tells that status
+                report = stack.enter_context(self._station.report(name, role=child_state.role))
+            except EicpyError as error:  # another process holds that status
                 _log.warning("%s was given up, and its status cannot say so: %s", name, error)
                 continue
             values = {} if before is None else before.values
-            why = told.error if before is None or before.error is None else before.error
-            report.update(state="given up", error=why, values=values | {"restarts": told.restarts})
-            self._spoken[name] = (stack, report)
+            why = child_state.error if before is None or before.error is None else before.error
+            report.update(state="given up", error=why, values=values | {"restarts": child_state.restarts})
+            self._held[name] = (stack, report)
 
 
-def _plain(told: ChildState) -> dict[str, Any]:
-    return asdict(told) | {"log": str(told.log)}
+def _plain(child_state: ChildState) -> dict[str, Any]:
+    return asdict(child_state) | {"log": str(child_state.log)}

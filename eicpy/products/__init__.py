@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         row_dtype,
         write_product,
     )
-    from eicpy.products.provenance import InputFile, Provenance, sha256_of, software_commit, software_versions
+    from eicpy.products.provenance import InputFile, Provenance, software_commit, software_versions
     from eicpy.products.structure import Unit, read_structure, reading, verify_unit
     from eicpy.products.writer import ProductWriter, TableWriter
 else:
@@ -62,7 +62,6 @@ __all__ = [
     "read_table",
     "reading",
     "row_dtype",
-    "sha256_of",
     "software_commit",
     "software_versions",
     "verify_unit",

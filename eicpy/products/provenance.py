@@ -6,7 +6,6 @@ where wanted, into a JSON file beside it. The list of corrections already applie
 applied twice or forgotten.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -21,21 +20,11 @@ from typing import Any, Self
 from uuid import uuid4
 
 from eicpy.errors import BadDataError
-from eicpy.files import atomic_file
+from eicpy.files import atomic_file, sha256_of
 
-__all__ = ["InputFile", "Provenance", "sha256_of", "software_commit", "software_versions"]
+__all__ = ["InputFile", "Provenance", "software_commit", "software_versions"]
 
 _PACKAGES = ("eicpy", "astropy", "numba", "numpy", "pyarrow", "scipy")
-_BLOCK = 1 << 22
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def software_versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
@@ -99,7 +88,7 @@ class InputFile:
 
     @classmethod
     def of(cls, path: Path, role: str = "") -> Self:
-        """Describe a file that is there."""
+        """Describe a file."""
         path = Path(path)
         return cls(path.name, sha256_of(path), path.stat().st_size, role)
 

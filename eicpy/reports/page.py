@@ -3,7 +3,7 @@
 A page is one file: it can be mailed, or kept for ten years, and still shows its figures. The code is
 hidden and nothing is asked of another machine: no MathJax, no RequireJS, no font. BokehJS is written
 into the page once, in its smallest form and only where there is a figure; it is that of the Bokeh that
-drew the figures, so that versions always match. The executed notebook beside it stays without it.
+drew the figures, so that versions always match. The executed notebook beside it does not contain it.
 """
 
 from functools import cache
@@ -48,7 +48,7 @@ def write_page(
     simulated
         True where the data come from a simulation: a banner says so.
     facts
-        What the foot of the page tells of its origin, label → text.
+        Origin of the page, shown at its foot: label → text.
     index
         Address of the index page, relative to this page; empty for none.
     """
@@ -64,7 +64,7 @@ def write_page(
         mermaid_js_url="",
         widget_renderer_url="",
     )
-    told = {
+    values = {
         "title": title,
         "failure": failure,
         "simulated": bool(simulated),
@@ -72,7 +72,7 @@ def write_page(
         "index": index,
         "bokeh": _bokehjs() if _has_figures(notebook) else "",
     }
-    body, _ = exporter.from_notebook_node(notebook, resources={"eicpy": told})
+    body, _ = exporter.from_notebook_node(notebook, resources={"eicpy": values})
     write_text(path, body)
 
 

@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+import nbformat
+from pydantic import BaseModel
 
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.parameters import CheckedParameters, check, make_model
 
 if TYPE_CHECKING:
     import nbformat
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["check_parameters", "parameter_model", "read_notebook"]
 
 _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "None": None}
-
-
-class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def read_notebook(path: Path) -> "nbformat.NotebookNode":
@@ -82,13 +80,12 @@ def parameter_model(path: Path) -> type[BaseModel]:
         fields: Any = dict(_field(statement, path) for statement in ast.parse(source).body)
     except SyntaxError as error:
         raise BadDataError(f"the cell tagged 'parameters' is not Python: {error}", file=path) from error
-    model: type[BaseModel] = create_model(path.stem, __base__=_Parameters, **fields)
-    return model
+    return make_model(path.stem, fields)
 
 
 def check_parameters(
     path: Path, parameters: Mapping[str, object], *, mode: Literal["python", "text"] = "python"
-) -> dict[str, Any]:
+) -> CheckedParameters:
     """Check parameters against the notebook's declaration.
 
     Parameters
@@ -102,7 +99,7 @@ def check_parameters(
 
     Returns
     -------
-    dict
+    CheckedParameters
         Every parameter of the notebook with its value.
 
     Raises
@@ -110,19 +107,7 @@ def check_parameters(
     BadArgumentError
         For an unknown name or a value of the wrong type; the message lists what is known.
     """
-    model = parameter_model(path)
-    try:
-        if mode == "text":
-            return model.model_validate_strings(dict(parameters)).model_dump()
-        return model.model_validate(dict(parameters)).model_dump()
-    except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {e['input']!r}" for e in error.errors()
-        )
-        known = ", ".join(
-            f"{n}: {_type_name(f.annotation)} = {f.default!r}" for n, f in model.model_fields.items()
-        )
-        raise BadArgumentError(f"parameters of {path.name}: {wrong}. Expected: {known or 'none'}") from error
+    return check(parameter_model(path), parameters, owner=path.name, mode=mode)
 
 
 def _parameter_cells(path: Path) -> list[str]:
@@ -161,7 +146,3 @@ def _type(annotation: ast.expr) -> Any:
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
         return _type(annotation.left) | _type(annotation.right)
     return _TYPES[ast.unparse(annotation)]
-
-
-def _type_name(annotation: Any) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

@@ -1,4 +1,4 @@
-"""One report: a notebook run with checked parameters, and everything it leaves behind.
+"""One report: a notebook run with checked parameters, and the files that it leaves.
 
 A run leaves ``report.ipynb`` (the executed notebook), ``report.html`` (the page to read) and
 ``report.json`` (where it came from: parameters, hashes, versions, times, outcome). A cell that fails
@@ -22,6 +22,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from eicpy.files import write_text
+from eicpy.parameters import CheckedParameters
 from eicpy.products import InputFile, Provenance
 from eicpy.reports.page import write_page
 from eicpy.reports.parameters import check_parameters, read_notebook
@@ -38,7 +39,7 @@ KERNEL_START_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """What a run left.
+    """The result of a run.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def run_report(
     notebook
         The notebook; its cell tagged ``parameters`` declares what it takes.
     parameters
-        Values by name, checked before a kernel starts.
+        Values by name, checked before a kernel starts unless :func:`check_parameters` gave them.
     folder
         Where the report goes.
     index
@@ -101,9 +102,9 @@ def run_report(
     inputs
         Files the report was made from: their hashes go to ``report.json``.
     simulated
-        Whether the data come from a simulation; None where nobody knows.
+        Whether the data come from a simulation; None where it is not known.
     label
-        Told after the title on the page, for example the detector and the night.
+        Shown after the title on the page, for example the detector and the night.
     mode
         ``text`` where the values are text from a command line.
     timeout
@@ -122,7 +123,9 @@ def run_report(
         For a file that is not a notebook.
     """
     source = read_notebook(notebook)
-    values = check_parameters(notebook, parameters, mode=mode)
+    values = parameters
+    if not isinstance(values, CheckedParameters):
+        values = check_parameters(notebook, values, mode=mode)
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     provenance = Provenance.begin(
@@ -169,7 +172,7 @@ def run_report(
 def _execute(
     notebook: Path, source: nbformat.NotebookNode, values: Mapping[str, object], folder: Path, timeout: int
 ) -> tuple[nbformat.NotebookNode, str]:
-    """Run the notebook; give it as far as it came, and why it stopped there (empty when it did not)."""
+    """Run the notebook; return it as far as it was executed, and why it stopped (empty if it did not)."""
     partial = folder / ".report.partial.ipynb"
     partial.unlink(missing_ok=True)
     message = ""
@@ -190,7 +193,7 @@ def _execute(
     except PapermillExecutionError as error:
         message = f"cell {error.cell_index}: {error.ename}: {_ANSI.sub('', error.evalue)}"
     # Whatever a notebook does (a dead kernel, a timeout, no kernel at all) is the notebook's failure:
-    # it is told on the page and in the ledger, and never stops the night.
+    # the page and the ledger report it, and it never stops the night.
     except Exception as error:  # noqa: BLE001, see above
         message = f"{type(error).__name__}: {_ANSI.sub('', str(error)).strip().splitlines()[0][:300]}"
         _log.exception("the notebook %s stopped", notebook)
@@ -238,6 +241,6 @@ def _facts(outcome: ReportOutcome, provenance: Provenance) -> dict[str, str]:
         "Parameters": ", ".join(f"{k} = {v!r}" for k, v in outcome.parameters.items()) or "none",
         "Software": ", ".join(f"{k} {v}" for k, v in provenance.versions.items())
         + (commit if provenance.commit else ""),
-        "Inputs": f"{counted(len(inputs), 'file')}, with hashes in report.json" if inputs else "not told",
-        "Data": {True: "simulated", False: "measured", None: "origin not told"}[provenance.simulated],
+        "Inputs": f"{counted(len(inputs), 'file')}, with hashes in report.json" if inputs else "not recorded",
+        "Data": {True: "simulated", False: "measured", None: "origin not recorded"}[provenance.simulated],
     }

@@ -29,9 +29,9 @@ class Table:
     rows
         One sequence a row, as long as `columns`.
     caption
-        Said above the table.
+        Shown above the table.
     empty
-        Said in its place when there are no rows.
+        Shown instead when there are no rows.
     folded
         Show only the caption until the reader opens it: for a long table.
 
@@ -70,7 +70,7 @@ class Table:
 
 
 def _heads(columns: Sequence[str], first: Sequence[object]) -> str:
-    """Headings on the side of what stands below them."""
+    """Headings aligned as the first row below them."""
     return "".join(f"<th{_side(v)}>{escape(c)}</th>" for c, v in zip(columns, first, strict=True))
 
 
@@ -79,7 +79,7 @@ def _cells(tag: str, values: Iterable[object]) -> str:
 
 
 def _side(value: object) -> str:
-    """Numbers stand right, texts left, whatever the page around the table does."""
+    """Alignment: numbers right, texts left, whatever the style of the page."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return f' style="text-align: {"right" if number else "left"}"'
 

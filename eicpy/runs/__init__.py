@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
     from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
     from eicpy.runs.provider.selection import Selection, kind_names
-    from eicpy.runs.run import Run, hash_file
+    from eicpy.runs.run import Run
     from eicpy.runs.writer import RunWriter
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
@@ -41,7 +41,6 @@ __all__ = [
     "blocks",
     "edit_run",
     "follow",
-    "hash_file",
     "kind_names",
     "provide",
 ]

@@ -14,7 +14,6 @@ from it, except ``run.json``, which says where the bytes came from.
 A run of what came while the instrument was configured has its suffix in the name: ``000002-configuration``.
 """
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from html import escape
@@ -24,14 +23,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from eicpy.errors import BadDataError
-from eicpy.files import try_lock
+from eicpy.files import hash_file, try_lock
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.runs.commands import load_or_extract
 from eicpy.runs.metadata import METADATA_NAME, RunMetadata
 from eicpy.runs.sidecar import load_or_build
 
-__all__ = ["METADATA_NAME", "RAW_NAME", "Run", "hash_file"]
+__all__ = ["METADATA_NAME", "RAW_NAME", "Run"]
 
 _log = logging.getLogger(__name__)
 
@@ -171,14 +170,3 @@ class Run:
         }
         cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
         return f"<table><caption>Run {escape(self.folder.name)}</caption>{cells}</table>"
-
-
-def hash_file(file: Path, length: int | None = None) -> "hashlib._Hash":
-    """SHA-256 of a file, or of its first `length` bytes, in bounded memory."""
-    digest = hashlib.sha256()
-    left = length
-    with file.open("rb") as stream:
-        while chunk := stream.read(_READ_BYTES if left is None else min(_READ_BYTES, left)):
-            digest.update(chunk)
-            left = None if left is None else left - len(chunk)
-    return digest

@@ -38,7 +38,7 @@ class RunWriter:
             self._descriptor = os.open(self.run.raw_file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
         except OSError as error:
             raise FailedError(f"{self.run.raw_file}: could not be opened: {error.strerror}") from error
-        if not try_lock(self._descriptor, patience=0.5):  # others hold it for an instant to look at it
+        if not try_lock(self._descriptor, timeout=0.5):  # others hold it for an instant to look at it
             os.close(self._descriptor)
             raise FailedError(
                 f"{self.run.raw_file}: run {self.run.number} is being written by another process"

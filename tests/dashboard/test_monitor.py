@@ -5,11 +5,11 @@ import pytest
 from eicpy.acquisition.status import REASONS, Reason, Station
 from eicpy.dashboard import monitor_markup
 from eicpy.dashboard.monitor import MonitorPage
-from eicpy.dashboard.texts import LANGUAGES, Texts
 from eicpy.errors import FailedError
 from eicpy.instruments import load
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
+from eicpy.text import LANGUAGES, Texts
 
 CAMERA = load("eclairs")
 RECEIVING = {

@@ -5,11 +5,11 @@ import pytest
 
 from eicpy.dashboard.playback import Playing, StreamSource
 from eicpy.dashboard.quicklook import QuickLookPage
-from eicpy.dashboard.texts import Texts
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 CAMERA = load("eclairs")
 

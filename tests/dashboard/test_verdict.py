@@ -1,13 +1,13 @@
 """Whether the camera is well: limits, recent losses, age; and the words for it."""
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import get_args
 
 import numpy as np
 import pytest
+from babel.messages.pofile import read_po
 
 from eicpy.acquisition.status import REASONS, Health
 from eicpy.dashboard import markup
@@ -15,12 +15,12 @@ from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, jud
 from eicpy.dashboard.play_controls import PICTURES
 from eicpy.dashboard.request import PageRequest
 from eicpy.dashboard.source import PacketTotals
-from eicpy.dashboard.texts import LANGUAGES, Texts
 from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
 from eicpy.housekeeping import Severity
 from eicpy.packets import PacketLayout
 from eicpy.runs.provider.provide import Mode
+from eicpy.text import LANGUAGES, Texts
 
 LAYOUT = PacketLayout.parse(
     "name,bit_offset,bit_width,type,repeat,repeat_stride_bits,calibration,unit,"
@@ -138,27 +138,12 @@ def test_facts_show_totals_of_all_apids():
     assert "3.0 s ago" in shown or "3 s ago" in shown
 
 
-def test_the_languages_have_the_same_words_with_the_same_places_for_values():
-    import string
-
-    tables = {
-        language: tomllib.loads(
-            (files("eicpy.dashboard") / "languages" / f"{language}.toml").read_text(encoding="utf-8")
-        )
-        for language in LANGUAGES
-    }
-    assert tables["en"].keys() == tables["fr"].keys()
-    for key, text in tables["en"].items():
-        places = [
-            {name for _t, name, *_ in string.Formatter().parse(t[key]) if name} for t in tables.values()
-        ]
-        assert places[0] == places[1], (key, text)
-
-
 def test_every_word_is_said_somewhere():
     room = files("eicpy.dashboard")
     code = "".join(f.read_text(encoding="utf-8") for f in room.iterdir() if f.name.endswith(".py"))
-    words = tomllib.loads((room / "languages" / "en.toml").read_text(encoding="utf-8"))
+    code += (files("eicpy") / "text.py").read_text(encoding="utf-8")
+    with (files("eicpy") / "locale" / "eicpy.pot").open("rb") as stream:
+        words = {message.context for message in read_po(stream) if message.context}
     built = {f"reason_{code.replace('-', '_')}" for code in REASONS}
     built |= {f"health_{health}" for health in get_args(Health)}
     built |= {f"receiver_{mode}" for mode in ("automatic", "measurement", "configuration")}
@@ -166,11 +151,11 @@ def test_every_word_is_said_somewhere():
     built |= {f"order_{key}" for key in ("start", "stop", "configure_on", "configure_off", "comment")}
     built |= {"image_ratio", "image_sigma", "suffix_configuration"}
     built |= {"alarm_word", "nominal_word", "warning_word"}
-    assert built <= words.keys()
+    assert built <= words
     prefixes = ("head_", "table_")
     silent = {
         key
-        for key in words.keys() - built
+        for key in words - built
         if not re.search(rf"""["'#]{re.sub("^(" + "|".join(prefixes) + ")", "", key)}["']""", code)
     }
     assert silent == set()

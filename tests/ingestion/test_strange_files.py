@@ -32,7 +32,7 @@ def test_any_name_is_stored_and_told_in_a_line(tmp_path, some_packets, name):
         pytest.skip("this file system takes no such name")
     told = []
     settings = Settings.at(tmp_path / "home")
-    again = [ingest([path], "eclairs", settings, told=told.append) for _ in range(2)]
+    again = [ingest([path], "eclairs", settings, on_outcome=told.append) for _ in range(2)]
     assert [o.exit_code for (o,) in again] == [ExitCode.CLEAN] * 2
     assert [o for (o,) in again] == told
     assert "known" in told[1].summary

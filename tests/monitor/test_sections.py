@@ -87,7 +87,7 @@ def test_the_plain_text_holds_all_that_the_screen_shows(bad):
         "ALARM", "Run 12 CONFIGURATION SIMULATED", "Anna Novak", "third thermal cycle", "12.5 MB/s",
         "tcp 10.0.0.7:40112 connected", "10.0.0.9:51234 refused", "housekeeping dpix", "DEAD", "513 MB",
         "full in 41 min 20 s", "No space left on device", "comment: shutter closed", "http://127.0.0.1:8866/",
-        "not this instrument's", "TC 800", "skipped 47 290 112",
+        "not this instrument's", "TC 800", "skipped 47\u202f290\u202f112",
     ):  # fmt: skip
         assert words_ in text, words_
     assert "\x1b" not in text

@@ -248,9 +248,9 @@ def restarted(reader, killed):
 def test_a_second_chain_of_an_instrument_is_refused_in_words(settings, station):
     plan = ChainPlan(instrument="eclairs", listen="127.0.0.1:0", dashboards_port=None)
     said = []
-    first = start_chain(plan, settings, patience=5.0, say=said.append)
+    first = start_chain(plan, settings, timeout=5.0, say=said.append)
     with pytest.raises(FailedError, match="runs here already"):
-        start_chain(plan, settings, patience=5.0, say=said.append)
+        start_chain(plan, settings, timeout=5.0, say=said.append)
     assert stop_chain(station)
     assert first.wait(LIMIT) == 0
     assert said == ["starting …"]
@@ -259,7 +259,7 @@ def test_a_second_chain_of_an_instrument_is_refused_in_words(settings, station):
 def test_a_chain_that_cannot_start_says_why(settings):
     plan = ChainPlan(instrument="no-such", dashboards_port=None)
     with pytest.raises(FailedError, match="no-such"):
-        start_chain(plan, settings, patience=5.0, say=lambda _: None)
+        start_chain(plan, settings, timeout=5.0, say=lambda _: None)
 
 
 def test_the_screen_needs_a_terminal(settings):

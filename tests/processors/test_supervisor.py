@@ -13,15 +13,15 @@ from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Station
 from eicpy.errors import BadArgumentError
-from eicpy.processors import Command, Supervisor
+from eicpy.processors import ChainCommand, Supervisor
 from eicpy.processors.log_file import BoundedLog
 
 STEADY = "import signal\nprint('steady', flush=True)\nwhile True: signal.pause()"
 CRASHING = "import sys\nprint('about to fail', flush=True)\nsys.exit(7)"
 
 
-def python(name: str, code: str, **more: object) -> Command:
-    return Command(name, (sys.executable, "-c", code), **more)  # type: ignore[arg-type]
+def python(name: str, code: str, **more: object) -> ChainCommand:
+    return ChainCommand(name, (sys.executable, "-c", code), **more)  # type: ignore[arg-type]
 
 
 def is_running(pid: int) -> bool:
@@ -41,7 +41,7 @@ def station(tmp_path: Path) -> Station:
 def chain(tmp_path: Path, station: Station) -> Iterator[Callable[..., Supervisor]]:
     started: list[Supervisor] = []
 
-    def start(*commands: Command, **options: object) -> Supervisor:
+    def start(*commands: ChainCommand, **options: object) -> Supervisor:
         supervisor = Supervisor(commands, logs=tmp_path / "logs", station=station, **options)  # type: ignore[arg-type]
         started.append(supervisor)
         supervisor.start()
@@ -98,7 +98,7 @@ def test_wrong_arguments_are_not_tried_again(chain: Callable[..., Supervisor]):
 
 
 def test_a_program_that_is_not_there_harms_nobody(chain: Callable[..., Supervisor]):
-    supervisor = chain(Command("missing", ("/no/such/program",)), python("good", STEADY))
+    supervisor = chain(ChainCommand("missing", ("/no/such/program",)), python("good", STEADY))
     wait_until(lambda: supervisor.states["missing"].state == "given up")
     assert "could not be started: No such file" in supervisor.states["missing"].error
     assert supervisor.states["good"].state == "running"
@@ -141,8 +141,8 @@ def test_a_deaf_child_is_killed(chain: Callable[..., Supervisor]):
 
 def test_children_die_with_a_supervisor_that_is_killed(tmp_path: Path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom eicpy.processors import Command, Supervisor\n"
-        f"c = Command('part', (sys.executable, '-c', {STEADY!r}))\n"
+        "import sys\nfrom pathlib import Path\nfrom eicpy.processors import ChainCommand, Supervisor\n"
+        f"c = ChainCommand('part', (sys.executable, '-c', {STEADY!r}))\n"
         f"s = Supervisor([c], logs=Path({str(tmp_path)!r}))\ns.start()\n"
         "while s.states['part'].pid is None: s.wait(0.05)\n"
         "print(s.states['part'].pid, flush=True)\ns.wait()"

@@ -12,14 +12,14 @@ import traceback
 from pathlib import Path
 
 import eicpy.processors.photon_files
+from eicpy.process import stop_on_signals
 from eicpy.processors import Job, find_processor, run_processor
-from eicpy.processors.signals import stopped_by_signals
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
 
 def work(settings, processor, interval, *, once=False):
-    with stopped_by_signals() as stop:
+    with stop_on_signals(second_ends=True) as stop:
         job = Job(find_processor(processor), "eclairs", interval=interval, once=once)
         run_processor(job, settings, stop)
 

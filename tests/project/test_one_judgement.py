@@ -10,7 +10,6 @@ from eicpy.acquisition.status import LEVELS, REASONS, Reason, Verdict
 from eicpy.dashboard import markup, monitor_markup
 from eicpy.dashboard.health import HousekeepingHistory, State
 from eicpy.dashboard.health import judge as verdict_of
-from eicpy.dashboard.texts import Texts
 from eicpy.figures import plots, theme
 from eicpy.housekeeping import Limits, LimitWatch, Severity, check_limits, judge
 from eicpy.ingestion import entries_of
@@ -19,6 +18,7 @@ from eicpy.operations import excursions, open_database, record_excursions
 from eicpy.packets import PacketLayout
 from eicpy.pipeline.parameter_series import ParameterSeries
 from eicpy.settings import Settings
+from eicpy.text import Texts
 
 RANGES = {
     "all": (-20.0, -10.0, -25.0, -5.0),

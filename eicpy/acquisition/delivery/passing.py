@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from eicpy.acquisition.delivery.formats import PacketWriter
-from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.files import atomic_file
 from eicpy.runs.provider.cursor import Cursor, Increment
 
 __all__ = ["CursorFile", "PacketSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
@@ -77,14 +78,8 @@ class CursorFile:
         FailedError
             If it cannot be written; the old one is kept.
         """
-        draft = self.file.with_name(f".{self.file.name}.{os.getpid()}.partial")
-        try:
-            draft.write_text(f"{cursor.to_json()}\n")
-            draft.replace(self.file)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                draft.unlink()
-            raise FailedError(f"{self.file}: the place could not be saved: {error.strerror}") from error
+        with atomic_file(self.file, durable=False) as file:
+            file.write(f"{cursor.to_json()}\n".encode())
 
 
 @dataclass

@@ -6,7 +6,6 @@ import functools
 import ipaddress
 import itertools
 import logging
-import signal
 import threading
 import time
 from collections import Counter
@@ -29,6 +28,7 @@ from eicpy.errors import FailedError
 from eicpy.files import is_full_disk
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets
+from eicpy.process import stop_on_signals
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.run import Run
 
@@ -132,9 +132,7 @@ class Reception:
         """
         loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
-            if threading.current_thread() is threading.main_thread():
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.add_signal_handler(number, self.rules.stop.set)
+            stack.enter_context(stop_on_signals(self.rules.stop))
             status: StatusReport | None = None
             if station is not None:
                 status = stack.enter_context(station.report("receiver", role="receiver"))

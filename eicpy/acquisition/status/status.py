@@ -118,7 +118,7 @@ class StatusReport:
             raise FailedError(
                 f"{self.file}: could not be opened, expected a folder I may write: {error.strerror}"
             ) from error
-        if not try_lock(self._descriptor, patience=0.5):  # readers hold it for an instant to look at it
+        if not try_lock(self._descriptor, timeout=0.5):  # readers hold it for an instant to look at it
             os.close(self._descriptor)
             self._descriptor = -1
             raise FailedError(
