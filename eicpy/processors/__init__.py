@@ -43,5 +43,3 @@ __all__ = [
     "run_processor",
     "stop_chain",
 ]
-
-__getattr__ = moved_names("eicpy.processors")
