@@ -1,5 +1,6 @@
 """Import paths of the version before work for one more release, with a warning that names the new one."""
 
+import warnings
 from importlib import import_module
 
 import pytest
@@ -9,6 +10,9 @@ from eicpy.moved import MODULES, NAMES
 
 @pytest.mark.parametrize("old", sorted(MODULES))
 def test_an_old_module_is_the_new_one(old):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package that it was in may have moved, too
+        import_module(old.rpartition(".")[0])
     with pytest.warns(DeprecationWarning, match=f"{old} is now {MODULES[old]}"):
         module = import_module(old)
     assert module is import_module(MODULES[old])
