@@ -1,7 +1,8 @@
 """A home made by version 0.1.0 opens as before: runs, housekeeping, products, the database and its decisions.
 
 The archive beside this file was made by that version: two simulated measurements of six seconds, ingested and
-run as nights, the second with an accepted gain table 1 % above the nominal one. It stood at /srv/eic.
+run as nights, the second with an accepted gain table 1 % above the nominal one. Photons and spectra of the
+first night were taken out again, for size. It stood at /srv/eic.
 """
 
 import sqlite3
