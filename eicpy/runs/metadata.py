@@ -134,7 +134,7 @@ def edit_run(run: "Run", *, by: str, **changes: str) -> RunMetadata:
     Examples
     --------
     >>> import tempfile
-    >>> from eicpy.acquisition import RunArchive
+    >>> from eicpy.runs import RunArchive
     >>> run = RunArchive(Path(tempfile.mkdtemp()), "eclairs").create(source="bench").close()
     >>> edit_run(run, by="Ada", setup="55Fe at 20 cm").setup
     '55Fe at 20 cm'
