@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ class Clock:
 def clock(monkeypatch):
     """Takes the place of the machine's clock in the watch of a folder."""
     made = Clock()
-    monkeypatch.setattr("eicpy.ingestion.inbox.time", made)
+    monkeypatch.setattr(import_module("eicpy.ingestion.inbox"), "time", made)
     return made
 
 
