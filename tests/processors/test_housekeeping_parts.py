@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eicpy.housekeeping import HousekeepingArchive
+from eicpy.housekeeping import HousekeepingArchive, Severity
 from eicpy.operations import excursions, open_database
 from eicpy.pipeline import run_nights
 from eicpy.processors import Job, find_processor, run_processor
@@ -51,7 +51,7 @@ def test_values_are_archived_and_limits_judged(settings, bench, run_of):
     process(settings, bench)
     np.testing.assert_allclose(values(settings, bench), TEMPERATURES, atol=0.002)
     (stay,) = found(settings, bench)
-    assert (stay.level, stay.stop - stay.start, stay.limit) == ("alarm", 3.0, -15.0)
+    assert (stay.level, stay.stop - stay.start, stay.limit) == (Severity.ALARM, 3.0, -15.0)
     assert stay.value == pytest.approx(-14.0, abs=0.002)
     assert stay.state == "new"
 
@@ -61,7 +61,7 @@ def test_an_excursion_is_the_same_however_the_packets_are_cut(settings, bench, r
     run_of(bench, *pieces, between=lambda: process(settings, bench, interval=0.0))
     process(settings, bench)
     (stay,) = found(settings, bench)
-    assert (stay.level, stay.stop - stay.start, stay.limit) == ("alarm", 3.0, -15.0)
+    assert (stay.level, stay.stop - stay.start, stay.limit) == (Severity.ALARM, 3.0, -15.0)
     np.testing.assert_allclose(values(settings, bench), TEMPERATURES, atol=0.002)
     assert rows(settings, bench) == len(TEMPERATURES)
 
