@@ -120,7 +120,7 @@ def test_children_are_stopped_in_order(chain: Callable[..., Supervisor], tmp_pat
         f"    open({str(record)!r}, 'a').write('%s ')\n    sys.exit(0)\n"
         "signal.signal(signal.SIGTERM, end)\nprint('ready', flush=True)\nwhile True: signal.pause()"
     )
-    supervisor = chain(python("first", code % "first"), python("second", code % "second"), patience=LIMIT)
+    supervisor = chain(python("first", code % "first"), python("second", code % "second"), timeout=LIMIT)
     logs = [s.log for s in supervisor.states.values()]
     wait_until(lambda: all(log.exists() and b"ready" in log.read_bytes() for log in logs))
     supervisor.stop()
@@ -131,7 +131,7 @@ def test_children_are_stopped_in_order(chain: Callable[..., Supervisor], tmp_pat
 
 def test_a_deaf_child_is_killed(chain: Callable[..., Supervisor]):
     code = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready', flush=True)\n"
-    supervisor = chain(python("deaf", f"{code}while True: signal.pause()"), patience=0.5)
+    supervisor = chain(python("deaf", f"{code}while True: signal.pause()"), timeout=0.5)
     log = supervisor.states["deaf"].log
     wait_until(lambda: log.exists() and b"ready" in log.read_bytes())
     supervisor.stop()
