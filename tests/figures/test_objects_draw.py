@@ -5,7 +5,7 @@ import pytest
 from bokeh.models.annotations import Span
 
 from eicpy.calibration import GainTable
-from eicpy.calibration.pixels import status as pixel_status
+from eicpy.calibration.pixels import pixel_status
 from eicpy.errors import BadArgumentError
 from eicpy.events import EventList, ImageAccumulator, LightCurve, PixelScale, SpectraAccumulator
 from eicpy.figures import theme
