@@ -77,7 +77,7 @@ def progress(settings, name):
         return 0, 0
     saved = json.loads((folder / "checkpoint.json").read_text())
     there = 0
-    for file in (folder / "outputs").iterdir():
+    for file in (folder / "outputs").glob("*"):  # made after the first checkpoint
         with suppress(FileNotFoundError):  # it was renamed meanwhile
             there += file.stat().st_size
     return saved["packets"], there - sum(saved["outputs"].values())
