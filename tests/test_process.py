@@ -50,15 +50,11 @@ def test_a_signal_sets_the_event_and_the_handler_of_before_comes_back(number):
 
 
 def test_a_second_signal_ends_at_once_where_asked():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a job in the background
-    try:
-        with stop_on_signals(second_ends=True) as stop:
+    with stop_on_signals(second_ends=True) as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.wait(60)
+        with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-            assert stop.wait(60)
-            with pytest.raises(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_signal_while_the_lock_of_the_event_is_held_blocks_nobody():
