@@ -25,6 +25,8 @@ MODULES = {
     "eicpy.acquisition.decoding.measurement": "eicpy.decoding.measurement",
     "eicpy.acquisition.decoding.tally": "eicpy.decoding.running_continuity",
     "eicpy.acquisition.decoding.times": "eicpy.decoding.times",
+    "eicpy.acquisition.delivery.bus": "eicpy.acquisition.delivery.packet_messages",
+    "eicpy.acquisition.delivery.nats_bus": "eicpy.messaging.nats_bus",
     "eicpy.acquisition.disk": "eicpy.files",
     "eicpy.acquisition.provider": "eicpy.runs.provider",
     "eicpy.acquisition.provider.cursor": "eicpy.runs.provider.cursor",

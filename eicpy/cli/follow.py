@@ -191,10 +191,11 @@ def _nothing(provider: "Provider") -> Any:
 
 
 def _bus_reader(url: str, selection: Any, runs: tuple[str, ...], consumer: str | None) -> Any:
-    from eicpy.acquisition.delivery.bus import BusReader, open_bus
+    from eicpy.acquisition.delivery.packet_messages import BusReader, open_packet_bus
 
     if runs not in {(), ("live",), ("all",)}:
         raise BadArgumentError(
             f"got --bus and run {' '.join(runs)}, expected live, or all that the bus holds"
         )
-    return BusReader(open_bus(url, selection.instrument.name), selection, consumer, new=runs != ("all",))
+    bus = open_packet_bus(url, selection.instrument.name)
+    return BusReader(bus, selection, consumer, new=runs != ("all",))

@@ -41,7 +41,7 @@ def publish(
 
     Exit status: 0 ended as asked; 2 bad arguments; 3 the server was away for too long.
     """
-    from eicpy.acquisition.delivery.bus import open_bus
+    from eicpy.acquisition.delivery.packet_messages import open_packet_bus
     from eicpy.acquisition.delivery.passing import CursorFile
     from eicpy.acquisition.delivery.publisher import publish as publish_packets
     from eicpy.acquisition.status import Station
@@ -54,7 +54,7 @@ def publish(
     name = f"publish-{'-'.join(map(str, runs)) or 'live'}"
     with station.report(name, role="processor") as report:
         keep = CursorFile(cursor_file or station.folder / f"{name}.cursor")
-        server = open_bus(bus, instrument)
+        server = open_packet_bus(bus, instrument)
         try:
             archive = RunArchive(ctx.obj.archive(instrument), instrument)
             wanted: Any = list(runs) if runs else "live"

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,13 +16,11 @@ import pytest
 from click.testing import CliRunner
 from waiting import LIMIT, wait_until
 
-from eicpy.acquisition.delivery.bus import (
+from eicpy.acquisition.delivery.packet_messages import (
     BusReader,
     BusWriter,
-    MemoryBus,
-    Message,
     messages,
-    open_bus,
+    open_packet_bus,
     subject_of,
 )
 from eicpy.acquisition.delivery.passing import CursorFile
@@ -31,6 +28,7 @@ from eicpy.acquisition.delivery.publisher import publish
 from eicpy.acquisition.status import Station
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, FailedError
+from eicpy.messaging import MemoryBus, Message
 from eicpy.packets import index_packets
 from eicpy.runs import Cursor, RunArchive, Selection, provide
 
@@ -63,7 +61,7 @@ class TestMessages:
         every = messages(everything(kept, eclairs))
         assert [m.subject for m in every[:49]] == ["eic.eclairs.tm.810.photons"] * 49
         assert every[49].subject == "eic.eclairs.tm.810.damaged"
-        assert len({m.name for m in every}) == 50
+        assert len({m.key for m in every}) == 50
         raw = b"".join(m.data for m in every)
         assert b"\x55" * 9 + raw == kept.run(1).raw_file.read_bytes()
 
@@ -75,7 +73,7 @@ class TestMessages:
 class TestMemory:
     def test_what_is_published_twice_is_read_once(self, kept, eclairs):
         bus, whole = MemoryBus(), everything(kept, eclairs)
-        writer = BusWriter(bus, batch=8)
+        writer = BusWriter(bus)
         writer.write(whole)
         writer.write(whole)
         with BusReader(bus, Selection(eclairs)) as reader:
@@ -137,128 +135,41 @@ class TestMemory:
             one_by_one = [reader.poll(1) for _ in range(6)]
         assert sum(part.index.foreign_bytes for part in one_by_one) == 16
 
-    def test_a_slow_consumer_holds_the_publisher_and_memory_is_bounded(self):
-        bus = MemoryBus(most=10, patience=0.05)
-        every = [Message("eic.x.tm.1.k", str(n), b"%d" % n) for n in range(40)]
-        bus.publish(every[:15])  # nobody reads: the oldest are let go
-        subscription = bus.subscribe("eic.x.*.*.*", "slow")
-        assert [m.name for m in subscription.poll(3)] == ["5", "6", "7"]
-        with pytest.raises(FailedError, match="behind"):
-            bus.publish(every[15:])
-        bus.patience = LIMIT
-        found = []
-
-        def read():
-            while len(found) < 35:
-                found.extend(m.name for m in subscription.poll(2))
-                subscription.done()
-
-        subscription.close()
-        thread = threading.Thread(target=read)
-        thread.start()
-        bus.publish(every[5:])
-        thread.join(LIMIT)
-        assert found == [str(n) for n in range(5, 40)]
-
-    def test_another_url_is_refused_without_repeating_it(self):
-        assert isinstance(open_bus(None, "eclairs"), MemoryBus)
-        with pytest.raises(BadArgumentError, match="nats://") as told:
-            open_bus("amqp://me:secret@host", "eclairs")
-        assert "secret" not in str(told.value)
-
-
-def test_without_the_client_it_is_said_how_to_get_it(monkeypatch):
-    monkeypatch.delitem(sys.modules, "eicpy.acquisition.delivery.nats_bus", raising=False)
-    monkeypatch.setitem(sys.modules, "nats", None)
-    with pytest.raises(BadArgumentError, match=r"eicpy\[nats\]"):
-        open_bus("nats://127.0.0.1:1", "eclairs")
-
-
-class Server:
-    """A NATS server with JetStream on the loopback, its store in a folder."""
-
-    def __init__(self, program, folder, *options):
-        self.folder, self.program, self.options = folder, program, options
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.process = None
-        self.start()
-
-    @property
-    def url(self):
-        return f"nats://127.0.0.1:{self.port}"
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.program, "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", self.folder, *self.options],
-            stderr=subprocess.DEVNULL,
-        )
-        wait_until(self.answers, "an answer of the NATS server")
-
-    def answers(self):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), LIMIT):
-            return True
-        assert self.process.poll() is None, "the NATS server did not start"
-        return False
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(LIMIT)
-
-
-@pytest.fixture
-def nats_server(tmp_path):
-    pytest.importorskip("nats", reason="the client of NATS is not installed: pip install 'eicpy[nats]'")
-    program = shutil.which("nats-server")
-    if program is None:
-        pytest.skip("no nats-server on this machine (Debian: apt-get install nats-server)")
-    started = []
-
-    def start(*options):
-        started.append(Server(program, str(tmp_path / f"nats-{len(started)}"), *options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        if server.process.poll() is None:
-            server.stop(signal.SIGKILL)
-
 
 class TestNats:
     def test_published_twice_is_delivered_once_even_after_the_window(
         self, nats_server, kept, eclairs, monkeypatch
     ):
-        monkeypatch.setattr("eicpy.acquisition.delivery.nats_bus._WINDOW", 0.1)
+        monkeypatch.setattr("eicpy.messaging.nats_bus._DUPLICATE_WINDOW", 0.1)
         server, whole = nats_server(), everything(kept, eclairs)
         each = [packet for _, packet in whole.packets()]
         for part in (whole.part(0, 30), whole):
-            bus = open_bus(server.url, "eclairs")
-            BusWriter(bus, batch=16).write(part)
+            bus = open_packet_bus(server.url, "eclairs")
+            BusWriter(bus).write(part)
             bus.close()
             time.sleep(0.3)  # longer than the window in which the server itself remembers
-        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
+        with BusReader(open_packet_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
             assert take(reader, 50) == each
             assert not reader.poll()
 
     def test_selection_new_and_durable(self, nats_server, kept, eclairs):
         server, whole = nats_server(), everything(kept, eclairs)
-        bus = open_bus(server.url, "eclairs")
-        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
+        bus = open_packet_bus(server.url, "eclairs")
+        with BusReader(open_packet_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
             BusWriter(bus).write(whole.part(0, 20))
             assert len(take(live, 20)) == 20
-        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
+        with BusReader(open_packet_bus(server.url, "eclairs"), Selection(eclairs), new=True) as live:
             assert not live.poll()
             BusWriter(bus).write(whole)
             assert len(take(live, 30)) == 30
         for first, last in ((0, 25), (25, 49)):
             chosen = Selection(eclairs, kinds=("photons",))
-            with BusReader(open_bus(server.url, "eclairs"), chosen, "display") as reader:
+            with BusReader(open_packet_bus(server.url, "eclairs"), chosen, "display") as reader:
                 found = take(reader, last - first, most=last - first)
                 assert found == [packet for _, packet in whole.part(first, last).packets()]
         bus.close()
         with (
-            contextlib.closing(open_bus(server.url, "eclairs")) as bus,
+            contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus,
             pytest.raises(BadArgumentError, match="another name"),  # at once: waiting helps nobody
         ):
             bus.subscribe(subject_of("eclairs"), "display")
@@ -266,27 +177,27 @@ class TestNats:
     def test_names_are_recalled_where_the_last_messages_were_deleted(self, nats_server, kept, eclairs):
         server, whole = nats_server(), everything(kept, eclairs)
         each = [packet for _, packet in whole.packets()]
-        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
+        with contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus:
             BusWriter(bus).write(whole.part(0, 10))
             for number in (9, 10):
-                assert bus.run(bus._jetstream.delete_msg("EIC_ECLAIRS", number), 5.0)
-        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
-            bus._patience = 0.0
+                assert bus.connection.run(bus.connection.jetstream.delete_msg("EIC_ECLAIRS", number))
+        with contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus:
+            bus.connection.timeout = 0.0
             BusWriter(bus).write(whole)
-        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
+        with BusReader(open_packet_bus(server.url, "eclairs"), Selection(eclairs)) as reader:
             assert take(reader, 48) == each[:8] + each[10:]
 
     def test_a_server_that_is_restarted_is_waited_for(self, nats_server, kept, eclairs):
         server, whole = nats_server(), everything(kept, eclairs)
         each = [packet for _, packet in whole.packets()]
-        bus = open_bus(server.url, "eclairs")
-        with BusReader(open_bus(server.url, "eclairs"), Selection(eclairs), "display") as reader:
+        bus = open_packet_bus(server.url, "eclairs")
+        with BusReader(open_packet_bus(server.url, "eclairs"), Selection(eclairs), "display") as reader:
             BusWriter(bus).write(whole.part(0, 20))
             found = take(reader, 20)
             server.stop(signal.SIGKILL)
-            publishing = threading.Thread(target=BusWriter(bus, batch=4).write, args=(whole.part(20, 50),))
+            publishing = threading.Thread(target=BusWriter(bus).write, args=(whole.part(20, 50),))
             publishing.start()
-            wait_until(lambda: not bus._client.is_connected, "the publisher to miss the server")
+            wait_until(bus.connection.broken.done, "the publisher to miss the server")
             server.start()
             publishing.join(LIMIT)
             assert found + take(reader, 30) == each
@@ -296,23 +207,23 @@ class TestNats:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             with pytest.raises(FailedError, match=r"127\.0\.0\.1.*nats-server") as told:
-                open_bus(f"nats://me:secret@127.0.0.1:{taken.getsockname()[1]}", "eclairs")
+                open_packet_bus(f"nats://me:secret@127.0.0.1:{taken.getsockname()[1]}", "eclairs")
         assert "secret" not in str(told.value)
         caplog.set_level(logging.DEBUG)
         server = nats_server("--user", "me", "--pass", "secret")
         with pytest.raises(FailedError, match="EIC_NATS_CREDENTIALS"):
-            open_bus(server.url, "eclairs")
-        open_bus(server.url.replace("//", "//me:secret@"), "eclairs").close()
+            open_packet_bus(server.url, "eclairs")
+        open_packet_bus(server.url.replace("//", "//me:secret@"), "eclairs").close()
         file = tmp_path / "who"
         file.write_text("me:secret\n")
         monkeypatch.setenv("EIC_NATS_CREDENTIALS", str(file))
-        open_bus(server.url, "eclairs").close()
+        open_packet_bus(server.url, "eclairs").close()
         file.write_text("me:wrong-secret\n")
         with pytest.raises(FailedError) as told:
-            open_bus(server.url, "eclairs")
+            open_packet_bus(server.url, "eclairs")
         monkeypatch.setenv("EIC_NATS_CREDENTIALS", str(tmp_path / "none"))
         with pytest.raises(BadArgumentError, match="EIC_NATS_CREDENTIALS"):
-            open_bus(server.url, "eclairs")
+            open_packet_bus(server.url, "eclairs")
         assert "secret" not in caplog.text + str(told.value)
 
 
@@ -352,7 +263,7 @@ def test_the_publisher_tells_the_monitor_how_far_it_is(kept, eclairs, tmp_path):
 
 
 def test_the_place_is_not_saved_when_the_bus_did_not_take_the_packets(kept, eclairs, tmp_path):
-    bus, keep = MemoryBus(most=10, patience=0.0), CursorFile(tmp_path / "place")
+    bus, keep = MemoryBus(most=10, timeout=0.0), CursorFile(tmp_path / "place")
     slow = bus.subscribe("eic.*.*.*.*", "slow")
     with provide(kept, eclairs, 1) as provider, pytest.raises(FailedError):
         publish(provider, bus, keep, stop=threading.Event())
@@ -364,8 +275,7 @@ CONSUMER = """
 import json, sys
 from pathlib import Path
 from eicpy.runs import Selection
-from eicpy.acquisition.delivery.bus import BusReader
-from eicpy.acquisition.delivery.nats_bus import NatsBus
+from eicpy.acquisition.delivery.packet_messages import BusReader, open_packet_bus
 from eicpy.instruments import load
 
 url, out = sys.argv[1], Path(sys.argv[2])
@@ -373,7 +283,7 @@ whole = out.read_bytes() if out.exists() else b""
 whole = whole[: whole.rfind(b"\\n") + 1]  # a line that a kill cut is not there
 out.write_bytes(whole)
 known = {json.loads(line)[0] for line in whole.splitlines()}
-bus = NatsBus(url, "eclairs", ack_wait=1.0)
+bus = open_packet_bus(url, "eclairs")
 with BusReader(bus, Selection(load("eclairs")), "consumer") as reader, out.open("ab", buffering=0) as stream:
     while True:
         found = reader.poll(50)
@@ -412,8 +322,8 @@ class Parts:
 
 def nothing_waits(bus, consumer):
     """Whether a consumer has acknowledged all messages of the stream."""
-    told = bus.run(bus._jetstream.consumer_info("EIC_ECLAIRS", consumer), LIMIT)
-    return told.num_pending == told.num_ack_pending == 0
+    _, acknowledged = bus.connection.run(bus._kept(consumer))
+    return acknowledged == bus.connection.run(bus.connection.jetstream.stream_info(bus.stream)).state.last_seq
 
 
 @pytest.mark.slow
@@ -454,7 +364,7 @@ def test_publisher_consumer_and_server_are_killed_and_every_packet_is_there_once
                 server.start()
         writing.join()
         wait_until(lambda: len(parts.lines) >= len(each), "every packet")
-        with contextlib.closing(open_bus(server.url, "eclairs")) as bus:
+        with contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus:
             wait_until(lambda: nothing_waits(bus, "consumer"), "what may be delivered again")
     finally:
         for name in list(parts.running):

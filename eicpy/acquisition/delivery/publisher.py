@@ -3,16 +3,17 @@
 import threading
 import time
 
-from eicpy.acquisition.delivery.bus import Bus, BusWriter
+from eicpy.acquisition.delivery.packet_messages import BusWriter
 from eicpy.acquisition.delivery.passing import CursorFile, Passed, pass_on
 from eicpy.acquisition.status import StatusReport
+from eicpy.messaging import Bus
 from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.provider.provide import Provider
 
 __all__ = ["publish"]
 
 _TOLD_EVERY = 0.5
-_BATCH = 256
+_BATCH = 2048
 
 
 def publish(
