@@ -1,6 +1,6 @@
 """Measure what eicpy promises about speed and memory, beside the peers, in one run.
 
-Each of ``packets.py``, ``gain.py``, ``photons.py``, ``night.py`` beside this file has a function ``rows()``
+Each of ``packets.py``, ``gain.py``, ``photons.py``, ``messaging.py``, ``night.py`` beside this file has a function ``rows()``
 that returns a list of dictionaries: ``work`` (what was done), ``ours`` and ``peer`` (texts with units; the
 peer named), ``ratio`` (the figure that is judged), ``target`` and ``unit``: "×" where more is better; "ns",
 "min", "GiB" and others where less is. Each part is measured in a process of its own, so that none warms or
@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("packets", "photons", "gain", "live", "monitor", "night")
+PARTS = ("packets", "photons", "gain", "live", "messaging", "monitor", "night")
 PEERS = ("numpy", "numba", "scipy", "ccsdspy", "space_packet_parser", "stingray", "lmfit", "dask", "pyarrow")
 MARK = "@rows@"
 
