@@ -1,6 +1,6 @@
 """Measure what eicpy promises about speed and memory, beside the peers, in one run.
 
-Each of ``packets.py``, ``gain.py``, ``photons.py``, ``messaging.py``, ``night.py`` beside this file has a function ``rows()``
+Each of :data:`PARTS` is a file beside this one with a function ``rows()``
 that returns a list of dictionaries: ``work`` (what was done), ``ours`` and ``peer`` (texts with units; the
 peer named), ``ratio`` (the figure that is judged), ``target`` and ``unit``: "×" where more is better; "ns",
 "min", "GiB" and others where less is. Each part is measured in a process of its own, so that none warms or

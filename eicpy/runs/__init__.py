@@ -11,7 +11,8 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.runs.archive import RunArchive
-    from eicpy.runs.metadata import RunChange, RunMetadata, edit_run
+    from eicpy.runs.edit import edit_run
+    from eicpy.runs.metadata import RunChange, RunMetadata
     from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
     from eicpy.runs.provider.deduplicate import Deduplicator
     from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer

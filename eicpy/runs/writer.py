@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from eicpy.errors import BadDataError, FailedError
 from eicpy.files import locked_folder, try_lock
-from eicpy.runs.metadata import RunMetadata, rewrite
+from eicpy.runs.edit import rewrite
+from eicpy.runs.metadata import RunMetadata
 from eicpy.runs.run import Run
 
 __all__ = ["RunWriter"]

@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 from waiting import LIMIT, wait_until
 
-from eicpy.acquisition.delivery.formats import packet_writer, utc_texts
+from eicpy.acquisition.delivery.formats import packet_writer
+from eicpy.acquisition.delivery.packet_columns import utc_texts
 from eicpy.acquisition.delivery.passing import CursorFile, pass_on
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, BadDataError

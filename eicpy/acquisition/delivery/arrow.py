@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from eicpy.acquisition.delivery.formats import parameters, simulated_rows
+from eicpy.acquisition.delivery.packet_columns import parameters, simulated_rows
 from eicpy.decoding.times import packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument

@@ -22,7 +22,8 @@ from eicpy.decoding.measurement import Switch, measurement_switches
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
-from eicpy.runs.metadata import CONFIGURATION, edit_run
+from eicpy.runs.edit import edit_run
+from eicpy.runs.metadata import CONFIGURATION
 from eicpy.runs.run import Run
 from eicpy.runs.writer import RunWriter
 

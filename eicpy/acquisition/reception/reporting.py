@@ -1,46 +1,95 @@
-"""What the receiver tells about itself, twice a second."""
+"""The status of the receiver, written twice a second."""
 
 import shutil
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from eicpy.acquisition.reception.connection import Connection
+from eicpy.acquisition.reception.framing import StreamCount
+from eicpy.acquisition.reception.streams import Stream
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
+from eicpy.runs.run import Run
 
 if TYPE_CHECKING:
-    from eicpy.acquisition.reception.session import Reception
     from eicpy.acquisition.status import StatusReport
 
-__all__ = ["ReceptionReport"]
+__all__ = ["ReceptionReport", "ReceptionState"]
 
 _SPAN = 3.0
 """Time over which the rate is taken, s."""
 _MOST_UNCOUNTED = 1 << 15
 _LINKS = 64
-"""Links that are told of at most."""
+"""Links that are reported at most."""
 _APIDS = 128
-"""APIDs that are told of at most, of telemetry and of commands each: damaged bytes can look like any."""
+"""APIDs that are reported at most, of telemetry and of commands each: damaged bytes can look like any."""
 
 
-class ReceptionReport:
-    """Tells the status of a reception, if there is a station to tell it to.
+@dataclass(frozen=True, kw_only=True)
+class ReceptionState:
+    """A reception at one moment.
 
     Parameters
     ----------
-    reception
-        Of what.
+    run
+        Opened last; None before the first.
+    archived, held
+        Bytes in the archive, and bytes that wait for space.
+    error
+        Why the archive cannot be written now.
+    mode
+        Of the measurement.
+    is_full
+        Whether reading has stopped for want of space.
+    last
+        When bytes came last, on the monotonic clock; 0 if none have.
+    count
+        Packets, damaged packets and foreign bytes.
+    udp_dropped
+        Datagrams that came and were lost.
+    listening
+        Addresses of UDP and TCP that are listened on.
+    streams, connections
+        All streams, and the open connections.
+    refused
+        Transport and address of those who were not let in.
+    """
+
+    run: Run | None
+    archived: int
+    held: int
+    error: str | None
+    mode: str | None
+    is_full: bool
+    last: float
+    count: StreamCount
+    udp_dropped: int
+    listening: list[str]
+    streams: Iterable[Stream]
+    connections: Iterable[Connection]
+    refused: list[tuple[str, str]]
+
+
+class ReceptionReport:
+    """Reports the status of a reception, where there is a station.
+
+    Parameters
+    ----------
+    folder
+        Where the runs lie.
     instrument
         Whose packets are counted.
     """
 
-    def __init__(self, reception: "Reception", instrument: Instrument) -> None:
-        self._reception = reception
+    def __init__(self, folder: Path, instrument: Instrument) -> None:
+        self._folder = folder
         self._tally = RunningContinuity(instrument)
         self._known = {header.apid for header in instrument.headers}
         self._uncounted: list[PacketIndex] = []
@@ -52,24 +101,22 @@ class ReceptionReport:
         self.status: StatusReport | None = None
         self.error: str | None = None
         """What is wrong now."""
-        self._told: str | None = None
+        self._reported: str | None = None
         self.rate = 0.0
         """Bytes per second."""
 
-    def seen(self, index: PacketIndex) -> None:
-        """Count packets, many at a time: judging each chunk beside its forerunners would cost more."""
+    def seen(self, index: PacketIndex, run: int) -> None:
+        """Count packets of a run, many at a time: judging each chunk by itself would cost more."""
         if self.status is None or not len(index):
             return
-        self._notice_repetition(index)
+        self._notice_repetition(index, run)
         self._uncounted.append(index)
         self._rows += len(index)
         if self._rows > _MOST_UNCOUNTED:
             self._count()
 
-    def _notice_repetition(self, index: PacketIndex) -> None:
+    def _notice_repetition(self, index: PacketIndex, run: int) -> None:
         """Judge a run that is older than what came before by itself: it is a measurement sent again."""
-        opened = self._reception.archiver.opened
-        run = opened[-1].number if opened else 0
         time = index.time(self._ticks)[index.good & (index.coarse >= 0)]
         if not len(time):
             return
@@ -80,10 +127,10 @@ class ReceptionReport:
         self._run = run
         self._latest = max(self._latest, float(time.max()))
 
-    def tell(self, *, ended: bool = False) -> None:
+    def update(self, state: ReceptionState, *, ended: bool = False) -> None:
         """Write the status."""
         now = time.monotonic()
-        received = self._received()
+        received = state.archived + state.held
         while len(self._heard) > 1 and now - self._heard[0][0] > _SPAN:
             self._heard.popleft()
         self._heard.append((now, received))
@@ -92,46 +139,34 @@ class ReceptionReport:
         if self.status is None:
             return
         self._count()
-        error = self.error or self._reception.archiver.error
+        error = self.error or state.error
         self.status.update(
-            state="closing" if ended else self._state(now),
+            state="closing" if ended else _word(state, now),
             error=error,
-            recovered=error is None and self._told is not None,
-            values=self._values(now, received),
+            recovered=error is None and self._reported is not None,
+            values=self._values(state, now),
         )
-        self._told = error
+        self._reported = error
 
     def _count(self) -> None:
         if self._uncounted:
             self._tally.add(PacketIndex.concatenate(self._uncounted))
             self._uncounted, self._rows = [], 0
 
-    def _received(self) -> int:
-        return self._reception.archiver.archived + self._reception.archiver.held
-
-    def _state(self, now: float) -> str:
-        if self._reception.is_full:
-            return "no space"
-        return "receiving" if self._reception.first and now - self._reception.last < 2.0 else "waiting"
-
-    def _values(self, now: float, received: int) -> dict[str, Any]:
-        reception, archiver = self._reception, self._reception.archiver
-        run = archiver.opened[-1] if archiver.opened else None
-        free = _free(reception.archive.folder)
-        listening = [f"tcp {reception.tcp_address[0]}:{reception.tcp_address[1]}"]
-        if reception.datagrams is not None:
-            listening.append(f"udp {reception.datagrams.address[0]}:{reception.datagrams.address[1]}")
+    def _values(self, state: ReceptionState, now: float) -> dict[str, Any]:
+        run, count = state.run, state.count
+        free = _free(self._folder)
         return {
             "run": None if run is None else run.number,
             "suffix": "" if run is None else run.suffix,
             "run_size": 0 if run is None else run.size,
-            "received": received,
-            "archived": archiver.archived,
+            "received": state.archived + state.held,
+            "archived": state.archived,
             "rate": self.rate,
-            "packets": reception.count.packets,
-            "damaged": reception.count.damaged,
-            "foreign_bytes": reception.count.foreign_bytes,
-            "links": self._links(now),
+            "packets": count.packets,
+            "damaged": count.damaged,
+            "foreign_bytes": count.foreign_bytes,
+            "links": _links(state, now),
             "apids": self._counts(self._tally.counts),
             "commands": self._counts(self._tally.commands),
             "apids_not_told": sum(
@@ -139,41 +174,44 @@ class ReceptionReport:
             ),
             "disk_free": free,
             "disk_seconds": free / self.rate if free is not None and self.rate > 0 else None,
-            "udp_dropped": reception.udp_dropped,
-            "listening": listening,
-            "mode": archiver.mode,
+            "udp_dropped": state.udp_dropped,
+            "listening": state.listening,
+            "mode": state.mode,
         }
 
     def _counts(self, counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int]]:
         """By APID; of too many those of the instrument, then those of which most came."""
-        told = sorted(counts, key=lambda apid: (apid not in self._known, -counts[apid].received))[:_APIDS]
-        return {str(apid): vars(counts[apid]) for apid in sorted(told)}
+        reported = sorted(counts, key=lambda apid: (apid not in self._known, -counts[apid].received))[:_APIDS]
+        return {str(apid): vars(counts[apid]) for apid in sorted(reported)}
 
-    def _links(self, now: float) -> list[dict[str, Any]]:
-        reception = self._reception
-        refused = [("tcp", address) for address in reception.refused]
-        if reception.datagrams is not None:
-            refused += [("udp", address) for address in list(reception.datagrams.refused)]
-        silent = [connection for connection in reception.open if connection.stream is None]
-        links: list[dict[str, Any]] = [
-            {
-                "address": stream.address,
-                "transport": stream.transport,
-                "state": "connected" if stream.connected else "waiting",
-                "bytes": stream.received,
-                "age": now - stream.last,
-            }
-            for stream in reception.streams.all
-        ]
-        links += [
-            {"address": c.address, "transport": "tcp", "state": "connected", "bytes": 0, "age": now - c.since}
-            for c in silent
-        ]
-        links += [
-            {"address": address, "transport": transport, "state": "refused", "bytes": 0, "age": None}
-            for transport, address in refused
-        ]
-        return links[:_LINKS]
+
+def _word(state: ReceptionState, now: float) -> str:
+    if state.is_full:
+        return "no space"
+    return "receiving" if state.last and now - state.last < 2.0 else "waiting"
+
+
+def _links(state: ReceptionState, now: float) -> list[dict[str, Any]]:
+    links: list[dict[str, Any]] = [
+        {
+            "address": stream.address,
+            "transport": stream.transport,
+            "state": "connected" if stream.connected else "waiting",
+            "bytes": stream.received,
+            "age": now - stream.last,
+        }
+        for stream in state.streams
+    ]
+    links += [
+        {"address": c.address, "transport": "tcp", "state": "connected", "bytes": 0, "age": now - c.since}
+        for c in state.connections
+        if c.stream is None
+    ]
+    links += [
+        {"address": address, "transport": transport, "state": "refused", "bytes": 0, "age": None}
+        for transport, address in state.refused
+    ]
+    return links[:_LINKS]
 
 
 def _free(folder: Path) -> int | None:

@@ -19,7 +19,7 @@ from eicpy.acquisition.reception.connection import Connection
 from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, DatagramReader, count_stranger
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.held_sockets import GivenSockets
-from eicpy.acquisition.reception.reporting import ReceptionReport
+from eicpy.acquisition.reception.reporting import ReceptionReport, ReceptionState
 from eicpy.acquisition.reception.sockets import Datagram
 from eicpy.acquisition.reception.streams import Stream, Streams
 from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
@@ -103,7 +103,7 @@ class Reception:
         self._retried = 0.0
         self._error: FailedError | None = None
         self._disconnected = False
-        self._report: ReceptionReport = ReceptionReport(self, instrument)
+        self._report = ReceptionReport(archive.folder, instrument)
 
     @property
     def udp_dropped(self) -> int:
@@ -150,8 +150,32 @@ class Reception:
                 stack.callback(server.close)
             if station is not None:
                 await stack.enter_async_context(serve_orders(station, self._obey))
-            self._report.tell()
+            self._report.update(self._state())
             yield
+
+    def _state(self) -> ReceptionState:
+        """The reception as it is now, for the report."""
+        archiver, datagrams = self.archiver, self.datagrams
+        listening = ["tcp {}:{}".format(*self.tcp_address)]
+        refused = [("tcp", address) for address in self.refused]
+        if datagrams is not None:
+            listening.append("udp {}:{}".format(*datagrams.address))
+            refused += [("udp", address) for address in list(datagrams.refused)]
+        return ReceptionState(
+            run=archiver.opened[-1] if archiver.opened else None,
+            archived=archiver.archived,
+            held=archiver.held,
+            error=archiver.error,
+            mode=archiver.mode,
+            is_full=self.is_full,
+            last=self.last if self.first else 0.0,
+            count=self.count,
+            udp_dropped=self.udp_dropped,
+            listening=listening,
+            streams=self.streams.all,
+            connections=self.open,
+            refused=refused,
+        )
 
     async def run(self, on_progress: Callable[[], None] | None) -> None:
         """Receive until a rule says stop.
@@ -172,7 +196,7 @@ class Reception:
                 await self._sync()
             if now - reported > _REPORT:
                 reported = now
-                self._report.tell()
+                self._report.update(self._state())
             if on_progress is not None:
                 on_progress()
             if self._is_over(begun, now):
@@ -230,7 +254,8 @@ class Reception:
 
     def _archive(self, stream: Stream, piece: Piece) -> None:
         self.count.add(piece.index)
-        self._report.seen(piece.index)
+        opened = self.archiver.opened
+        self._report.seen(piece.index, opened[-1].number if opened else 0)
         self._guard(functools.partial(self.archiver.take, stream, piece))
 
     def _gone(self, stream: Stream) -> None:
@@ -272,7 +297,7 @@ class Reception:
                 self.datagrams.is_open = not full
             for connection in self.open:
                 connection.heed()
-            self._report.tell()
+            self._report.update(self._state())
 
     async def _sync(self) -> None:
         """Force to the disk what was appended, and use a quiet moment to bring the hash forward."""
@@ -302,7 +327,7 @@ class Reception:
                 raise
 
         self._guard(obey)
-        self._report.tell()
+        self._report.update(self._state())
         if failed is not None:
             raise failed
         return answer
@@ -359,7 +384,7 @@ class Reception:
                 self._error.__cause__ = error
         await asyncio.get_running_loop().run_in_executor(None, self._closer.close)
         self.problems += [str(error) for error in self._closer.errors]
-        self._report.tell(ended=True)
+        self._report.update(self._state(), ended=True)
         if self._error is not None:
             raise self._error
 
