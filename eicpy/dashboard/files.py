@@ -11,9 +11,9 @@ from html import escape
 
 import numpy as np
 
-from eicpy.dashboard.live import Photons
 from eicpy.dashboard.markup import fact_cells, utc
 from eicpy.errors import EicpyError, readable
+from eicpy.events import PhotonBlock
 from eicpy.ingestion import (
     photon_blocks,
     photon_copy,
@@ -37,7 +37,7 @@ ROWS_SHOWN = 20
 class FileIncrement:
     """Photons of a file."""
 
-    photons: Photons
+    photons: PhotonBlock
 
 
 class DroppedFiles:

@@ -3,42 +3,36 @@
 The newest photons are kept in a ring. Detector image and spectrum count those of the ring that lie
 within the chosen time window: a photon is added once when it comes and taken out once when it leaves
 the window, so that a tick costs as much as the photons that came and went, not as those that are kept.
-Rates are counted in bins of fixed width that move along. Only a new choice (window, energy, module,
-pixel) counts the ring anew.
+The light curve is that of the night (:class:`eicpy.events.LightCurveAccumulator`), its bins moving along;
+bands, exposure and good time are those of :mod:`eicpy.events` too. Only a new choice (window, energy,
+module, pixel) counts the ring again.
 
 A bin without any photon of the whole detector is a gap, not a rate of zero, if at least 20 were
 expected there (a Poisson chance of 2·10⁻⁹); so telemetry that is missing does not look like a dark sky.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from eicpy.dashboard.exposure import EXPECTED_FOR_A_GAP, Exposure
+from eicpy.events import (
+    Coverage,
+    EnergyBands,
+    EventList,
+    GoodTimeIntervals,
+    LightCurve,
+    LightCurveAccumulator,
+    PhotonBlock,
+    PixelScale,
+    Scale,
+)
+from eicpy.events.coverage import EXPECTED_FOR_A_GAP
 from eicpy.instruments import Instrument
-from eicpy.typing import BoolArray, FloatArray, IntArray
+from eicpy.typing import BoolArray, IntArray
 
-__all__ = ["PhotonView", "Photons", "RateBins", "Ring", "Selection", "nominal_channels"]
+__all__ = ["MovingLightCurve", "PhotonView", "Ring", "Selection"]
 
 _PIECE = 1 << 18
-
-
-class Photons(Protocol):
-    """Columns of photons, shape (n,)."""
-
-    @property
-    def time(self) -> FloatArray:
-        """Times, s TT since 2017-01-01."""
-
-    @property
-    def detnum(self) -> npt.NDArray[np.int16]:
-        """Pixel numbers."""
-
-    @property
-    def channel(self) -> npt.NDArray[np.int16]:
-        """Channels (PHA)."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +61,17 @@ class Selection:
     pixel: int | None = None
     span: tuple[float, float] | None = None
 
+    @property
+    def bands(self) -> EnergyBands:
+        """The chosen energies as a band; where they are none, one that holds no channel."""
+        return EnergyBands([(self.low, max(self.high, float(np.nextafter(self.low, np.inf))))])
+
     def channels(self, instrument: Instrument) -> BoolArray:
         """Channels in the chosen energies, shape (channels,)."""
-        centres = nominal_channels(instrument)
-        return (centres >= self.low) & (centres <= self.high)
+        scale = instrument.energy
+        channel = np.arange(scale.channels, dtype=np.int16)
+        nominal = PixelScale.uniform(1, scale.gain, scale.offset)
+        return np.asarray(self.bands.sort(np.zeros_like(channel), channel, nominal) == 1)
 
     def pixels(self, instrument: Instrument) -> BoolArray:
         """Pixels in the chosen modules, shape (pixels,)."""
@@ -78,12 +79,6 @@ class Selection:
         if self.modules is None:
             return np.ones(count, dtype=bool)
         return np.isin(instrument.pixels.module(np.arange(count)), list(self.modules))
-
-
-def nominal_channels(instrument: Instrument) -> FloatArray:
-    """Energies at the channels' centres on the nominal scale, keV."""
-    scale = instrument.energy
-    return np.asarray(scale.gain * (np.arange(scale.channels) + 0.5) + scale.offset)
 
 
 class Ring:
@@ -107,80 +102,85 @@ class Ring:
         """Number, from the start of the stream, of the oldest photon that is kept."""
         return max(0, self.total - self.capacity)
 
-    def append(self, photons: Photons) -> None:
+    def append(self, photons: PhotonBlock) -> None:
         """Keep photons (the newest, where there are more than fit)."""
         count = len(photons.time)
         skipped = max(0, count - self.capacity)
-        places = (self.total + np.arange(skipped, count)) % self.capacity
-        self._time[places] = photons.time[skipped:]
-        self._detnum[places] = photons.detnum[skipped:]
-        self._channel[places] = photons.channel[skipped:]
+        rows = (self.total + np.arange(skipped, count)) % self.capacity
+        self._time[rows] = photons.time[skipped:]
+        self._detnum[rows] = photons.detnum[skipped:]
+        self._channel[rows] = photons.channel[skipped:]
         self.total += count
 
-    def read(self, start: int, stop: int) -> tuple[FloatArray, npt.NDArray[np.int16], npt.NDArray[np.int16]]:
-        """Times, pixels and channels of photons by their numbers."""
-        places = np.arange(start, stop) % self.capacity
-        return self._time[places], self._detnum[places], self._channel[places]
+    def read(self, start: int, stop: int) -> EventList:
+        """Photons by their numbers."""
+        rows = np.arange(start, stop) % self.capacity
+        return EventList(self._time[rows], self._detnum[rows], self._channel[rows])
 
 
-@dataclass
-class RateBins:
-    """Counts in bins of equal width that move along with the newest time.
+class MovingLightCurve:
+    """A light curve whose bins move along with the newest photon, from the night's own accumulator.
 
     Parameters
     ----------
     step
-        Width of a bin, s.
+        Width of a bin, s; bins begin at whole multiples of it.
     count
         Number of bins.
+    bands
+        One band, keV.
+    scale
+        Of the pixels.
     """
 
-    step: float
-    count: int
-    first: int | None = field(default=None, init=False)
-    """Number of the first bin, counted from time 0."""
-    complete_from: float = field(default=-np.inf, init=False)
-    """Time from which nothing is missing because of our own memory, s."""
-    newest: float = field(default=-np.inf, init=False)
+    def __init__(self, step: float, count: int, bands: EnergyBands, scale: Scale) -> None:
+        self.step, self.count = step, count
+        self._bands, self._scale = bands, scale
+        self._chosen: LightCurveAccumulator | None = None
+        self._all: LightCurveAccumulator | None = None
+        self.complete_from = -np.inf
+        """Time from which nothing is missing because of our own memory, s."""
+        self.newest = -np.inf
 
-    def __post_init__(self) -> None:
-        self._chosen: IntArray = np.zeros(self.count, dtype=np.int64)
-        self._all: IntArray = np.zeros(self.count, dtype=np.int64)
-
-    def add(self, time: FloatArray, chosen: BoolArray) -> None:
+    def add(self, photons: EventList, wanted_pixel: BoolArray) -> None:
         """Count photons, and move the bins so that the newest lies in the last one."""
-        if not len(time):
+        if not len(photons):
             return
-        number = np.floor(time / self.step).astype(np.int64)
-        self.newest = max(self.newest, float(time.max()))
-        last = int(number.max())
-        if self.first is None:
-            self.first = last - self.count + 1
-            self.complete_from = max(self.complete_from, float(time.min()))
-        shift = last - (self.first + self.count - 1)
-        if shift > 0:
-            for counts in (self._chosen, self._all):
-                kept = counts[shift:].copy()
-                counts[:] = 0
-                counts[: len(kept)] = kept
-            self.first += shift
-        place = number - self.first
-        inside = place >= 0
-        self._all += np.bincount(place[inside], minlength=self.count)
-        self._chosen += np.bincount(place[inside & chosen], minlength=self.count)
+        self.newest = max(self.newest, float(photons.time.max()))
+        first = int(np.floor(self.newest / self.step)) - self.count + 1
+        if self._chosen is None or self._all is None:
+            span = (first * self.step, (first + self.count) * self.step)
+            self._chosen = LightCurveAccumulator(*span, self.step, self._bands)
+            self._all = LightCurveAccumulator(*span, self.step, [(0.0, 1.0)])
+            self._first = first
+            self.complete_from = max(self.complete_from, float(photons.time.min()))
+        for curve in (self._chosen, self._all):
+            curve.advance(first - self._first)
+        self._first = first
+        self._chosen.add(photons[wanted_pixel[photons.detnum]], self._scale)
+        self._all.add(photons, self._scale, np.ones(len(photons), dtype=np.uint8))  # all in the band
 
-    def rates(self) -> tuple[FloatArray, FloatArray]:
-        """Middles of the bins (s) and rates (count/s); NaN for a gap and for bins not complete yet."""
-        if self.first is None:
-            return np.empty(0), np.empty(0)
-        starts = (self.first + np.arange(self.count)) * self.step
-        rates = self._chosen / self.step
-        filled = self._all[self._all > 0]
-        if len(filled) and np.median(filled) >= EXPECTED_FOR_A_GAP:
-            rates[self._all == 0] = np.nan
-        rates[(starts < self.complete_from) | (starts + self.step > self.newest)] = np.nan
-        began = int(np.argmax(self._all > 0))
-        return np.asarray(starts + self.step / 2)[began:], rates[began:]
+    def result(self, gti: GoodTimeIntervals) -> LightCurve:
+        """The bins that are complete; one without a photon where many were expected has no good time.
+
+        Parameters
+        ----------
+        gti
+            Good time.
+        """
+        if self._chosen is None or self._all is None:
+            none = np.zeros((1, 0), dtype=np.int64)
+            return LightCurve(0.0, self.step, self._bands.bands, none, np.empty(0))
+        edges = self._chosen.edges
+        curve, counts = self._chosen.result(), self._all.result().counts[0]
+        exposure = gti.exposure_in(edges)
+        if np.median(counts[counts > 0]) >= EXPECTED_FOR_A_GAP:
+            exposure[counts == 0] = 0.0
+        begin = int(np.searchsorted(edges[:-1], self.complete_from))
+        end = max(begin, int(np.searchsorted(edges[1:], self.newest, side="right")))
+        return LightCurve(
+            float(edges[begin]), self.step, curve.bands, curve.counts[:, begin:end], exposure[begin:end]
+        )
 
 
 class PhotonView:
@@ -205,37 +205,39 @@ class PhotonView:
         self.ring = Ring(capacity)
         self.newest = -np.inf
         self.without_time = 0
-        self._exposure = Exposure()
+        self.coverage = Coverage()
         self._bins = bins
-        scale = instrument.energy
-        self.edges: FloatArray = np.asarray(scale.gain * np.arange(scale.channels + 1) + scale.offset)
+        nominal = instrument.energy
+        self._scale = PixelScale.uniform(instrument.pixels.count, nominal.gain, nominal.offset)
         self.select(selection)
 
     def select(self, selection: Selection) -> None:
-        """Choose, and count the ring anew."""
+        """Choose, and count the ring again."""
         self.selection = selection
         self._wanted_channel = selection.channels(self.instrument)
         self._wanted_pixel = selection.pixels(self.instrument)
         self.image: IntArray = np.zeros(self.instrument.pixels.count, dtype=np.int64)
         self.spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
         self.pixel_spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
-        self._rates = RateBins(selection.window / self._bins, self._bins)
+        self._curve = MovingLightCurve(
+            selection.window / self._bins, self._bins, selection.bands, self._scale
+        )
         self._low = self.ring.oldest
         if self.ring.oldest > 0:
-            self._rates.complete_from = float(self.ring.read(self._low, self._low + 1)[0][0])
+            self._curve.complete_from = float(self.ring.read(self._low, self._low + 1).time[0])
         self._enter(self._low, self.ring.total)
         self._expire()
 
-    def add(self, photons: Photons) -> None:
+    def add(self, photons: PhotonBlock) -> None:
         """Take in photons that came; those without a time are only counted."""
         known = np.isfinite(photons.time)
         if not known.all():
             self.without_time += int((~known).sum())
-            photons = _Columns(photons.time[known], photons.detnum[known], photons.channel[known])
+            photons = EventList.of(photons)[known]
         count = len(photons.time)
         if not count:
             return
-        self._exposure.add(photons.time)
+        self.coverage.add(photons.time)
         # What the ring is about to overwrite leaves the counts first.
         self._leave(max(self._low, self.ring.oldest), self.ring.total + count - self.ring.capacity)
         before = self.ring.total
@@ -243,9 +245,9 @@ class PhotonView:
         self._enter(max(before, self.ring.oldest), self.ring.total)
         self._expire()
 
-    def light_curve(self) -> tuple[FloatArray, FloatArray]:
-        """Middles of the bins (s) and rates (count/s) in the chosen energies and modules; gaps are NaN."""
-        return self._rates.rates()
+    def light_curve(self) -> LightCurve:
+        """Light curve in the chosen energies and modules; a gap has no good time."""
+        return self._curve.result(self.coverage.gti)
 
     @property
     def covered(self) -> float:
@@ -256,13 +258,17 @@ class PhotonView:
     @property
     def exposure(self) -> float:
         """Time in which they were counted, s: their span less the gaps in the data."""
-        return self._exposure.between(*self._counted)
+        start, stop = self._counted
+        if not stop > start:
+            return 0.0
+        # both ends are counted, and an interval does not hold its own
+        return (self.coverage.gti & GoodTimeIntervals(start, np.nextafter(stop, np.inf))).exposure
 
     @property
     def _counted(self) -> tuple[float, float]:
         if self._low >= self.ring.total:
             return 0.0, 0.0
-        oldest = float(self.ring.read(self._low, self._low + 1)[0][0])
+        oldest = float(self.ring.read(self._low, self._low + 1).time[0])
         if self.selection.span is None:
             return oldest, self.newest
         start, stop = self.selection.span
@@ -271,19 +277,19 @@ class PhotonView:
     @property
     def step(self) -> float:
         """Width of a bin of the light curve, s."""
-        return self._rates.step
+        return self._curve.step
 
     def _enter(self, start: int, stop: int) -> None:
         for first in range(start, stop, _PIECE):
-            time, detnum, channel = self.ring.read(first, min(first + _PIECE, stop))
-            self.newest = max(self.newest, float(time.max()))
-            self._count(time, detnum, channel, 1)
-            self._rates.add(time, self._wanted_channel[channel] & self._wanted_pixel[detnum])
+            photons = self.ring.read(first, min(first + _PIECE, stop))
+            self.newest = max(self.newest, float(photons.time.max()))
+            self._count(photons, 1)
+            self._curve.add(photons, self._wanted_pixel)
 
     def _leave(self, start: int, stop: int) -> None:
         stop = min(stop, self.ring.total)
         for first in range(start, stop, _PIECE):
-            self._count(*self.ring.read(first, min(first + _PIECE, stop)), -1)
+            self._count(self.ring.read(first, min(first + _PIECE, stop)), -1)
         self._low = max(self._low, stop)
 
     def _expire(self) -> None:
@@ -295,18 +301,17 @@ class PhotonView:
         self._low = max(self._low, self.ring.oldest)
         while self._low < self.ring.total:
             stop = min(self._low + _PIECE, self.ring.total)
-            inside = self.ring.read(self._low, stop)[0] >= start
+            inside = self.ring.read(self._low, stop).time >= start
             first = int(np.argmax(inside)) if inside.any() else stop - self._low
             self._leave(self._low, self._low + first)
             if inside.any():
                 return
 
-    def _count(
-        self, time: FloatArray, detnum: npt.NDArray[Any], channel: npt.NDArray[Any], sign: int
-    ) -> None:
+    def _count(self, photons: EventList, sign: int) -> None:
         if self.selection.span is not None:
-            inside = (time >= self.selection.span[0]) & (time <= self.selection.span[1])
-            detnum, channel = detnum[inside], channel[inside]
+            inside = (photons.time >= self.selection.span[0]) & (photons.time <= self.selection.span[1])
+            photons = photons[inside]
+        detnum, channel = photons.detnum, photons.channel
         in_band = self._wanted_channel[channel]
         self.image += sign * np.bincount(detnum[in_band], minlength=len(self.image))
         in_modules = self._wanted_pixel[detnum]
@@ -314,10 +319,3 @@ class PhotonView:
         if self.selection.pixel is not None:
             own = channel[detnum == self.selection.pixel]
             self.pixel_spectrum += sign * np.bincount(own, minlength=len(self.pixel_spectrum))
-
-
-@dataclass(frozen=True)
-class _Columns:
-    time: FloatArray
-    detnum: npt.NDArray[np.int16]
-    channel: npt.NDArray[np.int16]

@@ -210,8 +210,9 @@ class LightCurvePanel(Panel):
 
     def update(self, view: PhotonView, mean: float | None = None) -> None:
         """Show the rates of the view, and the mean rate of a reference, count/s."""
-        time, rate = view.light_curve()
-        self.source("series-0").data = {"time": theme.unix_milliseconds(time), "rate": rate}
+        curve = view.light_curve()
+        rate = curve.rate[0]
+        self.source("series-0").data = {"time": theme.unix_milliseconds(curve.time), "rate": rate}
         self.empty.visible = not np.isfinite(rate).any()
         self.mean.update(visible=mean is not None, location=mean or 0.0)
         chosen = view.selection.span

@@ -5,10 +5,12 @@ from html import escape
 from typing import Any
 
 import ipywidgets
+import numpy as np
 
 from eicpy.dashboard.controls import Controls
-from eicpy.dashboard.live import Photons, PhotonView
+from eicpy.dashboard.live import PhotonView
 from eicpy.dashboard.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
+from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.text import Texts
 
@@ -38,7 +40,7 @@ class PhotonPanels:
         self._capacity = capacity
         self.begin()
         self.image = ImagePanel(instrument)
-        self.spectrum = SpectrumPanel(self.view.edges)
+        self.spectrum = SpectrumPanel(instrument.energy.edges)
         self.light_curve = LightCurvePanel()
         self.panels: tuple[Panel, ...] = (self.image, self.spectrum, self.light_curve)
         self.note = ipywidgets.HTML()
@@ -47,7 +49,7 @@ class PhotonPanels:
         """Forget all photons: another stream begins."""
         self.view = PhotonView(self.instrument, self.controls.selection(), self._capacity)
 
-    def add(self, photons: Photons) -> None:
+    def add(self, photons: PhotonBlock) -> None:
         """Take in photons."""
         self.view.add(photons)
 
@@ -126,6 +128,6 @@ class PhotonPanels:
     @property
     def rate(self) -> float:
         """The newest rate of the light curve, count/s; NaN where there is none."""
-        rates = self.view.light_curve()[1]
-        known = rates[rates == rates]  # noqa: PLR0124 - NaN is not equal to itself
+        rates = self.view.light_curve().rate[0]
+        known = rates[np.isfinite(rates)]
         return float(known[-1]) if len(known) else float("nan")

@@ -13,11 +13,11 @@ from eicpy.dashboard import markup, quicklook_markup
 from eicpy.dashboard.compared import ComparedPanels, comparison_words
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
-from eicpy.dashboard.live import Photons
 from eicpy.dashboard.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.play_controls import PlayControls, RunList
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
+from eicpy.events import PhotonBlock
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
@@ -120,7 +120,7 @@ class QuickLookPage(LivePage):
                 break
         return came
 
-    def _next(self) -> Photons | None:
+    def _next(self) -> PhotonBlock | None:
         """Photons that came; those of another run or file take the place of what was shown."""
         source = self.source if self.files is None else self.files
         increment = source.poll()

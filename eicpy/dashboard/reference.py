@@ -16,8 +16,8 @@ from math import erfc, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.dashboard.exposure import Exposure
-from eicpy.dashboard.live import PhotonView, Selection, nominal_channels
+from eicpy.dashboard.live import PhotonView, Selection
+from eicpy.events import Coverage, EventList, SpectraAccumulator
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, follow
 from eicpy.typing import FloatArray
@@ -77,23 +77,31 @@ class Reference:
 
     def __init__(self, run: Run, instrument: Instrument) -> None:
         self.run, self.instrument = run, instrument
-        self.exposure = Exposure()
+        self.coverage = Coverage()
         self.done = 0.0
         """Share that was read, 0 to 1."""
-        shape = (instrument.pixels.count, instrument.energy.channels)
-        self._counts = np.zeros(shape, dtype=np.uint32)
+        self._spectra = SpectraAccumulator(instrument.pixels.count, instrument.energy.channels)
+        self._counts = self._spectra.counts
 
     def read(self) -> Iterator[None]:
         """Read the run, a piece at each step, so that a page stays awake meanwhile."""
         end = self.run.size
         with follow(self.run, self.instrument) as cursor:
             while cursor.position < end and not cursor.finished:
-                photons = cursor.poll().photons
-                known = np.isfinite(photons.time)
-                self.exposure.add(photons.time[known])
-                np.add.at(self._counts, (photons.detnum[known], photons.channel[known]), 1)
+                photons = EventList.of(cursor.poll().photons)
+                self.add(photons[np.isfinite(photons.time)])
                 self.done = min(1.0, cursor.position / end) if end else 1.0
                 yield
+        self.finish()
+
+    def add(self, photons: EventList) -> None:
+        """Count photons that have a time."""
+        self.coverage.add(photons.time)
+        self._spectra.add(photons)
+
+    def finish(self) -> None:
+        """All is read."""
+        self._counts = self._spectra.counts
         self.done = 1.0
 
     def image(self, chosen: Selection) -> FloatArray:
@@ -161,7 +169,7 @@ def compare(view: PhotonView, reference: Reference) -> Comparison | None:
     Comparison
         None as long as either side has no exposure.
     """
-    here, there = view.exposure, reference.exposure.total
+    here, there = view.exposure, reference.coverage.gti.exposure
     if here <= 0.0 or there <= 0.0:
         return None
     ratio, chosen = here / there, view.selection
@@ -194,7 +202,7 @@ def _bands(instrument: Instrument) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     """Borders of the bands (keV), and the band of each channel; the ends hold what lies beyond."""
     scale = instrument.energy
     edges = np.geomspace(max(scale.low, 1e-3), scale.high, BANDS + 1)
-    places = np.clip(np.searchsorted(edges, nominal_channels(instrument), side="right") - 1, 0, BANDS - 1)
+    places = np.clip(np.searchsorted(edges, scale.centres, side="right") - 1, 0, BANDS - 1)
     used = np.unique(places)  # a band narrower than a channel may hold none
     borders = np.append(edges[used], edges[-1])
     return np.asarray(borders), np.searchsorted(used, places)

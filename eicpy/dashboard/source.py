@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from eicpy.dashboard.health import State, Table
-from eicpy.dashboard.live import Photons
 from eicpy.decoding import is_simulated
+from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.runs import Run, RunArchive, follow
@@ -40,7 +40,7 @@ class Increment(Protocol):
         """The packets."""
 
     @property
-    def photons(self) -> Photons:
+    def photons(self) -> PhotonBlock:
         """Photons in them."""
 
     @property

@@ -12,6 +12,7 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.events.accumulators import ImageAccumulator, SpectraAccumulator
     from eicpy.events.bands import EnergyBands, PixelScale, Scale, energies
+    from eicpy.events.coverage import Coverage
     from eicpy.events.criteria import read_criteria, tables_of_criteria
     from eicpy.events.event_file import EventFile
     from eicpy.events.event_list import EventList, PhotonBlock
@@ -23,6 +24,7 @@ else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
+    "Coverage",
     "EnergyBands",
     "EventFile",
     "EventList",

@@ -170,9 +170,10 @@ class LightCurveAccumulator:
                 f"got {start} to {stop} in steps of {step} s, expected a span and a step > 0"
             )
         self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
-        self.start = float(start)
         self.step = float(step)
         self.gti = gti
+        self._origin = float(start)
+        self._advanced = 0
         self.outside = 0
         self.outside_gti = 0
         bins = int(np.ceil((stop - start) / step * (1 - 1e-12)))
@@ -202,6 +203,26 @@ class LightCurveAccumulator:
         self.outside += int(
             counting.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
         )
+
+    @property
+    def start(self) -> float:
+        """Start of the first bin, s."""
+        return self._origin + self._advanced * self.step
+
+    def advance(self, bins: int) -> None:
+        """Move the span later by whole bins: the first ones are dropped, empty ones follow the last.
+
+        Raises
+        ------
+        BadArgumentError
+            For less than 0 bins.
+        """
+        if bins < 0:
+            raise BadArgumentError(f"got {bins} bins to advance by, expected 0 or more")
+        kept = self._counts[bins:].copy()
+        self._counts[:] = 0
+        self._counts[: len(kept)] = kept
+        self._advanced += bins
 
     def __iadd__(self, other: Self) -> Self:
         if (self.start, self.step, self._counts.shape) != (other.start, other.step, other._counts.shape):

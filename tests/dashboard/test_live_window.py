@@ -1,6 +1,5 @@
 """The window on the stream: what is added and taken out must equal what a fresh count gives."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -8,19 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eicpy.dashboard.live import PhotonView, RateBins, Ring, Selection
+from eicpy.dashboard.live import MovingLightCurve, PhotonView, Ring, Selection
+from eicpy.events import (
+    Coverage,
+    EnergyBands,
+    EventList,
+    GoodTimeIntervals,
+    LightCurveAccumulator,
+    PixelScale,
+)
 from eicpy.instruments import load
-
-
-@dataclass(frozen=True)
-class Columns:
-    time: np.ndarray
-    detnum: np.ndarray
-    channel: np.ndarray
-
-    def __getitem__(self, part):
-        return Columns(self.time[part], self.detnum[part], self.channel[part])
-
 
 CAMERA = load("eclairs")
 EVERYTHING = Selection(window=60.0, low=4.0, high=150.0)
@@ -28,7 +24,7 @@ EVERYTHING = Selection(window=60.0, low=4.0, high=150.0)
 
 def _photons(count, rate=100.0, seed=1, start=3.0e8):
     rng = np.random.default_rng(seed)
-    return Columns(
+    return EventList(
         start + np.sort(rng.uniform(0, count / rate, count)),
         rng.integers(0, CAMERA.pixels.count, count).astype(np.int16),
         rng.integers(0, CAMERA.energy.channels, count).astype(np.int16),
@@ -69,11 +65,9 @@ def test_counting_piece_by_piece_equals_counting_at_once(cuts, window, low, modu
     image, spectrum, chosen = _expected(photons, selection)
     np.testing.assert_array_equal(view.image, image)
     np.testing.assert_array_equal(view.spectrum, spectrum)
-    middles, rates = view.light_curve()
-    known = np.isfinite(rates)
-    edges = np.append(middles - view.step / 2, middles[-1] + view.step / 2) if len(middles) else np.zeros(1)
-    counts = np.histogram(chosen, bins=edges)[0] if len(middles) else np.empty(0)
-    np.testing.assert_allclose((rates * view.step)[known], counts[known], atol=1e-6)
+    curve = view.light_curve()
+    edges = curve.start + np.arange(curve.exposure.size + 1) * curve.step
+    np.testing.assert_array_equal(curve.counts[0], np.histogram(chosen, bins=edges)[0])
 
 
 def test_choosing_anew_equals_having_chosen_from_the_start():
@@ -87,7 +81,7 @@ def test_choosing_anew_equals_having_chosen_from_the_start():
     np.testing.assert_array_equal(view.image, other.image)
     np.testing.assert_array_equal(view.spectrum, other.spectrum)
     np.testing.assert_array_equal(view.pixel_spectrum, other.pixel_spectrum)
-    np.testing.assert_array_equal(view.light_curve()[1], other.light_curve()[1])
+    np.testing.assert_array_equal(view.light_curve().rate, other.light_curve().rate)
 
 
 def test_memory_is_bounded_and_what_no_longer_fits_is_taken_out_of_the_counts():
@@ -121,32 +115,75 @@ def test_photons_without_a_time_are_counted_and_not_shown():
 def test_an_empty_stream_shows_nothing():
     view = PhotonView(CAMERA, EVERYTHING, capacity=10)
     assert not view.image.any()
-    assert view.light_curve()[0].size == 0
+    assert view.light_curve().exposure.size == 0
     assert view.covered == 0.0
 
 
-def test_a_bin_without_any_photon_is_a_gap_only_where_photons_were_expected():
-    bright = np.r_[np.arange(0, 10, 0.01), np.arange(20, 30.5, 0.01)]
-    bins = RateBins(step=1.0, count=40)
-    bins.add(bright, np.ones(len(bright), dtype=bool))
-    middles, rates = bins.rates()
-    gap = (middles > 10) & (middles < 20)
-    assert np.isnan(rates[gap]).all()
-    assert np.isfinite(rates[(middles > 21) & (middles < 30)]).all()
+def _moving(time, *, wanted=True):
+    """A light curve in 40 bins of 1 s of photons in one pixel, wanted or not."""
+    curve = MovingLightCurve(1.0, 40, EnergyBands([(4.0, 150.0)]), PixelScale.uniform(1, 0.145, 3.0))
+    photons = EventList(time, np.zeros(len(time)), np.full(len(time), 200))
+    coverage = Coverage()
+    for part in photons.blocks(1 + len(photons) // 3):
+        curve.add(part, np.array([wanted]))
+        coverage.add(part.time)
+        curve.result(coverage.gti)
+    found = curve.result(coverage.gti)
+    return found.time, found.rate[0]
 
-    faint = np.array([0.0, 1.5, 7.5, 12.0])
-    bins = RateBins(step=1.0, count=40)
-    bins.add(faint, np.ones(4, dtype=bool))
-    middles, rates = bins.rates()
+
+def test_a_bin_without_any_photon_is_a_gap_only_where_photons_were_expected():
+    middles, rates = _moving(np.r_[np.arange(0, 10, 0.01), np.arange(20, 30.5, 0.01)])
+    assert np.isnan(rates[(middles > 10) & (middles < 20)]).all()
+    assert np.isfinite(rates[(middles > 21) & (middles < 30)]).all()
+    middles, rates = _moving(np.array([0.0, 1.5, 7.5, 12.0]))
     assert rates[(middles > 3) & (middles < 7)].tolist() == [0.0] * 4
 
 
 def test_a_dark_choice_is_a_rate_of_zero_not_a_gap():
-    time = np.arange(0, 10, 0.01)
-    bins = RateBins(step=1.0, count=20)
-    bins.add(time, np.zeros(len(time), dtype=bool))
-    middles, rates = bins.rates()
+    middles, rates = _moving(np.arange(0, 10, 0.01), wanted=False)
     assert (rates[(middles > 1) & (middles < 9)] == 0).all()
+
+
+def test_a_gap_shorter_than_a_second_is_none_of_low_rate():
+    curve = MovingLightCurve(0.2, 100, EnergyBands([(4.0, 150.0)]), PixelScale.uniform(1, 0.145, 3.0))
+    time = np.r_[np.arange(0, 5, 0.001), np.arange(5.6, 10, 0.001)]
+    curve.add(EventList(time, np.zeros(len(time)), np.full(len(time), 200)), np.array([True]))
+    found = curve.result(GoodTimeIntervals(0.0, 10.0))
+    inside = (found.time > 5) & (found.time < 5.6)
+    assert np.isnan(found.rate[0][inside]).all()
+    assert inside.sum() == 3
+    np.testing.assert_allclose(found.rate[0][~inside], 1000.0, rtol=0.02)
+
+
+@settings(max_examples=20)
+@given(
+    cuts=st.lists(st.integers(0, 20_000), min_size=1, max_size=5),
+    window=st.sampled_from([40.0, 150.0]),
+    band=st.sampled_from([(4.0, 20.0), (4.0, 150.0), (20.0, 50.0)]),
+    gap=st.sampled_from([0.0, 7.3, 40.0]),
+    seed=st.integers(0, 3),
+)
+def test_live_and_night_show_the_same_curve(cuts, window, band, gap, seed):
+    photons = _photons(20_000, seed=seed)
+    photons.time[12_000:] += gap
+    view = PhotonView(CAMERA, Selection(window=window, low=band[0], high=band[1]), capacity=1 << 15, bins=100)
+    for first, last in pairwise([0, *sorted(cuts), 20_000]):
+        view.add(photons[first:last])
+        view.light_curve()  # a page draws at every step
+    live = view.light_curve()
+    scale = PixelScale.uniform(CAMERA.pixels.count, CAMERA.energy.gain, CAMERA.energy.offset)
+    stop = live.start + (live.exposure.size - 0.5) * live.step  # the last bin reaches beyond
+    night = LightCurveAccumulator(live.start, stop, live.step, [band], gti=view.coverage.gti)
+    night.add(photons, scale)
+    expected = night.result()
+    assert (live.step, live.bands) == (window / 100, (band,))
+    assert live.exposure.size > 50
+    np.testing.assert_array_equal(live.counts, expected.counts)
+    # times of 10 years have steps of 0.06 µs, and the bins begin one or a hundred steps away
+    np.testing.assert_allclose(live.exposure, expected.exposure, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(live.rate, expected.rate, rtol=1e-5)
+    assert live.exposure.sum() == pytest.approx(min(window, 200.0), abs=gap + 3 * live.step)
 
 
 def test_ring_gives_back_what_it_keeps():
@@ -154,7 +191,7 @@ def test_ring_gives_back_what_it_keeps():
     ring = Ring(1000)
     for first in range(0, 2_500, 333):
         ring.append(photons[first : first + 333])
-    time, detnum, channel = ring.read(ring.oldest, ring.total)
-    np.testing.assert_array_equal(time, photons.time[-1000:])
-    np.testing.assert_array_equal(detnum, photons.detnum[-1000:])
-    np.testing.assert_array_equal(channel, photons.channel[-1000:])
+    kept = ring.read(ring.oldest, ring.total)
+    np.testing.assert_array_equal(kept.time, photons.time[-1000:])
+    np.testing.assert_array_equal(kept.detnum, photons.detnum[-1000:])
+    np.testing.assert_array_equal(kept.channel, photons.channel[-1000:])

@@ -1,25 +1,16 @@
 """A run beside another: differences that are there are found, differences by chance are called chance."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
-from eicpy.dashboard.exposure import Exposure
 from eicpy.dashboard.live import PhotonView, Selection
 from eicpy.dashboard.reference import BANDS, Reference, chance, compare, significance
+from eicpy.events import Coverage, EventList
 from eicpy.instruments import load
 from eicpy.runs import RunArchive
 
 CAMERA = load("eclairs")
 EVERYTHING = Selection(window=1000.0, low=4.0, high=150.0)
-
-
-@dataclass(frozen=True)
-class Columns:
-    time: np.ndarray
-    detnum: np.ndarray
-    channel: np.ndarray
 
 
 def _photons(rate, seconds, seed, *, line=0.0):
@@ -29,7 +20,7 @@ def _photons(rate, seconds, seed, *, line=0.0):
     channel = rng.integers(20, 1000, count)
     in_line = rng.random(count) < line
     channel[in_line] = int((30.0 - CAMERA.energy.offset) / CAMERA.energy.gain)
-    return Columns(
+    return EventList(
         3e8 + np.sort(rng.uniform(0, seconds, count)),
         rng.integers(0, CAMERA.pixels.count, count).astype(np.int16),
         channel.astype(np.int16),
@@ -49,9 +40,8 @@ def reference(tmp_path):
 
     def make(photons):
         made = Reference(run, CAMERA)
-        made.exposure.add(photons.time)
-        np.add.at(made._counts, (photons.detnum, photons.channel), 1)
-        made.done = 1.0
+        made.add(photons)
+        made.finish()
         return made
 
     return make
@@ -110,7 +100,7 @@ def test_a_line_is_found_in_its_band_and_a_rate_in_its_size(reference):
 def test_a_gap_is_no_exposure(reference):
     steady = _photons(1000.0, 100.0, 2)
     gap = (steady.time > 3e8 + 30) & (steady.time < 3e8 + 80)
-    broken = Columns(*(column[~gap] for column in (steady.time, steady.detnum, steady.channel)))
+    broken = EventList(*(column[~gap] for column in (steady.time, steady.detnum, steady.channel)))
     view = _view(broken)
     assert view.exposure == pytest.approx(50.0, abs=0.5)
     assert compare(view, reference(steady)).rate == pytest.approx(1.0, abs=0.03)
@@ -127,7 +117,7 @@ def test_chosen_times_count_alone(reference):
     view = _view(photons, Selection(window=1000.0, low=4.0, high=150.0, span=span))
     assert view.spectrum.sum() == inside.sum()
     assert view.exposure == pytest.approx(10.0, abs=0.01)
-    later = Columns(photons.time + 100.0, photons.detnum, photons.channel)
+    later = EventList(photons.time + 100.0, photons.detnum, photons.channel)
     view.add(later)
     assert view.spectrum.sum() == inside.sum(), "what comes later lies outside"
     view.select(EVERYTHING)
@@ -139,12 +129,14 @@ def test_photons_that_the_ring_forgets_leave_the_chosen_times_too():
     chosen = Selection(window=1000.0, low=4.0, high=150.0, span=(3e8, 3e8 + 1000.0))
     view = PhotonView(CAMERA, chosen, capacity=3000)
     for first in range(0, len(photons.time), 700):
-        view.add(Columns(*(c[first : first + 700] for c in (photons.time, photons.detnum, photons.channel))))
+        view.add(
+            EventList(*(c[first : first + 700] for c in (photons.time, photons.detnum, photons.channel)))
+        )
     assert view.spectrum.sum() == 3000
 
 
 def test_exposure_does_not_take_scatter_for_a_gap():
     rng = np.random.default_rng(1)
-    slow = Exposure()
+    slow = Coverage()
     slow.add(np.sort(rng.uniform(0, 1000.0, 500)))  # 0.5 count/s: pauses of seconds are usual
-    assert slow.total == pytest.approx(1000.0, rel=0.02)
+    assert slow.gti.exposure == pytest.approx(1000.0, rel=0.02)
