@@ -14,6 +14,7 @@ from eicpy.calibration import (
     fit_gain,
     pass_fraction,
 )
+from eicpy.calibration.gain.start import StartingScales, starting_scales
 from eicpy.errors import BadArgumentError
 from eicpy.simulation import simulate_spectra
 from eicpy.simulation.config import DetectorConfig
@@ -209,6 +210,7 @@ def test_a_plane_without_counts_keeps_everything():
     fit = fit_gain(np.zeros((5, 1024)), start=start)
     assert np.all(fit.table.status & GainStatus.TOO_FEW_COUNTS)
     assert fit.camera is None
+    assert np.isnan(fit.expected(2)).all()
     assert "5 TOO_FEW_COUNTS" in fit._repr_html_()
 
 
@@ -231,6 +233,27 @@ def test_progress_ends_at_one(draw_truth):
     fit_gain(truth.counts, start=truth.previous, progress=seen.append, reference_time=5.0)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
+
+
+@pytest.mark.parametrize("ambiguity", [GainFitSettings().ambiguity, 1e9])
+def test_of_several_starting_scales_the_one_that_fits_best_wins(draw_truth, monkeypatch, ambiguity):
+    """Of every tenth pixel the first is wrong by 4 %. How much worse it fits says what is ambiguous."""
+    truth = draw_truth(200, 100e3, np.random.default_rng(12))
+    spoilt = np.arange(200) % 10 == 0
+
+    def wrong_first(*arguments, **options):
+        right = starting_scales(*arguments, **options)
+        gain = np.stack([np.where(spoilt, 1.04 * right.gain[0], right.gain[0]), right.gain[0]])
+        return StartingScales(gain, np.stack([right.offset[0]] * 2), right.significance)
+
+    monkeypatch.setattr("eicpy.calibration.gain.fit.starting_scales", wrong_first)
+    fit = fit_gain(truth.counts, start=truth.previous, settings=GainFitSettings(ambiguity=ambiguity))
+    found = np.abs(energy_errors(fit.fitted, truth.table)[3]) < 0.5
+    ambiguous = (fit.table.status & GainStatus.AMBIGUOUS) > 0
+    assert found[spoilt].mean() > 0.8
+    assert found[~spoilt].all()
+    assert not ambiguous[~spoilt].any()
+    assert ambiguous[spoilt].any() == (ambiguity > 1e6)
 
 
 def test_a_few_pixels_alone_are_fitted_too(draw_truth):

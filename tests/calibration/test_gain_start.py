@@ -6,11 +6,22 @@ import pytest
 from eicpy.calibration import GainFitSettings, GainTable, LineModel, fit_gain
 from eicpy.calibration.gain.fit import _setting
 from eicpy.calibration.gain.pixel_batch import chosen_tolerance, fit_batch
-from eicpy.calibration.gain.start import starting_scales
+from eicpy.calibration.gain.start import _vertex, starting_scales
 
 
 def error_at(gain, offset, truth, energy):
     return gain * (energy - truth.offset) / truth.gain + offset - energy
+
+
+def test_a_maximum_is_refined_where_a_parabola_has_one_and_else_left():
+    step = np.arange(7)
+    parabola = 5.0 - (step - 3.3) ** 2
+    border = np.arange(7.0)[::-1]
+    flat = np.ones(7)
+    blanked = np.where(step == 2, -np.inf, parabola)
+    rise = np.stack([parabola, border, flat, blanked])[:, :, np.newaxis]
+    place = (np.array([3, 0, 3, 3]), np.zeros(4, np.int64))
+    assert _vertex(rise, np.arange(4), place, 0) == pytest.approx([0.3, 0.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("moved", [0.0, 0.015, 0.03])

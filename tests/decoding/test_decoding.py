@@ -255,3 +255,14 @@ class TestMeddea:
         assert len(table) == 4
         assert np.all(np.abs(table.values["FP_TEMP"]) < 100)
         assert is_simulated(index_packets(raw, meddea.headers), meddea) is None
+
+
+def test_a_detector_without_photons_or_spectra_has_none(eclairs, photon_packets):
+    raw = photon_packets(3).raw
+    index = index_packets(raw, eclairs.headers)
+    bare = eclairs.model_copy(update={"photons": None, "spectra": None})
+    found = photons(raw, index, bare)
+    assert (len(found), found.bad_pixel, found.bad_channel, found.damaged_packets) == (0, 0, 0, 0)
+    assert (found.detnum.dtype, found.multiplicity.dtype) == (np.int16, np.uint8)
+    none = spectra(raw, index, bare)
+    assert (len(none), none.bad_pixel, none.damaged_packets) == (0, 0, 0)

@@ -190,8 +190,16 @@ def test_a_file_of_another_maker_is_read(tmp_path: Path, events: EventList) -> N
     assert_array_equal(file.read().detnum, events.detnum)
     assert file.gti is None
     assert file.provenance is None
-    with pytest.raises(BadDataError, match="NOMGAIN"):
+    file.header["NOMGAIN"] = 0.145  # one of the two does not do
+    with pytest.raises(BadDataError, match="NOMOFFS"):
         _ = file.nominal_scale
+
+
+def test_a_mask_of_pixels_covers_every_pixel_that_was_hit() -> None:
+    events = EventList([0.0, 1.0], [3, 5], [1, 1])
+    assert len(events.select(pixels=np.arange(6) == 5)) == 1
+    with pytest.raises(BadArgumentError, match="mask of 5 pixels, expected more than 5"):
+        events.select(pixels=np.ones(5, dtype=bool))
 
 
 def test_bad_files_are_named(path: Path, tmp_path: Path) -> None:

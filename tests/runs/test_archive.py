@@ -48,6 +48,30 @@ def test_numbers_grow_and_survive_the_removal_of_the_newest_run(archive):
     assert [run.number for run in archive.runs()] == [1, 2, 4]
 
 
+def test_what_a_killed_process_left_half_made_goes_with_the_next_run(archive):
+    archive.create(source="x").close()
+    for name in (".000002.new", ".000001.discarded"):
+        (archive.folder / name).mkdir()
+        (archive.folder / name / "raw.ccsds").write_bytes(b"half")
+    assert archive.create(source="x").close().number == 2
+    assert [run.number for run in archive.runs()] == [1, 2]
+    assert not list(archive.folder.glob(".0*"))
+
+
+def test_a_run_says_that_it_is_closed_after_its_bytes_are_on_the_disk(archive, monkeypatch):
+    writer, fsync, forced = archive.create(source="x"), os.fsync, []
+
+    def noted(descriptor):
+        if os.fstat(descriptor).st_ino == writer.run.raw_file.stat().st_ino:
+            forced.append((os.fstat(descriptor).st_size, writer.run.is_open))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    writer.append(b"abc")
+    writer.close()
+    assert forced[0] == (3, True)
+
+
 def test_an_open_run_is_held_by_one_writer_and_reopens_after_it_is_gone(archive):
     writer = archive.create(source="x")
     writer.append(b"before ")
