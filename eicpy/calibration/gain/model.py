@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from eicpy.calibration.gain.lines import LineArrays
-from eicpy.kernels import kernel
+from eicpy.kernels import inline_kernel, kernel
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["INV_SQRT_2PI", "REACH", "SMALLEST", "deviance_sums", "evaluate_block", "predict"]
@@ -27,6 +27,46 @@ REACH = 5.5  # a line is followed to this many σ; beyond lies 4e-8 of it
 SMALLEST = 1e-9  # expected counts below this are no model of a spectrum
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
+
+
+@inline_kernel
+def _error_function(z: float, gauss: float) -> float:
+    """erf(z/√2), where gauss = exp(−z²/2) is known already; differs from the library's by 1e-16 at most.
+
+    Rational approximations of Cody (1969, Mathematics of Computation 23, 631), for |z| below 5.65.
+    """
+    x = abs(z) * SQRT_HALF
+    if x > 4.0:
+        return math.erf(z * SQRT_HALF)
+    if x < 0.46875:
+        y = x * x
+        p = (
+            ((1.85777706184603153e-1 * y + 3.16112374387056560) * y + 1.13864154151050156e2) * y
+            + 3.77485237685302021e2
+        ) * y + 3.20937758913846947e3
+        q = (
+            ((y + 2.36012909523441209e1) * y + 2.44024637934444173e2) * y + 1.28261652607737228e3
+        ) * y + 2.84423683343917062e3
+        return math.copysign(x * p / q, z)
+    p = (
+        (
+            (
+                ((2.15311535474403846e-8 * x + 5.64188496988670089e-1) * x + 8.88314979438837594) * x
+                + 6.61191906371416295e1
+            )
+            * x
+            + 2.98635138197400131e2
+        )
+        * x
+        + 8.81952221241769090e2
+    ) * x + 1.71204761263407058e3
+    p = (p * x + 2.05107837782607147e3) * x + 1.23033935479799725e3
+    q = (
+        (((x + 1.57449261107098347e1) * x + 1.17693950891312499e2) * x + 5.37181101862009858e2) * x
+        + 1.62138957456669019e3
+    ) * x + 3.29079923573345963e3
+    q = ((q * x + 4.36261909014324716e3) * x + 3.43936767414372164e3) * x + 1.23033935480374942e3
+    return math.copysign(1.0 - gauss * p / q, z)
 
 
 @kernel
@@ -86,12 +126,15 @@ def evaluate_block(
         strength = theta[start + 4 + lines.group[line]]
         slope = strength * lines.fraction[line] / width
         z = (gain * low + offset - lines.energy[line]) / width
-        below = math.erf(z * SQRT_HALF)
-        density = INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        gauss = math.exp(-0.5 * z * z)
+        below, density = _error_function(z, gauss), INV_SQRT_2PI * gauss
+        step = gain / width
+        ratio, curvature = math.exp(-step * (z + 0.5 * step)), math.exp(-step * step)
         for c in range(low, high):
             z_next = (gain * (c + 1) + offset - lines.energy[line]) / width
-            above = math.erf(z_next * SQRT_HALF)
-            density_next = INV_SQRT_2PI * math.exp(-0.5 * z_next * z_next)
+            gauss *= ratio  # exp(−z²/2) from edge to edge, good to 1e-13 over the lines' reach
+            ratio *= curvature
+            above, density_next = _error_function(z_next, gauss), INV_SQRT_2PI * gauss
             part = 0.5 * lines.fraction[line] * (above - below)
             row = jacobian[c - first]
             mu[c - first] += strength * part
