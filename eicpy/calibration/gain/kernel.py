@@ -152,11 +152,18 @@ def _add_bending(
         high = max(min(last, math.ceil(centre + reach)), low)
         place = start + 4 + lines.group[line]
         strength = theta[place]
+        step = gain / width
+        z = (gain * low + offset - lines.energy[line]) / width
+        gauss = lines.fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z)
+        ratio, curvature = math.exp(-step * (z + 0.5 * step)), math.exp(-step * step)
+        before = 0.0
         for edge in range(low, high + 1):
-            before = counts[edge - 1] / mu[edge - 1 - first] - 1.0 if edge > low else 0.0
             after = counts[edge] / mu[edge - first] - 1.0 if edge < high else 0.0
             z = (gain * edge + offset - lines.energy[line]) / width
-            weight = (before - after) * lines.fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z)
+            weight = (before - after) * gauss
+            before = after
+            gauss *= ratio  # exp(−z²/2) from edge to edge, as in the model
+            ratio *= curvature
             bent = weight * strength
             bending[0, 0] -= bent * z * edge * edge / (width * width)
             bending[1, 0] -= bent * z * edge / (width * width)
