@@ -36,6 +36,10 @@ class SpectraAccumulator:
     outside
         Photons whose pixel or channel is out of range.
 
+    See Also
+    --------
+    PhotonAccumulator : Detector images and a light curve at the same time.
+
     Examples
     --------
     >>> from eicpy.events import EventList
@@ -127,6 +131,11 @@ class ImageAccumulator:
     ----------
     outside
         Photons whose pixel is out of range.
+
+    See Also
+    --------
+    PhotonAccumulator : Spectra and a light curve at the same time.
+    eicpy.instruments.PixelGrid.image : Lays the pixels out as a picture.
     """
 
     def __init__(self, n_pixels: int, bands: EnergyBands | Sequence[tuple[float, float]]) -> None:

@@ -77,6 +77,11 @@ class EnergyBands:
     BadArgumentError
         For no band, or one that is empty.
 
+    See Also
+    --------
+    ImageAccumulator, LightCurveAccumulator : Count photons in bands.
+    energies : Energies of single photons.
+
     Examples
     --------
     >>> bands = EnergyBands([(4, 8), (4, 20)])

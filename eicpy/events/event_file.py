@@ -1,7 +1,7 @@
 """Photon files, read a stretch of rows at a time.
 
-The rows of ECL-EVT-CAL have a fixed width, so any stretch is one read at a known place. The times are only
-nearly sorted (steps back of microseconds in flight files), which the search by time takes into account.
+The rows of ECL-EVT-CAL have a fixed width, so any range of rows is one read at a known position. The times
+are only nearly sorted (steps back of microseconds in flight files), which the search by time allows for.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ __all__ = ["EventFile"]
 
 _CARD = "ECL-EVT-CAL"
 _STEP_BACK = 1e-3
-"""Assumed largest step back, s, of a file that does not tell its own."""
+"""Assumed largest step back, s, of a file whose header has no STEPBACK."""
 _MOST_COLUMNS = 256
 """Pixels in a row that JDET, a byte, can number."""
 _ROWS_AT_ONCE = 16_384
@@ -54,14 +54,19 @@ class EventFile:
     path
         The file.
     columns
-        Pixels in a row of the detector, for a file that was made elsewhere; eicpy's files tell it.
+        Pixels in a row of the detector, for a file made elsewhere; files of eicpy have it as DETCOLS.
 
     Raises
     ------
     BadDataError
         For a file that is missing, empty, truncated, of another card or without a column.
     BadArgumentError
-        For a file that does not tell its number of columns, when `columns` does not either.
+        For a file without DETCOLS, when `columns` is not given either.
+
+    See Also
+    --------
+    EventWriter : Writes such a file.
+    EventList : Photons in memory, what :meth:`blocks` yields.
 
     Examples
     --------
@@ -81,7 +86,7 @@ class EventFile:
         self._offsets = self._row_layout()
         columns = columns or self.header.get("DETCOLS")
         if not columns:
-            raise BadArgumentError(f"{self.path}: tells no DETCOLS, expected `columns` (pixels in a row)")
+            raise BadArgumentError(f"{self.path}: has no DETCOLS, expected `columns` (pixels in a row)")
         with reading(f"DETCOLS {columns!r}", self.path, self._unit.offset):
             self._columns = int(columns)
             if not 0 < self._columns <= _MOST_COLUMNS:
@@ -162,10 +167,10 @@ class EventFile:
         Raises
         ------
         BadDataError
-            For a file that does not tell them.
+            For a file without NOMGAIN and NOMOFFS.
         """
         if "NOMGAIN" not in self.header or "NOMOFFS" not in self.header:
-            raise BadDataError("tells no NOMGAIN and NOMOFFS, the scale of PI", file=self.path)
+            raise BadDataError("got no NOMGAIN and NOMOFFS, expected the scale of PI", file=self.path)
         gain, offset = (self._number(key, self.header[key]) for key in ("NOMGAIN", "NOMOFFS"))
         return gain, offset
 
@@ -273,6 +278,6 @@ class EventFile:
         if self.gti is not None:
             rows.append(("good time", f"{self.gti.exposure:.3f} s in {len(self.gti)} intervals"))
         simulated = None if self.provenance is None else self.provenance.simulated
-        rows.append(("simulated", "not told" if simulated is None else "yes" if simulated else "no"))
+        rows.append(("simulated", "unknown" if simulated is None else "yes" if simulated else "no"))
         body = "".join(f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in rows)
         return f"<table><caption>{escape(self.path.name)}</caption>{body}</table>"

@@ -58,6 +58,11 @@ class EventList:
     BadArgumentError
         For columns of different lengths.
 
+    See Also
+    --------
+    EventFile : Photons in a file, read block by block.
+    GoodTimeIntervals : Times in which photons are good.
+
     Examples
     --------
     >>> photons = EventList([0.0, 1.0, 2.0], [5, 6, 5], [100, 200, 300])

@@ -46,6 +46,10 @@ class EventWriter:
     FailedError
         Where the file could not be written; nothing is left behind.
 
+    See Also
+    --------
+    EventFile : Reads such a file.
+
     Examples
     --------
     ::

@@ -34,6 +34,11 @@ class GoodTimeIntervals:
     BadArgumentError
         For arrays of different lengths, NaN, or an interval that ends before it starts.
 
+    See Also
+    --------
+    read_criteria : Intervals by criterion from ECL-GTI-CAL.
+    LightCurveAccumulator : Light curves with the good time of each bin.
+
     Examples
     --------
     >>> day = GoodTimeIntervals([0], [100])

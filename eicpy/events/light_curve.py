@@ -39,6 +39,10 @@ class LightCurve:
         int64, shape (bands, bins).
     exposure
         Good time of each bin, s, shape (bins,).
+
+    See Also
+    --------
+    LightCurveAccumulator : Makes one from photons.
     """
 
     start: float
@@ -146,6 +150,11 @@ class LightCurveAccumulator:
     ------
     BadArgumentError
         For a span or a step that is not positive.
+
+    See Also
+    --------
+    PhotonAccumulator : Spectra and detector images at the same time.
+    GoodTimeIntervals.exposure_in : The good time of bins.
 
     Examples
     --------

@@ -12,7 +12,7 @@ __all__ = ["PhotonAccumulator"]
 
 
 class PhotonAccumulator:
-    """All three at once, the bands of each photon found only once.
+    """Spectra of each pixel, detector images and a light curve, accumulated block by block.
 
     Parameters
     ----------
@@ -31,6 +31,10 @@ class PhotonAccumulator:
         The three accumulators.
     photons
         Photons added so far.
+
+    See Also
+    --------
+    SpectraAccumulator, ImageAccumulator, LightCurveAccumulator : One of the three alone.
     """
 
     def __init__(
