@@ -5,16 +5,14 @@ happens in between.
 """
 
 from eicpy.moved import moved_names
-from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
+from eicpy.operations.catalogue import ProductEntry, add_product, products
 from eicpy.operations.database import Database, open_database
 from eicpy.operations.excursion_rows import ExcursionEntry, excursions, handle_excursion, record_excursions
 from eicpy.operations.file_rows import FileIdentity, files, find_file
 from eicpy.operations.ledger import (
     StepTicket,
-    age_of_last_success,
     begin_step,
     finish_step,
-    last_success,
     run_step,
     step_key,
     steps,
@@ -50,7 +48,6 @@ __all__ = [
     "StepState",
     "StepTicket",
     "add_product",
-    "age_of_last_success",
     "begin_step",
     "decide_release",
     "excursions",
@@ -58,9 +55,7 @@ __all__ = [
     "find_file",
     "finish_step",
     "handle_excursion",
-    "last_success",
     "latest_accepted",
-    "latest_product",
     "open_database",
     "products",
     "propose_release",

@@ -4,7 +4,13 @@ The room knows no physics: it is told what to write and by whom.
 """
 
 from eicpy.moved import moved_names
-from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
+from eicpy.products.declarations import (
+    PRODUCTS,
+    declare,
+    definition,
+    parse_product_file_name,
+    product_file_name,
+)
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card, card_for
 from eicpy.products.description import describe_products
 from eicpy.products.headers import Header, Issuer
@@ -38,6 +44,7 @@ __all__ = [
     "Unit",
     "canonical_card",
     "card_for",
+    "declare",
     "definition",
     "describe_products",
     "header_values",

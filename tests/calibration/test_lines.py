@@ -10,7 +10,7 @@ import xraydb
 from eicpy.calibration import Block, Line, LineModel
 from eicpy.errors import BadArgumentError, BadDataError
 
-FOLDER = files("eicpy.calibration") / "data"
+FOLDER = files("eicpy.calibration.gain") / "data"
 
 
 def rows(name):

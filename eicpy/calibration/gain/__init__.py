@@ -1,5 +1,6 @@
 """Gain: the energy scale (gain and offset) of every pixel, AUX-ECL-PIX-CAL."""
 
+from eicpy.calibration.gain.calibration import GainCalibration
 from eicpy.calibration.gain.fit import GainFit, fit_gain
 from eicpy.calibration.gain.lines import Block, Line, LineModel
 from eicpy.calibration.gain.quality import (
@@ -13,11 +14,14 @@ from eicpy.calibration.gain.quality import (
 )
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
+from eicpy.calibration.gain.words import gain_states, goodness_marks
 
 __all__ = [
     "CHECK_ENERGIES",
+    "TABLE",
     "Block",
     "EnergyRequirement",
+    "GainCalibration",
     "GainChange",
     "GainFit",
     "GainFitSettings",
@@ -28,6 +32,11 @@ __all__ = [
     "PassFraction",
     "compare",
     "fit_gain",
+    "gain_states",
     "goodness_gate",
+    "goodness_marks",
     "pass_fraction",
 ]
+
+TABLE = GainCalibration
+"""The class that the registry finds."""
