@@ -97,6 +97,8 @@ MODULES = {
     "eicpy.processors.stage": "eicpy.processors.adapter",
     "eicpy.processors.tether": "eicpy.processors.parent_death",
     "eicpy.processors.trouble": "eicpy.processors.execution",
+    "eicpy.pipeline.gain_text": "eicpy.pipeline.before",
+    "eicpy.pipeline.status_text": "eicpy.pipeline.before",
     "eicpy.products.atomic": "eicpy.files",
     "eicpy.products.times": "eicpy.times",
     "eicpy.simulation.messages": "eicpy.simulation.event_packets",
@@ -137,6 +139,7 @@ NAMES = {
     },
     "eicpy.pipeline": {
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
+        "eicpy.pipeline.before": "gain_in_force read_gain",
         "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
     },
     "eicpy.processors": {"eicpy.processors.child": "Command=ChainCommand"},

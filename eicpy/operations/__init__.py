@@ -10,7 +10,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.operations.catalogue import ProductEntry, add_product, latest_product, products
+    from eicpy.operations.catalogue import ProductEntry, add_product, products
     from eicpy.operations.database import Database, open_database
     from eicpy.operations.excursion_rows import (
         ExcursionEntry,
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
     from eicpy.operations.ledger import (
         StepTicket,
-        age_of_last_success,
         begin_step,
         finish_step,
-        last_success,
         run_step,
         step_key,
         steps,
@@ -60,7 +58,6 @@ __all__ = [
     "StepState",
     "StepTicket",
     "add_product",
-    "age_of_last_success",
     "begin_step",
     "decide_release",
     "dropped_files",
@@ -69,9 +66,7 @@ __all__ = [
     "find_file",
     "finish_step",
     "handle_excursion",
-    "last_success",
     "latest_accepted",
-    "latest_product",
     "newest_photon_file",
     "open_database",
     "products",

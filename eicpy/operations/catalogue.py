@@ -9,7 +9,7 @@ from sqlalchemy import select
 from eicpy.operations.database import Database
 from eicpy.operations.models import Product
 
-__all__ = ["ProductEntry", "add_product", "latest_product", "products"]
+__all__ = ["ProductEntry", "add_product", "products"]
 
 
 @dataclass(frozen=True)
@@ -67,28 +67,3 @@ def products(
         query = query.where(Product.night == night)
     with database.read() as session:
         return list(session.scalars(query))
-
-
-def latest_product(
-    database: Database, *, instrument: str, card: str, before: float | None = None
-) -> Product | None:
-    """The product of a card that is valid from the latest time, not later than `before` where given.
-
-    Parameters
-    ----------
-    database
-        The internal database.
-    instrument, card
-        Of the product.
-    before
-        Time, s (TT since MJDREFI 57754).
-    """
-    query = select(Product).where(
-        Product.instrument == instrument, Product.card == card, Product.valid_from.is_not(None)
-    )
-    if before is not None:
-        query = query.where(Product.valid_from <= before)
-    with database.read() as session:
-        return session.scalars(
-            query.order_by(Product.valid_from.desc(), Product.id.desc()).limit(1)
-        ).one_or_none()

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,8 @@ from eicpy.process import is_running, process_identity
 
 __all__ = [
     "StepTicket",
-    "age_of_last_success",
     "begin_step",
     "finish_step",
-    "last_success",
     "run_step",
     "step_key",
     "steps",
@@ -48,12 +46,15 @@ class StepTicket:
         Paths of what it made; fill it while running.
     message
         What is worth saying about it; fill it while running.
+    failed
+        Set it while running where the step ends without an error and did not do all it should.
     """
 
     key: str
     todo: bool
     products: list[str] = field(default_factory=list)
     message: str = ""
+    failed: bool = False
 
 
 def step_key(name: str, inputs: Iterable[str], configuration: Mapping[str, Any]) -> str:
@@ -171,7 +172,7 @@ def run_step(
     ------
     StepTicket
         If its ``todo`` is False there is nothing to do and nothing is recorded. Put paths into
-        ``products``, and a remark into ``message``.
+        ``products``, a remark into ``message``, and set ``failed`` where not all was done.
 
     Raises
     ------
@@ -193,7 +194,8 @@ def run_step(
             products=ticket.products,
         )
         raise
-    finish_step(database, key, StepState.DONE, message=ticket.message, products=ticket.products)
+    state = StepState.FAILED if ticket.failed else StepState.DONE
+    finish_step(database, key, state, message=ticket.message, products=ticket.products)
 
 
 def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[Step]:
@@ -205,41 +207,3 @@ def steps(database: Database, *, instrument: str | None = None, night: str | Non
         query = query.where(Step.night == night)
     with database.read() as session:
         return list(session.scalars(query))
-
-
-def last_success(
-    database: Database, *, instrument: str | None = None, name: str | None = None
-) -> Step | None:
-    """The step that was done last, of an instrument and a name where given; None if there is none."""
-    query = select(Step).where(Step.state == StepState.DONE).order_by(Step.finished_at.desc()).limit(1)
-    if instrument is not None:
-        query = query.where(Step.instrument == instrument)
-    if name is not None:
-        query = query.where(Step.name == name)
-    with database.read() as session:
-        return session.scalars(query).one_or_none()
-
-
-def age_of_last_success(
-    database: Database, *, instrument: str | None = None, name: str | None = None, now: datetime | None = None
-) -> timedelta | None:
-    """How long ago a step was last done.
-
-    Parameters
-    ----------
-    database
-        The internal database.
-    instrument, name
-        Only steps of this instrument, of this name.
-    now
-        Time-zone aware; by default the present.
-
-    Returns
-    -------
-    datetime.timedelta or None
-        None if none was ever done.
-    """
-    step = last_success(database, instrument=instrument, name=name)
-    if step is None or step.finished_at is None:
-        return None
-    return (now or datetime.now(tz=UTC)) - step.finished_at

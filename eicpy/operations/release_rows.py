@@ -81,17 +81,27 @@ def releases(
         return list(session.scalars(query))
 
 
-def latest_accepted(database: Database, *, instrument: str, card: str) -> CalibrationRelease | None:
-    """The table of a card that was accepted last; None if none was."""
-    query = (
-        select(CalibrationRelease)
-        .where(
-            CalibrationRelease.instrument == instrument,
-            CalibrationRelease.card == card,
-            CalibrationRelease.state == ReleaseState.ACCEPTED,
-        )
-        .order_by(CalibrationRelease.decided_at.desc(), CalibrationRelease.id.desc())
-        .limit(1)
+def latest_accepted(
+    database: Database, *, instrument: str, card: str, before: str | None = None
+) -> CalibrationRelease | None:
+    """The accepted table of the latest night; of two of one night, the one decided last. None if none was.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, card
+        Whose table, and which.
+    before
+        Only tables of nights before this one, YYYYMMDD.
+    """
+    query = select(CalibrationRelease).where(
+        CalibrationRelease.instrument == instrument,
+        CalibrationRelease.card == card,
+        CalibrationRelease.state == ReleaseState.ACCEPTED,
     )
+    if before is not None:
+        query = query.where(CalibrationRelease.night < before)
+    order = (CalibrationRelease.night, CalibrationRelease.decided_at, CalibrationRelease.id)
     with database.read() as session:
-        return session.scalars(query).one_or_none()
+        return session.scalars(query.order_by(*(c.desc() for c in order)).limit(1)).one_or_none()

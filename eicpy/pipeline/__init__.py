@@ -10,7 +10,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.pipeline.decisions import decide, gain_in_force, read_gain
+    from eicpy.pipeline.decisions import TableInUse, decide, read_table, tables_in_use
     from eicpy.pipeline.index_page import night_records, write_index
     from eicpy.pipeline.night import NightOutcome, run_night, run_nights
     from eicpy.pipeline.night_products import NightProducts
@@ -24,13 +24,14 @@ __all__ = [
     "NightProducts",
     "NightRecord",
     "ReportRecord",
+    "TableInUse",
     "decide",
-    "gain_in_force",
     "night_records",
     "nightly_notebook",
     "notebook_report",
-    "read_gain",
+    "read_table",
     "run_night",
     "run_nights",
+    "tables_in_use",
     "write_index",
 ]

@@ -8,18 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.calibration import GainFitSettings, GainTable, LineModel, PixelStatus, fit_gain
-from eicpy.calibration.pixels import pixel_status
+from eicpy.calibration.table import CalibrationTable, Made, Treatment
 from eicpy.decoding import SpectraColumns
 from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria
-from eicpy.instruments import HealthRule, Instrument
-from eicpy.pipeline.decisions import GAIN_CARD
+from eicpy.instruments import Instrument
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
 from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
-from eicpy.typing import AnyArray
 
-__all__ = ["NightSums", "Publisher"]
+__all__ = ["NightProductWriter", "NightSums"]
 
 
 class NightSums:
@@ -29,16 +26,18 @@ class NightSums:
     ----------
     instrument
         The detector.
+    bands
+        Bands in which its photons are counted, keV.
     """
 
-    def __init__(self, instrument: Instrument) -> None:
-        bands = len(instrument.energy.bands)
+    def __init__(self, instrument: Instrument, bands: tuple[tuple[float, float], ...]) -> None:
+        self.bands = bands
         self.photons = 0
         self.outside = 0
         self.wrong = 0
         self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
-        self.images = np.zeros((bands, instrument.pixels.count), np.int64)
-        self._curves: list[tuple[float, AnyArray]] = []
+        self.images = np.zeros((len(bands), instrument.pixels.count), np.int64)
+        self._curves: list[tuple[float, npt.NDArray[np.int64]]] = []
 
     def add(self, sums: PhotonSums) -> None:
         """Add a segment."""
@@ -50,23 +49,23 @@ class NightSums:
         if sums.photons:
             self._curves.append((sums.first_bin, sums.light_curve))
 
-    def light_curve(self, instrument: Instrument, gti: GoodTimeIntervals) -> LightCurve | None:
+    def light_curve(self, gti: GoodTimeIntervals) -> LightCurve | None:
         """Light curve of the night; None where there was no photon."""
         if not self._curves:
             return None
         first = min(start for start, _ in self._curves)
         last = max(start + STEP * counts.shape[1] for start, counts in self._curves)
         bins = round((last - first) / STEP)
-        counts = np.zeros((len(instrument.energy.bands), bins), np.int64)
+        counts = np.zeros((len(self.bands), bins), np.int64)
         for start, part in self._curves:
             at = round((start - first) / STEP)
             counts[:, at : at + part.shape[1]] += part
         exposure = gti.exposure_in(first + STEP * np.arange(bins + 1))
-        return LightCurve(first, STEP, instrument.energy.bands, counts, exposure)
+        return LightCurve(first, STEP, self.bands, counts, exposure)
 
 
 @dataclass(frozen=True)
-class Publisher:
+class NightProductWriter:
     """Writes the products of a night.
 
     Parameters
@@ -83,8 +82,8 @@ class Publisher:
         T for simulated data, F for data from the detector.
     provenance
         Record that the products share.
-    energy_scale
-        Correction that products in bands of energy carry: the name of the energy scale.
+    treatment
+        How its photons were treated.
     """
 
     instrument: Instrument
@@ -92,7 +91,7 @@ class Publisher:
     day: Any
     letter: str
     provenance: Provenance
-    energy_scale: str
+    treatment: Treatment
 
     def path(self, card: str, version: int = 1) -> Path:
         """File of a product of this night."""
@@ -121,12 +120,13 @@ class Publisher:
         )
 
     def photon_products(self, sums: NightSums, good_time: GoodTime) -> list[Path]:
-        """Write spectra, images, light curve, good time and, where pixels are judged, their status."""
+        """Write spectra, images, light curve and good time."""
         gti = good_time.total
         grid = self.instrument.pixels
         detnum = np.arange(grid.count)
         i, j = grid.ij(detnum)
         live = np.full(grid.count, gti.exposure)
+        in_bands = self.treatment.corrections + self.treatment.band_corrections
         images = {f"COUNTS_{n}": counts for n, counts in enumerate(sums.images, start=1)}
         made = [
             self.write(
@@ -136,9 +136,9 @@ class Publisher:
                 "ECL-QLK-DPI",
                 {
                     "ECL-QLK-DPI": {"DETNUM": detnum, "JDET": j, "IDET": i, "LIVETIME": live, **images},
-                    "BANDS": band_columns(self.instrument.energy.bands),
+                    "BANDS": band_columns(sums.bands),
                 },
-                corrections=[self.energy_scale],
+                corrections=in_bands,
             ),
             self.write(
                 "ECL-GTI-CAL",
@@ -146,26 +146,17 @@ class Publisher:
                 header={"UNKNOWN": (",".join(good_time.unknown) or "NONE", "criteria without housekeeping")},
             ),
         ]
-        if self.instrument.health is not None:
-            made.append(self.pixel_status(sums, gti.exposure, self.instrument.health))
-        curve = sums.light_curve(self.instrument, gti)
+        curve = sums.light_curve(gti)
         if curve is not None:
             made.append(
                 self.write(
                     "ECL-QLK-LCV",
                     curve.to_tables(),
                     header={"TIMEDEL": (STEP, "s, width of a bin")},
-                    corrections=[self.energy_scale],
+                    corrections=in_bands,
                 )
             )
         return made
-
-    def pixel_status(self, sums: NightSums, exposure: float, rule: HealthRule) -> Path:
-        """Write the candidates for dead, noisy and weak pixels."""
-        health = pixel_status(sums.spectra.sum(axis=1), self.instrument.pixels, false_alarm=rule.false_alarm)
-        codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
-        columns = health.to_columns(max(exposure, 1e-9))
-        return self.write("AUX-ECL-PIX-STA", {"AUX-ECL-PIX-STA": columns}, header=codes)
 
     def onboard_spectra(self, parts: list[SpectraColumns]) -> list[Path]:
         """Write the spectra accumulated on board, if there are any."""
@@ -180,18 +171,12 @@ class Publisher:
         }
         return [self.write("ECL-QLK-OBS", {"ECL-QLK-OBS": columns})]
 
-    def gain_table(
-        self, spectra: AnyArray, start: GainTable, middle: float, version: int, threads: int
-    ) -> tuple[Path, GainTable]:
-        """Fit gain and offset of every pixel and write the table that is proposed."""
-        settings = GainFitSettings(threads=threads)
-        table = fit_gain(spectra, start=start, lines=LineModel.default(), settings=settings).table
-        columns = table.to_columns() | {"COUNTS": spectra.sum(axis=1)}
-        path = self.write(
-            GAIN_CARD,
-            {GAIN_CARD: columns},
+    def calibration_table(self, kind: CalibrationTable[Any], made: Made[Any], version: int) -> Path:
+        """Write a calibration table that was made from this night."""
+        return self.write(
+            kind.card,
+            {kind.card: made.columns},
             version=version,
-            inputs=[self.path("ECL-QLK-SPC")],
-            header={"TREF": (middle, "s, middle of the data")},
+            inputs=[self.path(card) for card in kind.needs],
+            header=made.header,
         )
-        return path, table

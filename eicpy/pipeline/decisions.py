@@ -5,23 +5,54 @@ of the latest validity day before its own, so that the table made from a night s
 follow and never itself. Without one the nominal scale of the instrument is used, and the products say so.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from eicpy.calibration import GainTable
+from eicpy.calibration.table import CalibrationTable, Treatment, calibration_tables
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
-from eicpy.operations import Database, ReleaseState, decide_release, open_database, releases
-from eicpy.products import card_for, parse_product_file_name, read_product, reading
+from eicpy.operations import (
+    Database,
+    ReleaseState,
+    decide_release,
+    latest_accepted,
+    open_database,
+    releases,
+)
+from eicpy.products import card_for, read_product
 from eicpy.settings import Settings
 from eicpy.times import day_of
 
-__all__ = ["GAIN_CARD", "decide", "gain_in_force", "read_gain"]
-
-GAIN_CARD = "AUX-ECL-PIX-CAL"
+__all__ = ["TableInUse", "decide", "read_table", "tables_in_use", "treatment_with"]
 
 
-def gain_in_force(database: Database, instrument: Instrument, start: float) -> tuple[GainTable, Path | None]:
-    """Give the gain table for data that begin at a time.
+@dataclass(frozen=True)
+class TableInUse:
+    """A calibration table with which a night is made.
+
+    Parameters
+    ----------
+    kind
+        What it is.
+    table
+        Its values.
+    file
+        Its file; None for the nominal one.
+    """
+
+    kind: CalibrationTable[Any]
+    table: Any
+    file: Path | None
+
+    @property
+    def name(self) -> str:
+        """Name of its file; ``nominal`` for the nominal one."""
+        return "nominal" if self.file is None else self.file.name
+
+
+def tables_in_use(database: Database, instrument: Instrument, start: float) -> dict[str, TableInUse]:
+    """Give the tables for data that begin at a time, by card: the accepted one, or the nominal one.
 
     Parameters
     ----------
@@ -32,44 +63,47 @@ def gain_in_force(database: Database, instrument: Instrument, start: float) -> t
     start
         Begin of the data, s.
 
-    Returns
-    -------
-    table : GainTable
-        The accepted table, or the nominal one.
-    file : pathlib.Path or None
-        Its file; None for the nominal one.
+    Raises
+    ------
+    BadDataError
+        For an accepted table that cannot be read.
     """
-    card = card_for(GAIN_CARD, instrument.card_prefix)
-    accepted = [
-        (parse_product_file_name(r.file)[1], r.decided_at, Path(r.file))
-        for r in releases(database, instrument=instrument.name, state=ReleaseState.ACCEPTED)
-        if r.card == card
-    ]
-    earlier = [entry for entry in accepted if entry[0] < day_of(start)]
-    if not earlier:
-        scale = instrument.energy
-        return GainTable.nominal(instrument.pixels.count, scale.gain, scale.offset), None
-    file = max(earlier)[2]
-    return read_gain(file, instrument), file
+    in_use = {}
+    for card, kind in calibration_tables(instrument).items():
+        file = None
+        if kind.released:
+            release = latest_accepted(
+                database,
+                instrument=instrument.name,
+                card=card_for(card, instrument.card_prefix),
+                before=f"{day_of(start):%Y%m%d}",
+            )
+            file = None if release is None else Path(release.file)
+        in_use[card] = TableInUse(kind, kind.nominal() if file is None else read_table(file, kind), file)
+    return in_use
 
 
-def read_gain(file: Path, instrument: Instrument) -> GainTable:
-    """Read a product AUX-…-PIX-CAL.
+def treatment_with(tables: dict[str, TableInUse], instrument: Instrument) -> Treatment:
+    """Give how photons are treated with the tables in use."""
+    treatment = Treatment.nominal(instrument)
+    for used in tables.values():
+        treatment = used.kind.apply(treatment, used.table, used.name)
+    return treatment
+
+
+def read_table(file: Path, kind: CalibrationTable[Any]) -> Any:
+    """Read the product of a calibration table.
 
     Raises
     ------
     BadDataError
         For a file that is none, or is of another detector.
     """
-    table = read_product(file, GAIN_CARD).main
-    with reading("a gain table", file):
-        gain = GainTable.from_columns(table.columns, reference_time=float(table.header.get("TREF") or "nan"))
-    if len(gain) != instrument.pixels.count:
-        raise BadDataError(
-            f"got a table of {len(gain)} pixels, expected {instrument.pixels.count} of {instrument.name}",
-            file=file,
-        )
-    return gain
+    main = read_product(file, kind.card).main
+    try:
+        return kind.read(main.columns, main.header)
+    except BadDataError as error:
+        raise BadDataError(str(error), file=file) from error
 
 
 def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: str = "") -> str:

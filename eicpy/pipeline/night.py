@@ -14,7 +14,7 @@ from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.ingestion.files import ingest_inbox
 from eicpy.instruments import load
 from eicpy.operations import open_database
-from eicpy.pipeline.decisions import gain_in_force
+from eicpy.pipeline.decisions import tables_in_use
 from eicpy.pipeline.night_run import NightRun
 from eicpy.pipeline.plan import days_with_data, plan_night
 from eicpy.pipeline.record import NightRecord
@@ -153,9 +153,9 @@ def run_night(
     ingest_inbox(detector, settings)
     with open_database(settings) as database:
         plan = plan_night(detector, settings, begin, end)
-        gain, gain_file = gain_in_force(database, detector, begin)
-        run = NightRun(plan, settings, database, gain, gain_file, scheduler, workers, progress or _silent)
-        record, new = run.do(redo=redo)
+        tables = tables_in_use(database, detector, begin)
+        run = NightRun(plan, settings, database, tables, scheduler, workers, progress or _silent)
+        record, new = run.run(redo=redo)
         return NightOutcome(record, run.folder, new)
 
 

@@ -5,23 +5,24 @@ them is here. Every method also works for a detector or a night that lacks the p
 an empty array or table, and the figure says "no data".
 """
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eicpy.calibration import GainTable, LineModel
+from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument, load
 from eicpy.operations import Excursion, excursions, open_database
-from eicpy.pipeline.decisions import GAIN_CARD, read_gain
-from eicpy.pipeline.gain_text import GainVerdict, gain_decision, gain_verdict
+from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
+from eicpy.pipeline.night_table import NightTable
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
 from eicpy.pipeline.record import NightRecord
-from eicpy.pipeline.status_text import gain_status_table, pixel_table
 from eicpy.products import Product, card_for, read_product
 from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings
@@ -50,6 +51,7 @@ class NightProducts:
 
         night = NightProducts.open()          # the latest night of this set-up
         night.spectra.shape                   # (6400, 1024)
+        night.table("gain").verdict           # whether to accept the table that was fitted to it
     """
 
     folder: Path
@@ -84,6 +86,21 @@ class NightProducts:
     def __repr__(self) -> str:
         return f"<NightProducts {self.record.instrument} {self.record.night} in {self.folder}>"
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Find what notebooks of the version before ask for."""
+            from eicpy.pipeline.before import NIGHT_NAMES  # noqa: PLC0415, only for who asks
+
+            if name not in NIGHT_NAMES:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            table, attribute = NIGHT_NAMES[name]
+            new = f'night.table("{table}").{attribute}'
+            warnings.warn(
+                f"night.{name} is now {new}; it goes with the next release", DeprecationWarning, stacklevel=2
+            )
+            return getattr(self.table(table), attribute)
+
     @property
     def settings(self) -> Settings:
         """The set-up the night belongs to."""
@@ -108,20 +125,21 @@ class NightProducts:
             return np.zeros((self.instrument.pixels.count, self.instrument.energy.channels), np.int64)
         return product.main["SPECTRUM"]
 
-    @cached_property
-    def gain_used(self) -> GainTable:
-        """Gain table with which the photons of the night were calibrated."""
-        scale = self.instrument.energy
-        nominal = GainTable.nominal(self.instrument.pixels.count, scale.gain, scale.offset)
-        file = self.record.gain_used
-        return read_gain(self.settings.home / file, self.instrument) if file else nominal
+    def table(self, name: str) -> NightTable:
+        """Give a calibration table of the night: the new one, the one in use, whether to accept it.
+
+        Parameters
+        ----------
+        name
+            Its tag, such as ``gain``, or its card.
+        """
+        return NightTable(calibration_table(name, self.instrument), self.folder, self.record, self.settings)
 
     @cached_property
-    def gain_proposed(self) -> GainTable | None:
-        """Gain table that was fitted to this night; None where none was."""
-        name = card_for(GAIN_CARD, self.instrument.card_prefix)
-        found = sorted(self.folder.glob(f"{name}-*.fits"))
-        return read_gain(found[-1], self.instrument) if found else None
+    def treatment(self) -> Treatment:
+        """Energy scale and bands with which the photons of the night were treated."""
+        used = {card: self.table(card).used for card in calibration_tables(self.instrument)}
+        return treatment_with(used, self.instrument)
 
     def energy_spectrum(self, *, join: int = 0) -> tuple[AnyArray, AnyArray]:
         """Spectrum of the whole camera on the nominal scale, each pixel with its own gain.
@@ -138,7 +156,7 @@ class NightProducts:
         counts : numpy.ndarray
             Shape (bins,).
         """
-        scale, table = self.instrument.energy, self.gain_used
+        scale, table = self.instrument.energy, self.treatment.scale
         channels = np.arange(scale.channels)
         energy = table.gain[:, None] * (channels + 0.5) + table.offset[:, None]
         bins = np.clip(np.floor((energy - scale.offset) / scale.gain), 0, scale.channels - 1).astype(np.int64)
@@ -149,7 +167,7 @@ class NightProducts:
         return scale.offset + scale.gain * join * np.arange(counts.size + 1), counts
 
     def light_curve(self, step: int = 1) -> tuple[AnyArray, dict[str, AnyArray]]:
-        """Rates of the whole camera in the instrument's bands.
+        """Rates of the whole camera in bands.
 
         Parameters
         ----------
@@ -201,31 +219,14 @@ class NightProducts:
 
     @property
     def band_labels(self) -> list[str]:
-        """The instrument's bands as text."""
-        return [f"{low:g}–{high:g} keV" for low, high in self.instrument.energy.bands]
+        """The bands of the night as text."""
+        return [f"{low:g}–{high:g} keV" for low, high in self.treatment.bands]
 
     @property
     def line_energies(self) -> dict[str, float]:
-        """Fluorescence lines on which the detector is calibrated, keV by name; none for one that is not."""
-        if self.instrument.gain is None:
-            return {}
-        strongest = {
-            group: max((x for x in block.lines if x.group == group), key=lambda x: x.fraction)
-            for block in LineModel.default().blocks
-            for group in block.groups
-        }
-        return {_greek(group): line.energy for group, line in strongest.items()}
-
-    @cached_property
-    def pixel_status(self) -> dict[str, AnyArray]:
-        """Columns of the table of pixel status; empty where there is none."""
-        product = self.product("AUX-ECL-PIX-STA")
-        return {} if product is None else product.main.columns
-
-    @property
-    def pixel_table(self) -> Table:
-        """How many pixels stand out, and the first of them by number and place."""
-        return pixel_table(self.pixel_status.get("STATUS", np.empty(0)), self.instrument.pixels)
+        """Lines on which the detector is calibrated, keV by name; none for one that is not."""
+        tables = calibration_tables(self.instrument).values()
+        return {name: energy for table in tables for name, energy in table.energies.items()}
 
     def onboard_spectra(self) -> tuple[AnyArray, dict[str, AnyArray]]:
         """Spectra accumulated on board, summed over the night and the pixels of each module.
@@ -329,28 +330,6 @@ class NightProducts:
         return Table(("range",), [(text,) for text in self.record.skipped], empty="No foreign bytes.")
 
     @property
-    def gain_shown(self) -> GainTable:
-        """The table that was fitted to this night; where none was, the one in use."""
-        return self.gain_used if self.gain_proposed is None else self.gain_proposed
-
-    @property
-    def gain_verdict(self) -> GainVerdict:
-        """Whether to accept the new table, and why."""
-        with open_database(self.settings) as database:
-            return gain_verdict(self.gain_proposed, self.gain_used, self.record, database)
-
-    @property
-    def gain_status_table(self) -> Table:
-        """How many pixels of the new table were fitted, and why the others were not."""
-        return gain_status_table(self.gain_proposed, self.instrument.pixels)
-
-    @property
-    def gain_decision(self) -> Sentence:
-        """What was decided about the new table, and how to decide."""
-        with open_database(self.settings) as database:
-            return gain_decision(database, self.record)
-
-    @property
     def good_time_table(self) -> Table:
         """Good time by criterion; those that no housekeeping told have none."""
         means = {name: rule.description for name, rule in self.instrument.good_time.items()}
@@ -377,7 +356,11 @@ class NightProducts:
             "good time": self._good_time_text,
             "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
             "runs": ", ".join(map(str, r.runs)),
-            "energy scale": r.gain_used or "nominal",
+            **{
+                table.title: r.tables[card].used or "nominal"
+                for card, table in calibration_tables(self.instrument).items()
+                if table.released and card in r.tables
+            },
         }
         rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
         failures = "".join(f"<li>{escape(f)}</li>" for f in r.failures)
@@ -385,11 +368,6 @@ class NightProducts:
             f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
         )
         return f"<p><strong>{escape(r.headline)}</strong></p>{warning}<table>{rows}</table>"
-
-
-def _greek(line: str) -> str:
-    """Name of a line as physicists write it: Cd Kα for Cd Ka."""
-    return line[:-1] + {"a": "α", "b": "β"}.get(line[-1], line[-1])
 
 
 def _clock(seconds: float) -> str:

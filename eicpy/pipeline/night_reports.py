@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eicpy.calibration.table import calibration_tables
 from eicpy.errors import BadDataError
 from eicpy.files import sha256_of
-from eicpy.operations import Database, StepState, begin_step, finish_step, open_database, step_key
+from eicpy.instruments import load
+from eicpy.operations import Database, StepTicket, open_database, run_step, step_key
 from eicpy.pipeline.record import NightRecord, ReportRecord, now
 from eicpy.products import InputFile
 from eicpy.reports.notebooks import find_notebook, nightly_notebook
@@ -53,7 +55,7 @@ def make_reports(
         notebook = nightly_notebook(name)
         key = step_key("report", [record.key, sha256_of(notebook)], {"name": name, "began": record.began})
         place = settings.reports / record.instrument / record.night / name
-        ticket = begin_step(
+        step = run_step(
             database,
             key=key,
             instrument=record.instrument,
@@ -61,24 +63,29 @@ def make_reports(
             name=f"report {name}",
             redo=redo or not (place / "report.html").is_file(),
         )
-        if not ticket.todo:
-            continue
-        progress(f"report {name}")
-        try:
+        with step as ticket:
+            if not ticket.todo:
+                continue
+            progress(f"report {name}")
             outcome = _run(notebook, record, folder, place, settings)
-        except BaseException as error:
-            finish_step(database, key, StepState.FAILED, message=f"{type(error).__name__}: {error}")
-            raise
+            _record_outcome(ticket, outcome)
         entry = _entry(name, outcome, settings)
-        state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
-        finish_step(database, key, state, message=outcome.message, products=[outcome.page])
         record.reports = [r for r in record.reports if r.notebook != name] + [entry]
         made.append(entry)
     return made
 
 
 def _applicable(record: NightRecord) -> list[str]:
-    return ["monitoring"] if record.gain is None else ["monitoring", "gain"]
+    """Names of the notebooks: one about the whole night, and those of tables that it made, or should have."""
+    tables = calibration_tables(load(record.instrument))
+    made = (tables[card] for card, entry in record.tables.items() if entry.status and card in tables)
+    return ["monitoring", *(table.report for table in made if table.report)]
+
+
+def _record_outcome(ticket: StepTicket, outcome: "ReportOutcome") -> None:
+    """Leave with the ledger how a notebook ended."""
+    ticket.failed, ticket.message = outcome.status != "complete", outcome.message
+    ticket.products.append(str(outcome.page))
 
 
 def _run(
@@ -140,22 +147,23 @@ def notebook_report(
     place = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")
     instrument, record = _subject(values, settings)
-    outcome = run_report(
-        path,
-        values,
-        place,
-        simulated=None if record is None else record.simulated,
-        label="" if record is None else _label(record),
-        timeout=timeout,
-    )
     key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
-    with open_database(settings) as database:
-        night = str(values.get("night", "")) if record is None else record.night
-        begin_step(
+    night = str(values.get("night", "")) if record is None else record.night
+    with (
+        open_database(settings) as database,
+        run_step(
             database, key=key, instrument=instrument, night=night, name=f"report {path.stem}", redo=True
+        ) as ticket,
+    ):
+        outcome = run_report(
+            path,
+            values,
+            place,
+            simulated=None if record is None else record.simulated,
+            label="" if record is None else _label(record),
+            timeout=timeout,
         )
-        state = StepState.DONE if outcome.status == "complete" else StepState.FAILED
-        finish_step(database, key, state, message=outcome.message, products=[outcome.page])
+        _record_outcome(ticket, outcome)
     return outcome
 
 

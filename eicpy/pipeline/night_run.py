@@ -1,13 +1,14 @@
-"""Running a night: what is done already, what is to do, in which order, and what is told about it."""
+"""Running a night: what is done already, what is to do, in which order, and what its record says."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from eicpy.calibration import GainTable
+from eicpy.calibration.table import Inputs
 from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
 from eicpy.events import GoodTimeIntervals
@@ -16,28 +17,25 @@ from eicpy.housekeeping import Severity
 from eicpy.operations import (
     Database,
     ProductEntry,
-    ReleaseState,
-    StepState,
+    StepTicket,
     add_product,
-    begin_step,
-    finish_step,
-    propose_release,
     record_excursions,
-    releases,
+    run_step,
     step_key,
 )
 from eicpy.packets import continuity
-from eicpy.pipeline.assemble import NightSums, Publisher
-from eicpy.pipeline.decisions import GAIN_CARD
+from eicpy.pipeline.assemble import NightProductWriter, NightSums
+from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night_reports import make_reports
+from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
 from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
-from eicpy.pipeline.record import GainRecord, NightRecord, PacketRecord, now
+from eicpy.pipeline.record import NightRecord, PacketRecord, TableRecord, now
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
-from eicpy.products import InputFile, Provenance, card_for
+from eicpy.products import InputFile, Provenance
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 from eicpy.times import to_time
@@ -67,8 +65,8 @@ class NightRun:
         What it is made from.
     settings, database
         The set-up.
-    gain, gain_file
-        The gain table in force, and its file; None for the nominal one.
+    tables
+        The calibration tables in use, by card.
     scheduler, workers
         Where the tasks run; see :func:`eicpy.pipeline.tasks.run_tasks`.
     progress
@@ -78,8 +76,7 @@ class NightRun:
     plan: NightPlan
     settings: Settings
     database: Database
-    gain: GainTable
-    gain_file: Path | None
+    tables: dict[str, TableInUse]
     scheduler: str | None
     workers: int | None
     progress: Progress
@@ -91,15 +88,16 @@ class NightRun:
         self.segments = self.plan.segments()
         letter = "T" if self.plan.simulated else "F"
         self.good_time = GoodTime(self.plan.gti, {})
-        self.energy_scale = f"gain {'nominal' if self.gain_file is None else self.gain_file.name}"
-        self.publisher = Publisher(
-            self.instrument, self.folder, self.plan.day, letter, self._provenance("night"), self.energy_scale
+        self.treatment = treatment_with(self.tables, self.instrument)
+        self.writer = NightProductWriter(
+            self.instrument, self.folder, self.plan.day, letter, self._provenance("night"), self.treatment
         )
         self._names: dict[int, Path] = {}
         self.steps = 0
-        self.total = len(self.segments) + len(self.plan.stretches) + 4
+        self.total = len(self.segments) + len(self.plan.stretches) + 3
+        self.total += sum(used.kind.applies for used in self.tables.values())
 
-    def do(self, *, redo: bool) -> tuple[NightRecord, bool]:
+    def run(self, *, redo: bool) -> tuple[NightRecord, bool]:
         """Do what is not done yet.
 
         Returns
@@ -110,51 +108,50 @@ class NightRun:
             False where everything had been done before.
         """
         key = self.key()
-        ticket = begin_step(
+        step = run_step(
             self.database,
             key=key,
             instrument=self.instrument.name,
             night=self.plan.night,
             name="night",
-            redo=redo or not self._is_there(key),
+            redo=redo or not self._is_complete(key),
         )
-        record = self._new_record(key) if ticket.todo else NightRecord.read(self.folder)
-        try:
+        with step as ticket:
+            record = self._new_record(key) if ticket.todo else NightRecord.read(self.folder)
             if ticket.todo:
-                self._make(record, redo=redo)
-            new = self._reports(record, redo=redo)
+                with self._failure_recorded(record):
+                    self._make(record, ticket, redo=redo)
+        with self._failure_recorded(record):
+            made = make_reports(
+                record, self.folder, self.settings, self.database, redo=redo, progress=self._tell
+            )
+        new = ticket.todo or bool(made)
+        if new:
+            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
+            record.message = ""
+            self._end(record)
+        return record, new
+
+    @contextmanager
+    def _failure_recorded(self, record: NightRecord) -> Iterator[None]:
+        try:
+            yield
         except BaseException as error:
             record.status, record.message = "failed", f"{type(error).__name__}: {error}"
             self._end(record)
             raise
-        if new or ticket.todo:
-            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
-            record.message = ""
-            self._end(record)
-        return record, new or ticket.todo
 
-    def _reports(self, record: NightRecord, *, redo: bool) -> bool:
-        """Make the reports; give whether any was to be made."""
-        made = make_reports(record, self.folder, self.settings, self.database, redo=redo, progress=self._tell)
-        return bool(made)
-
-    def _make(self, record: NightRecord, *, redo: bool) -> None:
-        """Make the products, and tell the ledger how that went."""
-        try:
-            record.write(self.folder)
-            self._work(record, redo=redo)
-        except BaseException as error:
-            reason = f"{type(error).__name__}: {error}"
-            finish_step(self.database, record.key, StepState.FAILED, message=reason)
-            raise
-        state = StepState.FAILED if record.failures else StepState.DONE
-        message = "; ".join(record.failures) or record.headline
-        finish_step(self.database, record.key, state, message=message, products=record.products)
+    def _make(self, record: NightRecord, ticket: StepTicket, *, redo: bool) -> None:
+        """Make the products, and say for the ledger how that went."""
+        record.write(self.folder)
+        self._work(record, redo=redo)
+        ticket.failed = bool(record.failures)
+        ticket.message = "; ".join(record.failures) or record.headline
+        ticket.products = record.products
         record.write(self.folder)  # the reports read it
 
     def key(self) -> str:
         """Hash of everything the night is made from."""
-        table = hashlib.sha256(self.gain.gain.tobytes() + self.gain.offset.tobytes()).hexdigest()
         description = hashlib.sha256()
         for file in sorted(self.instrument.folder.iterdir()):
             if file.is_file():
@@ -165,13 +162,13 @@ class NightRun:
             {
                 "instrument": [self.instrument.name, description.hexdigest()],
                 "interval": [self.plan.start, self.plan.stop],
-                "gain": table,
+                "tables": hashlib.sha256(self.treatment.digest()).hexdigest(),
                 "version": __version__,
             },
         )
 
-    def _is_there(self, key: str) -> bool:
-        """Whether what the ledger calls done is still on the disk, whole."""
+    def _is_complete(self, key: str) -> bool:
+        """Whether all that the ledger calls done is still on the disk."""
         try:
             record = NightRecord.read(self.folder)
         except EicpyError:
@@ -193,14 +190,14 @@ class NightRun:
             key=key,
             runs=self.plan.runs,
             simulated=self.plan.simulated,
-            gain_used="" if self.gain_file is None else self._relative(self.gain_file),
+            tables={card: TableRecord(used=self._relative(used.file)) for card, used in self.tables.items()},
         )
 
     def _work(self, record: NightRecord, *, redo: bool) -> None:
-        telemetry = self._telemetry_tasks()
+        tasks = self._telemetry_tasks()
         self._count_packets(record)
-        told = run_tasks(process_telemetry, [(t,) for t in telemetry], done=self._report("housekeeping"))
-        self._use_telemetry(record, telemetry, told)
+        telemetry = run_tasks(process_telemetry, [(t,) for t in tasks], done=self._report("housekeeping"))
+        self._use_telemetry(record, tasks, telemetry)
         photons = self._photon_tasks(redo=redo)
         self.steps += len(self.segments) - len(photons)
         outcomes = run_tasks(
@@ -216,10 +213,9 @@ class NightRun:
         sums = self._sum(record)
         self._tell("products")
         made = [self._photon_file(s.number) for s in self.segments if self._sums_file(s.number).is_file()]
-        made += self.publisher.photon_products(sums, self.good_time)
-        made += self.publisher.onboard_spectra([o.result.spectra for o in told if o.result])
-        self._tell("gain")
-        made += self._fit_gain(record, sums)
+        made += self.writer.photon_products(sums, self.good_time)
+        made += self.writer.onboard_spectra([o.result.spectra for o in telemetry if o.result])
+        made += make_tables(self._inputs(sums), self.tables, self.writer, self.database, record, self._tell)
         record.products = [p.name for p in made]
         self._clear(made)
         self._catalogue(made)
@@ -234,13 +230,13 @@ class NightRun:
                 PhotonTask(
                     instrument=self.instrument.name,
                     segment=segment,
-                    gain=self.gain,
+                    treatment=self.treatment,
                     gti=self.good_time.total,
                     allowed=self.good_time.allowed,
                     span=(self.plan.start, self.plan.stop),
                     product=self._photon_file(segment.number),
                     sums=sums,
-                    provenance=self._provenance("photons").with_corrections(self.energy_scale),
+                    provenance=self._provenance("photons").with_corrections(*self.treatment.corrections),
                 )
             )
         return tasks
@@ -300,7 +296,7 @@ class NightRun:
         record.unknown_criteria = list(self.good_time.unknown)
 
     def _sum(self, record: NightRecord) -> NightSums:
-        sums = NightSums(self.instrument)
+        sums = NightSums(self.instrument, self.treatment.bands)
         for segment in self.segments:
             part = PhotonSums.read(self._sums_file(segment.number))
             if part is not None:
@@ -314,52 +310,21 @@ class NightRun:
         record.outside = sums.outside
         return sums
 
-    def _fit_gain(self, record: NightRecord, sums: NightSums) -> list[Path]:
-        rule = self.instrument.gain
-        if rule is None:
-            return []
-        pixels = self.instrument.pixels.count
-        median = float(np.median(sums.spectra.sum(axis=1)))
-        if median < rule.median_counts:
-            why = (
-                f"half of the pixels have less than {median:.0f} counts, {rule.median_counts:.0f} are needed"
-            )
-            record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="none", message=why)
-            return []
-        try:
-            middle = 0.5 * (self.plan.start + self.plan.stop)
-            version, threads = self._free_version(), self.workers or default_workers()
-            path, table = self.publisher.gain_table(sums.spectra, self.gain, middle, version, threads)
-        except EicpyError as error:
-            record.gain = GainRecord(pixels=pixels, fitted=0, product="", status="failed", message=str(error))
-            record.failures.append(f"gain fit: {error}")
-            return []
-        fitted = int(table.good.sum())
-        record.gain = GainRecord(pixels=pixels, fitted=fitted, product=path.name)
-        propose_release(
-            self.database,
-            instrument=self.instrument.name,
-            card=card_for(GAIN_CARD, self.instrument.card_prefix),
-            file=path,
-            night=self.plan.night,
-            summary={"fitted": fitted, "pixels": pixels, "status": table.counts_by_status()},
+    def _inputs(self, sums: NightSums) -> Inputs:
+        """What the night offers to its calibration tables."""
+        return Inputs(
+            spectra=sums.spectra,
+            exposure=self.good_time.total.exposure,
+            middle=0.5 * (self.plan.start + self.plan.stop),
+            treatment=self.treatment,
+            threads=self.workers or default_workers(),
         )
-        return [path]
-
-    def _free_version(self) -> int:
-        """Give the version of a table that nobody has decided about, so that no decision loses its file."""
-        decided = {
-            Path(r.file) for r in releases(self.database, instrument=self.instrument.name)
-            if r.state is not ReleaseState.PROPOSED
-        }  # fmt: skip
-        return next(v for v in range(1, 100) if self.publisher.path(GAIN_CARD, v) not in decided)
 
     def _clear(self, made: Sequence[Path]) -> None:
-        """Remove what an earlier run of this night left and this one did not make; gain tables stay."""
-        gain = card_for(GAIN_CARD, self.instrument.card_prefix)
-        sums = {self._sums_file(s.number) for s in self.segments}
+        """Remove what an earlier run of this night left and this one did not make; keep released tables."""
+        kept = {self._sums_file(s.number) for s in self.segments} | kept_files(self.tables, self.writer)
         for path in [*self.folder.glob("*.fits"), *(self.folder / WORK).glob("*.npz")]:
-            if path not in sums and path not in made and not path.name.startswith(f"{gain}-"):
+            if path not in kept and path not in made:
                 path.unlink()
 
     def _catalogue(self, made: Sequence[Path]) -> None:
@@ -385,14 +350,14 @@ class NightRun:
             run = archive.run(number)
             known = run.stated_sha256
             inputs.append(InputFile(f"run {number:06d}/{run.raw_file.name}", known, run.size, "packets"))
-        if self.gain_file is not None:
-            inputs.append(InputFile.of(self.gain_file, "gain table"))
+        released = {used.kind.tag: used for used in self.tables.values() if used.kind.released}
+        inputs += [InputFile.of(used.file, f"{tag} table") for tag, used in released.items() if used.file]
         return Provenance.begin(
             activity,
             inputs=inputs,
             configuration={
                 "instrument": self.instrument.name, "start": self.plan.start, "stop": self.plan.stop,
-                "gain": "nominal" if self.gain_file is None else self.gain_file.name,
+                **{tag: used.name for tag, used in released.items()},
                 "not_applied": NOT_APPLIED,
             },
             simulated=self.plan.simulated,
@@ -404,7 +369,7 @@ class NightRun:
         write_index(self.settings)
 
     def _photon_file(self, number: int) -> Path:
-        return self.publisher.path("ECL-EVT-CAL", number)
+        return self.writer.path("ECL-EVT-CAL", number)
 
     def _sums_file(self, number: int) -> Path:
         if number not in self._names:
@@ -417,11 +382,13 @@ class NightRun:
         times = np.concatenate([packet_seconds(s.index, self.instrument) for s in segment.stretches])
         around = GoodTimeIntervals(np.fmin.reduce(times) - EDGE, np.fmax.reduce(times) + EDGE)
         good = [gti & around for gti in (self.good_time.total, self.good_time.allowed)]
-        arrays = [self.gain.gain, self.gain.offset, *(a for g in good for a in (g.start, g.stop))]
-        made_from = hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()
-        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 2})
+        arrays = b"".join(a.tobytes() for g in good for a in (g.start, g.stop))
+        made_from = hashlib.sha256(self.treatment.digest() + arrays).hexdigest()
+        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 3})
 
-    def _relative(self, path: Path) -> str:
+    def _relative(self, path: Path | None) -> str:
+        if path is None:
+            return ""
         return (
             path.relative_to(self.settings.home).as_posix()
             if path.is_relative_to(self.settings.home)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.calibration import GainTable
+from eicpy.calibration.table import Treatment
 from eicpy.decoding import photons
 from eicpy.events import EnergyBands, EventList, EventWriter, GoodTimeIntervals, PhotonAccumulator
 from eicpy.files import atomic_file
@@ -35,8 +35,8 @@ class PhotonTask:
         Name of the detector.
     segment
         Its packets.
-    gain
-        The gain table in force.
+    treatment
+        Energy scale and bands of its photons.
     gti
         Good time intervals of the night.
     allowed
@@ -53,7 +53,7 @@ class PhotonTask:
 
     instrument: str
     segment: Segment
-    gain: GainTable
+    treatment: Treatment
     gti: GoodTimeIntervals
     allowed: GoodTimeIntervals
     span: tuple[float, float]
@@ -152,17 +152,17 @@ def process_photons(task: PhotonTask) -> Path:
         first,
         last + STEP,
         STEP,
-        EnergyBands(instrument.energy.bands),
+        EnergyBands(task.treatment.bands),
     )
     span = GoodTimeIntervals(first, last + STEP)
     written = 0
     with EventWriter(task.product, instrument, provenance=task.provenance, gti=task.gti & span) as writer:
         for block in filled:
             for part in block.blocks():
-                writer.append(part, task.gain)
+                writer.append(part, task.treatment.scale)
                 written += len(part)
                 allowed = task.allowed.mask(part.time)
-                sums.add(part if allowed.all() else part[allowed], task.gain)
+                sums.add(part if allowed.all() else part[allowed], task.treatment.scale)
     PhotonSums(
         photons=written,
         outside=written - sums.photons,

@@ -5,16 +5,18 @@ A night that is running, was killed or failed has its record too: nothing is hid
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from eicpy.errors import BadDataError
 from eicpy.files import write_text
 from eicpy.text import counted, grouped
 
-__all__ = ["GainRecord", "NightRecord", "PacketRecord", "ReportRecord", "now"]
+__all__ = ["NightRecord", "PacketRecord", "ReportRecord", "TableRecord", "now"]
 
+GAIN_BEFORE = "AUX-ECL-PIX-CAL"
+"""The one table that records of the version before know."""
 NightStatus = Literal["running", "complete", "incomplete", "failed"]
 
 
@@ -49,17 +51,19 @@ class ReportRecord(_Record):
     message: str = ""
 
 
-class GainRecord(_Record):
-    """The gain and offset fit of the night."""
+class TableRecord(_Record):
+    """A calibration table in the night: the one that was used, and the one that was made."""
 
-    pixels: int
-    """Pixels of the plane."""
-    fitted: int
-    """Pixels with a good fit."""
-    product: str
-    """File of the proposed table."""
-    status: str = "proposed"
+    used: str = ""
+    """File of the table in use, relative to the home folder; empty: the nominal one."""
+    status: Literal["", "made", "proposed", "none", "failed"] = ""
+    """What came of making one; empty: none is made for this detector."""
+    product: str = ""
+    """File of the one that was made."""
     message: str = ""
+    """Why there is none."""
+    figures: dict[str, int | float] = {}
+    """Figures of the one that was made, by name."""
 
 
 class NightRecord(_Record):
@@ -103,12 +107,24 @@ class NightRecord(_Record):
     warnings: int = 0
     parameters: int = 0
     """Housekeeping parameters with values."""
-    gain_used: str = ""
-    """Gain table the photons were calibrated with, relative to the home folder; empty: nominal."""
-    gain: GainRecord | None = None
+    tables: dict[str, TableRecord] = {}
+    """Calibration tables by their card, with the prefix ECL."""
     products: list[str] = []
     """File names in the folder of the night."""
     reports: list[ReportRecord] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_version_before(cls, data: Any) -> Any:
+        """Read a record that knows the gain alone, in fields of its own."""
+        if not isinstance(data, dict) or "gain_used" not in data:
+            return data
+        rest = {name: value for name, value in data.items() if name not in ("gain", "gain_used")}
+        made = dict(data.get("gain") or {})
+        made["figures"] = {name: made.pop(name) for name in ("pixels", "fitted") if name in made}
+        if data.get("gain"):
+            made.setdefault("status", "proposed")
+        return rest | {"tables": {GAIN_BEFORE: made | {"used": data["gain_used"]}}}
 
     @property
     def received(self) -> int:

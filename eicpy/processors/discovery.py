@@ -6,21 +6,24 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from eicpy.errors import BadArgumentError
+from eicpy.registry import Registry, importing
 
 __all__ = ["GROUP", "Processor", "find_processor", "known_processors"]
 
 GROUP = "eicpy.processors"
 """Entry-point group under which a package declares its processors."""
-_OWN = {
-    "photons": "eicpy.processors.photon_files:PhotonFiles",
-    "housekeeping": "eicpy.processors.housekeeping_parts:HousekeepingParts",
-}
-"""Those of this package: also found in a clone that was not installed again."""
+REGISTRY = Registry(
+    "processor",
+    GROUP,
+    {
+        "photons": "eicpy.processors.photon_files:PhotonFiles",
+        "housekeeping": "eicpy.processors.housekeeping_parts:HousekeepingParts",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Processor:
 
 
 def known_processors() -> dict[str, str]:
-    """Processors that have a name, and their location."""
-    return _OWN | {point.name: point.value for point in entry_points(group=GROUP)}
+    """Processors with a name, and where they are."""
+    return REGISTRY.names()
 
 
 def find_processor(name: str) -> Processor:
@@ -65,8 +68,11 @@ def find_processor(name: str) -> Processor:
             f"got processor {name!r}, expected one of {', '.join(sorted(known))}, "
             "module:object or file.py:object"
         )
-    module = _from_file(Path(module_name)) if module_name.endswith(".py") else _module(module_name)
-    target: Any = module
+    file = module_name.endswith(".py")
+    if file and not Path(module_name).is_file():
+        raise BadArgumentError(f"got {module_name}, which does not exist; expected a Python file")
+    load = _from_file if file else importlib.import_module
+    target: Any = importing(module_name, lambda: load(module_name))
     for part in attribute.split("."):
         target = getattr(target, part, None)
     if not callable(target):
@@ -81,29 +87,13 @@ def find_processor(name: str) -> Processor:
     return Processor(own, target)
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    # a module may raise anything while it is imported, and it is the caller's own
-    except (Exception, SystemExit) as error:
-        raise BadArgumentError(
-            f"module {name} could not be imported: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _from_file(file: Path) -> Any:
-    if not file.is_file():
-        raise BadArgumentError(f"got {file}, which does not exist; expected a Python file")
-    file = file.absolute()
+def _from_file(name: str) -> Any:
+    file = Path(name).absolute()
     specification = importlib.util.spec_from_file_location(file.stem, file)
     assert specification is not None
     assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules.setdefault(file.stem, module)
     sys.path.append(str(file.parent))  # what lies beside it may be imported by it
-    try:
-        specification.loader.exec_module(module)
-    # as above
-    except (Exception, SystemExit) as error:
-        raise BadArgumentError(f"{file} could not be imported: {type(error).__name__}: {error}") from error
+    specification.loader.exec_module(module)
     return module

@@ -9,7 +9,13 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.products.declarations import PRODUCTS, definition, parse_product_file_name, product_file_name
+    from eicpy.products.declarations import (
+        PRODUCTS,
+        declare,
+        definition,
+        parse_product_file_name,
+        product_file_name,
+    )
     from eicpy.products.definitions import (
         Column,
         ProductDefinition,
@@ -51,6 +57,7 @@ __all__ = [
     "Unit",
     "canonical_card",
     "card_for",
+    "declare",
     "definition",
     "describe_products",
     "header_values",

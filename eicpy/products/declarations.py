@@ -12,7 +12,7 @@ from pathlib import Path
 from eicpy.errors import BadArgumentError
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card
 
-__all__ = ["PRODUCTS", "definition", "parse_product_file_name", "product_file_name"]
+__all__ = ["PRODUCTS", "declare", "definition", "parse_product_file_name", "product_file_name"]
 
 _START = Column("START", "D", "s", "start of a good time interval")
 _STOP = Column("STOP", "D", "s", "end of a good time interval")
@@ -165,6 +165,35 @@ _STATUS = ProductDefinition(
     "The name is real; no public format was found, so the columns are eicpy's.",
 )
 
+_BAND_LIMITS = ProductDefinition(
+    "AUX-ECL-BND-CAL",
+    "limits of the energy bands",
+    (
+        TableDefinition(
+            "AUX-ECL-BND-CAL",
+            "limits in energy, and the channels that the energy scale in use puts there",
+            (
+                Column("BAND", "I", "", "number of the band, from 1", own=True),
+                Column("E_MIN", "D", "keV", "lower limit, included", own=True),
+                Column("E_MAX", "D", "keV", "upper limit, excluded", own=True),
+                Column("PHA_MIN", "I", "chan", "first channel of the band, median of the pixels", own=True),
+                Column(
+                    "PHA_MAX", "I", "chan", "first channel beyond the band, median of the pixels", own=True
+                ),
+                Column(
+                    "PHA_SPREAD",
+                    "E",
+                    "chan",
+                    "half the width of the middle 68 % of the pixels, of the limit where they differ more",
+                    own=True,
+                ),
+            ),
+            own=True,
+        ),
+    ),
+    "The name is real; no public format was found, so the columns are eicpy's.",
+)
+
 _SPECTRA = ProductDefinition(
     "ECL-QLK-SPC",
     "spectra of each pixel",
@@ -255,9 +284,22 @@ _ONBOARD = ProductDefinition(
 
 PRODUCTS: dict[str, ProductDefinition] = {
     product.card: product
-    for product in (_EVENTS, _GTI, _GAIN, _STATUS, _SPECTRA, _LIGHT_CURVE, _IMAGES, _ONBOARD)
+    for product in (_EVENTS, _GTI, _GAIN, _STATUS, _BAND_LIMITS, _SPECTRA, _LIGHT_CURVE, _IMAGES, _ONBOARD)
 }
 """Every product by its card."""
+
+
+def declare(product: ProductDefinition) -> ProductDefinition:
+    """Add a product of another package; one that is declared already is left as it is.
+
+    Raises
+    ------
+    BadArgumentError
+        For a card that stands for another product already.
+    """
+    if PRODUCTS.setdefault(product.card, product) != product:
+        raise BadArgumentError(f"got another declaration of {product.card}, expected a card of its own")
+    return product
 
 
 def definition(card: str) -> ProductDefinition:

@@ -17,15 +17,12 @@ from eicpy.operations import (
     ReleaseState,
     StepState,
     add_product,
-    age_of_last_success,
     begin_step,
     decide_release,
     excursions,
     finish_step,
     handle_excursion,
-    last_success,
     latest_accepted,
-    latest_product,
     products,
     propose_release,
     record_excursions,
@@ -63,12 +60,20 @@ def test_a_step_that_is_done_is_not_run_again_unless_asked(database, tmp_path):
     assert [step.state for step in steps(database, night="2026-11-20")] == [StepState.DONE]
 
 
+def test_a_step_that_did_not_do_all_it_should_has_failed_and_keeps_what_it_made(database):
+    with run_step(database, key="k", **NIGHT) as ticket:
+        ticket.failed, ticket.message = True, "one of two"
+        ticket.products.append("a.fits")
+    (step,) = steps(database)
+    assert (step.state, step.message, step.products) == (StepState.FAILED, "one of two", ["a.fits"])
+    assert begin_step(database, key="k", **NIGHT).todo
+
+
 def test_a_failed_step_says_why_and_is_run_again(database):
     with pytest.raises(ZeroDivisionError), run_step(database, key="k", **NIGHT):
         1 / 0  # noqa: B018, the failure is what is tested
     (step,) = steps(database, instrument="eclairs")
     assert (step.state, step.message) == (StepState.FAILED, "ZeroDivisionError: division by zero")
-    assert last_success(database) is None
     assert begin_step(database, key="k", **NIGHT).todo
 
 
@@ -98,17 +103,12 @@ def _nothing():
     pass
 
 
-def test_age_of_the_last_success(database):
-    assert age_of_last_success(database) is None
+def test_times_of_a_step_are_utc(database):
     begin_step(database, key="k", **NIGHT)
-    assert age_of_last_success(database) is None
     finish_step(database, "k", StepState.DONE)
     (step,) = steps(database)
     assert step.finished_at.tzinfo is UTC
-    later = step.finished_at + timedelta(hours=3)
-    assert age_of_last_success(database, instrument="eclairs", name="gain", now=later) == timedelta(hours=3)
-    assert age_of_last_success(database, instrument="meddea") is None
-    assert timedelta(0) <= age_of_last_success(database) < timedelta(minutes=5)
+    assert step.started_at <= step.finished_at
 
 
 def test_products_by_card_and_time(database):
@@ -129,9 +129,7 @@ def test_products_by_card_and_time(database):
     )
     assert [p.sha256[0] for p in products(database, night="2026-11-20")] == ["a", "c"]
     card = {"instrument": "eclairs", "card": "AUX-ECL-PIX-CAL"}
-    assert latest_product(database, **card).night == "2026-11-21"
-    assert latest_product(database, **card, before=150.0).night == "2026-11-20"
-    assert latest_product(database, **card, before=50.0) is None
+    assert [p.night for p in products(database, **card)] == ["2026-11-20", "2026-11-21"]
 
 
 def test_excursions_are_recorded_once_and_handled_once_for_all(database):
@@ -160,6 +158,13 @@ def test_calibrations_are_proposed_and_decided(database):
     decide_release(database, first.id, ReleaseState.ACCEPTED, by="calib")
     decide_release(database, second.id, ReleaseState.REJECTED, by="calib", comment="offset of module 7")
     assert latest_accepted(database, **table).file == "/p/1"
+    assert latest_accepted(database, **table, before="n1") is None
+    third = propose_release(database, **table, file=Path("/p/3"), night="n3")
+    decide_release(database, third.id, ReleaseState.ACCEPTED, by="calib")
+    decide_release(database, first.id, ReleaseState.ACCEPTED, by="calib")  # later, of an earlier night
+    assert latest_accepted(database, **table).file == "/p/3"
+    assert latest_accepted(database, **table, before="n3").file == "/p/1"
+    decide_release(database, third.id, ReleaseState.PROPOSED, by="calib")
     again = propose_release(database, **table, file=Path("/p/2"), night="n2")
     assert (again.state, again.comment) == (ReleaseState.REJECTED, "offset of module 7")
     assert [r.summary for r in releases(database, state=ReleaseState.ACCEPTED)] == [{"pass": 0.98}]

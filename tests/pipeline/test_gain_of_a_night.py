@@ -10,10 +10,11 @@ from eicpy.calibration import GainTable
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.operations import ReleaseState, open_database, releases
-from eicpy.pipeline import NightProducts, decide, gain_in_force, night_run, run_nights
-from eicpy.pipeline.assemble import Publisher
+from eicpy.pipeline import NightProducts, decide, run_nights, tables_in_use
 from eicpy.products import read_product
 from eicpy.times import to_seconds
+
+CARD = "AUX-ECL-PIX-CAL"
 
 
 @pytest.fixture
@@ -30,15 +31,15 @@ def proposed(filled, monkeypatch, no_reports):
             dof=np.ones(6400, int),
         )
 
-    monkeypatch.setattr("eicpy.pipeline.assemble.fit_gain", lambda *_a, **_k: Fit)
+    monkeypatch.setattr("eicpy.calibration.gain.calibration.fit_gain", lambda *_a, **_k: Fit)
     return filled, run_nights("eclairs", None, None, filled)
 
 
 def test_a_night_proposes_its_table_and_uses_none_that_nobody_accepted(proposed):
     settings, outcomes = proposed
-    assert outcomes[0].record.gain.product == "AUX-ECL-PIX-CAL-20261120T01.fits"
-    assert [o.record.gain_used for o in outcomes] == ["", ""]
-    table = read_product(outcomes[0].folder / outcomes[0].record.gain.product).main
+    assert outcomes[0].record.tables[CARD].product == "AUX-ECL-PIX-CAL-20261120T01.fits"
+    assert [o.record.tables[CARD].used for o in outcomes] == ["", ""]
+    table = read_product(outcomes[0].folder / outcomes[0].record.tables[CARD].product).main
     assert np.allclose(table["GAIN"], 0.145 * 1.01)
     with open_database(settings) as database:
         assert {r.state for r in releases(database)} == {ReleaseState.PROPOSED}
@@ -47,15 +48,15 @@ def test_a_night_proposes_its_table_and_uses_none_that_nobody_accepted(proposed)
 def test_an_accepted_table_serves_the_nights_after_it_and_no_other(proposed):
     settings, outcomes = proposed
     said = decide(
-        Path(outcomes[0].record.gain.product), settings, accepted=True, by="me", comment="looks right"
+        Path(outcomes[0].record.tables[CARD].product), settings, accepted=True, by="me", comment="looks right"
     )
     assert "accepted" in said
     first, second = run_nights("eclairs", None, None, settings)
     assert not first.new  # its own table does not change it
     assert second.new
-    assert second.record.gain_used.endswith("20261120/AUX-ECL-PIX-CAL-20261120T01.fits")
+    assert second.record.tables[CARD].used.endswith("20261120/AUX-ECL-PIX-CAL-20261120T01.fits")
     night = NightProducts.open(second.folder)
-    assert np.allclose(night.gain_used.gain, 0.145 * 1.01)
+    assert np.allclose(night.table("gain").in_use.gain, 0.145 * 1.01)
     event_file = next(second.folder.glob("ECL-EVT-CAL-*.fits"))
     product = read_product(event_file)
     assert product.header["CALSTAT"] == "gain AUX-ECL-PIX-CAL-20261120T01.fits"
@@ -68,12 +69,12 @@ def test_an_accepted_table_serves_the_nights_after_it_and_no_other(proposed):
 
 def test_a_table_that_was_decided_about_is_never_overwritten(proposed):
     settings, outcomes = proposed
-    decide(Path(outcomes[0].record.gain.product), settings, accepted=False, by="me")
+    decide(Path(outcomes[0].record.tables[CARD].product), settings, accepted=False, by="me")
     (first, _) = run_nights("eclairs", None, None, settings, redo=True)
-    assert first.record.gain.product == "AUX-ECL-PIX-CAL-20261120T02.fits"
+    assert first.record.tables[CARD].product == "AUX-ECL-PIX-CAL-20261120T02.fits"
     with open_database(settings) as database:
-        _, used = gain_in_force(database, load("eclairs"), to_seconds("2026-11-22"))
-    assert used is None
+        used = tables_in_use(database, load("eclairs"), to_seconds("2026-11-22"))
+    assert used[CARD].file is None
 
 
 def test_a_table_that_is_not_there_is_named(proposed):
@@ -83,11 +84,10 @@ def test_a_table_that_is_not_there_is_named(proposed):
 
 
 def test_too_few_counts_are_told_instead_of_fitted(filled, no_reports):
-    assert night_run.Publisher is Publisher
     outcome = run_nights("eclairs", None, None, filled)[0]
-    assert outcome.record.gain.product == ""
-    assert "are needed" in outcome.record.gain.message
-    night = NightProducts.open(outcome.folder)
-    assert night.gain_verdict.accept is None
-    assert "are needed" in str(night.gain_verdict)
-    assert night.gain_decision == "There is nothing to decide."
+    assert outcome.record.tables[CARD].product == ""
+    assert "are needed" in outcome.record.tables[CARD].message
+    gain = NightProducts.open(outcome.folder).table("gain")
+    assert gain.verdict.accept is None
+    assert "are needed" in str(gain.verdict)
+    assert gain.decision == "There is nothing to decide."

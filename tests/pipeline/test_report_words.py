@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 
 from eicpy.calibration import GainStatus, GainTable
-from eicpy.instruments import PixelGrid
-from eicpy.operations import open_database
+from eicpy.calibration.gain import gain_states, goodness_marks
+from eicpy.calibration.table import PixelStates, calibration_table
+from eicpy.instruments import PixelGrid, load
 from eicpy.pipeline import NightRecord
-from eicpy.pipeline.gain_text import gain_verdict, goodness_marks
-from eicpy.pipeline.record import GainRecord, PacketRecord
-from eicpy.pipeline.status_text import GAIN_LABELS, gain_reasons, gain_status_table, pixel_table
+from eicpy.pipeline.decisions import TableInUse
+from eicpy.pipeline.night_table import NightTable, status_table
+from eicpy.pipeline.record import PacketRecord, TableRecord
 from eicpy.reports import Table
 from eicpy.text import counted
 
 GRID = PixelGrid(rows=20, columns=20, module_rows=10, module_columns=10, sectors=1)
-NAME = "AUX-ECL-PIX-CAL-20261120T01.fits"
+CARD = "AUX-ECL-PIX-CAL"
+NAME = f"{CARD}-20261120T01.fits"
 
 
 def table(sigma, status=0):
@@ -33,15 +35,20 @@ def table(sigma, status=0):
 def record():
     return NightRecord(
         instrument="eclairs", title="E", night="20261120", start="", stop="", status="complete",
-        gain=GainRecord(pixels=GRID.count, fitted=GRID.count, product=NAME),
+        tables={CARD: TableRecord(status="proposed", product=NAME)},
     )  # fmt: skip
 
 
 @pytest.fixture
-def verdict(settings, record):
+def verdict(settings, record, monkeypatch, tmp_path):
+    """The verdict about a table as a report shows it; the table comes from a file, or from a stand-in."""
+    kind = calibration_table("gain", load("eclairs"))
+
     def judge(new, old=None):
-        with open_database(settings) as database:
-            return gain_verdict(new, old or GainTable.nominal(GRID.count, 0.145, 3.0), record, database)
+        old = old or GainTable.nominal(GRID.count, 0.145, 3.0)
+        monkeypatch.setattr(NightTable, "new", new)
+        monkeypatch.setattr(NightTable, "used", TableInUse(kind, old, None))
+        return NightTable(kind, tmp_path, record, settings).verdict
 
     return judge
 
@@ -71,14 +78,10 @@ def test_too_many_bad_fits_speak_against_a_table(verdict):
 
 
 def test_without_a_table_there_is_no_command(verdict, record):
-    record.gain = replace_gain(record, "40 counts, 300 are needed")
+    record.tables[CARD] = TableRecord(status="none", message="40 counts, 300 are needed")
     judged = verdict(None)
     assert (judged.accept, judged.commands) == (None, ())
     assert "300 are needed" in str(judged)
-
-
-def replace_gain(record, message):
-    return record.gain.model_copy(update={"product": "", "message": message})
 
 
 def test_the_gate_stands_where_the_fit_puts_it():
@@ -92,19 +95,23 @@ def test_each_pixel_has_one_reason_and_a_place():
     new = table(0.1)
     new.status[7] = GainStatus.NOT_CONVERGED | GainStatus.AMBIGUOUS | GainStatus.KEPT_PREVIOUS
     new.status[21] = GainStatus.KEPT_PREVIOUS | GainStatus.NOMINAL | GainStatus.BAD_FIT
-    reasons = gain_reasons(new)
-    assert [GAIN_LABELS[int(code)] for code in reasons[[0, 7, 21]]] == ["fitted", "ambiguous", "bad fit"]
-    rows = gain_status_table(new, GRID).rows
+    states = gain_states(new)
+    assert [states.labels[int(c)] for c in states.codes[[0, 7, 21]]] == ["fitted", "ambiguous", "bad fit"]
+    rows = status_table(states, GRID).rows
     assert sum(int(row[1]) for row in rows) == GRID.count
     assert rows[-1][-1] == "21 (1, 1)"
 
 
-def test_pixels_that_stand_out_are_named_and_a_plane_that_is_not_judged_says_so():
-    status = np.zeros(GRID.count, np.uint8)
-    assert "No pixel stands out" in pixel_table(status, GRID)._repr_html_()
-    status[41] = 3
-    assert pixel_table(status, GRID).rows == [("noisy", 1, "41 (2, 1)")]
-    assert "not judged" in pixel_table([], GRID)._repr_html_()
+def test_pixels_that_stand_out_are_named_and_the_others_are_not():
+    codes, labels = np.zeros(GRID.count, np.uint8), {0: "good", 1: "dead", 3: "noisy"}
+    assert "No pixel stands out" in status_table(PixelStates(codes, labels, ordinary=0), GRID)._repr_html_()
+    codes[41] = 3
+    assert status_table(PixelStates(codes, labels, ordinary=0), GRID).rows == [("noisy", 1, "41 (2, 1)")]
+
+
+def test_a_detector_whose_pixels_are_not_judged_says_so(settings, record, tmp_path):
+    kind = calibration_table("pixels", load("meddea"))
+    assert "not judged" in NightTable(kind, tmp_path, record, settings).status_table._repr_html_()
 
 
 def test_singular_and_plural():

@@ -75,7 +75,7 @@ def test_products_are_read(settings):
 def test_a_night_of_before_opens_with_the_table_it_was_made_with(settings):
     night = NightProducts.open(settings.products("eclairs") / NIGHT)
     assert night.record.photons == 15694
-    gain = night.gain_used
+    gain = night.table("gain").in_use
     assert np.allclose(gain.gain, 1.01 * load("eclairs").energy.gain)
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from eicpy.lazy import attach
 
 if TYPE_CHECKING:
+    from eicpy.calibration.gain.calibration import GainCalibration
+    from eicpy.calibration.gain.calibration import GainCalibration as TABLE  # noqa: N814, what the registry finds
     from eicpy.calibration.gain.fit import GainFit, fit_gain
     from eicpy.calibration.gain.lines import Block, Line, LineModel
     from eicpy.calibration.gain.quality import (
@@ -18,13 +20,16 @@ if TYPE_CHECKING:
     )
     from eicpy.calibration.gain.settings import GainFitSettings
     from eicpy.calibration.gain.table import GainStatus, GainTable
+    from eicpy.calibration.gain.words import gain_states, goodness_marks
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "CHECK_ENERGIES",
+    "TABLE",
     "Block",
     "EnergyRequirement",
+    "GainCalibration",
     "GainChange",
     "GainFit",
     "GainFitSettings",
@@ -35,6 +40,8 @@ __all__ = [
     "PassFraction",
     "compare",
     "fit_gain",
+    "gain_states",
     "goodness_gate",
+    "goodness_marks",
     "pass_fraction",
 ]

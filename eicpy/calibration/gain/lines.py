@@ -188,6 +188,15 @@ class LineModel:
             names += [f"{group} counts" for group in block.groups]
         return tuple(names)
 
+    def strongest(self) -> dict[str, float]:
+        """Energy of the strongest line of each group, keV, by its name in Greek: Cd Kα for Cd Ka."""
+        found: dict[str, Line] = {}
+        for line in (line for block in self.blocks for line in block.lines):
+            if line.group not in found or line.fraction > found[line.group].fraction:
+                found[line.group] = line
+        greek = {"a": "α", "b": "β"}
+        return {g[:-1] + greek.get(g[-1], g[-1]): line.energy for g, line in found.items()}
+
     def arrays(self) -> "LineArrays":
         """The model as the arrays that the kernels take."""
         energy, fraction, group, first_line, first_parameter, n_groups = [], [], [], [0], [], []

@@ -12,7 +12,7 @@ most 0.3 keV up to 80 keV and 0.5 keV above, checked at 4, 15, 50, 80 and 150 ke
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
 from eicpy.typing import BoolArray, FloatArray
-
-if TYPE_CHECKING:
-    from eicpy.calibration.gain.fit import GainFit
 
 __all__ = [
     "CHECK_ENERGIES",
@@ -41,6 +38,12 @@ CHECK_ENERGIES = (4.0, 15.0, 50.0, 80.0, 150.0)
 
 PLANE_MINIMUM = 30  # pixels, below which the plane has no statistics of its own
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
+
+
+class _Fit(Protocol):
+    @property
+    def table(self) -> GainTable:
+        """What came of it, as of :class:`~eicpy.calibration.gain.GainFit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ class PassFraction:
 
 
 def pass_fraction(
-    fit: "GainFit | GainTable",
+    fit: GainTable | _Fit,
     requirement: EnergyRequirement | None = None,
     *,
     energies: Sequence[float] = CHECK_ENERGIES,

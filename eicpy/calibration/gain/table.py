@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import PixelGrid
+from eicpy.products.declarations import definition
 from eicpy.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -32,17 +33,24 @@ if TYPE_CHECKING:
 __all__ = ["GainStatus", "GainTable"]
 
 
-_COLUMNS: dict[str, tuple[str, type]] = {
-    "GAIN": ("gain", np.float64),
-    "OFFSET": ("offset", np.float64),
-    "GAIN_ERR": ("gain_error", np.float64),
-    "OFFSET_ERR": ("offset_error", np.float64),
-    "COVARIANCE": ("covariance", np.float64),
-    "STATUS": ("status", np.uint8),
-    "DEVIANCE": ("deviance", np.float64),
-    "DOF": ("dof", np.int32),
-    "SIGNIFICANCE": ("goodness", np.float64),
+_ATTRIBUTES = {
+    "GAIN": "gain",
+    "OFFSET": "offset",
+    "GAIN_ERR": "gain_error",
+    "OFFSET_ERR": "offset_error",
+    "COVARIANCE": "covariance",
+    "STATUS": "status",
+    "DEVIANCE": "deviance",
+    "DOF": "dof",
+    "SIGNIFICANCE": "goodness",
 }
+"""Where a table keeps the columns of its product; their units and types are declared with the product."""
+_DETNUM, *_PIXEL_COLUMNS = definition("AUX-ECL-PIX-CAL").tables[0].columns
+_TYPES: dict[str, type[np.generic]] = {
+    _ATTRIBUTES[c.name]: np.float64 if c.dtype().kind == "f" else c.dtype().newbyteorder("=").type
+    for c in _PIXEL_COLUMNS
+    if c.name in _ATTRIBUTES
+} | {"status": np.uint8}  # bits, which the file keeps in the next larger type that is signed
 
 
 class GainStatus(IntFlag):
@@ -117,7 +125,7 @@ class GainTable:
             object.__setattr__(self, "dof", np.zeros(n, np.int32))
         if self.goodness.size == 0 and n:
             object.__setattr__(self, "goodness", np.full(n, np.nan))
-        for name, dtype in _COLUMNS.values():
+        for name, dtype in _TYPES.items():
             values: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=dtype)
             if values.shape != (n,):
                 raise BadArgumentError(
@@ -208,11 +216,10 @@ class GainTable:
     def to_columns(self) -> dict[str, npt.NDArray[Any]]:
         """Columns of the product AUX-ECL-PIX-CAL, one row a pixel, ``DETNUM`` first.
 
-        Units: GAIN and GAIN_ERR keV/channel, OFFSET and OFFSET_ERR keV, COVARIANCE keV²/channel.
+        Their units stand in its declaration, :func:`eicpy.products.definition`.
         """
         columns: dict[str, npt.NDArray[Any]] = {"DETNUM": np.arange(len(self), dtype=np.int16)}
-        columns.update({column: getattr(self, name) for column, (name, _) in _COLUMNS.items()})
-        return columns
+        return columns | {column: getattr(self, name) for column, name in _ATTRIBUTES.items()}
 
     @classmethod
     def from_columns(
@@ -228,11 +235,12 @@ class GainTable:
         BadDataError
             For missing columns, or pixel numbers that are not 0 … n − 1, each once.
         """
-        missing = [name for name in ("DETNUM", "GAIN", "OFFSET") if name not in columns]
+        required = [c.name for c in (_DETNUM, *_PIXEL_COLUMNS) if c.required]
+        missing = [name for name in required if name not in columns]
         if missing:
             raise BadDataError(
                 f"got columns {', '.join(columns) or '(none)'} without {', '.join(missing)}; "
-                "a gain table needs DETNUM, GAIN and OFFSET"
+                f"a gain table needs {', '.join(required)}"
             )
         detnum = np.asarray(columns["DETNUM"], dtype=np.int64)
         n = detnum.size
@@ -240,7 +248,8 @@ class GainTable:
             raise BadDataError(f"got {n} rows whose DETNUM are not 0 to {n - 1}, each once")
         order = np.argsort(detnum)
         values: dict[str, npt.NDArray[Any]] = {}
-        for column, (name, dtype) in _COLUMNS.items():
+        for column, name in _ATTRIBUTES.items():
+            dtype = _TYPES[name]
             if column in columns:
                 values[name] = np.asarray(columns[column])[order].astype(dtype)
             else:
