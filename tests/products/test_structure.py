@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eicpy import instruments
+from eicpy.calibration.table import calibration_table
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList, EventWriter, GoodTimeIntervals
 from eicpy.ingestion import photon_blocks
-from eicpy.pipeline.decisions import read_gain
+from eicpy.pipeline.decisions import read_table
 from eicpy.products import Provenance, read_product, read_structure, verify_unit, write_product
 
 ECLAIRS = instruments.load("eclairs")
@@ -103,7 +104,7 @@ def verify(path: Path) -> None:
 READERS = {
     "product": read_product,
     "unverified product": lambda path: read_product(path, verify=False),
-    "gain table": lambda path: read_gain(path, ECLAIRS),
+    "gain table": lambda path: read_table(path, calibration_table("gain", ECLAIRS)),
     "photon file": look_at_all,
     "dropped file": lambda path: list(photon_blocks(path, ECLAIRS)),
 }
