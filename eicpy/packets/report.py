@@ -6,10 +6,13 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import erfa
 import numpy as np
 
 from eicpy.errors import ExitCode
@@ -234,16 +237,34 @@ def _first_or_last(packet: dict[str, int | str | None] | None) -> str:
     return f"#{packet['sequence_count']}{time}"
 
 
-def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
-    """Time of a packet as an ISO date in UTC, to the millisecond."""
-    from astropy.time import Time, TimeDelta  # noqa: PLC0415, it takes longer to import than a file to read
+@cache
+def _epoch(epoch: str, scale: str) -> tuple[float, float]:
+    """Epoch of the on-board clock as a two-part Julian date in TAI."""
+    when = datetime.fromisoformat(epoch)
+    seconds = when.second + when.microsecond / 1e6
+    date: tuple[float, float] = erfa.dtf2d(
+        scale.upper(), when.year, when.month, when.day, when.hour, when.minute, seconds
+    )
+    if scale != "tai":
+        date = (erfa.utctai if scale == "utc" else erfa.tttai)(*date)
+    return date
 
+
+def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
+    """Time of a packet as an ISO date in UTC, to the millisecond.
+
+    By the SOFA routines that stand below astropy: to import astropy takes longer than to read a file.
+    """
+    coarse = int(index.coarse[row])
     fine = max(int(index.fine[row]), 0) * index.decisions[int(index.apid[row])].fine_tick
+    day, fraction = _epoch(rule.epoch, rule.scale)
     with warnings.catch_warnings():
         # Leap seconds are not known for the far future, where a clock that was never set may be.
-        warnings.simplefilter("ignore", category=UserWarning)
-        onboard = TimeDelta(float(index.coarse[row]), fine, format="sec")
-        return str((Time(rule.epoch, scale=rule.scale).tai + onboard).utc.isot)
+        warnings.simplefilter("ignore", category=erfa.ErfaWarning)
+        utc = erfa.taiutc(day + coarse // 86400, fraction + (coarse % 86400 + fine) / 86400.0)
+        year, month, of_month, clock = erfa.d2dtf("UTC", 3, *utc)
+    hour, minute, second, milli = (int(clock[part]) for part in ("h", "m", "s", "f"))
+    return f"{int(year):04}-{int(month):02}-{int(of_month):02}T{hour:02}:{minute:02}:{second:02}.{milli:03}"
 
 
 def _packet(index: PacketIndex, row: int, rule: TimeRule | None) -> dict[str, int | str | None] | None:

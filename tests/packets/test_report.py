@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.time import Time, TimeDelta
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import load
@@ -107,6 +108,22 @@ def test_times_are_in_utc_with_an_instrument_and_on_board_without(file):
     unknown = inspect_file(path, instrument=SimpleNamespace(headers=[rule]))
     assert unknown.apids[5].first["utc"] is None
     assert unknown.rows()[0]["first"] == "#7 at on-board time 86400:32768"
+
+
+@pytest.mark.parametrize("epoch", ["2017-01-01T00:00:00", "2000-01-01T11:58:55.816", "2015-06-30T12:00:00"])
+@pytest.mark.parametrize("scale", ["utc", "tai", "tt"])
+@pytest.mark.filterwarnings("ignore:ERFA function.*dubious year")
+def test_times_in_utc_are_those_of_astropy(file, epoch, scale):
+    rule = PacketHeaderRule(5, "crc16", "pus-c", 32, 16)
+    layout = PacketLayout.parse("name,bit_offset,bit_width,type\nA,112,16,uint\n")
+    instrument = SimpleNamespace(headers=[rule], time=SimpleNamespace(epoch=epoch, scale=scale))
+    leap = 86400 // 2  # with the epoch of 2015 and UTC: second 60 of the last minute
+    for number, coarse in enumerate([0, leap - 1, leap, leap + 1, 536_500_000, 2**31 + 12_345, 2**32 - 1]):
+        fine = 7919 * number
+        path = file(encode(layout, 5, [number], [coarse], fine, {"A": 1}, header=rule).tobytes())
+        onboard = TimeDelta(float(coarse), fine / 65536, format="sec")
+        expected = (Time(epoch, scale=scale).tai + onboard).utc.isot
+        assert inspect_file(path, instrument=instrument).apids[5].first["utc"] == expected
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
