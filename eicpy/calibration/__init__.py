@@ -1,4 +1,4 @@
-"""Calibration: one module for each table. So far the energy scale (gain and offset) and the health of pixels.
+"""Calibration: one folder for each table, found by a registry: energy scale, status of pixels, energy bands.
 
 Arrays in, results out: this room knows no file, no database and no widget.
 """
