@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import ClassVar, Literal
 
+from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
@@ -144,10 +145,11 @@ class MonitorApp(App[Leave]):
         """Read again, unless the last reading still waits for the disk; show its age in any case."""
         if not self._reading:
             self._reading = True
-            self.run_worker(self._look, group="reading")
+            self._look()
         elif time.monotonic() - self._read_at > STALE:
             self._draw_title()
 
+    @work(group="reading")  # the coroutine is made when the worker begins: one cancelled before leaves none
     async def _look(self) -> None:
         try:
             before, overview = self._overview, await asyncio.to_thread(self._read)

@@ -1,6 +1,7 @@
 """The screen under a pilot: what it shows at any size, its keys, its orders, its ways out."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -297,6 +298,19 @@ def test_details_are_shown_and_hidden(calm, orders):
         await until(pilot, lambda: "bins 1024" in text_of(app))
 
     drive(app, work, (80, 26))
+
+
+def test_a_reading_that_never_began_leaves_nothing_behind(calm, orders, recwarn):
+    app = MonitorApp(lambda: calm, orders)
+
+    async def work(pilot):
+        await until(pilot, lambda: not app._reading)
+        app._tick()
+        app.workers.cancel_all()  # as the end of the screen does
+
+    drive(app, work)
+    gc.collect()
+    assert not [w for w in recwarn if "never awaited" in str(w.message)]
 
 
 def test_without_colour_the_same_words_are_there(bad, orders, monkeypatch):
