@@ -164,13 +164,13 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
 
 
 def show_decisions(
-    tables: Iterable[Path], settings: Settings, *, accepted: bool, by: str, comment: str
+    tables: Iterable[Path], settings: Settings, *, accepted: bool, actor: str, comment: str
 ) -> None:
     """Accept or reject calibration tables, and print what that means for each; by this user unless named."""
     from eicpy.pipeline import decide
 
     for table in tables:
-        told = decide(table, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment)
+        told = decide(table, settings, accepted=accepted, actor=actor or getpass.getuser(), comment=comment)
         _console().print(told, soft_wrap=True)
 
 

@@ -52,6 +52,6 @@ def edit(ctx: click.Context, /, number: int, instrument: str, by: str | None, **
     if not changes:
         raise click.UsageError("expected what to correct, for example --comment TEXT")
     run = RunArchive(ctx.obj.archive(instrument), load(instrument).name).run(number)
-    metadata = edit_run(run, by=by or getpass.getuser(), **changes)
+    metadata = edit_run(run, actor=by or getpass.getuser(), **changes)
     for name in changes:
         click.echo(f"run {number}: {name} is now {getattr(metadata, name)!r}")

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from eicpy.errors import FailedError
 from eicpy.operations.database import Database
-from eicpy.operations.models import Step, StepState
+from eicpy.operations.models import StepRow, StepState
 from eicpy.process import is_running, process_identity
 
 __all__ = [
@@ -111,9 +111,9 @@ def begin_step(
     """
     try:
         with database.write() as session:
-            step = session.scalars(select(Step).where(Step.key == key).with_for_update()).one_or_none()
+            step = session.scalars(select(StepRow).where(StepRow.key == key).with_for_update()).one_or_none()
             if step is None:
-                step = Step(key=key)
+                step = StepRow(key=key)
                 session.add(step)
             elif step.state is StepState.DONE and not redo:
                 return StepTicket(key, todo=False, products=list(step.products), message=step.message)
@@ -152,7 +152,7 @@ def finish_step(
         Paths of what it made.
     """
     with database.write() as session:
-        step = session.scalars(select(Step).where(Step.key == key)).one()
+        step = session.scalars(select(StepRow).where(StepRow.key == key)).one()
         step.state, step.message, step.products = state, message, [str(p) for p in products]
         step.finished_at = datetime.now(tz=UTC)
 
@@ -198,12 +198,12 @@ def run_step(
     finish_step(database, key, state, message=ticket.message, products=ticket.products)
 
 
-def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[Step]:
+def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[StepRow]:
     """Steps in the order they were started, of an instrument and a night where given."""
-    query = select(Step).order_by(Step.started_at, Step.id)
+    query = select(StepRow).order_by(StepRow.started_at, StepRow.id)
     if instrument is not None:
-        query = query.where(Step.instrument == instrument)
+        query = query.where(StepRow.instrument == instrument)
     if night is not None:
-        query = query.where(Step.night == night)
+        query = query.where(StepRow.night == night)
     with database.read() as session:
         return list(session.scalars(query))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from eicpy.calibration.table import CalibrationTable, Treatment, calibration_tables
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.instruments import Instrument
+from eicpy.moved import renamed_keyword
 from eicpy.operations import (
     Database,
     ReleaseState,
@@ -106,7 +107,8 @@ def read_table(file: Path, kind: CalibrationTable[Any]) -> Any:
         raise BadDataError(str(error), file=file) from error
 
 
-def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: str = "") -> str:
+@renamed_keyword("by", "actor")
+def decide(file: Path, settings: Settings, *, accepted: bool, actor: str, comment: str = "") -> str:
     """Accept or reject a table that was proposed.
 
     Parameters
@@ -117,8 +119,8 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
         The set-up.
     accepted
         True to accept.
-    by, comment
-        Who, and why.
+    actor, comment
+        Who decides, and why.
 
     Returns
     -------
@@ -127,7 +129,7 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a table that was never proposed; the message lists those that were.
     """
     state = ReleaseState.ACCEPTED if accepted else ReleaseState.REJECTED
@@ -138,7 +140,7 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
             found = [r for r in found if Path(r.file) == file.absolute()]
         if len(found) != 1:
             known = ", ".join(f"{Path(r.file).name} ({r.state})" for r in proposed) or "none yet"
-            raise BadArgumentError(f"got table {file}, expected one that a night proposed: {known}")
-        release = decide_release(database, found[0].id, state, by=by, comment=comment)
+            raise NotFoundError(f"got table {file}, expected one that a night proposed: {known}")
+        release = decide_release(database, found[0].id, state, actor=actor, comment=comment)
     effect = "the nights after it will use it" if accepted else "it is kept and not used"
-    return f"{Path(release.file).name} of {release.instrument} {state} by {by}: {effect}"
+    return f"{Path(release.file).name} of {release.instrument} {state} by {actor}: {effect}"

@@ -17,7 +17,7 @@ import numpy as np
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument, load
-from eicpy.operations import Excursion, excursions, open_database
+from eicpy.operations import ExcursionRow, excursions, open_database
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.night_table import NightTable
@@ -285,7 +285,7 @@ class NightProducts:
         return summarise(self.settings, self.instrument, self.span)
 
     @cached_property
-    def excursions(self) -> list[Excursion]:
+    def excursions(self) -> list[ExcursionRow]:
         """Excursions of housekeeping parameters found in this night, with who handled them."""
         with open_database(self.settings) as database:
             return excursions(database, instrument=self.record.instrument, night=self.record.night)

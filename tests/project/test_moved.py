@@ -5,7 +5,7 @@ from importlib import import_module
 
 import pytest
 
-from eicpy.moved import MODULES, NAMES
+from eicpy.moved import MODULES, NAMES, renamed_keyword
 
 
 @pytest.mark.parametrize("old", sorted(MODULES))
@@ -31,3 +31,14 @@ def test_an_old_name_is_the_new_one(package, old, module, new):
     with pytest.warns(DeprecationWarning, match=f"{package}.{old} is now {module}.{new}"):
         found = getattr(import_module(package), old)
     assert found is getattr(import_module(module), new)
+
+
+def test_a_renamed_keyword_is_taken_with_a_warning():
+    @renamed_keyword("by", "actor")
+    def decide(*, actor: str) -> str:
+        return actor
+
+    with pytest.warns(DeprecationWarning, match="by of .*decide is now actor") as caught:
+        assert decide(by="Ada") == "Ada"
+    assert caught[0].filename == __file__
+    assert decide(actor="Grace") == "Grace"  # a warning would be an error here

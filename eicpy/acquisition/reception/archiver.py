@@ -322,5 +322,5 @@ class Archiver:
             raise BadArgumentError("got a comment, but no run is open")
         run = self.writer.run
         before = run.metadata.comment
-        edit_run(run, by=order.by, comment=f"{before}\n{order.text}" if before else order.text)
+        edit_run(run, actor=order.by, comment=f"{before}\n{order.text}" if before else order.text)
         return f"comment added to run {run.number}"
