@@ -6,7 +6,7 @@ Each takes a path as text or :class:`~pathlib.Path` and returns an object that s
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from eicpy.errors import BadDataError
+from eicpy.errors import MissingDataError
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
     ------
     BadArgumentError
         For a number that is not there.
-    BadDataError
+    MissingDataError
         If there is no run yet.
     """
     from eicpy.runs import RunArchive
@@ -98,7 +98,7 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
         return archive.run(number)
     runs = archive.runs()
     if not runs:
-        raise BadDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
+        raise MissingDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
     return runs[-1]
 
 
@@ -144,7 +144,7 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
 
     Raises
     ------
-    BadDataError
+    MissingDataError
         If there is no night yet.
     """
     from eicpy.pipeline import NightProducts
@@ -153,7 +153,7 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
         place = open_setup(home).products(instrument)
         found = sorted(place.glob("*/night.json"))
         if not found:
-            raise BadDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+            raise MissingDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
         folder = found[-1].parent
     return NightProducts.open(folder)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, ConflictError
 from eicpy.packets import PacketLayout
 from eicpy.packets.fields import COLUMNS
 
@@ -230,7 +230,9 @@ class ImportedInstrument:
         Raises
         ------
         BadArgumentError
-            If there is one already, or the name is none for a folder.
+            If the name is none for a folder.
+        ConflictError
+            If there is one already.
         """
         if not _NAME.fullmatch(self.name):
             raise BadArgumentError(
@@ -240,7 +242,7 @@ class ImportedInstrument:
         try:
             target.mkdir(parents=True)
         except FileExistsError:
-            raise BadArgumentError(
+            raise ConflictError(
                 f"got {target}, which is there already; give another name or folder, or remove it"
             ) from None
         files: dict[str, str] = {}

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
 from eicpy.instruments import Instrument
@@ -101,8 +101,10 @@ def watch_folder(
 
     Raises
     ------
+    NotFoundError
+        If there is no folder `inbox`.
     BadArgumentError
-        If `inbox` is no folder that can be read.
+        If it is no folder that can be read.
     FailedError
         If the archive or the database cannot be written. Nothing is lost: the next watch continues.
     """
@@ -188,9 +190,8 @@ def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileI
     try:
         paths = [p for p in inbox.iterdir() if _is_candidate(p)]
     except OSError as error:
-        raise BadArgumentError(
-            f"got inbox {inbox}, expected a folder that I can read: {error.strerror}"
-        ) from error
+        wrong = NotFoundError if isinstance(error, FileNotFoundError) else BadArgumentError
+        raise wrong(f"got inbox {inbox}, expected a folder that I can read: {error.strerror}") from error
     for gone in looks.keys() - set(paths):
         del looks[gone]
     now = time.monotonic()

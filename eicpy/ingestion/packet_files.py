@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from eicpy.decoding import is_simulated
-from eicpy.errors import BadDataError, readable
+from eicpy.errors import BadDataError, readable, unreadable
 from eicpy.files import hash_file, sha256_of
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -183,7 +183,7 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
                 if indexer is not None and _has_any(indexer.feed(chunk), apids):
                     indexer = None
     except OSError as error:
-        raise BadDataError(
+        raise unreadable(error)(
             f"could not be read: {error.strerror}; expected a file of packets", file=path
         ) from error
     if size == 0:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, unreadable
 from eicpy.events import EventFile, EventList
 from eicpy.files import atomic_file, sha256_of
 from eicpy.ingestion.packet_files import IngestState
@@ -268,7 +268,7 @@ def _hash(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise BadDataError(f"could not be read: {error.strerror}", file=path) from error
+        raise unreadable(error)(f"could not be read: {error.strerror}", file=path) from error
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from eicpy.errors import FailedError
+from eicpy.errors import InUseError
 from eicpy.operations.database import Database
 from eicpy.operations.models import StepRow, StepState
 from eicpy.process import is_running, process_identity
@@ -106,7 +106,7 @@ def begin_step(
 
     Raises
     ------
-    FailedError
+    InUseError
         If a living process runs this very step now.
     """
     try:
@@ -118,7 +118,7 @@ def begin_step(
             elif step.state is StepState.DONE and not redo:
                 return StepTicket(key, todo=False, products=list(step.products), message=step.message)
             elif step.state is StepState.RUNNING and is_running(step.owner):
-                raise FailedError(
+                raise InUseError(
                     f"step {step.name} of {step.night} is being run by {step.owner} since "
                     f"{step.started_at:%H:%M:%S} UTC; wait for it to end"
                 )
@@ -127,9 +127,7 @@ def begin_step(
             step.started_at, step.finished_at = datetime.now(tz=UTC), None
             step.message, step.products = "", []
     except IntegrityError as error:
-        raise FailedError(
-            f"step {name} of {night} was begun by another process at the same moment"
-        ) from error
+        raise InUseError(f"step {name} of {night} was begun by another process at the same moment") from error
     return StepTicket(key, todo=True)
 
 

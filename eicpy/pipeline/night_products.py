@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
-from eicpy.errors import BadDataError
+from eicpy.errors import MissingDataError
 from eicpy.instruments import Instrument, load
 from eicpy.operations import ExcursionRow, excursions, open_database
 from eicpy.pipeline.decisions import treatment_with
@@ -71,14 +71,16 @@ class NightProducts:
 
         Raises
         ------
-        BadDataError
+        MissingDataError
             Where there is no night.
         """
         if not folder:
             place = Settings.from_environment().products(instrument)
             found = sorted(place.glob("*/night.json"))
             if not found:
-                raise BadDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+                raise MissingDataError(
+                    "no night has been run", file=place, advice=f"eic night -i {instrument}"
+                )
             folder = found[-1].parent
         record = NightRecord.read(Path(folder))
         return cls(Path(folder).absolute(), record, load(record.instrument))

@@ -9,7 +9,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, ConflictError, NotFoundError
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card
 
 __all__ = ["PRODUCTS", "declare", "definition", "parse_product_file_name", "product_file_name"]
@@ -294,11 +294,11 @@ def declare(product: ProductDefinition) -> ProductDefinition:
 
     Raises
     ------
-    BadArgumentError
+    ConflictError
         For a card that stands for another product already.
     """
     if PRODUCTS.setdefault(product.card, product) != product:
-        raise BadArgumentError(f"got another declaration of {product.card}, expected a card of its own")
+        raise ConflictError(f"got another declaration of {product.card}, expected a card of its own")
     return product
 
 
@@ -307,7 +307,7 @@ def definition(card: str) -> ProductDefinition:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a card that is not declared.
 
     Examples
@@ -317,9 +317,7 @@ def definition(card: str) -> ProductDefinition:
     """
     found = PRODUCTS.get(canonical_card(card) or "")
     if found is None:
-        raise BadArgumentError(
-            f"got card {card!r}, expected one of {', '.join(PRODUCTS)} (or another prefix)"
-        )
+        raise NotFoundError(f"got card {card!r}, expected one of {', '.join(PRODUCTS)} (or another prefix)")
     return found
 
 

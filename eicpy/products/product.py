@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
 from eicpy.products.declarations import definition
 from eicpy.products.definitions import ProductDefinition, canonical_card
 from eicpy.products.headers import Header, Issuer, cards_of
@@ -85,7 +85,7 @@ class Product:
         for name, found in self.tables.items():
             if canonical_card(name) is not None and canonical_card(name) == canonical_card(table):
                 return found
-        raise BadArgumentError(f"got table {table!r}, expected one of {', '.join(self.tables)}")
+        raise NotFoundError(f"got table {table!r}, expected one of {', '.join(self.tables)}")
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -256,8 +256,10 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
 
     Raises
     ------
+    MissingDataError
+        For a file that does not exist.
     BadDataError
-        For a file that is missing, unreadable, empty, truncated, damaged, of another card, or without
+        For one that is unreadable, empty, truncated, damaged, of another card, or without
         the columns that its card declares.
     """
     path = Path(path)

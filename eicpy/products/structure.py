@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, unreadable
 
 __all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "reading", "verify_unit"]
 
@@ -200,7 +200,7 @@ def read_structure(path: Path) -> list[Unit]:
                         advice="fetch or make the file again",
                     )
     except OSError as error:
-        raise BadDataError(f"cannot be read: {error.strerror or error}", file=path) from error
+        raise unreadable(error)(f"cannot be read: {error.strerror or error}", file=path) from error
     return units
 
 
