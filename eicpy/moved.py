@@ -2,20 +2,21 @@
 
 Modules that moved are found by an importer of their own; names that moved
 out of a package are found by the ``__getattr__`` that `moved_names` returns; keywords are renamed by
-`renamed_keyword`. They go with the next release.
+`renamed_keyword` and gathered in an object by `gathered_keywords`. They go with the next release.
 """
 
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["MODULES", "NAMES", "install", "moved_names", "renamed_keyword"]
+__all__ = ["MODULES", "NAMES", "gathered_keywords", "install", "moved_names", "renamed_keyword"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,7 +113,10 @@ MODULES = {
 NAMES = {
     "eicpy.egse": {"eicpy.egse": "Session=SendingSession Source=PacketSource Stretch=StreamChunk"},
     "eicpy.simulation": {
-        "eicpy.simulation": ("Command=Telecommand PhotonBlock=SimulatedPhotons Stream=TelemetryStream"),
+        "eicpy.simulation": (
+            "Command=Telecommand PhotonBlock=SimulatedPhotons Stream=TelemetryStream "
+            "simulate=write_simulation"
+        ),
     },
     "eicpy.acquisition": {
         "eicpy.decoding": (
@@ -146,6 +150,7 @@ NAMES = {
         ),
     },
     "eicpy.pipeline": {
+        "eicpy.pipeline": "read_table=read_calibration_table",
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
         "eicpy.pipeline.before": "gain_in_force read_gain",
         "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
@@ -223,6 +228,27 @@ def renamed_keyword(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P
             if old in keywords:
                 _warn(f"{old} of {function.__qualname__}", new, stacklevel=3)
                 keywords[new] = keywords.pop(old)
+            return function(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def gathered_keywords(name: str, options: type[Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator of a function whose keywords are now fields of one, the dataclass `options`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+            old = {field: keywords.pop(field) for field in options.__match_args__ if field in keywords}
+            if old:
+                _warn(
+                    f"{', '.join(old)} of {function.__qualname__}",
+                    f"{name}={options.__name__}(…)",
+                    stacklevel=3,
+                )
+                keywords[name] = replace(cast("Any", keywords.get(name, options())), **old)
             return function(*arguments, **keywords)
 
         return call

@@ -177,7 +177,7 @@ def simulate(name: str = "demo", folder: str | Path = "simulated", **changes: An
     **changes
         Fields of the simulation to change, for example ``duration`` (s) or ``seed``.
     """
-    from eicpy.simulation import simulate as run_simulation
+    from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config
 
-    return run_simulation(simulation_config(name, None, **changes), Path(folder))
+    return write_simulation(simulation_config(name, None, **changes), Path(folder))

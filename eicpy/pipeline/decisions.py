@@ -25,7 +25,7 @@ from eicpy.products import card_for, read_product
 from eicpy.settings import Settings
 from eicpy.times import day_of
 
-__all__ = ["TableInUse", "decide", "read_table", "tables_in_use", "treatment_with"]
+__all__ = ["TableInUse", "decide", "read_calibration_table", "tables_in_use", "treatment_with"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def tables_in_use(database: Database, instrument: Instrument, start: float) -> d
                 before=f"{day_of(start):%Y%m%d}",
             )
             file = None if release is None else Path(release.file)
-        in_use[card] = TableInUse(kind, kind.nominal() if file is None else read_table(file, kind), file)
+        in_use[card] = TableInUse(
+            kind, kind.nominal() if file is None else read_calibration_table(file, kind), file
+        )
     return in_use
 
 
@@ -92,7 +94,7 @@ def treatment_with(tables: dict[str, TableInUse], instrument: Instrument) -> Tre
     return treatment
 
 
-def read_table(file: Path, kind: CalibrationTable[Any]) -> Any:
+def read_calibration_table(file: Path, kind: CalibrationTable[Any]) -> Any:
     """Read the product of a calibration table.
 
     Raises

@@ -1,6 +1,6 @@
 """The reports of a night: which notebooks apply, and when they need to be run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
-    from eicpy.reports.report import ReportOutcome
+    from eicpy.reports.report import ReportOutcome, ReportSubject
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
 
@@ -100,9 +100,7 @@ def _run(
         {"folder": str(folder), "instrument": record.instrument},
         place,
         index=settings.reports / "index.html",
-        inputs=[InputFile.of(p, "product") for p in inputs],
-        simulated=record.simulated,
-        label=_label(record),
+        subject=_subject(record, [InputFile.of(p, "product") for p in inputs]),
     )
 
 
@@ -146,7 +144,7 @@ def notebook_report(
     stamp = now()[:19].replace("-", "").replace(":", "")
     place = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")
-    instrument, record = _subject(values, settings)
+    instrument, record = _night_of(values, settings)
     key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
     night = str(values.get("night", "")) if record is None else record.night
     with (
@@ -159,15 +157,14 @@ def notebook_report(
             path,
             values,
             place,
-            simulated=None if record is None else record.simulated,
-            label="" if record is None else _label(record),
+            subject=_subject(record),
             timeout=timeout,
         )
         _record_outcome(ticket, outcome)
     return outcome
 
 
-def _subject(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
+def _night_of(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
     """Detector and night that a notebook is run for; empty and None where its parameters do not tell."""
     instrument, folder = (str(values.get(name, "")) for name in ("instrument", "folder"))
     if "folder" not in values:
@@ -181,6 +178,11 @@ def _subject(values: Mapping[str, object], settings: Settings) -> tuple[str, Nig
     return (instrument, None) if record is None else (record.instrument, record)
 
 
-def _label(record: NightRecord) -> str:
-    """The detector and the date, for the title of a page."""
-    return f"{record.title}, {record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"
+def _subject(record: NightRecord | None, inputs: Sequence[InputFile] = ()) -> "ReportSubject":
+    """Return the night as what a report is about: the detector and the date in its title."""
+    from eicpy.reports.report import ReportSubject  # noqa: PLC0415, as above
+
+    if record is None:
+        return ReportSubject(inputs)
+    date = f"{record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"
+    return ReportSubject(inputs, record.simulated, f"{record.title}, {date}")

@@ -13,7 +13,7 @@ from waiting import LIMIT, wait_until
 from eicpy import __version__
 from eicpy.cli import main
 from eicpy.errors import ExitCode
-from eicpy.simulation import FaultConfig, SimulationConfig, simulate
+from eicpy.simulation import FaultConfig, SimulationConfig, write_simulation
 
 COMMANDS = sorted(main.commands)
 
@@ -33,14 +33,14 @@ def eic(tmp_path):
 def packets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packets")
     config = SimulationConfig(name="clean", duration=5.0, seed=2, saa=False)
-    return simulate(config, folder).packets
+    return write_simulation(config, folder).packets
 
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")
     faults = FaultConfig(lost=0.02, damaged=0.02)
-    return simulate(
+    return write_simulation(
         SimulationConfig(name="bad", duration=20.0, seed=2, saa=False, faults=faults), folder
     ).packets
 
