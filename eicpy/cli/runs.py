@@ -9,7 +9,7 @@ __all__ = ["runs"]
 
 @click.group(invoke_without_command=True)
 @instrument_option(required=False)
-@click.option("--last", type=click.IntRange(1), help="Only so many, the newest.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N.")
 @click.pass_context
 def runs(ctx: click.Context, instrument: str | None, last: int | None) -> None:
     """List the runs in the archive, or correct what is written about one.

@@ -157,7 +157,7 @@ def random_mask(
     Raises
     ------
     BadArgumentError
-        If no connected plate with so many open cells is found.
+        If no connected plate with that number of open cells is found.
 
     Examples
     --------

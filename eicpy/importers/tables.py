@@ -1,4 +1,4 @@
-"""What an importer makes: packet tables of our own, how packets are told apart, what could not be said."""
+"""What an importer makes: packet tables, how packets are distinguished, what could not be expressed."""
 
 import csv
 import io
@@ -38,7 +38,7 @@ class Shortfall:
     place
         The packet, parameter, or calibration, by the name that the database gives it.
     reason
-        Why, and what is there instead.
+        Why, and what stands in its stead.
     """
 
     place: str
@@ -163,7 +163,7 @@ class ImportedInstrument:
     shortfalls
         What of the database is not.
     assumptions
-        What the database does not tell and was filled in.
+        What the database does not say and was filled in.
     """
 
     name: str
@@ -263,7 +263,7 @@ class ImportedInstrument:
 
     def _head(self) -> Iterator[str]:
         """The description up to the packets."""
-        yield f"# {_one_line(self.title)}, imported; import-report.txt tells what could not be expressed."
+        yield f"# {_one_line(self.title)}, imported; import-report.txt lists what could not be expressed."
         yield f"name = {json.dumps(self.name)}"
         yield f"title = {_text(self.title)}"
         yield f"note = {_text('imported from ' + self.provenance)}"

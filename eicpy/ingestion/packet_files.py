@@ -100,7 +100,7 @@ def ingest_file(
     path
         A file of packets as they were received.
     instrument
-        Whose packets are expected in it. Other packets are kept with them.
+        The detector whose packets are expected in it. Other packets are kept with them.
     database
         The internal database.
     archive

@@ -112,7 +112,7 @@ def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> It
     path
         The file.
     instrument
-        Whose pixels are meant.
+        The detector that the pixels belong to.
     size
         Photons in a block at most.
 
@@ -152,7 +152,7 @@ def ingest_photon_file(
     path
         A FITS file of photons.
     instrument
-        Whose photons are expected.
+        The detector that the photons come from.
     database
         The internal database.
     folder

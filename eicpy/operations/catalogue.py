@@ -19,7 +19,7 @@ class ProductEntry:
     Parameters
     ----------
     instrument, card, night
-        Whose it is, its card (for example AUX-ECL-PIX-CAL), and the night it was made for.
+        The detector, the card of the product (for example AUX-ECL-PIX-CAL), and the night it was made for.
     file
         Its path.
     sha256

@@ -50,14 +50,14 @@ def record_excursions(
     """Record excursions; those known already (same parameter, level and start) keep their state.
 
     An excursion that is known as a warning and has become an alarm is one excursion still: its row becomes
-    the alarm's, and somebody has to look at it again. One known as an alarm stays one.
+    the alarm's, and somebody has to look at it again. One known as an alarm remains an alarm.
 
     Parameters
     ----------
     database
         The internal database.
     instrument, night
-        Where and by which night's monitoring they were found.
+        The detector, and the night whose monitoring found them.
     found
         The excursions.
 

@@ -28,7 +28,7 @@ _KEPT = (FileRow.state == FileState.STORED) & FileRow.run.is_(None)
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What identifies a file: its content by hash, and its place and time for people.
+    """What identifies a file: its content by hash, and its path and time for people.
 
     Parameters
     ----------

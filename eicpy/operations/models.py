@@ -3,7 +3,7 @@
 Five small tables: what was ingested, what was run on it, what came out, what was out of limits, and
 which calibrations were accepted. Photons, packets and housekeeping values are in files, not here.
 
-Times of our own doing (`claimed_at`, `started_at`, …) are UTC; times of the data (`valid_from`,
+Times of processing (`claimed_at`, `started_at`, …) are UTC; times of the data (`valid_from`,
 `start`, …) are seconds TT since MJDREFI 57754, as everywhere in the house.
 """
 
@@ -169,7 +169,7 @@ class StepRow(Base):
     name: Mapped[str] = mapped_column(String(128))
     state: Mapped[StepState]
     owner: Mapped[str] = mapped_column(String(255))
-    """``host:pid:start`` of the process that runs it, to tell a running step from a dead one."""
+    """``host:pid:start`` of the process that runs it, to distinguish a running step from a dead one."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     message: Mapped[str] = mapped_column(default="")

@@ -31,7 +31,7 @@ def propose_release(
     database
         The internal database.
     instrument, card, night
-        Whose table it is, its card, and the night it was made from.
+        The detector, the card of the table, and the night it was made from.
     file
         The table.
     summary
@@ -104,7 +104,7 @@ def latest_accepted(
     database
         The internal database.
     instrument, card
-        Whose table, and which.
+        The detector, and the card of the table.
     before
         Only tables of nights before this one, YYYYMMDD.
     """

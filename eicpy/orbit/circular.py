@@ -105,7 +105,7 @@ class CircularOrbit:
         return math.asin(EARTH_RADIUS / self.radius)
 
     def position(self, time: FloatArray) -> FloatArray:
-        """Place in the inertial equatorial frame, km.
+        """Position in the inertial equatorial frame, km.
 
         Parameters
         ----------

@@ -191,7 +191,7 @@ class NightProducts:
         first = np.arange(0, len(table), step)
         exposure = np.add.reduceat(table["EXPOSURE"], first)
         rates = {}
-        # a bin with a tenth of its good time or less tells more about its edge than about the sky
+        # a bin with a tenth of its good time or less says more about its edge than about the sky
         good = exposure > 0.1 * min(step, float(exposure.sum()))
         for number, label in enumerate(labels, start=1):
             counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
@@ -333,7 +333,7 @@ class NightProducts:
 
     @property
     def good_time_table(self) -> Table:
-        """Good time by criterion; those that no housekeeping told have none."""
+        """Good time by criterion; those without housekeeping have none."""
         means = {name: rule.description for name, rule in self.instrument.good_time.items()}
         means |= {TELEMETRY: "photon packets came without a gap", ALL: "all of them at once"}
         rows: list[tuple[str, str, object]] = [
@@ -346,7 +346,7 @@ class NightProducts:
     def _good_time_text(self) -> str:
         outside = f"; {self.record.outside} photons outside it" if self.record.outside else ""
         unknown = ", ".join(self.record.unknown_criteria)
-        without = f"; no housekeeping tells {unknown}" if unknown else ""
+        without = f"; no housekeeping for {unknown}" if unknown else ""
         return f"{self.record.exposure:.5g} s{outside}{without}"
 
     def _repr_html_(self) -> str:
@@ -356,7 +356,7 @@ class NightProducts:
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
             "good time": self._good_time_text,
-            "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
+            "data": {True: "simulated", False: "measured", None: "origin not recorded"}[r.simulated],
             "runs": ", ".join(map(str, r.runs)),
             **{
                 table.title: r.tables[card].used or "nominal"

@@ -30,7 +30,7 @@ def make_reports(
     redo: bool,
     progress: Callable[[str], None],
 ) -> list[ReportRecord]:
-    """Make the reports of a night that are not there yet, or whose notebook has changed.
+    """Make the reports of a night that do not exist yet, or whose notebook has changed.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def notebook_report(
 
 
 def _night_of(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
-    """Detector and night that a notebook is run for; empty and None where its parameters do not tell."""
+    """Detector and night that a notebook is run for; empty and None where its parameters do not name them."""
     instrument, folder = (str(values.get(name, "")) for name in ("instrument", "folder"))
     if "folder" not in values:
         return instrument, None

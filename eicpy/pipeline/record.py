@@ -96,7 +96,7 @@ class NightRecord(_Record):
     good_time: dict[str, float] = {}
     """Seconds by criterion."""
     unknown_criteria: list[str] = []
-    """Criteria of good time that no housekeeping told; taken as fulfilled."""
+    """Criteria of good time without housekeeping; taken as fulfilled."""
     packets: dict[str, PacketRecord] = {}
     """By APID."""
     foreign_bytes: int = 0
@@ -193,5 +193,5 @@ class NightRecord(_Record):
             ) from error
         except ValidationError as error:
             raise BadDataError(
-                f"not the record of a night: {error}", file=path, advice="'eic night --redo' writes it anew"
+                f"not the record of a night: {error}", file=path, advice="'eic night --redo' writes it again"
             ) from error

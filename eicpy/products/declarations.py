@@ -272,7 +272,7 @@ _ONBOARD = ProductDefinition(
             (
                 Column("TIME", "D", "s", "time of the packet", own=True),
                 _DETNUM,
-                Column("LIVETIME", "D", "s", "live time told by the instrument", own=True, required=False),
+                Column("LIVETIME", "D", "s", "live time from the instrument", own=True, required=False),
                 Column("SPECTRUM", "J", "count", "counts per bin", own=True, vector=True),
             ),
             own=True,

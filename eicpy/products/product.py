@@ -120,7 +120,7 @@ def write_product(
     tables
         Columns by extension name, main table first.
     issuer
-        Whose product it is: an instrument description.
+        Description of the instrument that the product belongs to.
     provenance
         How it was made.
     header

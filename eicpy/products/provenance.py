@@ -177,7 +177,7 @@ class Provenance:
         return replace(self, corrections=self.corrections + corrections)
 
     def finished(self) -> Self:
-        """The same record, closed now; a record that is closed stays as it is."""
+        """The same record, closed now; a record that is closed is not changed."""
         return self if self.stop else replace(self, stop=_now())
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""The structure of a FITS file: header and data units, their places and checksums.
+"""The structure of a FITS file: header and data units, their positions and checksums.
 
 FITS Standard 4.0: a file is a sequence of header-data units in blocks of 2880 bytes; a header is 80-byte
 cards up to END (§3.3, §4); CHECKSUM and DATASUM are ones' complement sums of 32-bit words (§4.4.2.7,
@@ -33,7 +33,7 @@ _DAMAGE = (ValueError, LookupError, TypeError, OverflowError, fits.VerifyError)
 
 @contextmanager
 def reading(what: str, path: Path, offset: int | None = None) -> Iterator[None]:
-    """Name the file and the place where a value of it cannot be used.
+    """Name the file and the position of a value that cannot be used.
 
     Parameters
     ----------
@@ -241,10 +241,10 @@ def verify_unit(path: Path, unit: Unit) -> None:
             left -= len(chunk)
     where = unit.name or "PRIMARY"
     with reading(f"a DATASUM of {where}", path, unit.offset):
-        told = int(unit.header["DATASUM"]) if _is_given(unit.header, "DATASUM") else data.value
-    if told != data.value:
+        stated = int(unit.header["DATASUM"]) if _is_given(unit.header, "DATASUM") else data.value
+    if stated != data.value:
         raise BadDataError(
-            f"got data sum {data.value} in {where}, expected {told}: the data are damaged",
+            f"got data sum {data.value} in {where}, expected {stated}: the data are damaged",
             file=path,
             offset=unit.data_offset,
             advice="fetch or make the file again",

@@ -208,7 +208,7 @@ class ProductWriter:
     card
         Card, with any prefix; the file gets the issuer's.
     issuer
-        Whose product it is: an instrument description.
+        Description of the instrument that the product belongs to.
     provenance
         How it is made. Assign a fuller record to :attr:`provenance` before the end if need be.
     header

@@ -3,7 +3,7 @@
 papermill accepts unknown names and wrong types without a word: a misspelt parameter gives a report of
 the default, and nobody notices. Here the cell tagged ``parameters`` is the declaration: each line is
 an annotated assignment of a literal (``night: str = ""``), from which a strict pydantic model is made
-that forbids anything else. So the defaults live in one place, the notebook, and anyone who opens it
+that forbids anything else. So the defaults stand in one file, the notebook, and anyone who opens it
 in JupyterLab sees them.
 """
 

@@ -123,8 +123,8 @@ def write_simulation(
     >>> from tempfile import TemporaryDirectory
     >>> from eicpy.simulation import SimulationConfig
     >>> config = SimulationConfig(name="moment", duration=2.0, seed=7)
-    >>> with TemporaryDirectory() as place:
-    ...     night = write_simulation(config, place)
+    >>> with TemporaryDirectory() as folder:
+    ...     night = write_simulation(config, folder)
     ...     night.packets.name
     'moment.ccsds'
     """

@@ -230,8 +230,9 @@ def test_send_and_receive_over_tcp(packets, tmp_path):
     assert "known" in known.stdout
 
 
-def test_nobody_listening_returns_3(packets):
-    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1", "--patience", "0.1"])
+@pytest.mark.parametrize("option", ["--timeout", "--patience"])  # the second is the name of before
+def test_nobody_listening_returns_3(packets, option):
+    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1", option, "0.1"])
     assert result.exit_code == ExitCode.FAILED
 
 
