@@ -111,6 +111,11 @@ def open_photons(file: str | Path, instrument: str = "eclairs") -> "EventFile | 
         The file; FITS is recognised by its content, and is not loaded.
     instrument
         Whose packets they are; not looked at for FITS.
+
+    See Also
+    --------
+    eicpy.events.EventFile : Photons in a file.
+    eicpy.events.EventList : Photons in memory.
     """
     from eicpy.events import EventFile, EventList
 
@@ -146,6 +151,11 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
     ------
     MissingDataError
         If there is no night yet.
+
+    See Also
+    --------
+    eicpy.pipeline.run_night : Makes a night.
+    open_product : One file of it.
     """
     from eicpy.pipeline import NightProducts
 
@@ -159,7 +169,17 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
 
 
 def open_product(file: str | Path) -> "Product":
-    """Open a product (FITS), checked against its declaration and its checksums."""
+    """Open a product (FITS), checked against its declaration and its checksums.
+
+    See Also
+    --------
+    eicpy.products.write_product : Writes a product.
+    open_photons : Photons, which are not loaded.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0.
+    """
     from eicpy.products import read_product
 
     return read_product(Path(file))

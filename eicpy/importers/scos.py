@@ -49,6 +49,14 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
     ------
     BadDataError
         If it is no such database, or a table or column is missing.
+
+    See Also
+    --------
+    import_xtce : The same from an XTCE document.
+
+    References
+    ----------
+    ESA, SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001.
     """
     database = read_database(Path(source))
     made = ImportedInstrument(name, database.title, database.provenance)

@@ -52,6 +52,14 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
         If space_packet_parser is not installed.
     BadDataError
         If it is no such document, or no packet of it can be expressed.
+
+    See Also
+    --------
+    import_scos : The same from a SCOS-2000 database.
+
+    References
+    ----------
+    CCSDS 660.0-B-2, XML Telemetric and Command Exchange, version 1.2, February 2020.
     """
     document = read_document(Path(source))
     made = ImportedInstrument(name, document.title, document.provenance)

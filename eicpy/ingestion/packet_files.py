@@ -120,6 +120,11 @@ def ingest_file(
         is read. Nothing is stored; the row of the file says why.
     FailedError
         If the archive or the database cannot be written. The next call continues.
+
+    See Also
+    --------
+    take_file : A file of packets or of photons, by its content.
+    watch_folder : Files as they are dropped into a folder.
     """
     path = Path(path).absolute()
     progress = progress or _silent

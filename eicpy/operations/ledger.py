@@ -176,6 +176,11 @@ def run_step(
     ------
     BaseException
         Whatever the block raised, after it was recorded as the step's failure.
+
+    See Also
+    --------
+    step_key : The key of a step.
+    begin_step, finish_step : The two halves.
     """
     ticket = begin_step(database, key=key, instrument=instrument, night=night, name=name, redo=redo)
     if not ticket.todo:

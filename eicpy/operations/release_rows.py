@@ -71,6 +71,11 @@ def decide_release(
     ------
     NotFoundError
         If there is no release of this number.
+
+    See Also
+    --------
+    propose_release : Enters the table.
+    eicpy.pipeline.decide : The same by the name of its file.
     """
     with database.write() as session:
         release = session.get(ReleaseRow, number)

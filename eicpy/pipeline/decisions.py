@@ -133,6 +133,10 @@ def decide(file: Path, settings: Settings, *, accepted: bool, actor: str, commen
     ------
     NotFoundError
         For a table that was never proposed; the message lists those that were.
+
+    See Also
+    --------
+    eicpy.operations.decide_release : The same by the number of the release.
     """
     state = ReleaseState.ACCEPTED if accepted else ReleaseState.REJECTED
     with open_database(settings) as database:

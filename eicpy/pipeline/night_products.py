@@ -45,6 +45,11 @@ class NightProducts:
     instrument
         The detector.
 
+    See Also
+    --------
+    eicpy.open_night : Opens one from a notebook.
+    run_night : Makes the products.
+
     Examples
     --------
     ::

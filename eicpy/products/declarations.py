@@ -310,6 +310,11 @@ def definition(card: str) -> ProductDefinition:
     NotFoundError
         For a card that is not declared.
 
+    See Also
+    --------
+    canonical_card : A card without the prefix of an instrument.
+    read_product : Reads a file and compares it with its declaration.
+
     Examples
     --------
     >>> definition("AUX-MDA-PIX-CAL").title
@@ -343,6 +348,10 @@ def product_file_name(card: str, day: date, letter: str, version: int) -> str:
     ------
     BadArgumentError
         For a card that is not declared, a letter that is not one or a version out of range.
+
+    See Also
+    --------
+    parse_product_file_name : The reverse.
 
     Examples
     --------

@@ -65,6 +65,11 @@ class Product:
         Its tables by extension name.
     provenance
         How it was made; None for a file without a record, such as one made elsewhere.
+
+    See Also
+    --------
+    read_product : Reads one.
+    write_product : Writes one.
     """
 
     path: Path
@@ -139,6 +144,17 @@ def write_product(
         For a card, table or column that is not declared or is missing.
     FailedError
         Where it could not be written (full disk, no permission); nothing is left behind.
+
+    See Also
+    --------
+    ProductWriter : Writes a product block by block.
+    read_product : Reads it back, checked.
+    product_file_name : Name that the file should have.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, sections
+    4.4.2.7 and 7.3, appendix J (checksums).
     """
     with ProductWriter(path, card, issuer=issuer, provenance=provenance, header=header) as product:
         for name, columns in tables.items():
@@ -261,6 +277,17 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
     BadDataError
         For one that is unreadable, empty, truncated, damaged, of another card, or without
         the columns that its card declares.
+
+    See Also
+    --------
+    write_product : Writes a product.
+    eicpy.events.EventFile : Photons, block by block: they need not fit into memory.
+    eicpy.open_product : The same from a notebook.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, sections
+    4.4.2.7 and 7.3, appendix J (checksums).
     """
     path = Path(path)
     units = read_structure(path)

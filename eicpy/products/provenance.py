@@ -123,6 +123,11 @@ class Provenance:
     uuid
         Identifier of the run of the work.
 
+    See Also
+    --------
+    InputFile : A file that went in, with its hash.
+    read_product : Returns the record of a product.
+
     Examples
     --------
     >>> record = Provenance.begin("test", corrections=("gain",), simulated=True)

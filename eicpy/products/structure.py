@@ -178,6 +178,16 @@ def read_structure(path: Path) -> list[Unit]:
     ------
     BadDataError
         For a file that is missing, cannot be opened, is empty, is not FITS or ends too early.
+
+    See Also
+    --------
+    verify_unit : Compares a unit with its checksums.
+    read_product : Reads the tables, too.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 3 (file
+    organisation).
     """
     path = Path(path)
     units: list[Unit] = []
@@ -228,6 +238,15 @@ def verify_unit(path: Path, unit: Unit) -> None:
     ------
     BadDataError
         Where they differ.
+
+    See Also
+    --------
+    encode_checksum : Text of the checksum of a header.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 4.4.2.7
+    and appendix J.
     """
     total = WordSum()
     with Path(path).open("rb") as file:

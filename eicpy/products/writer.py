@@ -221,6 +221,16 @@ class ProductWriter:
     BadArgumentError
         For a card, table or column that is not declared.
 
+    See Also
+    --------
+    write_product : Writes a product that fits into memory.
+    read_product : Reads it back, checked.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 7.3
+    (binary tables).
+
     Examples
     --------
     ::

@@ -139,6 +139,10 @@ def run_report(
         For an unknown or wrongly typed parameter: no kernel was started.
     BadDataError
         For a file that is not a notebook.
+
+    See Also
+    --------
+    check_parameters : Checks parameters without running anything.
     """
     source = read_notebook(notebook)
     values = parameters

@@ -118,6 +118,11 @@ def write_simulation(
     FailedError
         Where the files cannot be written.
 
+    See Also
+    --------
+    TelemetryStream : The same bytes in memory, block by block.
+    eicpy.simulate : The same from a notebook, by the name of a preset.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
