@@ -160,10 +160,10 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
     from eicpy.pipeline import NightProducts
 
     if not folder:
-        place = open_setup(home).products(instrument)
-        found = sorted(place.glob("*/night.json"))
+        root = open_setup(home).products(instrument)
+        found = sorted(root.glob("*/night.json"))
         if not found:
-            raise MissingDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+            raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
         folder = found[-1].parent
     return NightProducts.open(folder)
 

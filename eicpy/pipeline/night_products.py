@@ -80,11 +80,11 @@ class NightProducts:
             Where there is no night.
         """
         if not folder:
-            place = Settings.from_environment().products(instrument)
-            found = sorted(place.glob("*/night.json"))
+            root = Settings.from_environment().products(instrument)
+            found = sorted(root.glob("*/night.json"))
             if not found:
                 raise MissingDataError(
-                    "no night has been run", file=place, advice=f"eic night -i {instrument}"
+                    "no night has been run", file=root, advice=f"eic night -i {instrument}"
                 )
             folder = found[-1].parent
         record = NightRecord.read(Path(folder))

@@ -54,20 +54,20 @@ def make_reports(
     for name in _applicable(record):
         notebook = nightly_notebook(name)
         key = step_key("report", [record.key, sha256_of(notebook)], {"name": name, "began": record.began})
-        place = settings.reports / record.instrument / record.night / name
+        target = settings.reports / record.instrument / record.night / name
         step = run_step(
             database,
             key=key,
             instrument=record.instrument,
             night=record.night,
             name=f"report {name}",
-            redo=redo or not (place / "report.html").is_file(),
+            redo=redo or not (target / "report.html").is_file(),
         )
         with step as ticket:
             if not ticket.todo:
                 continue
             progress(f"report {name}")
-            outcome = _run(notebook, record, folder, place, settings)
+            outcome = _run(notebook, record, folder, target, settings)
             _record_outcome(ticket, outcome)
         entry = _entry(name, outcome, settings)
         record.reports = [r for r in record.reports if r.notebook != name] + [entry]
@@ -89,7 +89,7 @@ def _record_outcome(ticket: StepTicket, outcome: "ReportOutcome") -> None:
 
 
 def _run(
-    notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
+    notebook: Path, record: NightRecord, folder: Path, target: Path, settings: Settings
 ) -> "ReportOutcome":
     from eicpy.reports.report import run_report  # noqa: PLC0415, papermill takes seconds to import
 
@@ -98,7 +98,7 @@ def _run(
     return run_report(
         notebook,
         {"folder": str(folder), "instrument": record.instrument},
-        place,
+        target,
         index=settings.reports / "index.html",
         subject=_subject(record, [InputFile.of(p, "product") for p in inputs]),
     )
@@ -142,10 +142,12 @@ def notebook_report(
 
     path = find_notebook(notebook)
     stamp = now()[:19].replace("-", "").replace(":", "")
-    place = folder or settings.reports / "notebooks" / path.stem / stamp
+    target = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")
     instrument, record = _night_of(values, settings)
-    key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
+    key = step_key(
+        "report", [sha256_of(path)], {"parameters": parameters, "folder": str(target), "at": stamp}
+    )
     night = str(values.get("night", "")) if record is None else record.night
     with (
         open_database(settings) as database,
@@ -156,7 +158,7 @@ def notebook_report(
         outcome = run_report(
             path,
             values,
-            place,
+            target,
             subject=_subject(record),
             timeout=timeout,
         )
@@ -170,9 +172,9 @@ def _night_of(values: Mapping[str, object], settings: Settings) -> tuple[str, Ni
     if "folder" not in values:
         return instrument, None
     nights = sorted(settings.products(instrument).glob("*/night.json")) if instrument else []
-    place = Path(folder) if folder else (nights[-1].parent if nights else None)
+    target = Path(folder) if folder else (nights[-1].parent if nights else None)
     try:
-        record = None if place is None else NightRecord.read(place)
+        record = None if target is None else NightRecord.read(target)
     except BadDataError:
         record = None
     return (instrument, None) if record is None else (record.instrument, record)
