@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from eicpy.simulation import simulate
+from eicpy.simulation import write_simulation
 from eicpy.simulation.configure import simulation_config
 
 DAY = 86400.0
@@ -87,7 +87,7 @@ class Night:
 
 def one(seconds: float, folder: Path) -> Night:
     """Simulate some seconds of the camera and run them from packets to reports."""
-    made = simulate(simulation_config("full-day", duration=seconds), folder / "simulated")
+    made = write_simulation(simulation_config("full-day", duration=seconds), folder / "simulated")
     home = folder / "home"
     ingest = measure(["ingest", str(made.packets), "-i", "eclairs"], home, most=1)
     night = measure(["night", "-i", "eclairs", "--workers", "2"], home, most=1)

@@ -12,12 +12,19 @@ ConflictError     ``conflict``              2          409
 NotAllowedError   ``not-allowed``           2          403
 BadDataError      ``bad-data``              1          422
 FailedError       ``failed``                3          503
+MissingDataError  ``missing-data``          1          404
+InUseError        ``in-use``                3          409
+RefusedError      ``refused``               3          403
 ================  ========================  =========  ====
+
+The last three belong to two families each, so that a caller who catches either meets them: a file that is
+not there is not found and is bad data, a run that another process writes is a conflict and a failure.
 
 The shell learns only what it must do differently (:class:`ExitCode`): the call was wrong, data were bad and
 the good part is kept, or the work failed.
 """
 
+import errno
 from enum import IntEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -30,9 +37,14 @@ __all__ = [
     "EicpyError",
     "ExitCode",
     "FailedError",
+    "InUseError",
+    "MissingDataError",
     "NotAllowedError",
     "NotFoundError",
+    "RefusedError",
     "readable",
+    "unbindable",
+    "unreadable",
 ]
 
 
@@ -131,3 +143,34 @@ class BadDataError(EicpyError):
 
 class FailedError(EicpyError):
     """Work that could not be finished for a reason outside the data: no space, no peer, no permission."""
+
+
+class MissingDataError(NotFoundError, BadDataError):
+    """Data that were asked for and do not exist: a file, a night that was never run."""
+
+    kind = "missing-data"
+    exit_code = ExitCode.BAD_DATA
+
+
+class InUseError(ConflictError, FailedError):
+    """Another process holds what the work needs: a run, a step, a status, a port."""
+
+    kind = "in-use"
+    exit_code = ExitCode.FAILED
+
+
+class RefusedError(NotAllowedError, FailedError):
+    """An order that its receiver refused; the message is the receiver's."""
+
+    kind = "refused"
+    exit_code = ExitCode.FAILED
+
+
+def unreadable(error: OSError) -> type[BadDataError]:
+    """Return the class for a file that could not be opened or read."""
+    return MissingDataError if isinstance(error, FileNotFoundError) else BadDataError
+
+
+def unbindable(error: OSError) -> type[FailedError]:
+    """Return the class for an address that could not be listened on."""
+    return InUseError if error.errno == errno.EADDRINUSE else FailedError

@@ -1,20 +1,25 @@
 """Import paths of the version before: they work for one more release, with a warning that names the new path.
 
 Modules that moved are found by an importer of their own; names that moved
-out of a package are found by the ``__getattr__`` that `moved_names` returns. The tables below are the whole
-list; they go with the next release.
+out of a package are found by the ``__getattr__`` that `moved_names` returns; keywords are renamed by
+`renamed_keyword` and gathered in an object by `gathered_keywords`. They go with the next release.
 """
 
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
-__all__ = ["MODULES", "NAMES", "install", "moved_names"]
+__all__ = ["MODULES", "NAMES", "gathered_keywords", "install", "moved_names", "renamed_keyword"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 MODULES = {
     "eicpy.acquisition.decoding": "eicpy.decoding",
@@ -108,7 +113,10 @@ MODULES = {
 NAMES = {
     "eicpy.egse": {"eicpy.egse": "Session=SendingSession Source=PacketSource Stretch=StreamChunk"},
     "eicpy.simulation": {
-        "eicpy.simulation": ("Command=Telecommand PhotonBlock=SimulatedPhotons Stream=TelemetryStream"),
+        "eicpy.simulation": (
+            "Command=Telecommand PhotonBlock=SimulatedPhotons Stream=TelemetryStream "
+            "simulate=write_simulation"
+        ),
     },
     "eicpy.acquisition": {
         "eicpy.decoding": (
@@ -129,6 +137,10 @@ NAMES = {
         "eicpy.processors": "run_chain stop_chain ChainPlan default_processors free_port",
     },
     "eicpy.operations": {
+        "eicpy.operations": (
+            "CalibrationRelease=ReleaseRow Excursion=ExcursionRow IngestedFile=FileRow Product=ProductRow "
+            "Step=StepRow"
+        ),
         "eicpy.housekeeping": "Level=Severity",
         "eicpy.ingestion": (
             "append_table entries_of table_limits WatchReport take_file IngestOutcome "
@@ -138,6 +150,7 @@ NAMES = {
         ),
     },
     "eicpy.pipeline": {
+        "eicpy.pipeline": "read_table=read_calibration_table",
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
         "eicpy.pipeline.before": "gain_in_force read_gain",
         "eicpy.reports": "ReportOutcome run_report Sentence Table check_parameters parameter_model",
@@ -206,7 +219,46 @@ def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
             yield old, (module, new or old)
 
 
-def _warn(old: str, new: str) -> None:
+def renamed_keyword(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator of a function whose keyword `old` is now `new`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+            if old in keywords:
+                _warn(f"{old} of {function.__qualname__}", new, stacklevel=3)
+                keywords[new] = keywords.pop(old)
+            return function(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def gathered_keywords(name: str, options: type[Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator of a function whose keywords are now fields of one, the dataclass `options`."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+            old = {field: keywords.pop(field) for field in options.__match_args__ if field in keywords}
+            if old:
+                _warn(
+                    f"{', '.join(old)} of {function.__qualname__}",
+                    f"{name}={options.__name__}(…)",
+                    stacklevel=3,
+                )
+                keywords[name] = replace(cast("Any", keywords.get(name, options())), **old)
+            return function(*arguments, **keywords)
+
+        return call
+
+    return decorate
+
+
+def _warn(old: str, new: str, stacklevel: int = 4) -> None:
     warnings.warn(
-        f"{old} is now {new}; the old path goes with the next release", DeprecationWarning, stacklevel=4
+        f"{old} is now {new}; the old name goes with the next release",
+        DeprecationWarning,
+        stacklevel=stacklevel,
     )

@@ -6,7 +6,7 @@ Each takes a path as text or :class:`~pathlib.Path` and returns an object that s
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from eicpy.errors import BadDataError
+from eicpy.errors import MissingDataError
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
     ------
     BadArgumentError
         For a number that is not there.
-    BadDataError
+    MissingDataError
         If there is no run yet.
     """
     from eicpy.runs import RunArchive
@@ -98,7 +98,7 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
         return archive.run(number)
     runs = archive.runs()
     if not runs:
-        raise BadDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
+        raise MissingDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
     return runs[-1]
 
 
@@ -111,6 +111,11 @@ def open_photons(file: str | Path, instrument: str = "eclairs") -> "EventFile | 
         The file; FITS is recognised by its content, and is not loaded.
     instrument
         Whose packets they are; not looked at for FITS.
+
+    See Also
+    --------
+    eicpy.events.EventFile : Photons in a file.
+    eicpy.events.EventList : Photons in memory.
     """
     from eicpy.events import EventFile, EventList
 
@@ -144,22 +149,37 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
 
     Raises
     ------
-    BadDataError
+    MissingDataError
         If there is no night yet.
+
+    See Also
+    --------
+    eicpy.pipeline.run_night : Makes a night.
+    open_product : One file of it.
     """
     from eicpy.pipeline import NightProducts
 
     if not folder:
-        place = open_setup(home).products(instrument)
-        found = sorted(place.glob("*/night.json"))
+        root = open_setup(home).products(instrument)
+        found = sorted(root.glob("*/night.json"))
         if not found:
-            raise BadDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+            raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
         folder = found[-1].parent
     return NightProducts.open(folder)
 
 
 def open_product(file: str | Path) -> "Product":
-    """Open a product (FITS), checked against its declaration and its checksums."""
+    """Open a product (FITS), checked against its declaration and its checksums.
+
+    See Also
+    --------
+    eicpy.products.write_product : Writes a product.
+    open_photons : Photons, which are not loaded.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0.
+    """
     from eicpy.products import read_product
 
     return read_product(Path(file))
@@ -177,7 +197,7 @@ def simulate(name: str = "demo", folder: str | Path = "simulated", **changes: An
     **changes
         Fields of the simulation to change, for example ``duration`` (s) or ``seed``.
     """
-    from eicpy.simulation import simulate as run_simulation
+    from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config
 
-    return run_simulation(simulation_config(name, None, **changes), Path(folder))
+    return write_simulation(simulation_config(name, None, **changes), Path(folder))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 
 __all__ = ["Registry", "importing", "load_object"]
 
@@ -44,12 +44,14 @@ class Registry:
 
         Raises
         ------
+        NotFoundError
+            For a tag that is not registered, or a unit that its module does not have.
         BadArgumentError
-            For a tag that is not registered, or a unit that cannot be imported.
+            For a module that cannot be imported.
         """
         names = self.names()
         if tag not in names:
-            raise BadArgumentError(f"got {self.kind} {tag!r}, expected one of {', '.join(sorted(names))}")
+            raise NotFoundError(f"got {self.kind} {tag!r}, expected one of {', '.join(sorted(names))}")
         return load_object(names[tag])
 
 
@@ -58,14 +60,16 @@ def load_object(reference: str) -> Any:
 
     Raises
     ------
+    NotFoundError
+        If the module has no such object.
     BadArgumentError
-        If the module cannot be imported, or has no such object.
+        If it cannot be imported.
     """
     module, _, attribute = reference.partition(":")
     found = importing(module, lambda: importlib.import_module(module))
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise BadArgumentError(f"got {reference!r}, but {module} has no {attribute}")
+            raise NotFoundError(f"got {reference!r}, but {module} has no {attribute}")
         found = getattr(found, part)
     return found
 

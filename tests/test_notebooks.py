@@ -81,10 +81,10 @@ def test_the_nightly_notebooks_run_on_a_simulated_night(tmp_path, monkeypatch):
     from eicpy.ingestion import ingest
     from eicpy.pipeline import run_nights
     from eicpy.settings import Settings
-    from eicpy.simulation import SimulationConfig, simulate
+    from eicpy.simulation import SimulationConfig, write_simulation
 
     monkeypatch.delenv("EIC_NOTEBOOKS", raising=False)
-    made = simulate(SimulationConfig(name="short", duration=30.0, seed=3, saa=False), tmp_path)
+    made = write_simulation(SimulationConfig(name="short", duration=30.0, seed=3, saa=False), tmp_path)
     settings = Settings.at(tmp_path / "home")
     ingest([made.packets], "eclairs", settings)
     (outcome,) = run_nights("eclairs", None, None, settings)

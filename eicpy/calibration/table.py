@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.events.bands import PixelScale, Scale
 from eicpy.instruments import Instrument
 from eicpy.products.declarations import declare, definition
@@ -303,7 +303,7 @@ def calibration_table(name: str, instrument: Instrument) -> CalibrationTable[Any
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a table that is not registered.
     """
     tables = calibration_tables(instrument)
@@ -312,4 +312,4 @@ def calibration_table(name: str, instrument: Instrument) -> CalibrationTable[Any
         if name == table.tag or card == table.card:
             return table
     known = ", ".join(f"{t.tag} ({t.card})" for t in tables.values())
-    raise BadArgumentError(f"got calibration table {name!r}, expected one of {known}")
+    raise NotFoundError(f"got calibration table {name!r}, expected one of {known}")

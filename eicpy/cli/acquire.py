@@ -27,7 +27,8 @@ __all__ = ["acquire"]
     "--orders", is_flag=True, help="Let whoever opens the monitor page start and stop runs, write comments."
 )
 @click.option(
-    "--patience", default=60.0, show_default=True, type=click.FloatRange(0.0), metavar="SECONDS",
+    "--timeout", "--patience", "timeout", default=60.0, show_default=True, type=click.FloatRange(0.0),
+    metavar="SECONDS",
     help="At the end: how long processors may take to finish what is archived.",
 )  # fmt: skip
 @click.option(
@@ -41,7 +42,7 @@ def acquire(
     instrument: str,
     processors: tuple[str, ...],
     port: int,
-    patience: float,
+    timeout: float,
     *,
     no_processors: bool,
     no_dashboards: bool,
@@ -78,7 +79,7 @@ def acquire(
     if headless:
         from eicpy.processors.chain import run_chain
 
-        ctx.exit(int(run_chain(chain, ctx.obj, timeout=patience, say=click.echo)))
+        ctx.exit(int(run_chain(chain, ctx.obj, timeout=timeout, say=click.echo)))
     from eicpy.monitor.screen import attend
 
-    ctx.exit(int(attend(chain, ctx.obj, timeout=patience, say=click.echo)))
+    ctx.exit(int(attend(chain, ctx.obj, timeout=timeout, say=click.echo)))

@@ -154,8 +154,8 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
             console.print(
                 f"  APID {row['apid']}: checksum {row['checksum']}, by {row[_TOLD_BELOW]}", soft_wrap=True
             )
-    told = report.to_dict()
-    for title, places in (("damaged", told["damaged_packets"]), ("skipped", told["skipped"])):
+    values = report.to_dict()
+    for title, places in (("damaged", values["damaged_packets"]), ("skipped", values["skipped"])):
         for place in places[:most]:
             text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in place.items())
             console.print(f"  {title}: {text}", soft_wrap=True)
@@ -164,14 +164,14 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
 
 
 def show_decisions(
-    tables: Iterable[Path], settings: Settings, *, accepted: bool, by: str, comment: str
+    tables: Iterable[Path], settings: Settings, *, accepted: bool, actor: str, comment: str
 ) -> None:
     """Accept or reject calibration tables, and print what that means for each; by this user unless named."""
     from eicpy.pipeline import decide
 
     for table in tables:
-        told = decide(table, settings, accepted=accepted, by=by or getpass.getuser(), comment=comment)
-        _console().print(told, soft_wrap=True)
+        done = decide(table, settings, accepted=accepted, actor=actor or getpass.getuser(), comment=comment)
+        _console().print(done, soft_wrap=True)
 
 
 def show_listening(port_file: Path | None, host: str, port: int) -> None:

@@ -5,7 +5,7 @@ from typing import NoReturn
 import click
 
 from eicpy.cli.options import instrument_option
-from eicpy.errors import BadArgumentError, ExitCode, FailedError
+from eicpy.errors import ExitCode, FailedError, NotFoundError
 
 __all__ = ["monitor"]
 
@@ -50,7 +50,7 @@ def monitor(
         statuses = station.statuses()
         if part not in statuses:
             parts = ", ".join(statuses) or "none"
-            raise BadArgumentError(f"got {part!r}, expected a part with a status: {parts}")
+            raise NotFoundError(f"got {part!r}, expected a part with a status: {parts}")
         station.forget(part)
         station.journal(operator or getpass.getuser(), f"forget {part}")
     if forgotten and not (once or as_json):

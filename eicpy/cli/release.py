@@ -21,7 +21,7 @@ def accept(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -
     TABLE is a file name such as AUX-ECL-PIX-CAL-20261120F01.fits, or its path. The nights after the
     table's own use it. The gain report of the night recommends what to do.
     """
-    show_decisions(files, ctx.obj, accepted=True, by=by, comment=comment)
+    show_decisions(files, ctx.obj, accepted=True, actor=by, comment=comment)
 
 
 @click.command()
@@ -34,4 +34,4 @@ def reject(ctx: click.Context, files: tuple[Path, ...], comment: str, by: str) -
 
     TABLE is as for 'eic accept'. Rejected tables are kept, and not used.
     """
-    show_decisions(files, ctx.obj, accepted=False, by=by, comment=comment)
+    show_decisions(files, ctx.obj, accepted=False, actor=by, comment=comment)

@@ -9,7 +9,7 @@ __all__ = ["runs"]
 
 @click.group(invoke_without_command=True)
 @instrument_option(required=False)
-@click.option("--last", type=click.IntRange(1), help="Only so many, the newest.")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N.")
 @click.pass_context
 def runs(ctx: click.Context, instrument: str | None, last: int | None) -> None:
     """List the runs in the archive, or correct what is written about one.
@@ -52,6 +52,6 @@ def edit(ctx: click.Context, /, number: int, instrument: str, by: str | None, **
     if not changes:
         raise click.UsageError("expected what to correct, for example --comment TEXT")
     run = RunArchive(ctx.obj.archive(instrument), load(instrument).name).run(number)
-    metadata = edit_run(run, by=by or getpass.getuser(), **changes)
+    metadata = edit_run(run, actor=by or getpass.getuser(), **changes)
     for name in changes:
         click.echo(f"run {number}: {name} is now {getattr(metadata, name)!r}")

@@ -43,7 +43,7 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--loop", default=1, metavar="N", help="Send it N times; 0: until Ctrl-C.")
 @click.option("--reconnect", is_flag=True, help="Connect again when the receiver goes away, and go on.")
 @click.option(
-    "--patience", "connect_timeout", default=10.0, show_default=True, metavar="SECONDS",
+    "--timeout", "--patience", "connect_timeout", default=10.0, show_default=True, metavar="SECONDS",
     help="How long to try to connect.",
 )  # fmt: skip
 @_fault_options

@@ -38,11 +38,11 @@ def simulate(
     excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
     bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
     """
-    from eicpy.simulation import simulate as run_simulation
+    from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config
 
     chosen = simulation_config(name, config, duration=duration, start=utc(start), seed=seed)
     with TerminalProgress("simulate") as progress:
         folder = out or ctx.obj.home / "simulated" / chosen.name
-        made = run_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
+        made = write_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
     click.echo(f"{made.packets}")

@@ -22,7 +22,7 @@ from eicpy.ingestion import (
     usable,
 )
 from eicpy.instruments import Instrument
-from eicpy.operations import FileState, IngestedFile, dropped_files, newest_photon_file, open_database
+from eicpy.operations import FileRow, FileState, dropped_files, newest_photon_file, open_database
 from eicpy.settings import Settings
 from eicpy.text import Texts
 
@@ -56,9 +56,9 @@ class DroppedFiles:
         self._database = open_database(settings)
         self._instrument = instrument
         self._looked = float("-inf")
-        self._row: IngestedFile | None = None
+        self._row: FileRow | None = None
         self._blocks: Iterator[FileIncrement] = iter(())
-        self.rows: Sequence[IngestedFile] = ()
+        self.rows: Sequence[FileRow] = ()
         """Files that were offered, the newest first: photons that were kept, and all that were refused."""
         self.started = 0
         self.simulated = False
@@ -130,7 +130,7 @@ def file_table(source: DroppedFiles, texts: Texts) -> str:
     )
 
 
-def _row(row: IngestedFile, texts: Texts) -> str:
+def _row(row: FileRow, texts: Texts) -> str:
     refused = row.state is FileState.REFUSED
     word, kind = (texts("file_refused"), "alarm") if refused else (texts("file_taken"), "nominal")
     moment = row.finished_at or row.claimed_at

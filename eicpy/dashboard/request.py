@@ -3,7 +3,7 @@
 import os
 from urllib.parse import parse_qs
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.instruments import available
 from eicpy.text import LANGUAGES
 
@@ -41,11 +41,11 @@ class PageRequest:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             For one that is not known.
         """
         if self.instrument not in available():
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got instrument {self.instrument[:40]!r}, expected one of {', '.join(available())}"
             )
         return self.instrument

@@ -25,7 +25,7 @@ from typing import Any, Self
 import bokeh
 
 from eicpy.dashboard.request import ORDERS_VARIABLE
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, FailedError, unbindable
 from eicpy.settings import Settings
 
 __all__ = ["PAGES", "Server", "notebook_folder", "prepare_jupyter_path", "serve"]
@@ -82,7 +82,7 @@ def _claim_port(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise FailedError(
+            raise unbindable(error)(
                 f"got no use of port {port} of {host} ({error.strerror}): is another dashboard running? "
                 "choose another port"
             ) from error

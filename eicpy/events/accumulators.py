@@ -40,6 +40,10 @@ class SpectraAccumulator:
     --------
     PhotonAccumulator : Detector images and a light curve at the same time.
 
+    References
+    ----------
+    Arnaud, George and Tennant 1992, OGIP/92-007, spectral file format.
+
     Examples
     --------
     >>> from eicpy.events import EventList

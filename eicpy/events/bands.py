@@ -18,7 +18,7 @@ from eicpy.events import counting
 __all__ = ["EnergyBands", "PixelScale", "Scale", "energies"]
 
 _EDGES_AT_ONCE = 8
-"""Edges are compared in so many at a time: a vector of the processor."""
+"""Number of edges compared at a time: a vector of the processor."""
 
 
 class Scale(Protocol):

@@ -1,8 +1,8 @@
 """Good time known from the photons alone: the time that they span, less the gaps between them.
 
-A gap is a span without any photon of the whole detector, longer than a second and so long that at least 20
-were expected in it at the mean rate (a Poisson chance of 2·10⁻⁹). Shorter losses are not seen and make rates
-seem lower than they were by as much as was lost; the packet counters tell how much.
+A gap is a span without any photon of the whole detector, longer than a second, in which at least 20
+were expected at the mean rate (a Poisson chance of 2·10⁻⁹). Shorter losses are not seen and make rates
+seem lower than they were by as much as was lost; the packet counters say how much.
 """
 
 from collections import deque

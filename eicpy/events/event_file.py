@@ -68,6 +68,12 @@ class EventFile:
     EventWriter : Writes such a file.
     EventList : Photons in memory, what :meth:`blocks` yields.
 
+    References
+    ----------
+    - FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section
+       7.3 (binary tables).
+    - Rots et al. 2015, A&A 574, A36: time coordinates in FITS.
+
     Examples
     --------
     ::

@@ -39,6 +39,11 @@ class GoodTimeIntervals:
     read_criteria : Intervals by criterion from ECL-GTI-CAL.
     LightCurveAccumulator : Light curves with the good time of each bin.
 
+    References
+    ----------
+    - Angelini, Pence and Tennant 1993, OGIP/93-003, timing FITS file format.
+    - Rots et al. 2015, A&A 574, A36: time coordinates in FITS.
+
     Examples
     --------
     >>> day = GoodTimeIntervals([0], [100])

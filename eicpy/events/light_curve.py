@@ -43,6 +43,10 @@ class LightCurve:
     See Also
     --------
     LightCurveAccumulator : Makes one from photons.
+
+    References
+    ----------
+    Angelini, Pence and Tennant 1993, OGIP/93-003, timing FITS file format.
     """
 
     start: float

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
 from eicpy.files import atomic_file
 from eicpy.housekeeping.catalogue import Catalogue, DayFile, Parameter
 from eicpy.housekeeping.series import TIME, Series, make_series, read_file, split_days, to_numpy, to_table
@@ -148,8 +148,10 @@ class HousekeepingArchive:
 
         Raises
         ------
+        NotFoundError
+            For a name that is not in the archive.
         BadArgumentError
-            For a name that is not in the archive, or that several packets carry.
+            For a name that several packets carry.
         """
         known = self.parameters()
         found = [p for p in known if name in (p.name, f"{p.packet}.{p.name}")]
@@ -158,7 +160,7 @@ class HousekeepingArchive:
             raise BadArgumentError(f"got parameter {name!r}, which is ambiguous, expected one of {choices}")
         if not found:
             near = ", ".join(p.name for p in known[:10]) or "none, the archive is empty"
-            raise BadArgumentError(f"got parameter {name!r}, expected one that is archived ({near} …)")
+            raise NotFoundError(f"got parameter {name!r}, expected one that is archived ({near} …)")
         return found[0]
 
     @overload
@@ -186,7 +188,7 @@ class HousekeepingArchive:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             For a name that is not in the archive.
         BadDataError
             For a damaged file.

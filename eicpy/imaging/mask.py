@@ -38,6 +38,10 @@ def transmission(geometry: MaskGeometry, ty: FloatArray, tz: FloatArray) -> Floa
         The mask above the plane.
     ty, tz
         Tangents of the angles from the pointing, arrays of one shape.
+
+    See Also
+    --------
+    Mask.shadow : Pixel by pixel, for one mask.
     """
     g = geometry
     covered = [
@@ -83,6 +87,15 @@ class Mask:
         Sizes and distances.
     pixels
         Pixels along a side of the plane.
+
+    See Also
+    --------
+    random_mask : Draws one.
+    transmission : The mean over random masks.
+
+    References
+    ----------
+    Fenimore and Cannon 1978, Applied Optics 17, 337; Caroli et al. 1987, Space Science Reviews 45, 349.
     """
 
     pattern: BoolArray
@@ -157,7 +170,15 @@ def random_mask(
     Raises
     ------
     BadArgumentError
-        If no connected plate with so many open cells is found.
+        If no connected plate with that number of open cells is found.
+
+    See Also
+    --------
+    Mask.shadow : Its shadow on the detector plane.
+
+    References
+    ----------
+    Fenimore and Cannon 1978, Applied Optics 17, 337; Caroli et al. 1987, Space Science Reviews 45, 349.
 
     Examples
     --------

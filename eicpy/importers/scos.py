@@ -1,4 +1,4 @@
-"""From a SCOS-2000 database to an instrument: how packets are told apart, and their tables."""
+"""From a SCOS-2000 database to an instrument: how packets are distinguished, and their tables."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -49,6 +49,14 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
     ------
     BadDataError
         If it is no such database, or a table or column is missing.
+
+    See Also
+    --------
+    import_xtce : The same from an XTCE document.
+
+    References
+    ----------
+    ESA, SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001.
     """
     database = read_database(Path(source))
     made = ImportedInstrument(name, database.title, database.provenance)
@@ -83,7 +91,7 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
 
 
 class _Seen:
-    """Packets taken so far, each of which must be told from all others, and the header of each APID."""
+    """Packets taken so far, each of which must differ from all others, and the header of each APID."""
 
     def __init__(self) -> None:
         self.packets: dict[tuple[int, ...], str] = {}
@@ -95,7 +103,7 @@ class _Seen:
         return (row.number("APID"), row.number("TYPE"), row.number("STYPE"), -1 if value is None else value)
 
     def check(self, row: ScosRow, value: int | None) -> None:
-        """Refuse a packet that cannot be told from another."""
+        """Refuse a packet that cannot be distinguished from another."""
         other = self.packets.get(self.key(row, value))
         if other is not None:
             raise BadDataError(f"its APID, types and identifiers are those of packet {other}")
@@ -107,7 +115,7 @@ class _Seen:
 
 
 class _Criteria:
-    """By what packets of one type are told apart (table PIC)."""
+    """What distinguishes packets of one type (table PIC)."""
 
     def __init__(self, database: ScosDatabase, made: ImportedInstrument) -> None:
         self.rows: dict[tuple[int, int], list[ScosRow]] = defaultdict(list)
@@ -142,7 +150,7 @@ def _identifier(row: ScosRow, name: str) -> Identifier:
     bit, width = 8 * (row.number(f"{name}_OFF") - PRIMARY_HEADER), row.number(f"{name}_WID")
     if not 0 <= bit < 8 * LONGEST or not 1 <= width <= WIDEST:
         raise BadDataError(
-            f"{row.place}: got an identifier of {width} bits at byte {row.text(f'{name}_OFF')}"
+            f"{row.position}: got an identifier of {width} bits at byte {row.text(f'{name}_OFF')}"
         )
     return Identifier(bit, width)
 

@@ -140,7 +140,7 @@ class ScosCalibrations:
                 try:
                     found |= self._ends(row, level, calibration)
                 except ValueError as error:
-                    self.made.lack(f"limits of {name}", f"{row.place}: {error}")
+                    self.made.lack(f"limits of {name}", f"{row.position}: {error}")
         return found
 
     def _ends(self, check: ScosRow, level: str, calibration: str) -> dict[str, str]:

@@ -61,14 +61,14 @@ class ScosRow:
     ----------
     table
         Name of the table.
-    place
+    position
         File and number of the row, for messages.
     cells
         Text of each column, by its name without that of the table.
     """
 
     table: str
-    place: str
+    position: str
     cells: dict[str, str]
 
     def text(self, column: str) -> str:
@@ -91,7 +91,9 @@ class ScosRow:
         except ValueError:
             value = 0.5
         if not math.isfinite(value) or value != int(value):
-            raise BadDataError(f"{self.place}: {self.table}_{column}: got {text!r}, expected a whole number")
+            raise BadDataError(
+                f"{self.position}: {self.table}_{column}: got {text!r}, expected a whole number"
+            )
         return int(value)
 
 
@@ -122,16 +124,16 @@ class ScosDatabase:
     @property
     def provenance(self) -> str:
         """Which database in which version, from which file."""
-        told = []
+        issue = []
         for version in self.tables["VDF"][:1]:
-            told = [
+            issue = [
                 f"{word} {version.text(column)}"
                 for word, column in (("release", "RELEASE"), ("issue", "ISSUE"), ("comment", "COMMENT"))
                 if version.text(column)
             ]
         if self.made:
-            told.append(self.made)
-        return f"SCOS-2000 database {self.title} ({', '.join([*told, f'file {self.source.name}'])})"
+            issue.append(self.made)
+        return f"SCOS-2000 database {self.title} ({', '.join([*issue, f'file {self.source.name}'])})"
 
 
 def read_database(source: Path) -> ScosDatabase:

@@ -1,7 +1,7 @@
 """Layout tables of the packets of a SCOS-2000 database.
 
-In packets of a fixed form (PLF) each parameter has its place; in those of a variable form (VPD) each follows
-the one before, and counters repeat what stands behind them, also within one another.
+In packets of a fixed form (PLF) each parameter has its position; in those of a variable form (VPD) each
+follows the one before, and counters repeat what stands behind them, also within one another.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ LONGEST = 65536
 
 @dataclass(frozen=True)
 class Identifier:
-    """Where the number stands that tells packets of one type apart.
+    """Position of the number that distinguishes packets of one type.
 
     Attributes
     ----------
@@ -62,24 +62,24 @@ class _Table:
         return name
 
     def identified(self, identifier: Identifier | None) -> tuple[Row, ...]:
-        """Rows, of which one of known place is the identifier."""
+        """Rows, of which one of known position is the identifier."""
         if identifier is None:
             return tuple(self.rows)
-        place: int | None = 0
+        position: int | None = 0
         for k, row in enumerate(self.rows):
-            place = int(row.bit_offset) if row.bit_offset.isdigit() else place
-            if place is None or row.repeat:
+            position = int(row.bit_offset) if row.bit_offset.isdigit() else position
+            if position is None or row.repeat:
                 break
-            if (place, row.bit_width, row.type) == (identifier.bit, identifier.width, "uint"):
+            if (position, row.bit_width, row.type) == (identifier.bit, identifier.width, "uint"):
                 return (*self.rows[:k], replace(row, type="structure"), *self.rows[k + 1 :])
-            place = None if row.bit_offset.startswith("here") else place + row.bit_width
+            position = None if row.bit_offset.startswith("here") else position + row.bit_width
         # No parameter stands there: a row of its own, before all, so that the first must say where it is.
         named = Row(
             unique_name("STRUCTURE", self.names),
             identifier.width,
             "structure",
             str(identifier.bit),
-            description="tells packets of one type apart (PIC)",
+            description="distinguishes packets of one type (PIC)",
         )
         rows = list(self.rows)
         if rows and not rows[0].bit_offset:
@@ -111,7 +111,7 @@ class ScosLayouts:
         self.used: set[str] = set()
 
     def parameter(self, name: str) -> tuple[ScosRow, Row]:
-        """A parameter, and its row without a place.
+        """A parameter, and its row without a position.
 
         Raises
         ------
@@ -164,14 +164,14 @@ class ScosLayouts:
         return table.identified(identifier)
 
     def fixed_rows(self, table: _Table, packet: ScosRow) -> None:
-        """Rows of a packet whose parameters have their places, and of what lies between them."""
+        """Rows of a packet whose parameters have their positions, and of what lies between them."""
         placed = []
         for entry in self.fixed.get(packet.text("SPID"), []):
             try:
                 _, row = self.parameter(entry.text("NAME"))
                 bit = self.bit(entry)
                 placed.append((bit, -row.bit_width, self.repeated(entry, row, bit)))
-            except BadDataError as error:  # the others have their own places
+            except BadDataError as error:  # the others have their own positions
                 self.made.lack(
                     f"packet {packet.text('SPID')}, {entry.text('NAME')}", f"left out: {error.what}"
                 )
@@ -198,7 +198,7 @@ class ScosLayouts:
 
     @staticmethod
     def repeated(entry: ScosRow, row: Row, bit: int) -> Row:
-        """A row at its place, as often as it is there."""
+        """A row at its position, as often as it is repeated."""
         times = entry.number("NBOCC", 1)
         if times <= 1:
             return replace(row, bit_offset=str(bit))
@@ -211,7 +211,7 @@ class ScosLayouts:
 
 
 def _end(row: Row) -> int:
-    """Where the decoder's place is after a row with an offset."""
+    """Where the decoder's position is after a row with an offset."""
     times, stride = int(row.repeat or 1), int(row.repeat_stride_bits or row.bit_width)
     return int(row.bit_offset) + (times * stride if row.repeat else row.bit_width)
 
@@ -231,7 +231,7 @@ class _Variable:
         while k < len(entries):
             entry = entries[k]
             if "Y" in {entry.text("CHOICE"), entry.text("PIDREF")}:
-                raise BadDataError(f"parameter {entry.text('NAME')}: its value tells what follows")
+                raise BadDataError(f"parameter {entry.text('NAME')}: its value decides what follows")
             times = entry.number("FIXREP", 0)
             size = entry.number("GRPSIZE", 0)
             first = k == 0 and path != ""
@@ -274,13 +274,13 @@ class _Variable:
         shift = entry.number("OFFSET", 0)
         if shift > 0 and (first or not self.behind):
             self.table.add(Row("SPARE", shift, "pad", "", path, description="between parameters"))
-            place = ""
+            position = ""
         elif shift < 0 and first:
             raise BadDataError(f"parameter {row.name}: begins a group and overlaps what is before the group")
         else:
-            place = f"here{shift:+d}" if shift else ""
+            position = f"here{shift:+d}" if shift else ""
         self.behind = max(0, self.behind - shift - row.bit_width)
-        name = self.table.add(replace(row, bit_offset=place, repeat=path))
+        name = self.table.add(replace(row, bit_offset=position, repeat=path))
         slot = parameter.number("WIDTH", 0)
         if slot > row.bit_width:
             self.table.add(

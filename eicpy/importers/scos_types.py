@@ -78,8 +78,8 @@ _REASONS = {
     6: "a bit string of variable size or more than 64 bits",
     7: "an octet string of variable size or more than 65536 bytes",
     8: "a text of variable size or more than 65536 bytes",
-    9: "a time whose form is told by the packet itself",
-    10: "a time whose form is told by the packet itself",
+    9: "a time whose form is given by the packet itself",
+    10: "a time whose form is given by the packet itself",
     11: "whose type is deduced from the value of another parameter",
     13: "a parameter that is computed on the ground",
 }

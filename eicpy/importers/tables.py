@@ -1,4 +1,4 @@
-"""What an importer makes: packet tables of our own, how packets are told apart, what could not be said."""
+"""What an importer makes: packet tables, how packets are distinguished, what could not be expressed."""
 
 import csv
 import io
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, ConflictError
 from eicpy.packets import PacketLayout
 from eicpy.packets.fields import COLUMNS
 
@@ -38,7 +38,7 @@ class Shortfall:
     place
         The packet, parameter, or calibration, by the name that the database gives it.
     reason
-        Why, and what is there instead.
+        Why, and what stands in its stead.
     """
 
     place: str
@@ -163,7 +163,7 @@ class ImportedInstrument:
     shortfalls
         What of the database is not.
     assumptions
-        What the database does not tell and was filled in.
+        What the database does not say and was filled in.
     """
 
     name: str
@@ -230,7 +230,9 @@ class ImportedInstrument:
         Raises
         ------
         BadArgumentError
-            If there is one already, or the name is none for a folder.
+            If the name is none for a folder.
+        ConflictError
+            If there is one already.
         """
         if not _NAME.fullmatch(self.name):
             raise BadArgumentError(
@@ -240,7 +242,7 @@ class ImportedInstrument:
         try:
             target.mkdir(parents=True)
         except FileExistsError:
-            raise BadArgumentError(
+            raise ConflictError(
                 f"got {target}, which is there already; give another name or folder, or remove it"
             ) from None
         files: dict[str, str] = {}
@@ -261,7 +263,7 @@ class ImportedInstrument:
 
     def _head(self) -> Iterator[str]:
         """The description up to the packets."""
-        yield f"# {_one_line(self.title)}, imported; import-report.txt tells what could not be expressed."
+        yield f"# {_one_line(self.title)}, imported; import-report.txt lists what could not be expressed."
         yield f"name = {json.dumps(self.name)}"
         yield f"title = {_text(self.title)}"
         yield f"note = {_text('imported from ' + self.provenance)}"

@@ -52,12 +52,20 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
         If space_packet_parser is not installed.
     BadDataError
         If it is no such document, or no packet of it can be expressed.
+
+    See Also
+    --------
+    import_scos : The same from a SCOS-2000 database.
+
+    References
+    ----------
+    CCSDS 660.0-B-2, XML Telemetric and Command Exchange, version 1.2, February 2020.
     """
     document = read_document(Path(source))
     made = ImportedInstrument(name, document.title, document.provenance)
     definition = _definition(document, made)
-    for place, reason in document.unread:
-        made.lack(place, reason)
+    for position, reason in document.unread:
+        made.lack(position, reason)
     for container in definition.containers.values():
         if container.abstract:
             continue
@@ -78,7 +86,7 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
 
 
 def _headers(made: ImportedInstrument) -> Iterator[HeaderEntry]:
-    """Header of each APID: a PUS one where packets are told apart by its type and subtype."""
+    """Header of each APID: a PUS one where packets are distinguished by its type and subtype."""
     for apid in sorted({packet.apid for packet in made.packets}):
         packets = [p for p in made.packets if p.apid == apid and p.service is not None]
         pus = {row.bit_width for p in packets for row in p.rows if (row.name, row.type) == ("HEADER", "pad")}
@@ -117,7 +125,7 @@ class _Table:
 
     Attributes
     ----------
-    places
+    positions
         For each parameter its name in the table, and its bit from the start of the packet and its width.
     at
         Bit from the start of the packet; −1 behind a parameter of varying size.
@@ -125,16 +133,16 @@ class _Table:
 
     made: ImportedInstrument
     rows: list[Row] = field(default_factory=list)
-    places: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
+    positions: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
     at: int = 0
 
     def add(self, parameter: Any) -> None:
         """Append a parameter; those of the primary header are read by the index."""
-        row = parameter_row(parameter, self.made, self.places, self.at)
+        row = parameter_row(parameter, self.made, self.positions, self.at)
         if 0 <= self.at < PRIMARY_HEADER:
             if self.at + row.bit_width > PRIMARY_HEADER or row.repeat:
                 raise BadDataError(f"parameter {parameter.name}: reaches over the end of the primary header")
-            self.places[parameter.name] = ("", (self.at, row.bit_width))
+            self.positions[parameter.name] = ("", (self.at, row.bit_width))
             self.at += row.bit_width
             return
         if row.repeat and self.rows and self.rows[-1].repeat == row.repeat:
@@ -145,7 +153,7 @@ class _Table:
         if any(each.repeat == "fill" for each in self.rows):
             raise BadDataError(f"parameter {parameter.name}: behind one that fills the packet")
         self.rows.append(replace(row, name=name, bit_offset=offset))
-        self.places[parameter.name] = (name, (self.at, row.bit_width))
+        self.positions[parameter.name] = (name, (self.at, row.bit_width))
         self.at = -1 if row.repeat or self.at < 0 else self.at + row.bit_width
 
 
@@ -158,7 +166,7 @@ def _chain(container: Any, containers: dict[str, Any]) -> list[Any]:
 
 
 def _parameters(container: Any) -> Iterator[Any]:
-    """Parameters of a container, those of containers in its entries in their place."""
+    """Parameters of a container, those of containers in its entries in their position."""
     for entry in container.entry_list:
         if hasattr(entry, "entry_list"):
             yield from _parameters(entry)
@@ -202,11 +210,13 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
     header: dict[str, int] = {}
     others: list[tuple[int, int, int]] = []
     for parameter, value in values.items():
-        if parameter not in table.places:
+        if parameter not in table.positions:
             raise BadDataError(f"a condition on {parameter}, which is not in the packet")
-        _, (bit, width) = table.places[parameter]
+        _, (bit, width) = table.positions[parameter]
         if bit < 0 or not 0 <= value < 1 << width:
-            raise BadDataError(f"a condition {parameter} == {value}, which is at no fixed place or too large")
+            raise BadDataError(
+                f"a condition {parameter} == {value}, which is at no fixed position or too large"
+            )
         if (bit, width) in _HEADER_FIELDS:
             header[_HEADER_FIELDS[bit, width]] = value
         elif bit < PRIMARY_HEADER:
@@ -223,7 +233,7 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
     if PUS_TYPE in told and PUS_SUBTYPE in told:
         service, subservice = told.pop(PUS_TYPE), told.pop(PUS_SUBTYPE)
         rows = _behind_header(rows, _PUS_BITS[_pus(table)])
-    structure, laid_out = _structure(sorted((*place, value) for place, value in told.items()), rows)
+    structure, laid_out = _structure(sorted((*position, value) for position, value in told.items()), rows)
     return ImportedPacket(
         name,
         header["apid"],
@@ -238,27 +248,27 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
 
 def _pus(table: _Table) -> str:
     """Which PUS header it is: in PUS-C a message counter of 16 bits follows the subtype."""
-    places = [place for _, place in table.places.values()]
-    return "pus-c" if (PRIMARY_HEADER + 24, 16) in places else "pus-a"
+    positions = [position for _, position in table.positions.values()]
+    return "pus-c" if (PRIMARY_HEADER + 24, 16) in positions else "pus-a"
 
 
 def _behind_header(rows: list[Row], bits: int) -> list[Row]:
     """Rows behind a PUS header, which the index reads."""
-    place = 0
+    position = 0
     for k, row in enumerate(rows):
-        if place == bits:
+        if position == bits:
             pad = Row("HEADER", bits, "pad", "0", description="PUS header, read by the index")
             return [pad, *rows[k:]]
-        if place > bits or row.repeat:
+        if position > bits or row.repeat:
             break
-        place += row.bit_width
+        position += row.bit_width
     raise BadDataError(
         f"conditions on type and subtype, but no parameter begins behind a header of {bits} bits"
     )
 
 
 def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int | None, tuple[Row, ...]]:
-    """Value by which packets of an APID are told apart, and the rows with the field that holds it."""
+    """Value that distinguishes packets of an APID, and the rows with the field that holds it."""
     if not conditions:
         return None, tuple(rows)
     first, end, value = conditions[0][0], conditions[0][0], 0
@@ -268,11 +278,11 @@ def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int 
         value, end = value << width | number, bit + width
     if end - first > 63:
         raise BadDataError(f"conditions on {end - first} bits, expected 63 or fewer")
-    place = 0
+    position = 0
     for k, row in enumerate(rows):
-        if (place, row.bit_width, row.type) == (first, end - first, "uint"):
+        if (position, row.bit_width, row.type) == (first, end - first, "uint"):
             return value, (*rows[:k], replace(row, type="structure"), *rows[k + 1 :])
-        place += row.bit_width
+        position += row.bit_width
     name = unique_name("STRUCTURE", [row.name for row in rows])
-    told = Row(name, end - first, "structure", str(first), description="tells packets of one APID apart")
+    told = Row(name, end - first, "structure", str(first), description="distinguishes packets of one APID")
     return value, (told, *rows)

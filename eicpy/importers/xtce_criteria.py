@@ -1,4 +1,4 @@
-"""By what an XTCE document tells packets apart: conditions as alternatives of exact values."""
+"""How an XTCE document distinguishes packets: conditions as alternatives of exact values."""
 
 from collections.abc import Iterable
 from typing import Any

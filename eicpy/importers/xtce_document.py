@@ -60,7 +60,7 @@ class XtceDocument:
 
     @property
     def octets(self) -> bytes:
-        """The document as the library gets it: written anew from its elements, and nothing else."""
+        """The document as the library gets it: written again from its elements, and nothing else."""
         self.root.set("xmlns", NAMESPACE)
         octets: bytes = ET.tostring(self.root, encoding="utf-8", xml_declaration=True)
         return octets
@@ -75,10 +75,10 @@ class XtceDocument:
         """Which definition in which version, of when, from which file."""
         header = self.root.find("Header")
         entries = {} if header is None else header.attrib
-        told = [
+        issue = [
             f"{name} {entries[name]}" for name in ("version", "date", "validationStatus") if name in entries
         ]
-        return f"XTCE definition {self.title} ({', '.join([*told, f'file {self.file.name}'])})"
+        return f"XTCE definition {self.title} ({', '.join([*issue, f'file {self.file.name}'])})"
 
 
 def read_document(file: Path) -> XtceDocument:
@@ -225,7 +225,7 @@ def _set_aside(document: XtceDocument) -> None:
         if kind.tag not in _TYPES:
             reason = f"left out: {kind.tag}, which space_packet_parser does not read"
         elif not any(part.tag.endswith("DataEncoding") for part in kind.iter()):
-            reason = "left out: it does not tell how it is encoded"
+            reason = "left out: its encoding is not given"
         if reason:
             types.remove(kind)
             document.unread.append((f"parameter type {kind.get('name', '')}", reason))

@@ -44,7 +44,7 @@ def parameter_row(
     Raises
     ------
     BadDataError
-        For one whose size no table can tell.
+        For one whose size no table can give.
     """
     kind = parameter.parameter_type
     encoding = kind.encoding
@@ -87,7 +87,7 @@ def _form(
             encoding.length_linear_adjuster,
         )
         if encoding.termination_character or encoding.leading_length_size:
-            made.lack(f"parameter {name}", "where the text ends is told within it; all its bytes are taken")
+            made.lack(f"parameter {name}", "its end is marked within it; all its bytes are taken")
     else:
         raise BadDataError(f"parameter {name}: got {sort}, which our tables do not have")
     if fixed is not None:
@@ -127,10 +127,10 @@ def _counted_form(
     before: Mapping[str, tuple[str, tuple[int, int]]],
     at: int,
 ) -> _Form:
-    """Form of a parameter whose size another one tells."""
+    """Form of a parameter whose size another one gives."""
     if counter is None or counter not in before:
         raise BadDataError(
-            f"parameter {name}: its size is told by a table of conditions or a later parameter"
+            f"parameter {name}: its size is given by a table of conditions or a later parameter"
         )
     table_name, place = before[counter]
     zero, step = (0.0, 1.0) if adjuster is None else (adjuster(0), adjuster(1) - adjuster(0))

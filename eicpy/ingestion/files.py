@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eicpy.errors import BadDataError, ExitCode, readable
-from eicpy.ingestion.inbox import take_file, watch_folder
+from eicpy.ingestion.inbox import WatchOptions, take_file, watch_folder
 from eicpy.ingestion.packet_files import IngestOutcome
 from eicpy.ingestion.photon_files import PhotonFileOutcome, photon_folder
 from eicpy.instruments import Instrument, load
@@ -162,10 +162,12 @@ def watch(
             detector,
             database,
             RunArchive(settings.archive(instrument), instrument),
-            photons=photon_folder(settings, instrument),
-            interval=min(interval, 0.5) if once else interval,
-            settle=1.0 if once else 2.0,
-            until_idle=0.0 if once else None,
+            options=WatchOptions(
+                photons=photon_folder(settings, instrument),
+                interval=min(interval, 0.5) if once else interval,
+                settle=1.0 if once else 2.0,
+                until_idle=0.0 if once else None,
+            ),
             on_outcome=lambda outcome: keep(FileOutcome.of(outcome)),
             on_refused=lambda file, error: keep(FileOutcome.refused(file, error)),
         )

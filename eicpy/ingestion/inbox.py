@@ -13,20 +13,46 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
 from eicpy.instruments import Instrument
+from eicpy.moved import gathered_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
 from eicpy.process import stop_on_signals
 from eicpy.runs import RunArchive
 
-__all__ = ["WatchReport", "take_file", "watch_folder"]
+__all__ = ["WatchOptions", "WatchReport", "take_file", "watch_folder"]
 
 _UNFINISHED = (".part", ".partial", ".tmp")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How a folder is watched.
+
+    Parameters
+    ----------
+    photons
+        Folder for copies of photon files (FITS); None: only packets are taken.
+    interval
+        Time between two scans, s.
+    settle
+        How long a file must not have changed before it is taken, s.
+    until_idle
+        Seconds without anything new after which the watch ends; None: never.
+    """
+
+    photons: Path | None = None
+    interval: float = 2.0
+    settle: float = 2.0
+    until_idle: float | None = None
+
+
+_USUAL = WatchOptions()
 
 
 @dataclass
@@ -56,24 +82,22 @@ class _Look:
     """When it last changed, s."""
 
 
+@gathered_keywords("options", WatchOptions)
 def watch_folder(
     inbox: Path,
     instrument: Instrument,
     database: Database,
     archive: RunArchive,
     *,
-    photons: Path | None = None,
-    interval: float = 2.0,
-    settle: float = 2.0,
+    options: WatchOptions = _USUAL,
     stop: threading.Event | None = None,
-    until_idle: float | None = None,
     on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
     on_refused: Callable[[Path, BadDataError], None] | None = None,
 ) -> WatchReport:
     """Ingest what is dropped into a folder until asked to stop.
 
     Stops after the current file on SIGTERM or SIGINT (when called in the main thread), when `stop` is
-    set, or after `until_idle` seconds without a new file.
+    set, or after ``options.until_idle`` seconds without a new file.
 
     Parameters
     ----------
@@ -81,16 +105,10 @@ def watch_folder(
         The folder; not its subfolders.
     instrument, database, archive
         As in :func:`eicpy.ingestion.ingest_file`.
-    photons
-        Folder for copies of photon files (FITS); None: only packets are taken.
-    interval
-        Time between two scans, s.
-    settle
-        How long a file must not have changed before it is taken, s.
+    options
+        How the folder is watched.
     stop
         Set by another thread to end the watch.
-    until_idle
-        Seconds without anything new after which the watch ends; None: never.
     on_outcome, on_refused
         Called for each file when it was ingested, or refused.
 
@@ -101,8 +119,10 @@ def watch_folder(
 
     Raises
     ------
+    NotFoundError
+        If there is no folder `inbox`.
     BadArgumentError
-        If `inbox` is no folder that can be read.
+        If it is no folder that can be read.
     FailedError
         If the archive or the database cannot be written. Nothing is lost: the next watch continues.
     """
@@ -114,20 +134,29 @@ def watch_folder(
     last_news = time.monotonic()
     with stop_on_signals(stop):
         while not stop.is_set():
-            for identity in _settled(inbox, looks, settle):
+            for identity in _settled(inbox, looks, options.settle):
                 if stop.is_set():
                     break
                 if done.get(identity.path) == identity:
                     continue
                 if seen_before(database, instrument.name, identity) is None:
                     _take(
-                        identity.path, instrument, database, archive, photons, report, on_outcome, on_refused
+                        identity.path,
+                        instrument,
+                        database,
+                        archive,
+                        options.photons,
+                        report,
+                        on_outcome,
+                        on_refused,
                     )
                     last_news = time.monotonic()
                 done[identity.path] = identity
-            if until_idle is not None and _is_idle(looks, done, last_news, until_idle, settle):
+            if options.until_idle is not None and _is_idle(
+                looks, done, last_news, options.until_idle, options.settle
+            ):
                 break
-            stop.wait(interval)
+            stop.wait(options.interval)
     return report
 
 
@@ -188,9 +217,8 @@ def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileI
     try:
         paths = [p for p in inbox.iterdir() if _is_candidate(p)]
     except OSError as error:
-        raise BadArgumentError(
-            f"got inbox {inbox}, expected a folder that I can read: {error.strerror}"
-        ) from error
+        wrong = NotFoundError if isinstance(error, FileNotFoundError) else BadArgumentError
+        raise wrong(f"got inbox {inbox}, expected a folder that I can read: {error.strerror}") from error
     for gone in looks.keys() - set(paths):
         del looks[gone]
     now = time.monotonic()

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from eicpy.decoding import is_simulated
-from eicpy.errors import BadDataError, readable
+from eicpy.errors import BadDataError, readable, unreadable
 from eicpy.files import hash_file, sha256_of
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -100,7 +100,7 @@ def ingest_file(
     path
         A file of packets as they were received.
     instrument
-        Whose packets are expected in it. Other packets are kept with them.
+        The detector whose packets are expected in it. Other packets are kept with them.
     database
         The internal database.
     archive
@@ -120,6 +120,11 @@ def ingest_file(
         is read. Nothing is stored; the row of the file says why.
     FailedError
         If the archive or the database cannot be written. The next call continues.
+
+    See Also
+    --------
+    take_file : A file of packets or of photons, by its content.
+    watch_folder : Files as they are dropped into a folder.
     """
     path = Path(path).absolute()
     progress = progress or _silent
@@ -183,7 +188,7 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
                 if indexer is not None and _has_any(indexer.feed(chunk), apids):
                     indexer = None
     except OSError as error:
-        raise BadDataError(
+        raise unreadable(error)(
             f"could not be read: {error.strerror}; expected a file of packets", file=path
         ) from error
     if size == 0:

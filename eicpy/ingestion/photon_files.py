@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, unreadable
 from eicpy.events import EventFile, EventList
 from eicpy.files import atomic_file, sha256_of
 from eicpy.ingestion.packet_files import IngestState
@@ -112,7 +112,7 @@ def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> It
     path
         The file.
     instrument
-        Whose pixels are meant.
+        The detector that the pixels belong to.
     size
         Photons in a block at most.
 
@@ -152,7 +152,7 @@ def ingest_photon_file(
     path
         A FITS file of photons.
     instrument
-        Whose photons are expected.
+        The detector that the photons come from.
     database
         The internal database.
     folder
@@ -268,7 +268,7 @@ def _hash(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise BadDataError(f"could not be read: {error.strerror}", file=path) from error
+        raise unreadable(error)(f"could not be read: {error.strerror}", file=path) from error
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:

@@ -44,7 +44,9 @@ def new_description(name: str, folder: Path) -> Path:
     Raises
     ------
     BadArgumentError
-        For a name that cannot be one, or is taken.
+        For a name that cannot be one.
+    ConflictError
+        For a name or a folder that is taken.
     FailedError
         If the folder cannot be written.
     """
@@ -57,7 +59,7 @@ def new_description(name: str, folder: Path) -> Path:
     if target.exists():
         raise ConflictError(f"{target}: is there already; expected a new name, or remove it yourself")
     if name in available():
-        raise BadArgumentError(f"got name {name!r}, which is taken by {find(name)}; expected another")
+        raise ConflictError(f"got name {name!r}, which is taken by {find(name)}; expected another")
     try:
         _lay_out(name, target)
     except OSError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 
 __all__ = ["Bus", "Message", "Subscription", "open_bus", "register_bus"]
 
@@ -107,7 +107,7 @@ def open_bus(url: str, root: str) -> Bus:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For an unknown scheme, or where a client that it needs is not installed.
     FailedError
         If nobody answers.
@@ -122,7 +122,5 @@ def open_bus(url: str, root: str) -> Bus:
     scheme = url.partition(":")[0].lower()
     if scheme not in _openers:
         known = ", ".join(f"{name}://" for name in sorted(_openers))
-        raise BadArgumentError(
-            f"got the URL of a bus {scheme!r}…, expected one of {known} (nats://HOST:PORT)"
-        )
+        raise NotFoundError(f"got the URL of a bus {scheme!r}…, expected one of {known} (nats://HOST:PORT)")
     return _openers[scheme](url, root)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from nats.js import api
 from nats.js.errors import KeyNotFoundError, NotFoundError
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, ConflictError, FailedError
 from eicpy.messaging.bus import Message
 from eicpy.messaging.nats_connection import TIMEOUT, NatsConnection
 from eicpy.messaging.nats_publish import Sender
@@ -135,7 +135,7 @@ class NatsBus:
             return last
         made_for, last = kept
         if made_for != subject:
-            raise BadArgumentError(
+            raise ConflictError(
                 f"consumer {consumer!r} was made for {made_for}, got {subject}; choose another name"
             )
         return last

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
         steps,
     )
     from eicpy.operations.models import (
-        CalibrationRelease,
-        Excursion,
+        ExcursionRow,
         ExcursionState,
+        FileRow,
         FileState,
-        IngestedFile,
-        Product,
+        ProductRow,
+        ReleaseRow,
         ReleaseState,
-        Step,
+        StepRow,
         StepState,
     )
     from eicpy.operations.release_rows import decide_release, latest_accepted, propose_release, releases
@@ -43,18 +43,18 @@ else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
-    "CalibrationRelease",
     "Database",
-    "Excursion",
     "ExcursionEntry",
+    "ExcursionRow",
     "ExcursionState",
     "FileIdentity",
+    "FileRow",
     "FileState",
-    "IngestedFile",
-    "Product",
     "ProductEntry",
+    "ProductRow",
+    "ReleaseRow",
     "ReleaseState",
-    "Step",
+    "StepRow",
     "StepState",
     "StepTicket",
     "add_product",

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from eicpy.operations.database import Database
-from eicpy.operations.models import Product
+from eicpy.operations.models import ProductRow
 
 __all__ = ["ProductEntry", "add_product", "products"]
 
@@ -19,7 +19,7 @@ class ProductEntry:
     Parameters
     ----------
     instrument, card, night
-        Whose it is, its card (for example AUX-ECL-PIX-CAL), and the night it was made for.
+        The detector, the card of the product (for example AUX-ECL-PIX-CAL), and the night it was made for.
     file
         Its path.
     sha256
@@ -40,12 +40,12 @@ class ProductEntry:
     simulated: bool | None = None
 
 
-def add_product(database: Database, entry: ProductEntry) -> Product:
+def add_product(database: Database, entry: ProductEntry) -> ProductRow:
     """Enter a product, or bring the entry of the same file up to date."""
     with database.write() as session:
-        product = session.scalars(select(Product).where(Product.file == str(entry.file))).one_or_none()
+        product = session.scalars(select(ProductRow).where(ProductRow.file == str(entry.file))).one_or_none()
         if product is None:
-            product = Product(file=str(entry.file))
+            product = ProductRow(file=str(entry.file))
             session.add(product)
         product.instrument, product.card, product.night = entry.instrument, entry.card, entry.night
         product.sha256, product.simulated = entry.sha256, entry.simulated
@@ -56,14 +56,14 @@ def add_product(database: Database, entry: ProductEntry) -> Product:
 
 def products(
     database: Database, *, instrument: str | None = None, card: str | None = None, night: str | None = None
-) -> list[Product]:
+) -> list[ProductRow]:
     """Products in the order they were made, of an instrument, a card and a night where given."""
-    query = select(Product).order_by(Product.created_at, Product.id)
+    query = select(ProductRow).order_by(ProductRow.created_at, ProductRow.id)
     if instrument is not None:
-        query = query.where(Product.instrument == instrument)
+        query = query.where(ProductRow.instrument == instrument)
     if card is not None:
-        query = query.where(Product.card == card)
+        query = query.where(ProductRow.card == card)
     if night is not None:
-        query = query.where(Product.night == night)
+        query = query.where(ProductRow.night == night)
     with database.read() as session:
         return list(session.scalars(query))

@@ -102,7 +102,7 @@ def open_database(settings: Settings) -> Database:
     Parameters
     ----------
     settings
-        Whose ``database_url`` is used.
+        The set-up; its ``database_url`` is used.
 
     Returns
     -------

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.housekeeping import Severity
+from eicpy.moved import renamed_keyword
 from eicpy.operations.database import Database
-from eicpy.operations.models import Excursion, ExcursionState
+from eicpy.operations.models import ExcursionRow, ExcursionState
 
 __all__ = ["ExcursionEntry", "excursions", "handle_excursion", "record_excursions"]
 
@@ -45,24 +46,24 @@ class ExcursionEntry:
 
 def record_excursions(
     database: Database, instrument: str, night: str, found: Iterable[ExcursionEntry]
-) -> list[Excursion]:
+) -> list[ExcursionRow]:
     """Record excursions; those known already (same parameter, level and start) keep their state.
 
     An excursion that is known as a warning and has become an alarm is one excursion still: its row becomes
-    the alarm's, and somebody has to look at it again. One known as an alarm stays one.
+    the alarm's, and somebody has to look at it again. One known as an alarm remains an alarm.
 
     Parameters
     ----------
     database
         The internal database.
     instrument, night
-        Where and by which night's monitoring they were found.
+        The detector, and the night whose monitoring found them.
     found
         The excursions.
 
     Returns
     -------
-    list of Excursion
+    list of ExcursionRow
         The rows, in the order given.
     """
     rows = []
@@ -71,10 +72,10 @@ def record_excursions(
             known = {
                 row.level: row
                 for row in session.scalars(
-                    select(Excursion).where(
-                        Excursion.instrument == instrument,
-                        Excursion.parameter == entry.parameter,
-                        Excursion.start == entry.start,
+                    select(ExcursionRow).where(
+                        ExcursionRow.instrument == instrument,
+                        ExcursionRow.parameter == entry.parameter,
+                        ExcursionRow.start == entry.start,
                     )
                 )
             }
@@ -82,7 +83,7 @@ def record_excursions(
             if row is not None and row.level is Severity.WARNING and entry.level == Severity.ALARM:
                 row.level, row.state = Severity.ALARM, ExcursionState.NEW
             if row is None:
-                row = Excursion(
+                row = ExcursionRow(
                     instrument=instrument,
                     parameter=entry.parameter,
                     level=entry.level,
@@ -104,31 +105,41 @@ def excursions(
     instrument: str | None = None,
     night: str | None = None,
     state: ExcursionState | None = None,
-) -> list[Excursion]:
+) -> list[ExcursionRow]:
     """Excursions by start time, of an instrument, a night and a state where given."""
-    query = select(Excursion).order_by(Excursion.start, Excursion.id)
+    query = select(ExcursionRow).order_by(ExcursionRow.start, ExcursionRow.id)
     if instrument is not None:
-        query = query.where(Excursion.instrument == instrument)
+        query = query.where(ExcursionRow.instrument == instrument)
     if night is not None:
-        query = query.where(Excursion.night == night)
+        query = query.where(ExcursionRow.night == night)
     if state is not None:
-        query = query.where(Excursion.state == state)
+        query = query.where(ExcursionRow.state == state)
     with database.read() as session:
         return list(session.scalars(query))
 
 
-def handle_excursion(database: Database, number: int, *, by: str, comment: str = "") -> Excursion:
+@renamed_keyword("by", "actor")
+def handle_excursion(database: Database, number: int, *, actor: str, comment: str = "") -> ExcursionRow:
     """Mark an excursion as handled.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    number
+        The excursion, as :func:`excursions` lists it.
+    actor, comment
+        Who looked at it, and what was found.
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         If there is no excursion of this number.
     """
     with database.write() as session:
-        row = session.get(Excursion, number)
+        row = session.get(ExcursionRow, number)
         if row is None:
-            raise BadArgumentError(f"got excursion {number}, expected the number of one that is recorded")
-        row.state, row.handled_by, row.comment = ExcursionState.HANDLED, by, comment
+            raise NotFoundError(f"got excursion {number}, expected the number of one that is recorded")
+        row.state, row.handled_by, row.comment = ExcursionState.HANDLED, actor, comment
         row.handled_at = datetime.now(tz=UTC)
     return row

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from eicpy.errors import readable
 from eicpy.operations.database import Database
-from eicpy.operations.models import FileState, IngestedFile
+from eicpy.operations.models import FileRow, FileState
 
 __all__ = [
     "FileIdentity",
@@ -23,12 +23,12 @@ __all__ = [
 ]
 
 
-_KEPT = (IngestedFile.state == FileState.STORED) & IngestedFile.run.is_(None)
+_KEPT = (FileRow.state == FileState.STORED) & FileRow.run.is_(None)
 
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What identifies a file: its content by hash, and its place and time for people.
+    """What identifies a file: its content by hash, and its path and time for people.
 
     Parameters
     ----------
@@ -58,45 +58,45 @@ class FileIdentity:
         return cls(path, status.st_size, status.st_mtime_ns, sha256)
 
 
-def find_file(database: Database, instrument: str, sha256: str) -> IngestedFile | None:
+def find_file(database: Database, instrument: str, sha256: str) -> FileRow | None:
     """The row of a file by the hash of its content; None if it was never offered."""
     with database.read() as session:
         return session.scalars(
-            select(IngestedFile).where(IngestedFile.instrument == instrument, IngestedFile.sha256 == sha256)
+            select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256 == sha256)
         ).one_or_none()
 
 
-def claim_file(database: Database, instrument: str, identity: FileIdentity) -> IngestedFile:
+def claim_file(database: Database, instrument: str, identity: FileIdentity) -> FileRow:
     """Write down that a file is going to be copied, with its hash, before the first byte is."""
     return _put(database, instrument, identity, FileState.CLAIMED, run=None, message="")
 
 
 def mark_stored(
     database: Database, instrument: str, identity: FileIdentity, *, run: int | None, message: str = ""
-) -> IngestedFile:
+) -> FileRow:
     """Write down that all bytes of a file are in a closed run; None: in a copy of their own (photons)."""
     return _put(database, instrument, identity, FileState.STORED, run=run, message=message)
 
 
-def refuse_file(database: Database, instrument: str, identity: FileIdentity, message: str) -> IngestedFile:
+def refuse_file(database: Database, instrument: str, identity: FileIdentity, message: str) -> FileRow:
     """Write down why nothing of a file was stored."""
     return _put(database, instrument, identity, FileState.REFUSED, run=None, message=message)
 
 
-def seen_before(database: Database, instrument: str, identity: FileIdentity) -> IngestedFile | None:
+def seen_before(database: Database, instrument: str, identity: FileIdentity) -> FileRow | None:
     """The finished row (stored or refused) of a file with the same path, size and modification time.
 
     So that a watched folder need not be read again after a restart.
     """
     with database.read() as session:
         return session.scalars(
-            select(IngestedFile)
+            select(FileRow)
             .where(
-                IngestedFile.instrument == instrument,
-                IngestedFile.path == readable(identity.path),
-                IngestedFile.size == identity.size,
-                IngestedFile.modified_ns == identity.modified_ns,
-                IngestedFile.state != FileState.CLAIMED,
+                FileRow.instrument == instrument,
+                FileRow.path == readable(identity.path),
+                FileRow.size == identity.size,
+                FileRow.modified_ns == identity.modified_ns,
+                FileRow.state != FileState.CLAIMED,
             )
             .limit(1)
         ).one_or_none()
@@ -104,36 +104,36 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
 
 def files(
     database: Database, *, instrument: str | None = None, state: FileState | None = None
-) -> list[IngestedFile]:
+) -> list[FileRow]:
     """Files in the order they were offered, of an instrument and a state where given."""
-    query = select(IngestedFile).order_by(IngestedFile.claimed_at, IngestedFile.id)
+    query = select(FileRow).order_by(FileRow.claimed_at, FileRow.id)
     if instrument is not None:
-        query = query.where(IngestedFile.instrument == instrument)
+        query = query.where(FileRow.instrument == instrument)
     if state is not None:
-        query = query.where(IngestedFile.state == state)
+        query = query.where(FileRow.state == state)
     with database.read() as session:
         return list(session.scalars(query))
 
 
-def dropped_files(database: Database, instrument: str, last: int = 20) -> list[IngestedFile]:
+def dropped_files(database: Database, instrument: str, last: int = 20) -> list[FileRow]:
     """Rows of photon files that were kept and of all files that were refused, the newest first."""
     query = (
-        select(IngestedFile)
-        .where(IngestedFile.instrument == instrument)
-        .where((IngestedFile.state == FileState.REFUSED) | _KEPT)
-        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
+        select(FileRow)
+        .where(FileRow.instrument == instrument)
+        .where((FileRow.state == FileState.REFUSED) | _KEPT)
+        .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(last)
     )
     with database.read() as session:
         return list(session.scalars(query))
 
 
-def newest_photon_file(database: Database, instrument: str) -> IngestedFile | None:
+def newest_photon_file(database: Database, instrument: str) -> FileRow | None:
     """The row of the photon file that was kept last; None where there is none."""
     query = (
-        select(IngestedFile)
-        .where(IngestedFile.instrument == instrument, _KEPT)
-        .order_by(IngestedFile.finished_at.desc(), IngestedFile.id.desc())
+        select(FileRow)
+        .where(FileRow.instrument == instrument, _KEPT)
+        .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(1)
     )
     with database.read() as session:
@@ -148,15 +148,15 @@ def _put(
     *,
     run: int | None,
     message: str,
-) -> IngestedFile:
+) -> FileRow:
     now = datetime.now(tz=UTC)
-    same = IngestedFile.sha256 == identity.sha256
+    same = FileRow.sha256 == identity.sha256
     if identity.sha256 is None:
-        same = IngestedFile.sha256.is_(None) & (IngestedFile.path == readable(identity.path))
+        same = FileRow.sha256.is_(None) & (FileRow.path == readable(identity.path))
     with database.write() as session:
-        row = session.scalars(select(IngestedFile).where(IngestedFile.instrument == instrument, same)).first()
+        row = session.scalars(select(FileRow).where(FileRow.instrument == instrument, same)).first()
         if row is None:
-            row = IngestedFile(instrument=instrument, sha256=identity.sha256, claimed_at=now)
+            row = FileRow(instrument=instrument, sha256=identity.sha256, claimed_at=now)
             session.add(row)
         elif row.state is FileState.STORED and state is not FileState.STORED:
             return row  # what is in the archive stays known, whatever happens to the file

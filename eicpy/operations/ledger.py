@@ -17,9 +17,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from eicpy.errors import FailedError
+from eicpy.errors import InUseError
 from eicpy.operations.database import Database
-from eicpy.operations.models import Step, StepState
+from eicpy.operations.models import StepRow, StepState
 from eicpy.process import is_running, process_identity
 
 __all__ = [
@@ -106,19 +106,19 @@ def begin_step(
 
     Raises
     ------
-    FailedError
+    InUseError
         If a living process runs this very step now.
     """
     try:
         with database.write() as session:
-            step = session.scalars(select(Step).where(Step.key == key).with_for_update()).one_or_none()
+            step = session.scalars(select(StepRow).where(StepRow.key == key).with_for_update()).one_or_none()
             if step is None:
-                step = Step(key=key)
+                step = StepRow(key=key)
                 session.add(step)
             elif step.state is StepState.DONE and not redo:
                 return StepTicket(key, todo=False, products=list(step.products), message=step.message)
             elif step.state is StepState.RUNNING and is_running(step.owner):
-                raise FailedError(
+                raise InUseError(
                     f"step {step.name} of {step.night} is being run by {step.owner} since "
                     f"{step.started_at:%H:%M:%S} UTC; wait for it to end"
                 )
@@ -127,9 +127,7 @@ def begin_step(
             step.started_at, step.finished_at = datetime.now(tz=UTC), None
             step.message, step.products = "", []
     except IntegrityError as error:
-        raise FailedError(
-            f"step {name} of {night} was begun by another process at the same moment"
-        ) from error
+        raise InUseError(f"step {name} of {night} was begun by another process at the same moment") from error
     return StepTicket(key, todo=True)
 
 
@@ -152,7 +150,7 @@ def finish_step(
         Paths of what it made.
     """
     with database.write() as session:
-        step = session.scalars(select(Step).where(Step.key == key)).one()
+        step = session.scalars(select(StepRow).where(StepRow.key == key)).one()
         step.state, step.message, step.products = state, message, [str(p) for p in products]
         step.finished_at = datetime.now(tz=UTC)
 
@@ -178,6 +176,11 @@ def run_step(
     ------
     BaseException
         Whatever the block raised, after it was recorded as the step's failure.
+
+    See Also
+    --------
+    step_key : The key of a step.
+    begin_step, finish_step : The two halves.
     """
     ticket = begin_step(database, key=key, instrument=instrument, night=night, name=name, redo=redo)
     if not ticket.todo:
@@ -198,12 +201,12 @@ def run_step(
     finish_step(database, key, state, message=ticket.message, products=ticket.products)
 
 
-def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[Step]:
+def steps(database: Database, *, instrument: str | None = None, night: str | None = None) -> list[StepRow]:
     """Steps in the order they were started, of an instrument and a night where given."""
-    query = select(Step).order_by(Step.started_at, Step.id)
+    query = select(StepRow).order_by(StepRow.started_at, StepRow.id)
     if instrument is not None:
-        query = query.where(Step.instrument == instrument)
+        query = query.where(StepRow.instrument == instrument)
     if night is not None:
-        query = query.where(Step.night == night)
+        query = query.where(StepRow.night == night)
     with database.read() as session:
         return list(session.scalars(query))

@@ -1,9 +1,9 @@
-"""The tables of the internal database.
+"""The tables of the internal database; the object of each is a row.
 
 Five small tables: what was ingested, what was run on it, what came out, what was out of limits, and
 which calibrations were accepted. Photons, packets and housekeeping values are in files, not here.
 
-Times of our own doing (`claimed_at`, `started_at`, …) are UTC; times of the data (`valid_from`,
+Times of processing (`claimed_at`, `started_at`, …) are UTC; times of the data (`valid_from`,
 `start`, …) are seconds TT since MJDREFI 57754, as everywhere in the house.
 """
 
@@ -19,14 +19,14 @@ from eicpy.housekeeping import Severity
 
 __all__ = [
     "Base",
-    "CalibrationRelease",
-    "Excursion",
+    "ExcursionRow",
     "ExcursionState",
+    "FileRow",
     "FileState",
-    "IngestedFile",
-    "Product",
+    "ProductRow",
+    "ReleaseRow",
     "ReleaseState",
-    "Step",
+    "StepRow",
     "StepState",
     "UtcDateTime",
 ]
@@ -132,7 +132,7 @@ class Base(DeclarativeBase):
     }
 
 
-class IngestedFile(Base):
+class FileRow(Base):
     """A file that was offered, by the hash of its content."""
 
     __tablename__ = "ingested_file"
@@ -156,7 +156,7 @@ class IngestedFile(Base):
     finished_at: Mapped[datetime | None]
 
 
-class Step(Base):
+class StepRow(Base):
     """A step of a night: which inputs and configuration, and how it ended."""
 
     __tablename__ = "step"
@@ -169,7 +169,7 @@ class Step(Base):
     name: Mapped[str] = mapped_column(String(128))
     state: Mapped[StepState]
     owner: Mapped[str] = mapped_column(String(255))
-    """``host:pid:start`` of the process that runs it, to tell a running step from a dead one."""
+    """``host:pid:start`` of the process that runs it, to distinguish a running step from a dead one."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     message: Mapped[str] = mapped_column(default="")
@@ -177,7 +177,7 @@ class Step(Base):
     """Paths of what it made."""
 
 
-class Product(Base):
+class ProductRow(Base):
     """A product file."""
 
     __tablename__ = "product"
@@ -196,7 +196,7 @@ class Product(Base):
     created_at: Mapped[datetime]
 
 
-class Excursion(Base):
+class ExcursionRow(Base):
     """A time during which a parameter was beyond a limit."""
 
     __tablename__ = "excursion"
@@ -223,7 +223,7 @@ class Excursion(Base):
     comment: Mapped[str] = mapped_column(default="")
 
 
-class CalibrationRelease(Base):
+class ReleaseRow(Base):
     """A calibration table and what was decided about it."""
 
     __tablename__ = "calibration_release"

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
+from eicpy.moved import renamed_keyword
 from eicpy.operations.database import Database
-from eicpy.operations.models import CalibrationRelease, ReleaseState
+from eicpy.operations.models import ReleaseRow, ReleaseState
 
 __all__ = ["decide_release", "latest_accepted", "propose_release", "releases"]
 
@@ -22,7 +23,7 @@ def propose_release(
     file: Path,
     night: str,
     summary: Mapping[str, Any] | None = None,
-) -> CalibrationRelease:
+) -> ReleaseRow:
     """Propose a table; one that was proposed before keeps its decision.
 
     Parameters
@@ -30,17 +31,17 @@ def propose_release(
     database
         The internal database.
     instrument, card, night
-        Whose table it is, its card, and the night it was made from.
+        The detector, the card of the table, and the night it was made from.
     file
         The table.
     summary
         Figures to decide by, in JSON types.
     """
     with database.write() as session:
-        query = select(CalibrationRelease).where(CalibrationRelease.file == str(file))
+        query = select(ReleaseRow).where(ReleaseRow.file == str(file))
         release = session.scalars(query).one_or_none()
         if release is None:
-            release = CalibrationRelease(
+            release = ReleaseRow(
                 file=str(file), state=ReleaseState.PROPOSED, proposed_at=datetime.now(tz=UTC)
             )
             session.add(release)
@@ -49,41 +50,58 @@ def propose_release(
     return release
 
 
+@renamed_keyword("by", "actor")
 def decide_release(
-    database: Database, number: int, state: ReleaseState, *, by: str, comment: str = ""
-) -> CalibrationRelease:
+    database: Database, number: int, state: ReleaseState, *, actor: str, comment: str = ""
+) -> ReleaseRow:
     """Accept or reject a table; a later decision replaces an earlier one.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    number
+        The release, as :func:`releases` lists it.
+    state
+        What is decided.
+    actor, comment
+        Who decides, and why.
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         If there is no release of this number.
+
+    See Also
+    --------
+    propose_release : Enters the table.
+    eicpy.pipeline.decide : The same by the name of its file.
     """
     with database.write() as session:
-        release = session.get(CalibrationRelease, number)
+        release = session.get(ReleaseRow, number)
         if release is None:
-            raise BadArgumentError(f"got release {number}, expected the number of a proposed table")
-        release.state, release.decided_by, release.comment = state, by, comment
+            raise NotFoundError(f"got release {number}, expected the number of a proposed table")
+        release.state, release.decided_by, release.comment = state, actor, comment
         release.decided_at = datetime.now(tz=UTC)
     return release
 
 
 def releases(
     database: Database, *, instrument: str | None = None, state: ReleaseState | None = None
-) -> list[CalibrationRelease]:
+) -> list[ReleaseRow]:
     """Releases in the order they were proposed, of an instrument and a state where given."""
-    query = select(CalibrationRelease).order_by(CalibrationRelease.proposed_at, CalibrationRelease.id)
+    query = select(ReleaseRow).order_by(ReleaseRow.proposed_at, ReleaseRow.id)
     if instrument is not None:
-        query = query.where(CalibrationRelease.instrument == instrument)
+        query = query.where(ReleaseRow.instrument == instrument)
     if state is not None:
-        query = query.where(CalibrationRelease.state == state)
+        query = query.where(ReleaseRow.state == state)
     with database.read() as session:
         return list(session.scalars(query))
 
 
 def latest_accepted(
     database: Database, *, instrument: str, card: str, before: str | None = None
-) -> CalibrationRelease | None:
+) -> ReleaseRow | None:
     """The accepted table of the latest night; of two of one night, the one decided last. None if none was.
 
     Parameters
@@ -91,17 +109,17 @@ def latest_accepted(
     database
         The internal database.
     instrument, card
-        Whose table, and which.
+        The detector, and the card of the table.
     before
         Only tables of nights before this one, YYYYMMDD.
     """
-    query = select(CalibrationRelease).where(
-        CalibrationRelease.instrument == instrument,
-        CalibrationRelease.card == card,
-        CalibrationRelease.state == ReleaseState.ACCEPTED,
+    query = select(ReleaseRow).where(
+        ReleaseRow.instrument == instrument,
+        ReleaseRow.card == card,
+        ReleaseRow.state == ReleaseState.ACCEPTED,
     )
     if before is not None:
-        query = query.where(CalibrationRelease.night < before)
-    order = (CalibrationRelease.night, CalibrationRelease.decided_at, CalibrationRelease.id)
+        query = query.where(ReleaseRow.night < before)
+    order = (ReleaseRow.night, ReleaseRow.decided_at, ReleaseRow.id)
     with database.read() as session:
         return session.scalars(query.order_by(*(c.desc() for c in order)).limit(1)).one_or_none()

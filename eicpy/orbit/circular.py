@@ -56,6 +56,11 @@ class CircularOrbit:
         km above a sphere of 6371 km.
     inclination, node, argument
         Inclination, right ascension of the ascending node, angle from the node, radians.
+
+    See Also
+    --------
+    saa_passages : Times inside the anomaly.
+    Pointing : Direction of the camera.
     """
 
     epoch: float
@@ -105,7 +110,7 @@ class CircularOrbit:
         return math.asin(EARTH_RADIUS / self.radius)
 
     def position(self, time: FloatArray) -> FloatArray:
-        """Place in the inertial equatorial frame, km.
+        """Position in the inertial equatorial frame, km.
 
         Parameters
         ----------

@@ -45,7 +45,12 @@ class Pointing:
 
     @property
     def quaternion(self) -> FloatArray:
-        """The same rotation as (scalar, x, y, z), scalar ≥ 0, shape (4,)."""
+        """The same rotation as (scalar, x, y, z), scalar ≥ 0, shape (4,).
+
+        References
+        ----------
+        Shuster 1993, Journal of the Astronautical Sciences 41, 439.
+        """
         r = self.rotation
         square = np.array(
             [

@@ -101,6 +101,10 @@ def saa_passages(
     -------
     list of tuple
         (first second inside, first second outside), clipped to [start, stop].
+
+    See Also
+    --------
+    CircularOrbit.ground_track : The track that is compared with the contour.
     """
     time = np.asarray(start + step * np.arange(int(np.ceil((stop - start) / step))), np.float64)
     inside = np.zeros(len(time) + 2, np.bool_)

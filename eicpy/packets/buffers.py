@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError, readable
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
 
 __all__ = ["Buffer", "ByteArray", "as_byte_array", "byte_block", "map_file"]
 
@@ -68,7 +68,7 @@ def map_file(path: Path | str) -> ByteArray:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         If there is no such file.
     BadDataError
         If it cannot be read.
@@ -76,7 +76,7 @@ def map_file(path: Path | str) -> ByteArray:
     path = Path(path)
     try:
         if not path.exists():
-            raise BadArgumentError(f"{readable(path)}: no such file")
+            raise NotFoundError(f"{readable(path)}: no such file")
         if not path.is_file():
             raise BadArgumentError(f"{readable(path)}: a folder, a pipe or a device; expected a file")
         size = path.stat().st_size

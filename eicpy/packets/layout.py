@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.packets.curves import Texts
 from eicpy.packets.fields import COLUMNS, FieldSpec, read_field
 from eicpy.packets.limits import Limits
@@ -103,7 +103,7 @@ class PacketLayout:
         try:
             return self._by_name[name]
         except KeyError:
-            raise BadArgumentError(f"got field {name!r}, expected one of {', '.join(self.names)}") from None
+            raise NotFoundError(f"got field {name!r}, expected one of {', '.join(self.names)}") from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._by_name

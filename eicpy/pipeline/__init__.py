@@ -10,7 +10,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.pipeline.decisions import TableInUse, decide, read_table, tables_in_use
+    from eicpy.pipeline.decisions import TableInUse, decide, read_calibration_table, tables_in_use
     from eicpy.pipeline.index_page import night_records, write_index
     from eicpy.pipeline.night import NightOutcome, run_night, run_nights
     from eicpy.pipeline.night_products import NightProducts
@@ -29,7 +29,7 @@ __all__ = [
     "night_records",
     "nightly_notebook",
     "notebook_report",
-    "read_table",
+    "read_calibration_table",
     "run_night",
     "run_nights",
     "tables_in_use",

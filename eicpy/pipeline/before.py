@@ -12,7 +12,7 @@ from eicpy.calibration.pixels import PixelStatus
 from eicpy.calibration.table import calibration_table
 from eicpy.instruments import Instrument
 from eicpy.operations import Database
-from eicpy.pipeline.decisions import read_table, tables_in_use
+from eicpy.pipeline.decisions import read_calibration_table, tables_in_use
 
 __all__ = ["GAIN_LABELS", "PIXEL_LABELS", "gain_in_force", "gain_reasons", "goodness_marks", "read_gain"]
 
@@ -38,8 +38,8 @@ def gain_in_force(database: Database, instrument: Instrument, start: float) -> t
 
 
 def read_gain(file: Path, instrument: Instrument) -> GainTable:
-    """Now :func:`eicpy.pipeline.decisions.read_table`."""
-    table: GainTable = read_table(file, calibration_table("gain", instrument))
+    """Now :func:`eicpy.pipeline.decisions.read_calibration_table`."""
+    table: GainTable = read_calibration_table(file, calibration_table("gain", instrument))
     return table
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from eicpy.calibration.table import CalibrationTable, Treatment, calibration_tables
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.instruments import Instrument
+from eicpy.moved import renamed_keyword
 from eicpy.operations import (
     Database,
     ReleaseState,
@@ -24,7 +25,7 @@ from eicpy.products import card_for, read_product
 from eicpy.settings import Settings
 from eicpy.times import day_of
 
-__all__ = ["TableInUse", "decide", "read_table", "tables_in_use", "treatment_with"]
+__all__ = ["TableInUse", "decide", "read_calibration_table", "tables_in_use", "treatment_with"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ def tables_in_use(database: Database, instrument: Instrument, start: float) -> d
                 before=f"{day_of(start):%Y%m%d}",
             )
             file = None if release is None else Path(release.file)
-        in_use[card] = TableInUse(kind, kind.nominal() if file is None else read_table(file, kind), file)
+        in_use[card] = TableInUse(
+            kind, kind.nominal() if file is None else read_calibration_table(file, kind), file
+        )
     return in_use
 
 
@@ -91,7 +94,7 @@ def treatment_with(tables: dict[str, TableInUse], instrument: Instrument) -> Tre
     return treatment
 
 
-def read_table(file: Path, kind: CalibrationTable[Any]) -> Any:
+def read_calibration_table(file: Path, kind: CalibrationTable[Any]) -> Any:
     """Read the product of a calibration table.
 
     Raises
@@ -106,7 +109,8 @@ def read_table(file: Path, kind: CalibrationTable[Any]) -> Any:
         raise BadDataError(str(error), file=file) from error
 
 
-def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: str = "") -> str:
+@renamed_keyword("by", "actor")
+def decide(file: Path, settings: Settings, *, accepted: bool, actor: str, comment: str = "") -> str:
     """Accept or reject a table that was proposed.
 
     Parameters
@@ -117,8 +121,8 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
         The set-up.
     accepted
         True to accept.
-    by, comment
-        Who, and why.
+    actor, comment
+        Who decides, and why.
 
     Returns
     -------
@@ -127,8 +131,12 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a table that was never proposed; the message lists those that were.
+
+    See Also
+    --------
+    eicpy.operations.decide_release : The same by the number of the release.
     """
     state = ReleaseState.ACCEPTED if accepted else ReleaseState.REJECTED
     with open_database(settings) as database:
@@ -138,7 +146,7 @@ def decide(file: Path, settings: Settings, *, accepted: bool, by: str, comment: 
             found = [r for r in found if Path(r.file) == file.absolute()]
         if len(found) != 1:
             known = ", ".join(f"{Path(r.file).name} ({r.state})" for r in proposed) or "none yet"
-            raise BadArgumentError(f"got table {file}, expected one that a night proposed: {known}")
-        release = decide_release(database, found[0].id, state, by=by, comment=comment)
+            raise NotFoundError(f"got table {file}, expected one that a night proposed: {known}")
+        release = decide_release(database, found[0].id, state, actor=actor, comment=comment)
     effect = "the nights after it will use it" if accepted else "it is kept and not used"
-    return f"{Path(release.file).name} of {release.instrument} {state} by {by}: {effect}"
+    return f"{Path(release.file).name} of {release.instrument} {state} by {actor}: {effect}"

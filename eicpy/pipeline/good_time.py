@@ -2,7 +2,7 @@
 
 Each detector names its criteria (``good_time`` in its description): a parameter, the values that make a
 time good, a margin. A criterion without any housekeeping in the night is unknown: it is taken as fulfilled,
-and told, for no photon is given up because another packet did not come.
+and reported, for no photon is given up because another packet did not come.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class GoodTime:
     telemetry
         Times in which photon packets came without a gap.
     conditions
-        Times allowed by each criterion that housekeeping told.
+        Times allowed by each criterion that has housekeeping.
     unknown
         Criteria without housekeeping.
     """

@@ -1,7 +1,7 @@
 """The index page: all nights of all instruments, in one static page that needs no server.
 
-The page tells the age of the last success. It computes it in the browser from a time written into the
-page, so that a page that nobody renews grows old in plain sight instead of staying green.
+The page shows the age of the last success. It computes it in the browser from a time written into the
+page, so that a page that is no longer written shows a growing age instead of staying green.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ STALE_HOURS = 36.0
 """A night is due every day; half a day of grace before the page warns."""
 
 LATE_HOURS = 6.0
-"""A night that began so long ago and has not ended was interrupted, or hangs."""
+"""A night that has run for longer was interrupted, or hangs."""
 
 
 def night_records(settings: Settings) -> list[NightRecord]:

@@ -2,7 +2,7 @@
 
 Every step is known to the ledger by the hash of what it was made from. So a second call with nothing
 new does nothing, a call after a crash goes on where the last one stopped, and a task that failed is
-tried again without repeating the others. What could be done is kept, what could not is told: in the
+tried again without repeating the others. What could be done is kept, what could not is reported: in the
 record of the night, on the index page, in the ledger and in the exit status.
 """
 

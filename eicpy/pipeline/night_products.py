@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
-from eicpy.errors import BadDataError
+from eicpy.errors import MissingDataError
 from eicpy.instruments import Instrument, load
-from eicpy.operations import Excursion, excursions, open_database
+from eicpy.operations import ExcursionRow, excursions, open_database
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.night_table import NightTable
@@ -45,6 +45,11 @@ class NightProducts:
     instrument
         The detector.
 
+    See Also
+    --------
+    eicpy.open_night : Opens one from a notebook.
+    run_night : Makes the products.
+
     Examples
     --------
     ::
@@ -71,14 +76,16 @@ class NightProducts:
 
         Raises
         ------
-        BadDataError
+        MissingDataError
             Where there is no night.
         """
         if not folder:
-            place = Settings.from_environment().products(instrument)
-            found = sorted(place.glob("*/night.json"))
+            root = Settings.from_environment().products(instrument)
+            found = sorted(root.glob("*/night.json"))
             if not found:
-                raise BadDataError("no night has been run", file=place, advice=f"eic night -i {instrument}")
+                raise MissingDataError(
+                    "no night has been run", file=root, advice=f"eic night -i {instrument}"
+                )
             folder = found[-1].parent
         record = NightRecord.read(Path(folder))
         return cls(Path(folder).absolute(), record, load(record.instrument))
@@ -189,7 +196,7 @@ class NightProducts:
         first = np.arange(0, len(table), step)
         exposure = np.add.reduceat(table["EXPOSURE"], first)
         rates = {}
-        # a bin with a tenth of its good time or less tells more about its edge than about the sky
+        # a bin with a tenth of its good time or less says more about its edge than about the sky
         good = exposure > 0.1 * min(step, float(exposure.sum()))
         for number, label in enumerate(labels, start=1):
             counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
@@ -285,7 +292,7 @@ class NightProducts:
         return summarise(self.settings, self.instrument, self.span)
 
     @cached_property
-    def excursions(self) -> list[Excursion]:
+    def excursions(self) -> list[ExcursionRow]:
         """Excursions of housekeeping parameters found in this night, with who handled them."""
         with open_database(self.settings) as database:
             return excursions(database, instrument=self.record.instrument, night=self.record.night)
@@ -331,7 +338,7 @@ class NightProducts:
 
     @property
     def good_time_table(self) -> Table:
-        """Good time by criterion; those that no housekeeping told have none."""
+        """Good time by criterion; those without housekeeping have none."""
         means = {name: rule.description for name, rule in self.instrument.good_time.items()}
         means |= {TELEMETRY: "photon packets came without a gap", ALL: "all of them at once"}
         rows: list[tuple[str, str, object]] = [
@@ -344,7 +351,7 @@ class NightProducts:
     def _good_time_text(self) -> str:
         outside = f"; {self.record.outside} photons outside it" if self.record.outside else ""
         unknown = ", ".join(self.record.unknown_criteria)
-        without = f"; no housekeeping tells {unknown}" if unknown else ""
+        without = f"; no housekeeping for {unknown}" if unknown else ""
         return f"{self.record.exposure:.5g} s{outside}{without}"
 
     def _repr_html_(self) -> str:
@@ -354,7 +361,7 @@ class NightProducts:
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
             "good time": self._good_time_text,
-            "data": {True: "simulated", False: "measured", None: "origin not told"}[r.simulated],
+            "data": {True: "simulated", False: "measured", None: "origin not recorded"}[r.simulated],
             "runs": ", ".join(map(str, r.runs)),
             **{
                 table.title: r.tables[card].used or "nominal"

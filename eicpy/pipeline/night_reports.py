@@ -1,6 +1,6 @@
 """The reports of a night: which notebooks apply, and when they need to be run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from eicpy.reports.parameters import check_parameters
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
-    from eicpy.reports.report import ReportOutcome
+    from eicpy.reports.report import ReportOutcome, ReportSubject
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
 
@@ -30,7 +30,7 @@ def make_reports(
     redo: bool,
     progress: Callable[[str], None],
 ) -> list[ReportRecord]:
-    """Make the reports of a night that are not there yet, or whose notebook has changed.
+    """Make the reports of a night that do not exist yet, or whose notebook has changed.
 
     Parameters
     ----------
@@ -54,20 +54,20 @@ def make_reports(
     for name in _applicable(record):
         notebook = nightly_notebook(name)
         key = step_key("report", [record.key, sha256_of(notebook)], {"name": name, "began": record.began})
-        place = settings.reports / record.instrument / record.night / name
+        target = settings.reports / record.instrument / record.night / name
         step = run_step(
             database,
             key=key,
             instrument=record.instrument,
             night=record.night,
             name=f"report {name}",
-            redo=redo or not (place / "report.html").is_file(),
+            redo=redo or not (target / "report.html").is_file(),
         )
         with step as ticket:
             if not ticket.todo:
                 continue
             progress(f"report {name}")
-            outcome = _run(notebook, record, folder, place, settings)
+            outcome = _run(notebook, record, folder, target, settings)
             _record_outcome(ticket, outcome)
         entry = _entry(name, outcome, settings)
         record.reports = [r for r in record.reports if r.notebook != name] + [entry]
@@ -89,7 +89,7 @@ def _record_outcome(ticket: StepTicket, outcome: "ReportOutcome") -> None:
 
 
 def _run(
-    notebook: Path, record: NightRecord, folder: Path, place: Path, settings: Settings
+    notebook: Path, record: NightRecord, folder: Path, target: Path, settings: Settings
 ) -> "ReportOutcome":
     from eicpy.reports.report import run_report  # noqa: PLC0415, papermill takes seconds to import
 
@@ -98,11 +98,9 @@ def _run(
     return run_report(
         notebook,
         {"folder": str(folder), "instrument": record.instrument},
-        place,
+        target,
         index=settings.reports / "index.html",
-        inputs=[InputFile.of(p, "product") for p in inputs],
-        simulated=record.simulated,
-        label=_label(record),
+        subject=_subject(record, [InputFile.of(p, "product") for p in inputs]),
     )
 
 
@@ -144,10 +142,12 @@ def notebook_report(
 
     path = find_notebook(notebook)
     stamp = now()[:19].replace("-", "").replace(":", "")
-    place = folder or settings.reports / "notebooks" / path.stem / stamp
+    target = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")
-    instrument, record = _subject(values, settings)
-    key = step_key("report", [sha256_of(path)], {"parameters": parameters, "folder": str(place), "at": stamp})
+    instrument, record = _night_of(values, settings)
+    key = step_key(
+        "report", [sha256_of(path)], {"parameters": parameters, "folder": str(target), "at": stamp}
+    )
     night = str(values.get("night", "")) if record is None else record.night
     with (
         open_database(settings) as database,
@@ -158,29 +158,33 @@ def notebook_report(
         outcome = run_report(
             path,
             values,
-            place,
-            simulated=None if record is None else record.simulated,
-            label="" if record is None else _label(record),
+            target,
+            subject=_subject(record),
             timeout=timeout,
         )
         _record_outcome(ticket, outcome)
     return outcome
 
 
-def _subject(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
-    """Detector and night that a notebook is run for; empty and None where its parameters do not tell."""
+def _night_of(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
+    """Detector and night that a notebook is run for; empty and None where its parameters do not name them."""
     instrument, folder = (str(values.get(name, "")) for name in ("instrument", "folder"))
     if "folder" not in values:
         return instrument, None
     nights = sorted(settings.products(instrument).glob("*/night.json")) if instrument else []
-    place = Path(folder) if folder else (nights[-1].parent if nights else None)
+    target = Path(folder) if folder else (nights[-1].parent if nights else None)
     try:
-        record = None if place is None else NightRecord.read(place)
+        record = None if target is None else NightRecord.read(target)
     except BadDataError:
         record = None
     return (instrument, None) if record is None else (record.instrument, record)
 
 
-def _label(record: NightRecord) -> str:
-    """The detector and the date, for the title of a page."""
-    return f"{record.title}, {record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"
+def _subject(record: NightRecord | None, inputs: Sequence[InputFile] = ()) -> "ReportSubject":
+    """Return the night as what a report is about: the detector and the date in its title."""
+    from eicpy.reports.report import ReportSubject  # noqa: PLC0415, as above
+
+    if record is None:
+        return ReportSubject(inputs)
+    date = f"{record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"
+    return ReportSubject(inputs, record.simulated, f"{record.title}, {date}")

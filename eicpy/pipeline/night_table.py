@@ -12,7 +12,7 @@ import numpy.typing as npt
 from eicpy.calibration.table import CalibrationTable, PixelStates, Recommendation
 from eicpy.instruments import PixelGrid
 from eicpy.operations import open_database, releases
-from eicpy.pipeline.decisions import TableInUse, read_table
+from eicpy.pipeline.decisions import TableInUse, read_calibration_table
 from eicpy.pipeline.record import NightRecord, TableRecord
 from eicpy.products import card_for, read_product
 from eicpy.reports.tables import Sentence, Table
@@ -109,7 +109,7 @@ class NightTable:
     @cached_property
     def new(self) -> Any:
         """The table that was made from this night; None where none was."""
-        return None if self.file is None else read_table(self.file, self.kind)
+        return None if self.file is None else read_calibration_table(self.file, self.kind)
 
     @property
     def columns(self) -> dict[str, AnyArray]:
@@ -130,7 +130,7 @@ class NightTable:
         """The table with which this night was made, with its file."""
         file = self.settings.home / self.entry.used if self.entry.used else None
         return TableInUse(
-            self.kind, self.kind.nominal() if file is None else read_table(file, self.kind), file
+            self.kind, self.kind.nominal() if file is None else read_calibration_table(file, self.kind), file
         )
 
     @cached_property

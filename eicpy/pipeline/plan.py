@@ -68,7 +68,7 @@ class RunSelection:
 
     @property
     def key(self) -> str:
-        """Hash that tells these packets from any others of the archive."""
+        """Hash that identifies these packets within the archive."""
         digest = hashlib.sha256(f"{self.file}\n".encode())
         for column in (self.index.offset, self.index.length, self.index.status):
             digest.update(np.ascontiguousarray(column).tobytes())
@@ -115,7 +115,7 @@ class NightPlan:
     gti
         Times in which photon packets came without a gap.
     simulated
-        Whether any packet says so; None where packets cannot tell.
+        Whether any packet says so; None where packets do not say.
     """
 
     instrument: Instrument
@@ -237,7 +237,7 @@ def _lost_since(run: Run) -> list[Skipped]:
     """Bytes that the archive's file had when the run was closed and has no longer."""
     try:
         closed = run.metadata.size
-    except BadDataError:  # told where the bytes are read
+    except BadDataError:  # reported where the bytes are read
         return []
     if closed is None or closed <= run.size:
         return []

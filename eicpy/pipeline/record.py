@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, MissingDataError
 from eicpy.files import write_text
 from eicpy.text import counted, grouped
 
@@ -96,7 +96,7 @@ class NightRecord(_Record):
     good_time: dict[str, float] = {}
     """Seconds by criterion."""
     unknown_criteria: list[str] = []
-    """Criteria of good time that no housekeeping told; taken as fulfilled."""
+    """Criteria of good time without housekeeping; taken as fulfilled."""
     packets: dict[str, PacketRecord] = {}
     """By APID."""
     foreign_bytes: int = 0
@@ -179,15 +179,19 @@ class NightRecord(_Record):
 
         Raises
         ------
+        MissingDataError
+            Where there is none.
         BadDataError
-            Where there is none, or it is not one.
+            Where the file is not one.
         """
         path = folder / "night.json"
         try:
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            raise BadDataError("no record of a night", file=path, advice="run 'eic night' first") from error
+            raise MissingDataError(
+                "no record of a night", file=path, advice="run 'eic night' first"
+            ) from error
         except ValidationError as error:
             raise BadDataError(
-                f"not the record of a night: {error}", file=path, advice="'eic night --redo' writes it anew"
+                f"not the record of a night: {error}", file=path, advice="'eic night --redo' writes it again"
             ) from error

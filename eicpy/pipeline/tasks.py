@@ -1,6 +1,6 @@
 """Tasks side by side: in this process, in a few local ones, or on a Dask scheduler's address.
 
-The same function and arguments give the same results everywhere. A task that fails is told in its own
+The same function and arguments give the same results everywhere. A task that fails is reported in its own
 outcome and never takes the others with it; a worker that dies is replaced and its task tried again.
 """
 
@@ -26,7 +26,7 @@ class Progress(Protocol):
     """What is called as long work goes on."""
 
     def __call__(self, done: float, total: float, what: str = "") -> None:
-        """Tell that `done` of `total` is done."""
+        """Report that `done` of `total` is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def _outcomes(
 def _guarded(function: Callable[..., R], values: tuple[Any, ...]) -> TaskOutcome[R]:
     try:
         return TaskOutcome(function(*values))
-    # Anything a task raises is that task's failure; it is told, recorded and makes the night incomplete.
+    # Anything a task raises is that task's failure; it is reported, recorded and makes the night incomplete.
     except Exception as error:  # noqa: BLE001, see above
         return TaskOutcome(None, f"{type(error).__name__}: {error}")
 
@@ -134,7 +134,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Any]:
         with client:
             yield client
         return
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # every start and stop is told otherwise
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # every start and stop is logged otherwise
     # One death is enough to give a task up after its retry; memory is bounded by the size of a task.
     limits = {
         "distributed.scheduler.allowed-failures": RETRIES,

@@ -45,7 +45,7 @@ class TelemetryTask:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What a run tells besides photons.
+    """The contents of a run besides photons.
 
     Parameters
     ----------
@@ -100,6 +100,6 @@ def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[
     found: list[ExcursionEntry] = []
     for name, limits in table_limits(table).items():
         unit = table.layout.units.get(name, "")
-        stays = check_limits(table.time[timed], table.values[name][timed], limits, parameter=name, unit=unit)
-        found += entries_of(stays)
+        beyond = check_limits(table.time[timed], table.values[name][timed], limits, parameter=name, unit=unit)
+        found += entries_of(beyond)
     return found

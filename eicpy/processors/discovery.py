@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.registry import Registry, importing
 
 __all__ = ["GROUP", "Processor", "find_processor", "known_processors"]
@@ -58,25 +58,27 @@ def find_processor(name: str) -> Processor:
 
     Raises
     ------
+    NotFoundError
+        If there is none, or it is no function and no class.
     BadArgumentError
-        If there is none, or its module cannot be imported, or it is no function and no class.
+        If its module cannot be imported, or its name cannot be one.
     """
     known = known_processors()
     module_name, colon, attribute = known.get(name, name).rpartition(":")
     if not colon or not module_name or not attribute:
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got processor {name!r}, expected one of {', '.join(sorted(known))}, "
             "module:object or file.py:object"
         )
     file = module_name.endswith(".py")
     if file and not Path(module_name).is_file():
-        raise BadArgumentError(f"got {module_name}, which does not exist; expected a Python file")
+        raise NotFoundError(f"got {module_name}, which does not exist; expected a Python file")
     load = _from_file if file else importlib.import_module
     target: Any = importing(module_name, lambda: load(module_name))
     for part in attribute.split("."):
         target = getattr(target, part, None)
     if not callable(target):
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got processor {name!r}, expected a function or a class {attribute} in {module_name}"
         )
     own = name if name in known else attribute

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from eicpy.acquisition.status import Station, StatusReport
-from eicpy.errors import BadArgumentError, EicpyError
+from eicpy.errors import BadArgumentError, EicpyError, NotFoundError
 from eicpy.processors.child import ChainCommand, Child, ChildState
 from eicpy.processors.log_file import BoundedLog
 
@@ -117,11 +117,11 @@ class Supervisor:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             If there is no child of that name.
         """
         if name not in self._children:
-            raise BadArgumentError(f"got no child {name!r}, expected one of {', '.join(self._children)}")
+            raise NotFoundError(f"got no child {name!r}, expected one of {', '.join(self._children)}")
         self._revive.add(name)
 
     def wait(self, timeout: float | None = None) -> bool:

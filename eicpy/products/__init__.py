@@ -1,6 +1,6 @@
 """Products: FITS cards, columns and names declared once; atomic writing, strict reading, provenance.
 
-The room knows no physics: it is told what to write and by whom.
+The room knows no physics: its callers say what to write and by whom.
 """
 
 from typing import TYPE_CHECKING

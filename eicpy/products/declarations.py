@@ -9,7 +9,7 @@ import re
 from datetime import date
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, ConflictError, NotFoundError
 from eicpy.products.definitions import Column, ProductDefinition, TableDefinition, canonical_card
 
 __all__ = ["PRODUCTS", "declare", "definition", "parse_product_file_name", "product_file_name"]
@@ -272,7 +272,7 @@ _ONBOARD = ProductDefinition(
             (
                 Column("TIME", "D", "s", "time of the packet", own=True),
                 _DETNUM,
-                Column("LIVETIME", "D", "s", "live time told by the instrument", own=True, required=False),
+                Column("LIVETIME", "D", "s", "live time from the instrument", own=True, required=False),
                 Column("SPECTRUM", "J", "count", "counts per bin", own=True, vector=True),
             ),
             own=True,
@@ -294,11 +294,11 @@ def declare(product: ProductDefinition) -> ProductDefinition:
 
     Raises
     ------
-    BadArgumentError
+    ConflictError
         For a card that stands for another product already.
     """
     if PRODUCTS.setdefault(product.card, product) != product:
-        raise BadArgumentError(f"got another declaration of {product.card}, expected a card of its own")
+        raise ConflictError(f"got another declaration of {product.card}, expected a card of its own")
     return product
 
 
@@ -307,8 +307,13 @@ def definition(card: str) -> ProductDefinition:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a card that is not declared.
+
+    See Also
+    --------
+    canonical_card : A card without the prefix of an instrument.
+    read_product : Reads a file and compares it with its declaration.
 
     Examples
     --------
@@ -317,9 +322,7 @@ def definition(card: str) -> ProductDefinition:
     """
     found = PRODUCTS.get(canonical_card(card) or "")
     if found is None:
-        raise BadArgumentError(
-            f"got card {card!r}, expected one of {', '.join(PRODUCTS)} (or another prefix)"
-        )
+        raise NotFoundError(f"got card {card!r}, expected one of {', '.join(PRODUCTS)} (or another prefix)")
     return found
 
 
@@ -345,6 +348,10 @@ def product_file_name(card: str, day: date, letter: str, version: int) -> str:
     ------
     BadArgumentError
         For a card that is not declared, a letter that is not one or a version out of range.
+
+    See Also
+    --------
+    parse_product_file_name : The reverse.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 
 __all__ = ["Column", "ProductDefinition", "TableDefinition", "canonical_card", "card_for"]
 
@@ -101,13 +101,13 @@ class TableDefinition:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             For a column that is not declared.
         """
         for column in self.columns:
             if column.matches(name):
                 return column
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got column {name!r} for table {self.name}, "
             f"expected one of {', '.join(c.name for c in self.columns)}"
         )
@@ -147,14 +147,14 @@ class ProductDefinition:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             For an extension that is not declared.
         """
         canonical = canonical_card(name) or name
         for table in self.tables:
             if table.matches(name) or table.matches(canonical):
                 return table
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got table {name!r} for {self.card}, expected one of {', '.join(t.name for t in self.tables)}"
         )
 

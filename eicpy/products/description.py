@@ -1,6 +1,6 @@
 """The page that describes the products, made from their declarations.
 
-``docs/products.md`` is this page; a test compares the two. To make it anew, write what
+``docs/products.md`` is this page; a test compares the two. To update it, write what
 :func:`describe_products` returns into that file.
 """
 

@@ -23,7 +23,7 @@ _PLAIN = str.maketrans({"−": "-", "·": "*", "×": "x", "–": "-", "µ": "u",
 
 
 class Issuer(Protocol):
-    """Whose product it is; an :class:`eicpy.instruments.Instrument` fits."""
+    """The instrument that the product belongs to; an :class:`eicpy.instruments.Instrument` fits."""
 
     @property
     def card_prefix(self) -> str:

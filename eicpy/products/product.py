@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
 from eicpy.products.declarations import definition
 from eicpy.products.definitions import ProductDefinition, canonical_card
 from eicpy.products.headers import Header, Issuer, cards_of
@@ -65,6 +65,11 @@ class Product:
         Its tables by extension name.
     provenance
         How it was made; None for a file without a record, such as one made elsewhere.
+
+    See Also
+    --------
+    read_product : Reads one.
+    write_product : Writes one.
     """
 
     path: Path
@@ -85,7 +90,7 @@ class Product:
         for name, found in self.tables.items():
             if canonical_card(name) is not None and canonical_card(name) == canonical_card(table):
                 return found
-        raise BadArgumentError(f"got table {table!r}, expected one of {', '.join(self.tables)}")
+        raise NotFoundError(f"got table {table!r}, expected one of {', '.join(self.tables)}")
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -120,7 +125,7 @@ def write_product(
     tables
         Columns by extension name, main table first.
     issuer
-        Whose product it is: an instrument description.
+        Description of the instrument that the product belongs to.
     provenance
         How it was made.
     header
@@ -139,6 +144,17 @@ def write_product(
         For a card, table or column that is not declared or is missing.
     FailedError
         Where it could not be written (full disk, no permission); nothing is left behind.
+
+    See Also
+    --------
+    ProductWriter : Writes a product block by block.
+    read_product : Reads it back, checked.
+    product_file_name : Name that the file should have.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, sections
+    4.4.2.7 and 7.3, appendix J (checksums).
     """
     with ProductWriter(path, card, issuer=issuer, provenance=provenance, header=header) as product:
         for name, columns in tables.items():
@@ -256,9 +272,22 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
 
     Raises
     ------
+    MissingDataError
+        For a file that does not exist.
     BadDataError
-        For a file that is missing, unreadable, empty, truncated, damaged, of another card, or without
+        For one that is unreadable, empty, truncated, damaged, of another card, or without
         the columns that its card declares.
+
+    See Also
+    --------
+    write_product : Writes a product.
+    eicpy.events.EventFile : Photons, block by block: they need not fit into memory.
+    eicpy.open_product : The same from a notebook.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, sections
+    4.4.2.7 and 7.3, appendix J (checksums).
     """
     path = Path(path)
     units = read_structure(path)

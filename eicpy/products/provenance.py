@@ -123,6 +123,11 @@ class Provenance:
     uuid
         Identifier of the run of the work.
 
+    See Also
+    --------
+    InputFile : A file that went in, with its hash.
+    read_product : Returns the record of a product.
+
     Examples
     --------
     >>> record = Provenance.begin("test", corrections=("gain",), simulated=True)
@@ -177,7 +182,7 @@ class Provenance:
         return replace(self, corrections=self.corrections + corrections)
 
     def finished(self) -> Self:
-        """The same record, closed now; a record that is closed stays as it is."""
+        """The same record, closed now; a record that is closed is not changed."""
         return self if self.stop else replace(self, stop=_now())
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""The structure of a FITS file: header and data units, their places and checksums.
+"""The structure of a FITS file: header and data units, their positions and checksums.
 
 FITS Standard 4.0: a file is a sequence of header-data units in blocks of 2880 bytes; a header is 80-byte
 cards up to END (§3.3, §4); CHECKSUM and DATASUM are ones' complement sums of 32-bit words (§4.4.2.7,
@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, unreadable
 
 __all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "reading", "verify_unit"]
 
@@ -33,7 +33,7 @@ _DAMAGE = (ValueError, LookupError, TypeError, OverflowError, fits.VerifyError)
 
 @contextmanager
 def reading(what: str, path: Path, offset: int | None = None) -> Iterator[None]:
-    """Name the file and the place where a value of it cannot be used.
+    """Name the file and the position of a value that cannot be used.
 
     Parameters
     ----------
@@ -178,6 +178,16 @@ def read_structure(path: Path) -> list[Unit]:
     ------
     BadDataError
         For a file that is missing, cannot be opened, is empty, is not FITS or ends too early.
+
+    See Also
+    --------
+    verify_unit : Compares a unit with its checksums.
+    read_product : Reads the tables, too.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 3 (file
+    organisation).
     """
     path = Path(path)
     units: list[Unit] = []
@@ -200,7 +210,7 @@ def read_structure(path: Path) -> list[Unit]:
                         advice="fetch or make the file again",
                     )
     except OSError as error:
-        raise BadDataError(f"cannot be read: {error.strerror or error}", file=path) from error
+        raise unreadable(error)(f"cannot be read: {error.strerror or error}", file=path) from error
     return units
 
 
@@ -228,6 +238,15 @@ def verify_unit(path: Path, unit: Unit) -> None:
     ------
     BadDataError
         Where they differ.
+
+    See Also
+    --------
+    encode_checksum : Text of the checksum of a header.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 4.4.2.7
+    and appendix J.
     """
     total = WordSum()
     with Path(path).open("rb") as file:
@@ -241,10 +260,10 @@ def verify_unit(path: Path, unit: Unit) -> None:
             left -= len(chunk)
     where = unit.name or "PRIMARY"
     with reading(f"a DATASUM of {where}", path, unit.offset):
-        told = int(unit.header["DATASUM"]) if _is_given(unit.header, "DATASUM") else data.value
-    if told != data.value:
+        stated = int(unit.header["DATASUM"]) if _is_given(unit.header, "DATASUM") else data.value
+    if stated != data.value:
         raise BadDataError(
-            f"got data sum {data.value} in {where}, expected {told}: the data are damaged",
+            f"got data sum {data.value} in {where}, expected {stated}: the data are damaged",
             file=path,
             offset=unit.data_offset,
             advice="fetch or make the file again",

@@ -208,7 +208,7 @@ class ProductWriter:
     card
         Card, with any prefix; the file gets the issuer's.
     issuer
-        Whose product it is: an instrument description.
+        Description of the instrument that the product belongs to.
     provenance
         How it is made. Assign a fuller record to :attr:`provenance` before the end if need be.
     header
@@ -220,6 +220,16 @@ class ProductWriter:
         Where the file could not be written (full disk, no permission); nothing is left behind.
     BadArgumentError
         For a card, table or column that is not declared.
+
+    See Also
+    --------
+    write_product : Writes a product that fits into memory.
+    read_product : Reads it back, checked.
+
+    References
+    ----------
+    FITS Working Group 2018, Definition of the Flexible Image Transport System, version 4.0, section 7.3
+    (binary tables).
 
     Examples
     --------

@@ -10,9 +10,17 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.reports.parameters import check_parameters, parameter_model
-    from eicpy.reports.report import ReportOutcome, run_report
+    from eicpy.reports.report import ReportOutcome, ReportSubject, run_report
     from eicpy.reports.tables import Sentence, Table
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["ReportOutcome", "Sentence", "Table", "check_parameters", "parameter_model", "run_report"]
+__all__ = [
+    "ReportOutcome",
+    "ReportSubject",
+    "Sentence",
+    "Table",
+    "check_parameters",
+    "parameter_model",
+    "run_report",
+]

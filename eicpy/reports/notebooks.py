@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 
 __all__ = ["find_notebook", "nightly_notebook"]
 
@@ -27,7 +27,7 @@ def nightly_notebook(name: str) -> Path:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         Where it is in none of them.
     """
     package = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ def nightly_notebook(name: str) -> Path:
     for folder in folders:
         if (folder / f"{name}.ipynb").is_file():
             return folder / f"{name}.ipynb"
-    raise BadArgumentError(
+    raise NotFoundError(
         f"got notebook {name!r}, expected {name}.ipynb in {' or '.join(map(str, folders))}; "
         "set EIC_NOTEBOOKS to the folder that holds it"
     )

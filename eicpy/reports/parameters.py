@@ -3,7 +3,7 @@
 papermill accepts unknown names and wrong types without a word: a misspelt parameter gives a report of
 the default, and nobody notices. Here the cell tagged ``parameters`` is the declaration: each line is
 an annotated assignment of a literal (``night: str = ""``), from which a strict pydantic model is made
-that forbids anything else. So the defaults live in one place, the notebook, and anyone who opens it
+that forbids anything else. So the defaults stand in one file, the notebook, and anyone who opens it
 in JupyterLab sees them.
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import nbformat
 from pydantic import BaseModel
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.parameters import CheckedParameters, check, make_model
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def read_notebook(path: Path) -> "nbformat.NotebookNode":
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         Where there is no such file.
     BadDataError
         Where the file is not a notebook.
@@ -40,9 +40,7 @@ def read_notebook(path: Path) -> "nbformat.NotebookNode":
     import nbformat  # noqa: PLC0415, takes seconds: a wrong parameter should not cost them
 
     if not path.is_file():
-        raise BadArgumentError(
-            f"got notebook {path}, which does not exist; expected the path of an .ipynb file"
-        )
+        raise NotFoundError(f"got notebook {path}, which does not exist; expected the path of an .ipynb file")
     try:
         notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError) as error:

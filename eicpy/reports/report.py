@@ -22,13 +22,14 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from eicpy.files import write_text
+from eicpy.moved import gathered_keywords
 from eicpy.parameters import CheckedParameters
 from eicpy.products import InputFile, Provenance
 from eicpy.reports.page import write_page
 from eicpy.reports.parameters import check_parameters, read_notebook
 from eicpy.text import counted
 
-__all__ = ["ReportOutcome", "run_report"]
+__all__ = ["ReportOutcome", "ReportSubject", "run_report"]
 
 _log = logging.getLogger(__name__)
 _one_report = threading.Lock()
@@ -75,15 +76,36 @@ class ReportOutcome:
         return self.folder / "report.ipynb"
 
 
+@dataclass(frozen=True, slots=True)
+class ReportSubject:
+    """The data that a report is about.
+
+    Parameters
+    ----------
+    inputs
+        Files the report was made from: their hashes go to ``report.json``.
+    simulated
+        Whether the data come from a simulation; None where it is not known.
+    label
+        Shown after the title on the page, for example the detector and the night.
+    """
+
+    inputs: Sequence[InputFile | Path] = ()
+    simulated: bool | None = None
+    label: str = ""
+
+
+_UNKNOWN = ReportSubject()
+
+
+@gathered_keywords("subject", ReportSubject)
 def run_report(
     notebook: Path,
     parameters: Mapping[str, object],
     folder: Path,
     *,
     index: Path | None = None,
-    inputs: Sequence[InputFile | Path] = (),
-    simulated: bool | None = None,
-    label: str = "",
+    subject: ReportSubject = _UNKNOWN,
     mode: Literal["python", "text"] = "python",
     timeout: int = 1800,
 ) -> ReportOutcome:
@@ -99,12 +121,8 @@ def run_report(
         Where the report goes.
     index
         The index page to link to, if any.
-    inputs
-        Files the report was made from: their hashes go to ``report.json``.
-    simulated
-        Whether the data come from a simulation; None where it is not known.
-    label
-        Shown after the title on the page, for example the detector and the night.
+    subject
+        The data it is about.
     mode
         ``text`` where the values are text from a command line.
     timeout
@@ -121,6 +139,10 @@ def run_report(
         For an unknown or wrongly typed parameter: no kernel was started.
     BadDataError
         For a file that is not a notebook.
+
+    See Also
+    --------
+    check_parameters : Checks parameters without running anything.
     """
     source = read_notebook(notebook)
     values = parameters
@@ -130,9 +152,9 @@ def run_report(
     folder.mkdir(parents=True, exist_ok=True)
     provenance = Provenance.begin(
         f"report {notebook.stem}",
-        inputs=[InputFile.of(notebook, "notebook"), *inputs],
+        inputs=[InputFile.of(notebook, "notebook"), *subject.inputs],
         configuration=values,
-        simulated=simulated,
+        simulated=subject.simulated,
     )
     clock = time.monotonic()
     with _kernel_environment(EIC_BOKEH_RESOURCES="page"):
@@ -159,9 +181,9 @@ def run_report(
     write_page(
         executed,
         outcome.page,
-        title=f"{outcome.title} – {label}" if label else outcome.title,
+        title=f"{outcome.title} – {subject.label}" if subject.label else outcome.title,
         failure=message,
-        simulated=simulated,
+        simulated=subject.simulated,
         facts=_facts(outcome, provenance),
         index=Path(os.path.relpath(index, folder)).as_posix() if index else "",
     )

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.errors import BadDataError, ConflictError, FailedError, NotFoundError
 from eicpy.files import atomic_file, locked, sync_folder
 from eicpy.runs.metadata import METADATA_NAME, RunMetadata, folder_name
 from eicpy.runs.run import RAW_NAME, Run
@@ -68,7 +68,7 @@ class RunArchive:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             If there is none.
         """
         folders = [self.folder / f"{number:06d}", *self.folder.glob(f"{number:06d}-*")]
@@ -76,7 +76,7 @@ class RunArchive:
         if run is None:
             known = [r.number for r in self.runs()]
             span = f"one of the {len(known)} runs from {known[0]} to {known[-1]}" if known else "no run yet"
-            raise BadArgumentError(f"got run {number}, expected {span} in {self.folder}")
+            raise NotFoundError(f"got run {number}, expected {span} in {self.folder}")
         return run
 
     def create(
@@ -148,7 +148,7 @@ class RunArchive:
 
         Raises
         ------
-        BadArgumentError
+        ConflictError
             If there is no such run, or it was closed.
         FailedError
             If another process is writing it.
@@ -157,9 +157,7 @@ class RunArchive:
         writer = RunWriter(run)
         if not run.is_open:
             writer.release()
-            raise BadArgumentError(
-                f"got run {number}, which is closed; expected an open run (open a new one)"
-            )
+            raise ConflictError(f"got run {number}, which is closed; expected an open run (open a new one)")
         return writer
 
     def abandoned(self) -> list[Run]:

@@ -5,13 +5,15 @@ from typing import Any
 
 from eicpy.errors import BadArgumentError
 from eicpy.files import locked_folder
+from eicpy.moved import renamed_keyword
 from eicpy.runs.metadata import EDITABLE, RunChange, RunMetadata
 from eicpy.runs.run import Run
 
 __all__ = ["edit_run", "rewrite"]
 
 
-def edit_run(run: Run, *, by: str, **changes: str) -> RunMetadata:
+@renamed_keyword("by", "actor")
+def edit_run(run: Run, *, actor: str, **changes: str) -> RunMetadata:
     """Correct the operator, set-up, comment, source or position of a run; open or closed.
 
     The texts before are kept in the history of the run. The raw bytes are never altered.
@@ -20,7 +22,7 @@ def edit_run(run: Run, *, by: str, **changes: str) -> RunMetadata:
     ----------
     run
         The run.
-    by
+    actor
         Who corrects it.
     **changes
         New texts of ``operator``, ``setup``, ``comment``, ``source``, ``position``.
@@ -45,7 +47,7 @@ def edit_run(run: Run, *, by: str, **changes: str) -> RunMetadata:
     >>> from pathlib import Path
     >>> from eicpy.runs import RunArchive
     >>> run = RunArchive(Path(tempfile.mkdtemp()), "eclairs").create(source="bench").close()
-    >>> edit_run(run, by="Ada", setup="55Fe at 20 cm").setup
+    >>> edit_run(run, actor="Ada", setup="55Fe at 20 cm").setup
     '55Fe at 20 cm'
     >>> run.metadata.history[0].by
     'Ada'
@@ -53,7 +55,7 @@ def edit_run(run: Run, *, by: str, **changes: str) -> RunMetadata:
     unknown = sorted(set(changes) - set(EDITABLE))
     if unknown:
         raise BadArgumentError(f"got {', '.join(unknown)}, expected some of {', '.join(EDITABLE)}")
-    if not by.strip():
+    if not actor.strip():
         raise BadArgumentError("got no name of who corrects the run, expected one")
     for name, value in changes.items():
         if not isinstance(value, str):
@@ -62,7 +64,7 @@ def edit_run(run: Run, *, by: str, **changes: str) -> RunMetadata:
         before = run.metadata
         now = datetime.now(tz=UTC)
         made = tuple(
-            RunChange(time=now, by=by, field=name, old=getattr(before, name), new=value)
+            RunChange(time=now, by=actor, field=name, old=getattr(before, name), new=value)
             for name, value in changes.items()
             if getattr(before, name) != value
         )

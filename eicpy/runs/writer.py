@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from eicpy.errors import BadDataError, FailedError
+from eicpy.errors import BadDataError, FailedError, InUseError
 from eicpy.files import locked_folder, try_lock
 from eicpy.runs.edit import rewrite
 from eicpy.runs.metadata import RunMetadata
@@ -41,7 +41,7 @@ class RunWriter:
             raise FailedError(f"{self.run.raw_file}: could not be opened: {error.strerror}") from error
         if not try_lock(self._descriptor, timeout=0.5):  # others hold it for an instant to look at it
             os.close(self._descriptor)
-            raise FailedError(
+            raise InUseError(
                 f"{self.run.raw_file}: run {self.run.number} is being written by another process"
             )
         self.size = os.fstat(self._descriptor).st_size

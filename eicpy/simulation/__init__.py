@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from eicpy.simulation.presets import preset, presets, read_config
     from eicpy.simulation.scene import Scene, build_scene
     from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
-    from eicpy.simulation.stream import TelemetryStream, simulate
+    from eicpy.simulation.stream import TelemetryStream, write_simulation
     from eicpy.simulation.truth import SimulatedNight, read_night
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
@@ -73,6 +73,6 @@ __all__ = [
     "presets",
     "read_config",
     "read_night",
-    "simulate",
     "simulate_spectra",
+    "write_simulation",
 ]

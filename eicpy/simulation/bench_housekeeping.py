@@ -12,7 +12,7 @@ before), ``dead time`` (its share), ``dead pixels``, ``telemetry`` (packets so f
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.packets import Limits, PacketLayout
 from eicpy.simulation.bench_config import BenchCommand, SettingConfig
 from eicpy.simulation.bench_scene import TIMING, BenchScene
@@ -56,7 +56,7 @@ class BenchHousekeeping:
         known = {name for layout in self._layouts.values() for name in layout.names}
         unknown = set(scene.config.housekeeping) - known
         if unknown:
-            raise BadArgumentError(f"got housekeeping of {sorted(unknown)}, which no packet carries")
+            raise NotFoundError(f"got housekeeping of {sorted(unknown)}, which no packet carries")
 
     def raw(self, kind: str, time: FloatArray, counted: PerSecond) -> dict[str, npt.NDArray[np.generic]]:
         """Raw values of a kind of packet.
@@ -96,7 +96,7 @@ class BenchHousekeeping:
             known[setting] = self._setting(how, time)
             known[setting + _IS_SET] = np.asarray(known[setting] != 0, np.float64)
         if name not in known:
-            raise BadArgumentError(f"got housekeeping series {name!r}, expected one of {', '.join(known)}")
+            raise NotFoundError(f"got housekeeping series {name!r}, expected one of {', '.join(known)}")
         return known[name]
 
     def _done(self) -> list[BenchCommand]:

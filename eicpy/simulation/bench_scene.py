@@ -97,7 +97,7 @@ def measurements(config: BenchConfig, instrument: Instrument) -> list[Measuremen
 
 
 def _source_table(name: str, rate: float) -> SpectrumTable:
-    """Detected spectrum of a source, of so many counts per second."""
+    """Detected spectrum of a source, of a given number of counts per second."""
     lines = np.array(lines_of(name))
     energy = lines[:, 0]
     direct = SpectrumTable(energy, np.zeros(len(energy)), lines[:, 1] * efficiency(energy))

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketLayout
 
@@ -80,18 +80,18 @@ class Telecommand:
 
         Raises
         ------
-        BadArgumentError
+        NotFoundError
             If it does not.
         """
         known = [name for name, rule in instrument.packets.items() if rule.command]
         if self.kind not in known:
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got command {self.kind!r}, expected one of {instrument.name}: {', '.join(known) or 'none'}"
             )
         fields = PacketLayout.read(instrument.layout_file(self.kind)).single
         unknown = set(self.arguments) - set(fields)
         if unknown:
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"command {self.kind}: got {', '.join(sorted(unknown))}, "
                 f"expected {', '.join(fields) or 'no argument'}"
             )
@@ -132,13 +132,13 @@ def report_kind(instrument: Instrument, subservice: int) -> str:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         If the instrument describes none.
     """
     for name, rule in instrument.packets.items():
         if rule.kind == "verification" and (rule.service, rule.subservice) == (VERIFICATION, subservice):
             return name
-    raise BadArgumentError(
+    raise NotFoundError(
         f"got no report {VERIFICATION}/{subservice} in the description of {instrument.name}, which it needs "
         "to answer a telecommand; add the kind to its instrument.toml"
     )

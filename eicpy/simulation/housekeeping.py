@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.packets import PacketLayout, Polynomial
 from eicpy.simulation.config import ExcursionConfig
 from eicpy.simulation.detector import PixelKind
@@ -148,9 +148,7 @@ class HousekeepingModel:
         known = {name for layout in self._layouts.values() for name in layout.names}
         for excursion in scene.config.excursions:
             if excursion.parameter not in known:
-                raise BadArgumentError(
-                    f"got an excursion of {excursion.parameter!r}, which no packet carries"
-                )
+                raise NotFoundError(f"got an excursion of {excursion.parameter!r}, which no packet carries")
         kinds = scene.detector.kind
         off = np.bincount(scene.pixels.sector, weights=kinds == PixelKind.DEAD)
         self._off = [float(n) for n in off]

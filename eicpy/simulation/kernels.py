@@ -24,7 +24,7 @@ __all__ = ["Components", "Constants", "PhotonArrays", "Pixels", "Tables", "alias
 
 
 LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
-"""Places in the array that counts what was not recorded."""
+"""Positions in the array that counts what was not recorded."""
 _BELOW, _BEYOND = -1, -2
 """Channels that are none: below the threshold, beyond the range."""
 _TE_EDGE, _TE_LINE, _CD_LINE, _TE_SHARE = 31.814, 27.4, 23.1, 0.6

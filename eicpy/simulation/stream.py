@@ -22,7 +22,7 @@ from eicpy.simulation.scene import build_scene
 from eicpy.simulation.truth import Emitter, SimulatedNight, summary, tables, write_truth
 from eicpy.typing import ByteArray
 
-__all__ = ["TelemetryStream", "emitter", "simulate"]
+__all__ = ["TelemetryStream", "emitter", "write_simulation"]
 
 
 def emitter(config: AnyConfig) -> Emitter:
@@ -85,7 +85,7 @@ class TelemetryStream:
         self._injector = FaultInjector(self.config.faults, self.config.seed, self._emitter.scene.start)
 
 
-def simulate(
+def write_simulation(
     config: AnyConfig,
     folder: Path | str,
     *,
@@ -118,13 +118,18 @@ def simulate(
     FailedError
         Where the files cannot be written.
 
+    See Also
+    --------
+    TelemetryStream : The same bytes in memory, block by block.
+    eicpy.simulate : The same from a notebook, by the name of a preset.
+
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
     >>> from eicpy.simulation import SimulationConfig
     >>> config = SimulationConfig(name="moment", duration=2.0, seed=7)
-    >>> with TemporaryDirectory() as place:
-    ...     night = simulate(config, place)
+    >>> with TemporaryDirectory() as folder:
+    ...     night = write_simulation(config, folder)
     ...     night.packets.name
     'moment.ccsds'
     """

@@ -9,7 +9,7 @@ from waiting import LIMIT
 from eicpy.decoding import epoch_seconds
 from eicpy.egse import send
 from eicpy.runs import blocks, follow
-from eicpy.simulation import FaultConfig, preset, simulate
+from eicpy.simulation import FaultConfig, preset, write_simulation
 from eicpy.times import to_seconds
 
 
@@ -23,7 +23,7 @@ def _night(folder, **faults):
             "bursts": (),
         }
     )
-    return simulate(config, folder)
+    return write_simulation(config, folder)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from waiting import LIMIT, wait_until
 from eicpy import __version__
 from eicpy.cli import main
 from eicpy.errors import ExitCode
-from eicpy.simulation import FaultConfig, SimulationConfig, simulate
+from eicpy.simulation import FaultConfig, SimulationConfig, write_simulation
 
 COMMANDS = sorted(main.commands)
 
@@ -33,14 +33,14 @@ def eic(tmp_path):
 def packets(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packets")
     config = SimulationConfig(name="clean", duration=5.0, seed=2, saa=False)
-    return simulate(config, folder).packets
+    return write_simulation(config, folder).packets
 
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
     folder = tmp_path_factory.mktemp("damaged")
     faults = FaultConfig(lost=0.02, damaged=0.02)
-    return simulate(
+    return write_simulation(
         SimulationConfig(name="bad", duration=20.0, seed=2, saa=False, faults=faults), folder
     ).packets
 
@@ -230,8 +230,9 @@ def test_send_and_receive_over_tcp(packets, tmp_path):
     assert "known" in known.stdout
 
 
-def test_nobody_listening_returns_3(packets):
-    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1", "--patience", "0.1"])
+@pytest.mark.parametrize("option", ["--timeout", "--patience"])  # the second is the name of before
+def test_nobody_listening_returns_3(packets, option):
+    result = CliRunner().invoke(main, ["send", str(packets), "--to", "127.0.0.1:1", option, "0.1"])
     assert result.exit_code == ExitCode.FAILED
 
 

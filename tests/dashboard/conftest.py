@@ -135,11 +135,11 @@ def start_feeder(home, file, *, speed, at_once):
 @pytest.fixture(scope="session")
 def simulated_packets(tmp_path_factory):
     """Half an hour of a simulated camera, with an excursion and without losses."""
-    from eicpy.simulation import ExcursionConfig, SimulationConfig, simulate
+    from eicpy.simulation import ExcursionConfig, SimulationConfig, write_simulation
 
     excursion = ExcursionConfig(parameter="DPIX_VCTRLHVELS6", start=0.0, duration=1800.0, value=-318.0)
     config = SimulationConfig(name="live", duration=1800.0, background_rate=1200.0, saa=False, earth=False)
-    night = simulate(
+    night = write_simulation(
         config.model_copy(update={"excursions": (excursion,)}), tmp_path_factory.mktemp("simulated")
     )
     return night.packets
@@ -148,10 +148,10 @@ def simulated_packets(tmp_path_factory):
 @pytest.fixture(scope="session")
 def short_packets(tmp_path_factory):
     """Two minutes of a simulated camera, as bytes."""
-    from eicpy.simulation import SimulationConfig, simulate
+    from eicpy.simulation import SimulationConfig, write_simulation
 
     config = SimulationConfig(name="quick", duration=120.0, background_rate=300.0, saa=False, earth=False)
-    return simulate(config, tmp_path_factory.mktemp("simulated")).packets.read_bytes()
+    return write_simulation(config, tmp_path_factory.mktemp("simulated")).packets.read_bytes()
 
 
 def two_runs(settings, packets):

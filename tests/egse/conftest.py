@@ -9,7 +9,7 @@ from waiting import LIMIT
 
 from eicpy.instruments import load
 from eicpy.packets import PacketLayout, encode
-from eicpy.simulation import preset, simulate
+from eicpy.simulation import preset, write_simulation
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def prototype():
 def night(tmp_path_factory):
     """Half a minute of the camera without a fault."""
     config = preset("quiet").model_copy(update={"name": "short", "duration": 30.0, "background_rate": 1500.0})
-    return simulate(config, tmp_path_factory.mktemp("night"))
+    return write_simulation(config, tmp_path_factory.mktemp("night"))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from eicpy.egse import CommandDesk, FileSource, KeptCounts, PlacedCommand, Sendi
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets, select
 from eicpy.settings import Settings
-from eicpy.simulation import BenchCommand, Telecommand, preset, simulate
+from eicpy.simulation import BenchCommand, Telecommand, preset, write_simulation
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def campaign(tmp_path_factory):
         BenchCommand(time=15.0, command="stop-measurement"),
     )
     config = config.model_copy(update={"name": "short", "duration": 20.0, "commands": commands})
-    return simulate(config, tmp_path_factory.mktemp("campaign"))
+    return write_simulation(config, tmp_path_factory.mktemp("campaign"))
 
 
 def through(file, prototype, line, clock, *texts, **options):

@@ -194,12 +194,12 @@ def test_nobody_there_fails_after_the_patience():
 
 
 def test_a_simulation_streams_as_it_is_computed_and_equals_its_file(listening, settings, tmp_path):
-    from eicpy.simulation import preset, simulate
+    from eicpy.simulation import preset, write_simulation
 
     listener = listening()
     plan = SendPlan("simulator:bench", "127.0.0.1", listener.port, truth=tmp_path / "truth.json")
     plan.open(settings).run()
-    made = simulate(preset("bench"), tmp_path / "made")
+    made = write_simulation(preset("bench"), tmp_path / "made")
     assert bytes(listener.received[0]) == made.packets.read_bytes()
 
 

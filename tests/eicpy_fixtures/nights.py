@@ -9,7 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from eicpy.ingestion import ingest
 from eicpy.settings import Settings
-from eicpy.simulation import FaultConfig, SimulatedNight, SimulationConfig, simulate
+from eicpy.simulation import FaultConfig, SimulatedNight, SimulationConfig, write_simulation
 
 NotebookMaker = Callable[..., Path]
 
@@ -25,7 +25,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> SimulatedNight:
         saa=False,
         faults=FaultConfig(lost=3e-3, duplicated=3e-3),
     )
-    return simulate(config, tmp_path_factory.mktemp("simulated"))
+    return write_simulation(config, tmp_path_factory.mktemp("simulated"))
 
 
 @pytest.fixture

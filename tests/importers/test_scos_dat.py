@@ -202,7 +202,7 @@ def test_variable_packets_with_groups_in_groups(detector):
         ({"pid": [*BASE["pid"], pid(5, 1, 1, tpsd=44)]}, "packet 5 (packet 5)", "structure 44"),
         ({"pid": [*BASE["pid"], pid(5, 1, 1, header=2)]}, "packet 5 (packet 5)", "header of 2 bytes"),
         ({"vpd": [vpd(10, 1, "N", 5), vpd(10, 2, "U8")]}, "packet 10 (packet 10)", "group of 5 parameters"),
-        ({"vpd": [vpd(10, 1, "U8", choice="Y")]}, "packet 10 (packet 10)", "its value tells what follows"),
+        ({"vpd": [vpd(10, 1, "U8", choice="Y")]}, "packet 10 (packet 10)", "its value decides what follows"),
         ({"vpd": [vpd(10, 1, "F32", 1), vpd(10, 2, "U8")]}, "packet 10 (packet 10)", "repeats 'F32'"),
         (
             {"vpd": [vpd(10, 1, "N", 2), vpd(10, 2, "U16"), vpd(10, 3, "FLAG", offset=-16)]},

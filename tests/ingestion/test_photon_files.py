@@ -18,7 +18,7 @@ from eicpy.ingestion import (
     says_simulated,
     usable,
 )
-from eicpy.ingestion.inbox import watch_folder
+from eicpy.ingestion.inbox import WatchOptions, watch_folder
 from eicpy.instruments import load
 from eicpy.operations import FileState, dropped_files, files, newest_photon_file, open_database
 from eicpy.products import Provenance
@@ -175,11 +175,11 @@ def test_a_watched_folder_takes_packets_and_photons_each_once(tmp_path, settings
     plain(inbox / "one.fits")
     (inbox / "bad.fits").write_bytes(b"SIMPLE  =" + b" " * 5000)
     archive = RunArchive(settings.archive(CAMERA.name), CAMERA.name)
-    options = {"photons": folder, "interval": 0.02, "settle": 0.1, "until_idle": 0.5}
-    report = watch_folder(inbox, CAMERA, database, archive, **options)
+    options = WatchOptions(folder, interval=0.02, settle=0.1, until_idle=0.5)
+    report = watch_folder(inbox, CAMERA, database, archive, options=options)
     assert [o.photons for o in report.outcomes] == [1000]
     assert [p.name for p in report.refused] == ["bad.fits"]
-    again = watch_folder(inbox, CAMERA, database, archive, **options)
+    again = watch_folder(inbox, CAMERA, database, archive, options=options)
     assert (again.outcomes, again.refused) == ([], {}), "known from the ledger, not read again"
     assert archive.runs() == []
 
@@ -189,7 +189,7 @@ def test_a_newer_file_is_the_newest_while_the_folder_is_watched(tmp_path, settin
     inbox.mkdir()
     stop = threading.Event()
     archive = RunArchive(settings.archive(CAMERA.name), CAMERA.name)
-    options = {"photons": folder, "interval": 0.02, "settle": 0.1, "stop": stop}
+    options = {"options": WatchOptions(folder, interval=0.02, settle=0.1), "stop": stop}
     thread = threading.Thread(target=watch_folder, args=(inbox, CAMERA, database, archive), kwargs=options)
     thread.start()
 

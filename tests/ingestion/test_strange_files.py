@@ -12,7 +12,7 @@ from eicpy.operations import FileState
 from eicpy.operations.file_rows import files
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
-from eicpy.simulation import SimulationConfig, simulate
+from eicpy.simulation import SimulationConfig, write_simulation
 
 STRANGE = [b"not-utf8-\xff\xfe", b"two\nlines", b"<script>alert(1)<", b"\x1b[31mred"]
 
@@ -20,7 +20,7 @@ STRANGE = [b"not-utf8-\xff\xfe", b"two\nlines", b"<script>alert(1)<", b"\x1b[31m
 @pytest.fixture(scope="module")
 def some_packets(tmp_path_factory):
     config = SimulationConfig(name="few", duration=2.0, seed=3, saa=False)
-    return simulate(config, tmp_path_factory.mktemp("few")).packets.read_bytes()
+    return write_simulation(config, tmp_path_factory.mktemp("few")).packets.read_bytes()
 
 
 @pytest.mark.parametrize("name", STRANGE)

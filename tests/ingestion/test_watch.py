@@ -7,20 +7,25 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from waiting import LIMIT, wait_until
 
 from eicpy.errors import BadArgumentError, FailedError
-from eicpy.ingestion.inbox import watch_folder
+from eicpy.ingestion.inbox import WatchOptions, watch_folder
 from eicpy.instruments import load
 from eicpy.operations import FileState, files, open_database
 from eicpy.packets import PacketLayout, encode
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
-QUICK = {"interval": 0.02, "settle": 0.1}
+QUICK = WatchOptions(interval=0.02, settle=0.1)
+
+
+def quick(until_idle: float) -> WatchOptions:
+    return replace(QUICK, until_idle=until_idle)
 
 
 @pytest.fixture(scope="session")
@@ -67,11 +72,11 @@ def test_files_are_ingested_in_the_order_of_their_age(inbox, setup, make, clock)
         (inbox / f"{number}.ccsds").write_bytes(make(number))
         os.utime(inbox / f"{number}.ccsds", (time.time() - age,) * 2)
     seen = []
-    report = watch_folder(inbox, *setup, until_idle=0.3, on_outcome=seen.append, **QUICK)
+    report = watch_folder(inbox, *setup, options=quick(0.3), on_outcome=seen.append)
     assert [o.file.name for o in report.outcomes] == ["1.ccsds", "3.ccsds", "2.ccsds"]
     assert [o.run.number for o in seen] == [1, 2, 3]
     assert report.refused == {}
-    assert watch_folder(inbox, *setup, until_idle=0.3, **QUICK).outcomes == []
+    assert watch_folder(inbox, *setup, options=quick(0.3)).outcomes == []
 
 
 def test_unfinished_files_are_left_until_they_are_complete(inbox, setup, make, clock):
@@ -81,7 +86,9 @@ def test_unfinished_files_are_left_until_they_are_complete(inbox, setup, make, c
     (inbox / "folder").mkdir()
     clock.step, stop, report = 0.0, threading.Event(), []
     thread = threading.Thread(
-        target=lambda: report.append(watch_folder(inbox, *setup, stop=stop, interval=0.001, settle=100.0))
+        target=lambda: report.append(
+            watch_folder(inbox, *setup, stop=stop, options=WatchOptions(interval=0.001, settle=100.0))
+        )
     )
     thread.start()
     archive = setup[2]
@@ -107,17 +114,17 @@ def test_a_bad_file_is_named_once_and_the_others_go_on(inbox, setup, make, clock
     (inbox / "3-good.ccsds").write_bytes(make(1))
     refused = []
     report = watch_folder(
-        inbox, *setup, until_idle=0.4, on_refused=lambda path, _error: refused.append(path.name), **QUICK
+        inbox, *setup, options=quick(0.4), on_refused=lambda path, _error: refused.append(path.name)
     )
     assert refused == ["1-empty.ccsds", "2-text.ccsds"]
     assert [o.file.name for o in report.outcomes] == ["3-good.ccsds"]
     assert all(path.exists() for path in report.refused)
     database = setup[1]
     assert {row.name for row in files(database, state=FileState.REFUSED)} == set(refused)
-    again = watch_folder(inbox, *setup, until_idle=0.3, **QUICK)  # not tried again after a restart either
+    again = watch_folder(inbox, *setup, options=quick(0.3))  # not tried again after a restart either
     assert (again.outcomes, again.refused) == ([], {})
     (inbox / "1-empty.ccsds").write_bytes(make(2))
-    assert [o.file.name for o in watch_folder(inbox, *setup, until_idle=0.3, **QUICK).outcomes] == [
+    assert [o.file.name for o in watch_folder(inbox, *setup, options=quick(0.3)).outcomes] == [
         "1-empty.ccsds"
     ]
 
@@ -131,13 +138,13 @@ def test_a_file_that_never_settles_does_not_hold_up_the_end(inbox, setup, make, 
             stream.write(make(2))
 
     clock.on_look = grow
-    report = watch_folder(inbox, *setup, until_idle=0.2, **QUICK)
+    report = watch_folder(inbox, *setup, options=quick(0.2))
     assert [o.file.name for o in report.outcomes] == ["good.ccsds"]
 
 
 def test_a_folder_that_is_none_is_a_bad_argument(tmp_path, setup):
     with pytest.raises(BadArgumentError, match="expected a folder that I can read"):
-        watch_folder(tmp_path / "nowhere", *setup, **QUICK)
+        watch_folder(tmp_path / "nowhere", *setup, options=QUICK)
 
 
 def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, make, monkeypatch, clock):
@@ -148,9 +155,9 @@ def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, mak
 
     monkeypatch.setattr("eicpy.runs.writer.os.write", full)
     with pytest.raises(FailedError, match="No space left"):
-        watch_folder(inbox, *setup, until_idle=0.3, **QUICK)
+        watch_folder(inbox, *setup, options=quick(0.3))
     monkeypatch.undo()
-    assert [o.state for o in watch_folder(inbox, *setup, until_idle=0.3, **QUICK).outcomes] == ["resumed"]
+    assert [o.state for o in watch_folder(inbox, *setup, options=quick(0.3)).outcomes] == ["resumed"]
 
 
 WATCH = """
@@ -159,14 +166,15 @@ WATCH = """
     from eicpy.runs import RunArchive
     from eicpy.instruments import load
     from eicpy.operations import open_database
-    from eicpy.ingestion.inbox import watch_folder
+    from eicpy.ingestion.inbox import WatchOptions, watch_folder
     from eicpy.settings import Settings
 
     settings = Settings.at(Path(sys.argv[2]))
     with open_database(settings) as database:
         print("ready", flush=True)
         report = watch_folder(Path(sys.argv[1]), load("eclairs"), database,
-                       RunArchive(settings.archive("eclairs"), "eclairs"), interval=0.02, settle=0.05,
+                       RunArchive(settings.archive("eclairs"), "eclairs"),
+                       options=WatchOptions(interval=0.02, settle=0.05),
                        on_outcome=lambda outcome: print(outcome.file.name, flush=True))
         print("stopped after", len(report.outcomes), flush=True)
 """

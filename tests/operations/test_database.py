@@ -17,7 +17,7 @@ from waiting import LIMIT
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.operations import ProductEntry, add_product, open_database, products
 from eicpy.operations.migration import migration_config
-from eicpy.operations.models import Base, Product
+from eicpy.operations.models import Base, ProductRow
 from eicpy.settings import Settings
 
 
@@ -108,7 +108,7 @@ def test_writers_wait_for_each_other(database):
 def _product(file):
     from datetime import UTC, datetime
 
-    return Product(
+    return ProductRow(
         instrument="eclairs",
         card="ECL-EVT-CNV",
         file=file,

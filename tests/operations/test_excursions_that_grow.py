@@ -27,7 +27,7 @@ def record(database, level, stop, value, limit):
 
 def test_a_warning_that_becomes_an_alarm_is_one_excursion_that_is_looked_at_anew(database):
     first = record(database, Severity.WARNING, 101.0, 31.0, 30.0)
-    handle_excursion(database, first.id, by="duty")
+    handle_excursion(database, first.id, actor="duty")
     record(database, Severity.ALARM, 103.0, 41.0, 40.0)
     (row,) = excursions(database)
     assert (row.id, row.level, row.state) == (first.id, Severity.ALARM, ExcursionState.NEW)
@@ -43,7 +43,7 @@ def test_an_alarm_stays_one_when_it_is_found_again_before_it_became_one(database
 
 def test_one_that_lasts_keeps_what_was_decided_about_it(database):
     first = record(database, Severity.WARNING, 101.0, 31.0, 30.0)
-    handle_excursion(database, first.id, by="duty", comment="known")
+    handle_excursion(database, first.id, actor="duty", comment="known")
     record(database, Severity.WARNING, 102.0, 32.0, 30.0)
     (row,) = excursions(database)
     assert (row.state, row.stop, row.value, row.comment) == (ExcursionState.HANDLED, 102.0, 32.0, "known")

@@ -31,7 +31,7 @@ from eicpy.operations import (
     step_key,
     steps,
 )
-from eicpy.operations.models import Step
+from eicpy.operations.models import StepRow
 
 NIGHT = {"instrument": "eclairs", "night": "2026-11-20", "name": "gain"}
 
@@ -82,7 +82,7 @@ def test_a_step_that_runs_is_not_run_twice_but_one_whose_process_died_is_taken_o
     with pytest.raises(FailedError, match="is being run by"):
         begin_step(database, key="k", **NIGHT)
     with database.write() as session:
-        step = session.query(Step).one()
+        step = session.query(StepRow).one()
         host, pid, birth = step.owner.rsplit(":", 2)
         step.owner = f"{host}:{pid}:{int(birth) - 1}"  # the process number was used again
     assert begin_step(database, key="k", **NIGHT).todo
@@ -94,7 +94,7 @@ def test_a_step_of_a_dead_process_is_taken_over(database):
     process.join()
     begin_step(database, key="k", **NIGHT)
     with database.write() as session:
-        step = session.query(Step).one()
+        step = session.query(StepRow).one()
         step.owner = f"{step.owner.split(':')[0]}:{process.pid}:1"
     assert begin_step(database, key="k", **NIGHT).todo
 
@@ -138,7 +138,7 @@ def test_excursions_are_recorded_once_and_handled_once_for_all(database):
         ExcursionEntry("T1", Severity.ALARM, 12.0, 15.0, -41.0, -40.0, "°C"),
     ]
     warning, _ = record_excursions(database, "eclairs", "2026-11-20", found)
-    handle_excursion(database, warning.id, by="duty", comment="eclipse")
+    handle_excursion(database, warning.id, actor="duty", comment="eclipse")
     longer = ExcursionEntry("T1", Severity.WARNING, 10.0, 25.0, -32.0, -30.0, "°C")
     record_excursions(database, "eclairs", "2026-11-21", [longer])
     assert [(e.level, e.stop, e.state) for e in excursions(database, instrument="eclairs")] == [
@@ -147,7 +147,7 @@ def test_excursions_are_recorded_once_and_handled_once_for_all(database):
     ]
     assert [e.parameter for e in excursions(database, state=ExcursionState.NEW)] == ["T1"]
     with pytest.raises(BadArgumentError, match="got excursion 99"):
-        handle_excursion(database, 99, by="duty")
+        handle_excursion(database, 99, actor="duty")
 
 
 def test_calibrations_are_proposed_and_decided(database):
@@ -155,21 +155,21 @@ def test_calibrations_are_proposed_and_decided(database):
     first = propose_release(database, **table, file=Path("/p/1"), night="n1", summary={"pass": 0.98})
     second = propose_release(database, **table, file=Path("/p/2"), night="n2")
     assert latest_accepted(database, **table) is None
-    decide_release(database, first.id, ReleaseState.ACCEPTED, by="calib")
-    decide_release(database, second.id, ReleaseState.REJECTED, by="calib", comment="offset of module 7")
+    decide_release(database, first.id, ReleaseState.ACCEPTED, actor="calib")
+    decide_release(database, second.id, ReleaseState.REJECTED, actor="calib", comment="offset of module 7")
     assert latest_accepted(database, **table).file == "/p/1"
     assert latest_accepted(database, **table, before="n1") is None
     third = propose_release(database, **table, file=Path("/p/3"), night="n3")
-    decide_release(database, third.id, ReleaseState.ACCEPTED, by="calib")
-    decide_release(database, first.id, ReleaseState.ACCEPTED, by="calib")  # later, of an earlier night
+    decide_release(database, third.id, ReleaseState.ACCEPTED, actor="calib")
+    decide_release(database, first.id, ReleaseState.ACCEPTED, actor="calib")  # later, of an earlier night
     assert latest_accepted(database, **table).file == "/p/3"
     assert latest_accepted(database, **table, before="n3").file == "/p/1"
-    decide_release(database, third.id, ReleaseState.PROPOSED, by="calib")
+    decide_release(database, third.id, ReleaseState.PROPOSED, actor="calib")
     again = propose_release(database, **table, file=Path("/p/2"), night="n2")
     assert (again.state, again.comment) == (ReleaseState.REJECTED, "offset of module 7")
     assert [r.summary for r in releases(database, state=ReleaseState.ACCEPTED)] == [{"pass": 0.98}]
     with pytest.raises(BadArgumentError, match="got release 99"):
-        decide_release(database, 99, ReleaseState.ACCEPTED, by="calib")
+        decide_release(database, 99, ReleaseState.ACCEPTED, actor="calib")
 
 
 def test_times_of_another_zone_come_back_as_utc(database):
@@ -178,7 +178,7 @@ def test_times_of_another_zone_come_back_as_utc(database):
     begin_step(database, key="k", **NIGHT)
     local = datetime(2026, 11, 21, 3, 0, tzinfo=timezone(timedelta(hours=1)))
     with database.write() as session:
-        session.query(Step).one().started_at = local
+        session.query(StepRow).one().started_at = local
     (step,) = steps(database)
     assert step.started_at == local
     assert step.started_at.utcoffset() == timedelta(0)

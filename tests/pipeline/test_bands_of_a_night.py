@@ -35,7 +35,7 @@ def released(filled, no_reports):
     )
     with open_database(filled) as database:
         release = propose_release(database, instrument="eclairs", card=CARD, file=path, night="20261119")
-        decide_release(database, release.id, ReleaseState.ACCEPTED, by="somebody")
+        decide_release(database, release.id, ReleaseState.ACCEPTED, actor="somebody")
     return filled, path, run_nights("eclairs", None, None, filled)
 
 
@@ -65,7 +65,9 @@ def test_limits_that_no_longer_hold_are_proposed_and_decided(released):
     assert night.new.bands == load("eclairs").energy.bands
     assert night.in_use.bands == OTHER
     assert night.verdict.accept is True
-    assert "accepted" in decide(Path(entry.product), settings, accepted=True, by="me", comment="ours again")
+    assert "accepted" in decide(
+        Path(entry.product), settings, accepted=True, actor="me", comment="ours again"
+    )
     first, second = run_nights("eclairs", None, None, settings)
     assert not first.new
     assert second.record.tables[CARD].used.endswith(entry.product)

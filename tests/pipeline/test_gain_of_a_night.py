@@ -48,7 +48,11 @@ def test_a_night_proposes_its_table_and_uses_none_that_nobody_accepted(proposed)
 def test_an_accepted_table_serves_the_nights_after_it_and_no_other(proposed):
     settings, outcomes = proposed
     said = decide(
-        Path(outcomes[0].record.tables[CARD].product), settings, accepted=True, by="me", comment="looks right"
+        Path(outcomes[0].record.tables[CARD].product),
+        settings,
+        accepted=True,
+        actor="me",
+        comment="looks right",
     )
     assert "accepted" in said
     first, second = run_nights("eclairs", None, None, settings)
@@ -69,7 +73,7 @@ def test_an_accepted_table_serves_the_nights_after_it_and_no_other(proposed):
 
 def test_a_table_that_was_decided_about_is_never_overwritten(proposed):
     settings, outcomes = proposed
-    decide(Path(outcomes[0].record.tables[CARD].product), settings, accepted=False, by="me")
+    decide(Path(outcomes[0].record.tables[CARD].product), settings, accepted=False, actor="me")
     (first, _) = run_nights("eclairs", None, None, settings, redo=True)
     assert first.record.tables[CARD].product == "AUX-ECL-PIX-CAL-20261120T02.fits"
     with open_database(settings) as database:
@@ -80,7 +84,7 @@ def test_a_table_that_was_decided_about_is_never_overwritten(proposed):
 def test_a_table_that_is_not_there_is_named(proposed):
     settings, _ = proposed
     with pytest.raises(BadArgumentError, match=r"AUX-ECL-PIX-CAL-20261120T01\.fits \(proposed\)"):
-        decide(Path("other.fits"), settings, accepted=True, by="me")
+        decide(Path("other.fits"), settings, accepted=True, actor="me")
 
 
 def test_too_few_counts_are_told_instead_of_fitted(filled, no_reports):

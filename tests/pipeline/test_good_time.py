@@ -179,5 +179,5 @@ def test_a_night_without_housekeeping_says_what_it_does_not_know(settings, simul
     product = night.product("ECL-GTI-CAL")
     assert list(read_criteria(product)) == ["TLM", "ALL"]
     assert product.header["UNKNOWN"] == "NSA,HV"
-    assert "no housekeeping tells NSA, HV" in night._repr_html_()
+    assert "no housekeeping for NSA, HV" in night._repr_html_()
     assert ("HV", ECLAIRS.good_time["HV"].description, "unknown") in night.good_time_table.rows

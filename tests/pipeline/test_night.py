@@ -284,7 +284,7 @@ def test_the_inbox_is_taken_by_the_night_itself(settings, simulated, no_reports)
 
 def test_deciding_about_a_table_that_nobody_proposed_lists_those_that_were(settings):
     with pytest.raises(ValueError, match="none yet"):
-        decide(Path("AUX-ECL-PIX-CAL-20261120T01.fits"), settings, accepted=True, by="me")
+        decide(Path("AUX-ECL-PIX-CAL-20261120T01.fits"), settings, accepted=True, actor="me")
 
 
 def test_what_an_earlier_run_left_does_not_stay_beside_the_new(filled, no_reports, monkeypatch, simulated):

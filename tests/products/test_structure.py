@@ -14,7 +14,7 @@ from eicpy.calibration.table import calibration_table
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList, EventWriter, GoodTimeIntervals
 from eicpy.ingestion import photon_blocks
-from eicpy.pipeline.decisions import read_table
+from eicpy.pipeline.decisions import read_calibration_table
 from eicpy.products import Provenance, read_product, read_structure, verify_unit, write_product
 
 ECLAIRS = instruments.load("eclairs")
@@ -104,7 +104,7 @@ def verify(path: Path) -> None:
 READERS = {
     "product": read_product,
     "unverified product": lambda path: read_product(path, verify=False),
-    "gain table": lambda path: read_table(path, calibration_table("gain", ECLAIRS)),
+    "gain table": lambda path: read_calibration_table(path, calibration_table("gain", ECLAIRS)),
     "photon file": look_at_all,
     "dropped file": lambda path: list(photon_blocks(path, ECLAIRS)),
 }

@@ -1,11 +1,12 @@
 """Import paths of the version before work for one more release, with a warning that names the new one."""
 
 import warnings
+from dataclasses import dataclass
 from importlib import import_module
 
 import pytest
 
-from eicpy.moved import MODULES, NAMES
+from eicpy.moved import MODULES, NAMES, gathered_keywords, renamed_keyword
 
 
 @pytest.mark.parametrize("old", sorted(MODULES))
@@ -31,3 +32,32 @@ def test_an_old_name_is_the_new_one(package, old, module, new):
     with pytest.warns(DeprecationWarning, match=f"{package}.{old} is now {module}.{new}"):
         found = getattr(import_module(package), old)
     assert found is getattr(import_module(module), new)
+
+
+def test_a_renamed_keyword_is_taken_with_a_warning():
+    @renamed_keyword("by", "actor")
+    def decide(*, actor: str) -> str:
+        return actor
+
+    with pytest.warns(DeprecationWarning, match="by of .*decide is now actor") as caught:
+        assert decide(by="Ada") == "Ada"
+    assert caught[0].filename == __file__
+    assert decide(actor="Grace") == "Grace"  # a warning would be an error here
+
+
+@dataclass(frozen=True)
+class _Options:
+    interval: float = 2.0
+    settle: float = 1.0
+
+
+def test_keywords_that_an_object_holds_now_are_taken_with_a_warning():
+    @gathered_keywords("options", _Options)
+    def watch(folder: str, *, options: _Options = _Options()) -> tuple[str, _Options]:
+        return folder, options
+
+    with pytest.warns(DeprecationWarning, match=r"interval of .*watch is now options=_Options\(…\)"):
+        assert watch("inbox", interval=5.0) == ("inbox", _Options(interval=5.0))
+    with pytest.warns(DeprecationWarning, match="settle of"):
+        assert watch("inbox", settle=3.0, options=_Options(interval=4.0))[1] == _Options(4.0, 3.0)
+    assert watch("inbox")[1] == _Options()

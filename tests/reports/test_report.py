@@ -11,7 +11,7 @@ import pytest
 from waiting import LIMIT
 
 from eicpy.errors import BadArgumentError
-from eicpy.reports import run_report
+from eicpy.reports import ReportSubject, run_report
 
 DRAW = """from bokeh.plotting import figure
 from eicpy.figures.notebook import show, use_bokeh
@@ -33,7 +33,9 @@ def test_a_good_run_leaves_page_notebook_record_and_needs_no_network(make_notebo
     source = make_notebook(DRAW, parameters="bins: int = 2")
     extra = tmp_path / "input.txt"
     extra.write_text("x")
-    outcome = run_report(source, {"bins": 5}, tmp_path / "report {odd}", inputs=[extra], simulated=True)
+    outcome = run_report(
+        source, {"bins": 5}, tmp_path / "report {odd}", subject=ReportSubject([extra], simulated=True)
+    )
     assert (outcome.status, outcome.message, outcome.title) == ("complete", "", "The small report")
     page = outcome.page.read_text()
     own = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
@@ -94,7 +96,9 @@ def test_a_kernel_that_dies_or_hangs_is_a_failed_report(make_notebook, tmp_path,
 
 
 def test_a_page_without_figures_is_small_and_measured_data_carry_no_banner(make_notebook, tmp_path):
-    page = run_report(make_notebook("1 + 1"), {}, tmp_path / "report", simulated=False).page.read_text()
+    page = run_report(
+        make_notebook("1 + 1"), {}, tmp_path / "report", subject=ReportSubject(simulated=False)
+    ).page.read_text()
     assert len(page) < 600_000
     assert 'class="eic-simulated"' not in page
 
@@ -102,7 +106,10 @@ def test_a_page_without_figures_is_small_and_measured_data_carry_no_banner(make_
 @pytest.mark.browser
 def test_a_page_alone_shows_its_figure(make_notebook, tmp_path, browser):
     made = run_report(
-        make_notebook(DRAW, parameters="bins: int = 2"), {}, tmp_path / "report", simulated=True
+        make_notebook(DRAW, parameters="bins: int = 2"),
+        {},
+        tmp_path / "report",
+        subject=ReportSubject(simulated=True),
     )
     alone = tmp_path / "mailed" / "some name.html"
     alone.parent.mkdir()

@@ -274,9 +274,9 @@ class TestDescription:
     def test_texts_are_corrected_with_a_history_while_open_and_after(self, archive):
         writer = archive.create(source="bench", operator="Ada", setup="55Fe", position="20 cm")
         writer.append(b"bytes")
-        edit_run(writer.run, by="Ada", setup="241Am", comment="changed the source")
+        edit_run(writer.run, actor="Ada", setup="241Am", comment="changed the source")
         run = writer.close(comment="closed")
-        edit_run(run, by="Grace", comment="closed", operator="Ada L.")
+        edit_run(run, actor="Grace", comment="closed", operator="Ada L.")
         metadata = run.metadata
         assert (metadata.setup, metadata.comment, metadata.operator) == ("241Am", "closed", "Ada L.")
         assert [(c.by, c.field, c.old, c.new) for c in metadata.history] == [
@@ -290,9 +290,9 @@ class TestDescription:
     @pytest.mark.parametrize(
         ("changes", "message"),
         [
-            ({"by": "Ada", "sha256": "0"}, "got sha256, expected some of operator"),
-            ({"by": " ", "comment": "x"}, "no name of who"),
-            ({"by": "Ada", "comment": 7}, "expected a text"),
+            ({"actor": "Ada", "sha256": "0"}, "got sha256, expected some of operator"),
+            ({"actor": " ", "comment": "x"}, "no name of who"),
+            ({"actor": "Ada", "comment": 7}, "expected a text"),
         ],
     )
     def test_what_is_not_to_be_corrected_is_refused_and_nothing_changes(self, archive, changes, message):
@@ -307,7 +307,7 @@ class TestDescription:
 
         def correct(name):
             for i in range(10):
-                edit_run(writer.run, by=name, **{name: f"{i + 1}"})
+                edit_run(writer.run, actor=name, **{name: f"{i + 1}"})
 
         threads = [threading.Thread(target=correct, args=(name,)) for name in ("operator", "setup")]
         for thread in threads:

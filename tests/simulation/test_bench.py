@@ -22,7 +22,7 @@ from eicpy.simulation import (
     preset,
     read_config,
     read_night,
-    simulate,
+    write_simulation,
 )
 from eicpy.simulation.isotopes import ISOTOPES, lines_of
 
@@ -32,7 +32,7 @@ PROTOTYPE = load("dpix-prototype")
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory):
-    return simulate(BENCH, tmp_path_factory.mktemp("bench"))
+    return write_simulation(BENCH, tmp_path_factory.mktemp("bench"))
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_a_refused_telecommand_has_no_effect_and_says_so(tmp_path):
         BenchCommand(time=6.0, command="start-measurement", arguments={"RUN_MODE": 2}),
     )
     config = BENCH.model_copy(update={"duration": 12.5, "commands": commands})
-    made = simulate(config, tmp_path)
+    made = write_simulation(config, tmp_path)
     (one,) = made.summary["measurements"]
     assert one["start"] == made.summary["start"] + 6.3
     assert one["stop"] == made.summary["start"] + 12.5
@@ -217,7 +217,7 @@ def test_bytes_depend_on_the_seed_only(tmp_path, night):
 
 def test_faults_of_the_line_are_in_the_truth(tmp_path):
     config = BENCH.model_copy(update={"duration": 60.0, "faults": FaultConfig(lost=0.1)})
-    made = simulate(config, tmp_path)
+    made = write_simulation(config, tmp_path)
     index = index_packets(np.fromfile(made.packets, np.uint8), PROTOTYPE.headers)
     sent = sum(made.summary["packets_sent"].values()) + sum(made.summary["telecommands_sent"].values())
     assert len(index) == sent - len(made.faults)
@@ -251,4 +251,4 @@ def test_isotopes():
 def test_a_campaign_that_cannot_be_is_refused(tmp_path, changes, expected):
     config = BENCH.model_copy(update={"duration": 5.0} | changes)
     with pytest.raises(BadArgumentError, match=expected):
-        simulate(config, tmp_path)
+        write_simulation(config, tmp_path)

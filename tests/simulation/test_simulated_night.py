@@ -27,7 +27,7 @@ from eicpy.simulation import (
     preset,
     presets,
     read_night,
-    simulate,
+    write_simulation,
 )
 from eicpy.simulation.faults import hash_uniform
 from eicpy.simulation.housekeeping import Counts, HousekeepingModel
@@ -61,12 +61,12 @@ FAULTY = CLEAN.model_copy(
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory):
-    return simulate(CLEAN, tmp_path_factory.mktemp("clean"))
+    return write_simulation(CLEAN, tmp_path_factory.mktemp("clean"))
 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory):
-    return simulate(FAULTY, tmp_path_factory.mktemp("faulty"))
+    return write_simulation(FAULTY, tmp_path_factory.mktemp("faulty"))
 
 
 def read(night):
@@ -115,7 +115,7 @@ def test_times_survive_the_rollover_of_the_counter(tmp_path):
     rollover = 3631 * 2**32 * 20e-6
     start = datetime(2017, 1, 1) + timedelta(seconds=int(rollover) - 2)  # noqa: DTZ001  # UTC without a zone
     config = CLEAN.model_copy(update={"start": start.isoformat(), "duration": 5.5, "excursions": ()})
-    night = simulate(config, tmp_path)
+    night = write_simulation(config, tmp_path)
     buffer, index = read(night)
     assert not np.isin(820, index.apid)
     found = photons(buffer, index, ECLAIRS)
@@ -126,7 +126,7 @@ def test_times_survive_the_rollover_of_the_counter(tmp_path):
 
 
 def test_half_a_second_is_a_night_too(tmp_path):
-    night = simulate(CLEAN.model_copy(update={"duration": 0.5}), tmp_path)
+    night = write_simulation(CLEAN.model_copy(update={"duration": 0.5}), tmp_path)
     _, index = read(night)
     assert set(index.apid.tolist()) == {810}
     assert night.photons > 1000
@@ -246,10 +246,10 @@ def test_gaps_lose_everything(faulty):
 
 
 def test_bytes_depend_on_the_seed_only(tmp_path, faulty):
-    again = simulate(FAULTY, tmp_path / "a", block_steps=1)
+    again = write_simulation(FAULTY, tmp_path / "a", block_steps=1)
     assert again.packets.read_bytes() == faulty.packets.read_bytes()
     assert again.faults == faulty.faults
-    other = simulate(FAULTY.model_copy(update={"seed": 1}), tmp_path / "b")
+    other = write_simulation(FAULTY.model_copy(update={"seed": 1}), tmp_path / "b")
     assert other.packets.read_bytes() != faulty.packets.read_bytes()
 
 
@@ -265,7 +265,7 @@ def test_no_photons_inside_the_anomaly(tmp_path):
             "detector": DetectorConfig(noisy_fraction=0),
         }
     )
-    night = simulate(config, tmp_path)
+    night = write_simulation(config, tmp_path)
     ((a, b),) = night.summary["saa"]
     buffer, index = read(night)
     mine = index[index.apid == 810]
@@ -305,7 +305,9 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 def test_progress_goes_to_one(tmp_path):
     seen = []
-    simulate(CLEAN.model_copy(update={"duration": 65.0}), tmp_path, progress=seen.append, block_steps=2)
+    write_simulation(
+        CLEAN.model_copy(update={"duration": 65.0}), tmp_path, progress=seen.append, block_steps=2
+    )
     assert seen == sorted(seen)
     assert len(seen) == 4
     assert seen[-1] == 1.0
@@ -316,14 +318,14 @@ def test_an_interrupted_simulation_leaves_nothing(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(CLEAN, tmp_path, progress=stop)
+        write_simulation(CLEAN, tmp_path, progress=stop)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_fails_with_a_name(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FailedError, match="file"):
-        simulate(CLEAN.model_copy(update={"duration": 1.0}), tmp_path / "file" / "deeper")
+        write_simulation(CLEAN.model_copy(update={"duration": 1.0}), tmp_path / "file" / "deeper")
 
 
 def test_a_night_is_read_again(clean, tmp_path):
@@ -337,7 +339,7 @@ def test_a_night_is_read_again(clean, tmp_path):
 def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
     bad = ExcursionConfig(parameter="ECL_NOTHING", start=0, duration=1, value=0)
     with pytest.raises(BadArgumentError, match="ECL_NOTHING"):
-        simulate(CLEAN.model_copy(update={"excursions": (bad,)}), tmp_path)
+        write_simulation(CLEAN.model_copy(update={"excursions": (bad,)}), tmp_path)
 
 
 def test_presets():

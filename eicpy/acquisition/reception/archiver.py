@@ -19,7 +19,7 @@ from eicpy.acquisition.reception.duplicate_commands import CommandCopies
 from eicpy.acquisition.reception.framing import Piece
 from eicpy.acquisition.status import Order
 from eicpy.decoding.measurement import Switch, measurement_switches
-from eicpy.errors import BadArgumentError, BadDataError, FailedError
+from eicpy.errors import BadDataError, ConflictError, FailedError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.edit import edit_run
@@ -294,7 +294,7 @@ class Archiver:
 
     def _stop(self, order: Order) -> str:  # noqa: ARG002, all orders are carried out alike
         if self.mode == "configuration" or self.writer is None:
-            raise BadArgumentError("got the order to stop, but no measurement is under way")
+            raise ConflictError("got the order to stop, but no measurement is under way")
         name = self._name()
         self._turn(_Turn("configuration"))
         return f"{name} is closed; what follows goes into a run with the suffix {CONFIGURATION}"
@@ -303,15 +303,15 @@ class Archiver:
         texts = replace(self.texts, operator=order.by, comment=order.text or self.texts.comment)
         if order.on:
             if self.mode == "configuration":
-                raise BadArgumentError("what comes is marked as configuration already")
+                raise ConflictError("what comes is marked as configuration already")
             self._marked = self.mode
             self._turn(_Turn("configuration", texts=texts))
             return f"what follows goes into a run with the suffix {CONFIGURATION}"
         if self.mode != "configuration":
-            raise BadArgumentError("got the end of the configuration, but none was begun")
+            raise ConflictError("got the end of the configuration, but none was begun")
         back, self._marked = self._marked, None
         if back is None or back == "configuration":
-            raise BadArgumentError(
+            raise ConflictError(
                 "no measurement is under way: its start command, or the order to start a run, ends this"
             )
         self._turn(_Turn(back, texts=texts))
@@ -319,8 +319,8 @@ class Archiver:
 
     def _comment(self, order: Order) -> str:
         if self.writer is None:
-            raise BadArgumentError("got a comment, but no run is open")
+            raise ConflictError("got a comment, but no run is open")
         run = self.writer.run
         before = run.metadata.comment
-        edit_run(run, by=order.by, comment=f"{before}\n{order.text}" if before else order.text)
+        edit_run(run, actor=order.by, comment=f"{before}\n{order.text}" if before else order.text)
         return f"comment added to run {run.number}"

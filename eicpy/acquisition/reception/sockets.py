@@ -7,7 +7,7 @@ import struct
 import sys
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, unbindable
 
 __all__ = ["Datagram", "bind_tcp", "bind_udp", "dropped_by_kernel", "host_and_port", "receive_datagram"]
 
@@ -61,7 +61,7 @@ def bind_tcp(host: str, port: int) -> tuple[socket.socket, ...]:
                     raise
                 bound.append(stack.enter_context(listening))
         except OSError as error:
-            raise FailedError(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
+            raise unbindable(error)(f"{host}:{port}: cannot be listened on: {error.strerror}") from error
         stack.pop_all()
     return tuple(bound)
 
@@ -83,7 +83,7 @@ def bind_udp(host: str, port: int) -> socket.socket:
             bound.close()
             raise
     except OSError as error:
-        raise FailedError(f"{host}:{port} (udp): cannot be listened on: {error.strerror}") from error
+        raise unbindable(error)(f"{host}:{port} (udp): cannot be listened on: {error.strerror}") from error
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # only the administrator may pass the limit of the system

@@ -18,7 +18,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eicpy.acquisition.status.status import Station
-from eicpy.errors import EicpyError, FailedError
+from eicpy.errors import EicpyError, FailedError, RefusedError
 
 __all__ = ["Order", "send_order", "serve_orders"]
 
@@ -152,7 +152,9 @@ def send_order(station: Station, order: Order, *, patience: float = 10.0) -> str
     Raises
     ------
     FailedError
-        If no receiver listens, or it refuses; the message is the receiver's.
+        If no receiver listens or answers.
+    RefusedError
+        If it refuses; the message is the receiver's.
     """
     try:
         folder = os.open(station.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -174,7 +176,7 @@ def send_order(station: Station, order: Order, *, patience: float = 10.0) -> str
     finally:
         os.close(folder)
     if "error" in answer:
-        raise FailedError(str(answer["error"]))
+        raise RefusedError(str(answer["error"]))
     return str(answer["answer"])
 
 

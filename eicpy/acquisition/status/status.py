@@ -30,7 +30,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, ConflictError, FailedError, InUseError
 from eicpy.files import try_lock
 
 __all__ = ["JournalEntry", "Station", "Status", "StatusReport"]
@@ -121,7 +121,7 @@ class StatusReport:
         if not try_lock(self._descriptor, timeout=0.5):  # readers hold it for an instant to look at it
             os.close(self._descriptor)
             self._descriptor = -1
-            raise FailedError(
+            raise InUseError(
                 f"{self.name} is running already: another process tells its status in {self.file}"
             )
         try:
@@ -272,12 +272,12 @@ class Station:
 
         Raises
         ------
-        BadArgumentError
+        ConflictError
             If it lives.
         """
         status = self.status(name)
         if status is not None and status.alive:
-            raise BadArgumentError(f"got {name}, which is running (process {status.pid}); stop it first")
+            raise ConflictError(f"got {name}, which is running (process {status.pid}); stop it first")
         (self.folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
 
     @property

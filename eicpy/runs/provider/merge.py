@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.decoding.times import onboard_seconds, packet_seconds
-from eicpy.errors import BadArgumentError
+from eicpy.errors import ConflictError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex, packet_identity
 from eicpy.packets.primary_header import COUNT_MODULUS
@@ -221,7 +221,7 @@ class MergedRuns:
     def skip_to_packet(self, number: int) -> None:
         """Begin with a packet, counted from 0 in the merged order."""
         if not 0 <= number <= len(self._order):
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got packet number {number}, expected 0 to {len(self._order)}: so many are in these runs"
             )
         self._at = number
@@ -282,7 +282,7 @@ class MergedRuns:
         end = self._index.offset[self._order] + self._index.length[self._order]
         found = np.flatnonzero((self._numbers[self._order] == cursor.run) & (end == cursor.offset))
         if len(found) != 1:
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got a start at byte {cursor.offset} of run {cursor.run}, expected the end of a packet that "
                 "the merge of these runs gives; start without a cursor"
             )
@@ -291,7 +291,7 @@ class MergedRuns:
 
 def _closed(run: Run) -> Run:
     if run.is_open and run.is_written:
-        raise BadArgumentError(
+        raise ConflictError(
             f"got run {run.number}, which is still written, expected closed runs to merge; follow it live"
         )
     return run

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eicpy.decoding.times import packet_seconds
-from eicpy.errors import BadArgumentError
+from eicpy.errors import NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.runs.archive import RunArchive
@@ -44,12 +44,12 @@ def place_of_packet(archive: RunArchive, instrument: Instrument, run: int, numbe
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         For a number beyond the end, or a run that is not there.
     """
     index = archive.run(run).index(instrument)
     if not 0 <= number <= len(index):
-        raise BadArgumentError(
+        raise NotFoundError(
             f"got packet number {number}, expected 0 to {len(index)}: run {run} holds {len(index)} packets"
         )
     if number < len(index):
@@ -96,12 +96,12 @@ def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
 
     Raises
     ------
-    BadArgumentError
+    NotFoundError
         If there is none.
     """
     there = run_numbers(archive)[-1:] if numbers is None else numbers
     if not there:
-        raise BadArgumentError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
+        raise NotFoundError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
     return there[0]
 
 

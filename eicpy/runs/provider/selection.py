@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketLayout, select
 from eicpy.packets.primary_header import APIDS
@@ -94,7 +94,7 @@ def _named(instrument: Instrument, kinds: Sequence[str]) -> tuple[str, ...]:
     for wanted in kinds:
         found = [n for n, kind in instrument.packets.items() if wanted in {n, kind.kind}]
         if not found:
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got kind of packet {wanted!r}, expected of {instrument.name} one of "
                 f"{', '.join(instrument.packets)}, or a class: "
                 f"{', '.join(sorted({k.kind for k in instrument.packets.values()}))}"

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from eicpy.decoding.running_continuity import PacketCounts
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Follower, Increment
@@ -200,7 +200,7 @@ class RunWalk:
         if start is None or start.run == 0:
             return
         if start.run not in self._ahead:
-            raise BadArgumentError(
+            raise NotFoundError(
                 f"got a start in run {start.run}, expected one of the runs {', '.join(map(str, self._ahead))}"
             )
         at = self._ahead.index(start.run)
