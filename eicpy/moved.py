@@ -1,20 +1,25 @@
-"""Import paths of the version before: they work for one more release, with a warning that names the new path.
+"""Import paths and calls of the version before: they work for one more release, with a warning.
 
-Modules that moved are found by an importer of their own; names that moved
-out of a package are found by the ``__getattr__`` that `moved_names` returns. The tables below are the whole
-list; they go with the next release.
+Modules that moved are found by an importer of their own; names that moved out of a package are found by the
+``__getattr__`` that `moved_names` returns; calls whose keywords moved into options objects go through
+`accept_old_keywords`. The warning names the new form. All of it goes with the next release.
 """
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["MODULES", "NAMES", "install", "moved_names"]
+__all__ = ["MODULES", "NAMES", "accept_old_keywords", "install", "moved_names"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 MODULES = {
     "eicpy.acquisition.decoding": "eicpy.decoding",
@@ -198,6 +203,49 @@ def moved_names(package: str) -> Callable[[str], Any]:
     return get
 
 
+def accept_old_keywords(
+    *, positions: Sequence[str] = (), renamed: Mapping[str, str] | None = None, **options: type[Any]
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Return a decorator of a call that accepts the keywords it took before it took options objects.
+
+    Parameters
+    ----------
+    positions
+        The positional parameters before, where they have changed: a call without an options object is an
+        old one then.
+    renamed
+        Old keyword → new keyword, of the call or of a field.
+    options
+        Parameter → dataclass of its options object; its fields were keywords of the call.
+    """
+
+    def decorate(call: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(call)
+        def accept(*args: Any, **keywords: Any) -> _R:
+            if positions and not any(
+                isinstance(v, tuple(options.values())) for v in (*args, *keywords.values())
+            ):
+                keywords |= dict(zip(positions, args, strict=False))
+                args = ()
+            found = {old: new for old, new in (renamed or {}).items() if old in keywords}
+            keywords |= {new: keywords.pop(old) for old, new in found.items()}
+            before = {new: old for old, new in found.items()}
+            for parameter, kind in options.items():
+                moved = {f.name: keywords.pop(f.name) for f in fields(kind) if f.name in keywords}
+                if moved:
+                    given = keywords.get(parameter)
+                    keywords[parameter] = kind(**moved) if given is None else replace(given, **moved)
+                    found |= {before.get(name, name): f"{parameter}={kind.__name__}(…)" for name in moved}
+            if found:
+                new = ", ".join(dict.fromkeys(found.values()))
+                _warn(f"{call.__name__}({', '.join(found)})", f"{call.__name__}({new})", 3)
+            return call(*args, **keywords)
+
+        return accept
+
+    return decorate
+
+
 def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Old names of a package with their new module and name."""
     for module, names in NAMES[package].items():
@@ -206,7 +254,9 @@ def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
             yield old, (module, new or old)
 
 
-def _warn(old: str, new: str) -> None:
+def _warn(old: str, new: str, stacklevel: int = 4) -> None:
     warnings.warn(
-        f"{old} is now {new}; the old path goes with the next release", DeprecationWarning, stacklevel=4
+        f"{old} is now {new}; the old form goes with the next release",
+        DeprecationWarning,
+        stacklevel=stacklevel,
     )

@@ -11,6 +11,7 @@ from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuit
 from eicpy.packets.curves import Curve, Identity, Polynomial, Texts, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
+from eicpy.packets.encode_headers import PacketHeaders
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout
@@ -38,6 +39,7 @@ __all__ = [
     "Identity",
     "Limits",
     "PacketHeaderRule",
+    "PacketHeaders",
     "PacketIndex",
     "PacketIndexer",
     "PacketLayout",

@@ -6,12 +6,10 @@ import functools
 import ipaddress
 import itertools
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
@@ -19,12 +17,13 @@ from eicpy.acquisition.reception.connection import Connection
 from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, DatagramReader, count_stranger
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.held_sockets import GivenSockets
+from eicpy.acquisition.reception.options import ReceiveRules
 from eicpy.acquisition.reception.reporting import ReceptionReport, ReceptionState
 from eicpy.acquisition.reception.sockets import Datagram
 from eicpy.acquisition.reception.streams import Stream, Streams
 from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
 from eicpy.decoding.running_continuity import RunningContinuity
-from eicpy.errors import FailedError
+from eicpy.errors import BadArgumentError, FailedError
 from eicpy.files import is_full_disk
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets
@@ -32,7 +31,7 @@ from eicpy.process import stop_on_signals
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.run import Run
 
-__all__ = ["Reception", "Rules"]
+__all__ = ["Reception"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,18 +45,6 @@ _MOST_CONNECTIONS = 400
 _SILENT = 1.0
 """After this long without a first byte a connection gives way to another, s."""
 _HASHED_A_SECOND = 1 << 25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """When to stop, whom to let in, how long to wait."""
-
-    until_idle: float | None
-    duration: float | None
-    until_disconnect: bool
-    peers: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]
-    patience: float
-    stop: threading.Event
 
 
 class Reception:
@@ -77,17 +64,18 @@ class Reception:
         self,
         archive: RunArchive,
         instrument: Instrument,
-        rules: Rules,
+        rules: ReceiveRules,
         texts: RunTexts,
         on_run: Callable[[Run], None] | None,
     ) -> None:
         self.archive = archive
         self._instrument = instrument
         self.rules = rules
+        self._peers = _addresses(rules.peers)
         self._on_run = on_run
         self._closer = Closer(archive, instrument, self._closed)
         self.archiver = Archiver(archive, instrument, self._closer.submit, self._source, texts)
-        self.streams = Streams(instrument, self._archive, self._gone, rules.patience)
+        self.streams = Streams(instrument, self._archive, self._gone, rules.timeout)
         self.count = StreamCount()
         self.connections = 0
         self.refused: Counter[str] = Counter()
@@ -177,7 +165,7 @@ class Reception:
             refused=refused,
         )
 
-    async def run(self, on_progress: Callable[[], None] | None) -> None:
+    async def run(self, on_progress: Callable[[], None]) -> None:
         """Receive until a rule says stop.
 
         Raises
@@ -197,8 +185,7 @@ class Reception:
             if now - reported > _REPORT:
                 reported = now
                 self._report.update(self._state())
-            if on_progress is not None:
-                on_progress()
+            on_progress()
             if self._is_over(begun, now):
                 return
 
@@ -341,7 +328,7 @@ class Reception:
 
     def _is_peer(self, address: str) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
-        if (getattr(ip, "ipv4_mapped", None) or ip) in self.rules.peers:
+        if (getattr(ip, "ipv4_mapped", None) or ip) in self._peers:
             return True
         if address not in self.refused and self._strangers < MOST_STRANGERS:
             self._strangers += 1
@@ -409,6 +396,13 @@ def _warm(instrument: Instrument) -> None:
     packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
     RunningContinuity(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
     index_packets(packets, instrument.headers)
+
+
+def _addresses(peers: Sequence[str]) -> frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        return frozenset(ipaddress.ip_address(peer) for peer in peers)
+    except ValueError as error:
+        raise BadArgumentError(f"{error}; expected peers as addresses, for example 192.168.1.20") from error
 
 
 def _raise(error: FailedError) -> None:

@@ -15,6 +15,7 @@ for a quick look, and counts those passed over.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from eicpy.decoding.running_continuity import PacketCounts
 from eicpy.decoding.times import onboard_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
+from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.provider.deduplicate import Deduplicator
@@ -37,7 +39,7 @@ from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["Mode", "Provider", "Runs", "provide"]
+__all__ = ["Mode", "ProvideOptions", "Provider", "Runs", "provide"]
 
 Mode: TypeAlias = Literal["next", "last"]
 """``next``: every packet; ``last``: the newest."""
@@ -293,22 +295,58 @@ class Provider:
         return Increment.nothing(self.instrument, self._cursor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProvideOptions:
+    """What else a reader may ask of :func:`provide`.
+
+    Parameters
+    ----------
+    from_time
+        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
+        MJDREFI 57754).
+    from_packet
+        Begin with this packet of the first run, counted from 0.
+    apids, commands
+        Which packets are wanted, see :class:`Selection`.
+    mode
+        ``next``: every packet; ``last``: the newest of each APID at each poll.
+    longest_wait
+        Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
+    clock
+        Counts the seconds of the pace.
+
+    Raises
+    ------
+    BadArgumentError
+        For two positions, or an unknown mode.
+    """
+
+    from_time: "Time | str | float | None" = None
+    from_packet: int | None = None
+    apids: Sequence[int] = ()
+    commands: bool | None = None
+    mode: Mode = "next"
+    longest_wait: float = LONGEST_WAIT
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        if self.from_time is not None and self.from_packet is not None:
+            raise BadArgumentError("got from_time and from_packet, expected one of them")
+        if self.mode not in {"next", "last"}:
+            raise BadArgumentError(f"got mode {self.mode!r}, expected next or last")
+
+
+@accept_old_keywords(options=ProvideOptions)
 def provide(
     archive: RunArchive,
     instrument: Instrument,
     runs: Runs = "live",
     *,
     start: Cursor | None = None,
-    from_time: "Time | str | float | None" = None,
-    from_packet: int | None = None,
-    apids: Sequence[int] = (),
     kinds: Sequence[str] = (),
-    commands: bool | None = None,
     speed: float | None = None,
-    longest_wait: float = LONGEST_WAIT,
-    mode: Mode = "next",
     unique: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    options: ProvideOptions = ProvideOptions(),
 ) -> Provider:
     """Provide the packets of an archive, live or in playback.
 
@@ -317,30 +355,22 @@ def provide(
     archive
         Where the runs are.
     instrument
-        Whose packets they hold.
+        Describes their packets.
     runs
         ``live``: the newest run from its beginning and on across run switches, for ever. A number: that
         run; while it is open it is followed until it is closed. Several numbers: those runs one after the
-        other or, with `unique`, merged in the order of the on-board time. None: all runs that are there.
+        other or, with `unique`, merged in the order of the on-board time. None: all runs of the archive.
     start
         Where to begin: the :attr:`Provider.cursor` of an earlier one.
-    from_time
-        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
-        MJDREFI 57754).
-    from_packet
-        Begin with this packet of the first run, counted from 0.
-    apids, kinds, commands
-        What is wanted, see :class:`Selection`.
+    kinds
+        Kinds of packets that are wanted, see :class:`Selection`; empty for all.
     speed
         Pace of a playback as a multiple of the on-board time's; None: as fast as it is taken.
-    longest_wait
-        Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
-    mode
-        ``next``: every packet; ``last``: the newest of each APID at each poll.
     unique
         Give packets with the same bytes once: see :class:`Deduplicator`.
-    clock
-        Counts the seconds of the pace.
+    options
+        Where else to begin, what else to select, and which packets to give when they come faster than they
+        are read.
 
     Returns
     -------
@@ -350,16 +380,20 @@ def provide(
     Raises
     ------
     BadArgumentError
-        For a run or a place that is not there, or wishes that do not go together.
+        For a run or a position that does not exist, or arguments that exclude each other.
+
+    See Also
+    --------
+    eicpy.runs.follow : blocks of one run as it grows, without pace, selection or several runs.
+    eicpy.processors.run_processor : gives packets to a processor and keeps its cursor.
     """
-    if sum(place is not None for place in (start, from_time, from_packet)) > 1:
-        raise BadArgumentError("got more than one of start, from_time and from_packet, expected one place")
+    from_packet, from_time, mode = options.from_packet, options.from_time, options.mode
+    if start is not None and (from_time is not None or from_packet is not None):
+        raise BadArgumentError("got start and from_time or from_packet, expected one position")
     if runs == "live" and speed is not None:
         raise BadArgumentError(f"got speed {speed} in live, expected none: live is as fast as packets come")
-    if mode not in {"next", "last"}:
-        raise BadArgumentError(f"got mode {mode!r}, expected next or last")
-    selection = Selection(instrument, tuple(apids), tuple(kinds), commands)
-    pacer = None if speed is None else Pacer(speed, longest_wait, clock)
+    selection = Selection(instrument, tuple(options.apids), tuple(kinds), options.commands)
+    pacer = None if speed is None else Pacer(speed, options.longest_wait, options.clock)
     numbers = _numbers(archive, runs)
     if unique and not isinstance(runs, str | int | None) and numbers is not None:
         merged = MergedRuns(archive, instrument, numbers, start=start)
