@@ -128,6 +128,9 @@ NAMES = {
         ),
         "eicpy.files": "hash_file",
     },
+    "eicpy.acquisition.delivery.passing": {
+        "eicpy.acquisition.delivery.passing": "PacketSource=IncrementSource",
+    },
     "eicpy.acquisition.status": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.housekeeping": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.monitor": {
@@ -142,6 +145,7 @@ NAMES = {
             "says_simulated usable"
         ),
     },
+    "eicpy.packets": {"eicpy.packets": "Texts=TextCalibration"},
     "eicpy.pipeline": {
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
         "eicpy.pipeline.before": "gain_in_force read_gain",

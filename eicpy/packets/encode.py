@@ -11,7 +11,7 @@ from eicpy.packets.bits import kernel, load64, store64, write_bits
 from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.encode_headers import PacketHeaders, time_position
-from eicpy.packets.encode_positions import Step, place, record_counts
+from eicpy.packets.encode_positions import FieldBlock, place, record_counts
 from eicpy.packets.layout import FieldSpec, PacketLayout
 from eicpy.packets.primary_header import HEADER_BYTES, LONGEST_PACKET, SHORTEST_PACKET
 from eicpy.packets.rules import HeaderRule
@@ -77,7 +77,7 @@ def _words(spec: FieldSpec, values: npt.ArrayLike, count: int) -> Words:
 
 def _write(
     out: ByteArray,
-    step: Step,
+    step: FieldBlock,
     offset: Ints,
     columns: Mapping[str, npt.ArrayLike],
     repeated: Mapping[str, npt.ArrayLike],

@@ -16,7 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets.curves import Texts
+from eicpy.packets.curves import TextCalibration
 from eicpy.packets.fields import COLUMNS, FieldSpec, read_field
 from eicpy.packets.limits import Limits
 from eicpy.packets.sections import Group, Section, build_sections
@@ -161,7 +161,7 @@ class PacketLayout:
     def texts(self, name: str, raw: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """Names of raw numbers, or None for a field whose values have none."""
         calibration = self[name].calibration
-        return calibration.texts(raw) if isinstance(calibration, Texts) else None
+        return calibration.texts(raw) if isinstance(calibration, TextCalibration) else None
 
     def __repr__(self) -> str:
         return f"<PacketLayout {self.name}: {len(self.names)} fields>"

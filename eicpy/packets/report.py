@@ -30,7 +30,7 @@ class HasHeaders(Protocol):
         """Header rules of its APIDs."""
 
 
-class TimeRule(Protocol):
+class OnboardTimeRule(Protocol):
     """How on-board time becomes a date; ``eicpy.instruments.TimeRule`` is one."""
 
     @property
@@ -47,7 +47,7 @@ class HasTime(Protocol):
     """An instrument whose on-board time can be given in UTC."""
 
     @property
-    def time(self) -> TimeRule:
+    def time(self) -> OnboardTimeRule:
         """Its time rule."""
 
 
@@ -234,7 +234,7 @@ def _first_or_last(packet: dict[str, int | str | None] | None) -> str:
     return f"#{packet['sequence_count']}{time}"
 
 
-def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
+def _utc(index: PacketIndex, row: int, rule: OnboardTimeRule) -> str:
     """Time of a packet as an ISO date in UTC, to the millisecond."""
     from astropy.time import Time, TimeDelta  # noqa: PLC0415, it takes longer to import than a file to read
 
@@ -246,7 +246,7 @@ def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
         return str((Time(rule.epoch, scale=rule.scale).tai + onboard).utc.isot)
 
 
-def _packet(index: PacketIndex, row: int, rule: TimeRule | None) -> dict[str, int | str | None] | None:
+def _packet(index: PacketIndex, row: int, rule: OnboardTimeRule | None) -> dict[str, int | str | None] | None:
     if row < 0:
         return None
     timed = int(index.coarse[row]) >= 0
@@ -297,7 +297,7 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
 
 
 def _apids(
-    index: PacketIndex, judged: Mapping[int, Continuity], rule: TimeRule | None
+    index: PacketIndex, judged: Mapping[int, Continuity], rule: OnboardTimeRule | None
 ) -> dict[int, ApidReport]:
     groups = segment_groups(index, judged)
     apids = {}

@@ -14,16 +14,19 @@ from typing import BinaryIO, Protocol
 from eicpy.acquisition.delivery.formats import PacketWriter
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.files import atomic_file
+from eicpy.moved import moved_names
 from eicpy.runs.provider.cursor import Cursor, Increment
 
-__all__ = ["CursorFile", "PacketSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
+__all__ = ["CursorFile", "IncrementSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
+
+__getattr__ = moved_names(__name__)
 
 _SHORTEST_WAIT = 1e-3
 _LONGEST_WAIT = 1e-2
 
 
-class PacketSource(Protocol):
-    """What packets are polled from: a :class:`~eicpy.runs.Provider`, or a bus."""
+class IncrementSource(Protocol):
+    """Packets are polled from it: a :class:`~eicpy.runs.Provider`, or a bus."""
 
     def poll(self, most_packets: int | None = None) -> Increment:
         """What is there now."""
@@ -100,7 +103,7 @@ class Passed:
 
 
 def pass_on(
-    source: PacketSource,
+    source: IncrementSource,
     writer: PacketWriter,
     *,
     stop: threading.Event,
