@@ -1,4 +1,4 @@
-"""Sequence counts that go on from one session to the next, as those of a control room and a detector do.
+"""Sequence counts that continue from one session to the next, as those of a control room and a detector do.
 
 Telecommands have no time in them: with counts that begin again in each session, the same telecommand sent
 again would be the same bytes, and whoever leaves out repeats would take it for a copy.

@@ -84,9 +84,9 @@ class Numbering:
             if chunk.command[row]:
                 self._requests[before] = data[at : at + 4].tobytes()
             if row in reports:
-                place = at + self._request_byte[int(chunk.apid[row])]
-                request = data[place : place + 4].tobytes()
-                data[place : place + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
+                begin = at + self._request_byte[int(chunk.apid[row])]
+                request = data[begin : begin + 4].tobytes()
+                data[begin : begin + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
             kind = self._kinds.get(int(chunk.apid[row]), ChecksumKind.NONE)
             if kind is not ChecksumKind.NONE and chunk.good[row]:
                 data[at + size - 2 : at + size] = 0

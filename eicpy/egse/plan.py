@@ -112,7 +112,7 @@ class SendPlan:
         settings
             Where the archive lies.
         progress
-            Called with (done, in all) of what the source counts.
+            Called with (done, in all), in the units of the source.
         report
             Called with a text: a simulation that is prepared before the line is opened; when the
             line breaks and when it is back.

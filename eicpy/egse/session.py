@@ -67,7 +67,7 @@ class SendingSession:
     truth
         JSON file for what was done to which packet; written also where the session is broken off.
     progress
-        Called with (done, in all) of what the source counts.
+        Called with (done, in all), in the units of the source.
     clock
         PacketSource of the time.
     """

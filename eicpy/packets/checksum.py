@@ -1,4 +1,4 @@
-"""Packet error control: the checksums that real packets carry, and how to tell which it is.
+"""Packet error control: the checksums that real packets carry, and how to recognise which one it is.
 
 A checksum is a property of an APID: one file may mix packets with and without. Four kinds are known.
 

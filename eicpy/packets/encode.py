@@ -11,7 +11,7 @@ from eicpy.packets.bits import kernel, load64, store64, write_bits
 from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.encode_headers import PacketHeaders, time_position
-from eicpy.packets.encode_positions import FieldBlock, place, record_counts
+from eicpy.packets.encode_positions import FieldBlock, position_fields, record_counts
 from eicpy.packets.layout import FieldSpec, PacketLayout
 from eicpy.packets.primary_header import HEADER_BYTES, LONGEST_PACKET, SHORTEST_PACKET
 from eicpy.packets.rules import HeaderRule
@@ -32,17 +32,17 @@ def _write_records(
     for i in range(start_bit.size):
         at = first[i] * elements
         for k in range(counts[i]):
-            place = start_bit[i] + k * stride + bit
+            position = start_bit[i] + k * stride + bit
             for _ in range(elements):
-                byte = place >> 3
-                skip = place & 7
+                byte = position >> 3
+                skip = position & 7
                 value = values[at] & mask
                 if skip + width <= 64 and byte + 8 <= out.size:
                     store64(out, byte, load64(out, byte) | (value << np.uint64(64 - skip - width)))
                 else:
-                    write_bits(out, place, width, value)
+                    write_bits(out, position, width, value)
                 at += 1
-                place += width
+                position += width
 
 
 def _words(spec: FieldSpec, values: npt.ArrayLike, count: int) -> Words:
@@ -173,7 +173,7 @@ def encode(
             f"{layout.name}: got values for {sorted(unknown)}, expected {', '.join(layout.names)}"
         )
     kind = ChecksumKind.of(header.checksum)
-    steps, end = place(layout, n, number)
+    steps, end = position_fields(layout, n, number)
     trailer = 0 if kind is ChecksumKind.NONE or layout.places_checksum else 2
     time_bit, time_end = time_position(header, command=headers.command)
     data_bytes = np.maximum(end + 7 >> 3, time_end + 7 >> 3)

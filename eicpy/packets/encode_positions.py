@@ -11,7 +11,7 @@ from eicpy.packets.layout import Group, PacketLayout, Section
 from eicpy.packets.primary_header import HEADER_BYTES
 from eicpy.packets.sections import Placed
 
-__all__ = ["FieldBlock", "place", "record_counts"]
+__all__ = ["FieldBlock", "position_fields", "record_counts"]
 
 Ints = npt.NDArray[np.int64]
 Values = Mapping[str, npt.ArrayLike]
@@ -57,7 +57,7 @@ def record_counts(
     Raises
     ------
     BadArgumentError
-        If neither `given` nor the field that counts tells it.
+        If neither `given` nor a field contains it.
     """
     variable = [group for group in layout.groups.values() if group.fixed_count is None]
     alone = variable[0].name if len(variable) == 1 else None
@@ -110,7 +110,9 @@ def _number(
     return np.ascontiguousarray(np.broadcast_to(array, (rows,)))
 
 
-def place(layout: PacketLayout, n: int, counts: Mapping[str, Ints]) -> tuple[list[FieldBlock], Ints]:
+def position_fields(
+    layout: PacketLayout, n: int, counts: Mapping[str, Ints]
+) -> tuple[list[FieldBlock], Ints]:
     """Where everything goes, and the first bit after it.
 
     Parameters

@@ -1,8 +1,8 @@
 """The index of packets: one row a packet, from a file, a memory map, or chunks as they arrive.
 
 The same walk (:mod:`eicpy.packets.scan`) serves all three: a chunk's incomplete tail is kept for the
-next one, and a file is one chunk. Damaged packets stay in the index with their status; everything that
-is no packet is listed with its place, length and reason, so that rows and skipped ranges cover the whole
+next one, and a file is one chunk. Damaged packets are kept in the index with their status; everything that
+is no packet is listed with its position, length and reason, so that rows and skipped ranges cover the whole
 stream without overlap.
 """
 
@@ -45,9 +45,9 @@ class PacketStatus(IntEnum):
     """What became of a packet on its way."""
 
     GOOD = 0
-    """Intact, as far as its checksum or the headers around it tell."""
+    """Intact, as far as its checksum or the headers around it show."""
     BAD_CHECKSUM = 1
-    """At its place, with the length it should have, but its checksum is wrong."""
+    """At its position, with the length it should have, but its checksum is wrong."""
     TRUNCATED = 2
     """The stream ended inside it."""
     BAD_LENGTH = 3

@@ -136,7 +136,7 @@ class PacketLayout:
 
     @property
     def structure(self) -> FieldSpec | None:
-        """The field that tells packets of one type apart, if there is one."""
+        """The field that distinguishes packets of one type, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "structure"), None)
 
     @property

@@ -134,7 +134,7 @@ class PacketReport:
 
     @property
     def damaged(self) -> int:
-        """Number of packets that are there but not intact."""
+        """Number of packets that are not intact."""
         return len(self.index) - self.packets
 
     @property
@@ -280,7 +280,7 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
     index
         Its index.
     instrument
-        Whose time rule gives times in UTC; None to leave on-board times.
+        Its time rule gives times in UTC; None to leave on-board times.
 
     See Also
     --------
@@ -335,7 +335,7 @@ def inspect_file(
         ``auto`` decides for each APID from its definition or the data; none, crc16, xor16 or iso16
         override both.
     instrument
-        Whose header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
+        Its header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
         leave on-board times.
 
     Returns

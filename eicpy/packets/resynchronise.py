@@ -83,7 +83,7 @@ PADDING = 16
 
 @inline_kernel
 def is_known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
-    """Whether a header of version 0 and a known APID begins here; six bytes must be there."""
+    """Whether a header of version 0 and a known APID begins here; six bytes must be available."""
     return bool(is_version_0(buffer, position) and checksum[apid_at(buffer, position)] >= 0)
 
 
@@ -260,7 +260,7 @@ def resynchronise(
     buffer, final, checksum, header, memory, state, rows, skips
         As for :func:`eicpy.packets.scan.scan`.
     position
-        Where no packet begins; at least six bytes are there.
+        Where no packet begins; at least six bytes are available.
 
     Returns
     -------

@@ -53,7 +53,7 @@ class HeaderRule(Protocol):
 
     @property
     def time_offset(self) -> int | None:
-        """Byte of the coarse time from the start of the packet; None where PUS tells it."""
+        """Byte of the coarse time from the start of the packet; None where PUS defines it."""
 
 
 @dataclass(frozen=True, slots=True)

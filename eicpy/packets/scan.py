@@ -1,6 +1,6 @@
 """The walk over a stream: from header to header over intact packets, and the hand-over to resynchronisation.
 
-Where no intact packet begins, :mod:`.resynchronise` decides what the bytes are and where the walk goes on.
+Where no intact packet begins, :mod:`.resynchronise` decides what the bytes are and where the walk continues.
 `scan` returns after each piece of a stream with all that is certain; a file is simply one piece.
 """
 
@@ -51,7 +51,7 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 def _is_intact(
     buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints, synchronised: int
 ) -> Word:
-    """Whether an intact packet begins here, over which the walk goes on; YES, NO or WAIT."""
+    """Whether an intact packet begins here, over which the walk continues; YES, NO or WAIT."""
     if not is_known(buffer, position, checksum):
         return NO
     answer = YES

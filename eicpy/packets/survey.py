@@ -1,6 +1,6 @@
-"""Learning from the data what no definition tells: which APIDs there are, their checksum, their headers.
+"""Learning from the data what no definition says: which APIDs there are, their checksum, their headers.
 
-The walk goes from header to header and, where it is lost, looks for the next place from which a chain of
+The walk goes from header to header and, where it is lost, looks for the next position from which a chain of
 headers or a right checksum leads on. What it meets on the way is counted per APID; a few packets of each
 are kept as samples. An APID is believed after two packets with a right checksum (one, where other APIDs have
 shown that kind), or three that continue each other's sequence count, or when the walk reached the end of the
@@ -147,7 +147,7 @@ def _walk(
             stands = _leads_to_packet(buffer, position, met)
             continue
         clean = False
-        # A short run began at a place that only looked like a header: its length is not to be trusted.
+        # A short run began at a position that only looked like a header: its length is not to be trusted.
         position = (anchor if run < 3 else position) + 1
         while not _may_restart(buffer, position):
             position += 1

@@ -1,6 +1,6 @@
 """CCSDS time codes as integers (CCSDS 301.0-B-4): CUC and CDS.
 
-A time code stays the integers that it is made of. Seconds as float64 lose the fine time of a mission:
+A time code is kept as the integers that it is made of. Seconds as float64 lose the fine time of a mission:
 2³⁰ s and a fine time of 2⁻²⁴ s together need 54 bits. Only differences become seconds.
 """
 

@@ -23,7 +23,7 @@ class Context:
     name
         Its name on the monitor.
     instrument
-        Whose packets it is given.
+        Describes the packets.
     settings
         The set-up.
     archive

@@ -236,7 +236,7 @@ class RunArchive:
         return None
 
     def discard(self, writer: RunWriter) -> None:
-        """Remove a run that is being written and must not stay; its number stays used."""
+        """Remove a run that is being written and must not be kept; its number is not used again."""
         with self.lock("archive"):
             grave = self.folder / f".{writer.run.folder.name}.discarded"
             writer.run.folder.rename(grave)

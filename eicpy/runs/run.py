@@ -105,7 +105,7 @@ class Run:
         Parameters
         ----------
         instrument
-            Whose header rules say where times and checksums stand.
+            Its header rules say where times and checksums stand.
 
         Returns
         -------
@@ -127,7 +127,7 @@ class Run:
         Parameters
         ----------
         instrument
-            Whose tables tell which packets these are.
+            Its tables say which packets these are.
 
         Returns
         -------

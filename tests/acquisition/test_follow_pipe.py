@@ -189,7 +189,7 @@ class TestCursorFile:
 
     def test_a_file_that_is_none_is_refused(self, tmp_path):
         (tmp_path / "place.json").write_text("yes")
-        with pytest.raises(BadDataError, match="begin anew"):
+        with pytest.raises(BadDataError, match="from the beginning"):
             CursorFile(tmp_path / "place.json").load()
 
 

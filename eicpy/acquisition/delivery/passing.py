@@ -1,4 +1,4 @@
-"""Handing packets on to another program: through a pipe, with a place that survives a restart."""
+"""Handing packets on to another program: through a pipe, with a position that survives a restart."""
 
 import contextlib
 import io
@@ -29,11 +29,11 @@ class IncrementSource(Protocol):
     """Packets are polled from it: a :class:`~eicpy.runs.Provider`, or a bus."""
 
     def poll(self, most_packets: int | None = None) -> Increment:
-        """What is there now."""
+        """Return what is available now."""
 
     @property
     def cursor(self) -> Cursor:
-        """The place after what was polled."""
+        """The position after what was polled."""
 
     @property
     def finished(self) -> bool:
@@ -42,9 +42,9 @@ class IncrementSource(Protocol):
 
 @dataclass(frozen=True)
 class CursorFile:
-    """A place in the archive, kept in a file.
+    """A position in the archive, kept in a file.
 
-    It is replaced by a rename: a process that is killed leaves the old place or the new one.
+    It is replaced by a rename: a process that is killed leaves the old position or the new one.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class CursorFile:
     file: Path
 
     def load(self) -> Cursor | None:
-        """The place; None if none was saved.
+        """Return the position; None if none was saved.
 
         Raises
         ------
@@ -71,10 +71,12 @@ class CursorFile:
         try:
             return Cursor.from_json(text)
         except BadArgumentError as error:
-            raise BadDataError(str(error), file=self.file, advice="remove it to begin anew") from error
+            raise BadDataError(
+                str(error), file=self.file, advice="remove it to start from the beginning"
+            ) from error
 
     def save(self, cursor: Cursor) -> None:
-        """Keep a place.
+        """Save a position.
 
         Raises
         ------
@@ -111,7 +113,7 @@ def pass_on(
     gone: Callable[[], bool] = lambda: False,
     most_packets: int | None = None,
 ) -> Passed:
-    """Write packets as they come, until a playback ends, the reader leaves, or told to stop.
+    """Write packets as they come, until a playback ends, the reader leaves, or `stop` is set.
 
     Parameters
     ----------
@@ -122,7 +124,7 @@ def pass_on(
     stop
         Set to end.
     keep
-        Called with the place after packets once these were handed on: what is saved is never ahead of
+        Called with the position after packets once these were handed on: what is saved is never ahead of
         what the reader was given.
     gone
         Whether the reader has left; asked while nothing comes.
@@ -173,7 +175,7 @@ def open_pipe(stream: BinaryIO | None = None) -> Iterator[BinaryIO]:
     Parameters
     ----------
     stream
-        Another one in its place.
+        Another one instead.
 
     Yields
     ------

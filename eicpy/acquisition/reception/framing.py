@@ -69,7 +69,7 @@ class Framer:
     Parameters
     ----------
     headers
-        Header rules, which tell where packets end.
+        Header rules, which say where packets end.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class Framer:
         self._tail, self._buffer = memoryview(bytes(self._tail)), memoryview(bytearray(0))
 
     def finish(self) -> Piece:
-        """Give out what waits, the stream being at its end for now; what comes later begins anew."""
+        """Return the bytes that wait, as at the end of the stream; later bytes begin a new one."""
         index = self._indexer.finish()
         piece = Piece(self._tail, index.shifted(-self._base), self._given)
         self._indexer, self._base = PacketIndexer(self._headers), 0

@@ -174,7 +174,7 @@ class HeldSockets:
         self._wake.send(None)
 
     def close(self) -> None:
-        """Close the sockets here, and let go of what waits."""
+        """Close the sockets here, and drop the datagrams that wait."""
         if self._thread is not None:
             self._wake.close()
             self._thread.join()

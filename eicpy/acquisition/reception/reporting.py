@@ -85,7 +85,7 @@ class ReceptionReport:
     folder
         Where the runs lie.
     instrument
-        Whose packets are counted.
+        Describes the packets that are counted.
     """
 
     def __init__(self, folder: Path, instrument: Instrument) -> None:

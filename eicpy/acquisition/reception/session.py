@@ -104,7 +104,7 @@ class Reception:
     async def listening(
         self, bind: Callable[[], GivenSockets], station: Station | None
     ) -> AsyncIterator[None]:
-        """Listen, tell how it goes and take orders while the block runs; then end the run.
+        """Listen, report the status and take orders while the block runs; then end the run.
 
         Parameters
         ----------
@@ -137,7 +137,7 @@ class Reception:
                 server = await loop.create_server(lambda: Connection(self), sock=listening)
                 stack.callback(server.close)
             if station is not None:
-                await stack.enter_async_context(serve_orders(station, self._obey))
+                await stack.enter_async_context(serve_orders(station, self._execute))
             self._report.update(self._state())
             yield
 
@@ -283,7 +283,7 @@ class Reception:
             if self.datagrams is not None:
                 self.datagrams.is_open = not full
             for connection in self.open:
-                connection.heed()
+                connection.pause_or_resume()
             self._report.update(self._state())
 
     async def _sync(self) -> None:
@@ -299,13 +299,15 @@ class Reception:
         except FailedError as error:
             self._guard(functools.partial(_raise, error))
 
-    def _obey(self, order: Order) -> str:
+    def _execute(self, order: Order) -> str:
         if order.kind == "comment":
-            return self.archiver.obey(order)  # where it fails the operator is told, and reception goes on
+            return self.archiver.obey(
+                order
+            )  # a failure is the answer to the operator, and reception continues
         answer = ""
         failed: FailedError | None = None
 
-        def obey() -> None:
+        def execute() -> None:
             nonlocal answer, failed
             try:
                 answer = self.archiver.obey(order)
@@ -313,7 +315,7 @@ class Reception:
                 failed = error
                 raise
 
-        self._guard(obey)
+        self._guard(execute)
         self._report.update(self._state())
         if failed is not None:
             raise failed

@@ -51,7 +51,7 @@ class Streams:
     Parameters
     ----------
     instrument
-        Whose header rules tell where packets end.
+        Its header rules say where packets end.
     take
         Takes the whole packets of a stream.
     gone

@@ -35,7 +35,7 @@ CHILDREN: dict[str, Health] = {
 
 
 class Said:
-    """The values that a part told."""
+    """The values that a part reported."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
@@ -152,12 +152,12 @@ def with_lag(part: ProcessorView, receiver: ReceiverView | None, run: RunView | 
 
 
 def supervised(parts: Sequence[PartView], supervisor: Status | None) -> list[PartView]:
-    """Complete the parts by what their supervisor knows: restarts, and children that tell nothing themselves.
+    """Complete the parts by what their supervisor knows: restarts, and children that report nothing.
 
     Parameters
     ----------
     parts
-        Those that have told something.
+        Those that have reported.
     supervisor
         Its status, where there is one; what it said is used only while it lives.
     """

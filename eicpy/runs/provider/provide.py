@@ -7,7 +7,7 @@
         for increment in provider.stream():
             work(increment.photons)
 
-Each reader has a provider of its own, with its own place in the archive: one that is slow, stops or dies
+Each reader has a provider of its own, with its own position in the archive: one that is slow, stops or dies
 disturbs nobody. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
 for a quick look, and counts those passed over.
 """
@@ -32,7 +32,7 @@ from eicpy.runs.provider.deduplicate import Deduplicator
 from eicpy.runs.provider.merge import MergedRuns
 from eicpy.runs.provider.newest import Newest
 from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
-from eicpy.runs.provider.seek import begin_at_time, first_run, place_of_packet, recall
+from eicpy.runs.provider.seek import begin_at_time, first_run, position_of_packet, recall
 from eicpy.runs.provider.selection import Selection
 from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
 
@@ -60,7 +60,7 @@ class Provider:
     source
         Where the packets come from.
     instrument
-        Whose they are.
+        Describes the packets.
     selection
         Which are wanted.
     mode
@@ -68,9 +68,9 @@ class Provider:
     pacer
         When packets are due; None: at once.
     repeats
-        Memory of what was given, so that nothing is given twice; None to give everything.
+        Remembers the packets that were given, so that none is given twice; None to give all.
     start
-        The place before the first packet.
+        The position before the first packet.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Provider:
 
     @property
     def cursor(self) -> Cursor:
-        """The place after all packets that were given; a provider that starts there gives the rest."""
+        """The position after all packets that were given; a provider that starts there gives the rest."""
         return self._cursor
 
     @property
@@ -135,7 +135,7 @@ class Provider:
         Returns
         -------
         Increment
-            Empty if nothing is due. Damaged packets and skipped ranges are told in its index.
+            Empty if nothing is due. Damaged packets and skipped ranges are marked in its index.
         """
         if most_packets is not None and most_packets < 1:
             raise BadArgumentError(f"got most_packets {most_packets}, expected 1 or more")
@@ -179,7 +179,7 @@ class Provider:
         Yields
         ------
         Increment
-            Never without packets or skipped ranges. Ends when a playback is finished; live, when told to.
+            Never without packets or skipped ranges. Ends with the playback; live, when `stop` is set.
         """
         stop = stop or threading.Event()
         pause = _SHORTEST_SLEEP
@@ -215,7 +215,7 @@ class Provider:
         self._restart_pace()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -225,7 +225,7 @@ class Provider:
         self.close()
 
     def _fill(self) -> None:
-        """Read on until something that is wanted is at hand, or nothing is there."""
+        """Read until wanted packets are at hand, or no more are available."""
         for _ in range(_MOST_PIECES):
             if self._pending is not None:
                 return
@@ -404,7 +404,7 @@ def provide(
         return Provider(merged, instrument, selection, mode=mode, pacer=pacer, start=merged.cursor)
     if from_packet is not None:
         first = first_run(archive, numbers)
-        start = place_of_packet(archive, instrument, first, from_packet)
+        start = position_of_packet(archive, instrument, first, from_packet)
     elif from_time is not None:
         start = begin_at_time(archive, instrument, numbers, from_time)
     walk = RunWalk(archive, instrument, numbers, start)

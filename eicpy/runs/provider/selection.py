@@ -24,7 +24,7 @@ class Selection:
     Parameters
     ----------
     instrument
-        Whose kinds of packets are meant.
+        Defines the kinds of packets.
     apids
         APIDs; empty for all.
     kinds
