@@ -68,6 +68,12 @@ def photons(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Photo
     -------
     PhotonColumns
         In the order of the packets.
+
+    See Also
+    --------
+    housekeeping : the parameters of housekeeping packets.
+    spectra : spectra that were made on board.
+    packet_seconds : the times of packets.
     """
     rule = instrument.photons
     if rule is None:
@@ -112,6 +118,11 @@ def housekeeping(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> 
     -------
     dict of str to HousekeepingTable
         One table for each kind, empty where no packet came.
+
+    See Also
+    --------
+    photons : the photons of photon packets.
+    eicpy.packets.decode : raw columns of one kind of packet.
     """
     rule = instrument.housekeeping
     return {} if rule is None else {name: _table(buffer, index, instrument, name) for name in rule.packets}

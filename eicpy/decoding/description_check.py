@@ -42,7 +42,7 @@ class DescriptionCheck:
 
     @property
     def summary(self) -> str:
-        """One line: ok and what there is, or how much is wrong."""
+        """One line: ok with the numbers of packets and parameters, or the number of problems."""
         if self.problems:
             return f"{self.name}: {len(self.problems)} to be put right"
         return f"ok: {self.packets} packets, {self.parameters} parameters"

@@ -61,6 +61,14 @@ class RunningContinuity:
     ----------
     instrument
         Its header rules give the time of packets, from which lost turns of the count are found.
+
+    See Also
+    --------
+    eicpy.packets.continuity : the same for a whole index.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1.3.4.3 (packet sequence count).
     """
 
     instrument: Instrument

@@ -78,6 +78,11 @@ def packet_seconds(index: PacketIndex, instrument: Instrument) -> npt.NDArray[np
     -------
     numpy.ndarray
         Shape (n_packets,), float64.
+
+    See Also
+    --------
+    epoch_seconds : the epoch of the on-board time.
+    eicpy.times.to_time : seconds as a Time.
     """
     return epoch_seconds(instrument) + onboard_seconds(index, instrument)
 

@@ -36,7 +36,7 @@ class KeptCounts:
     file: Path
 
     def next(self, apid: int, *, command: bool) -> int:
-        """The count of the next packet; it is not given again before the counter has gone round.
+        """The count of the next packet; it is not given again before the counter has wrapped.
 
         Parameters
         ----------

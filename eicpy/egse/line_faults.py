@@ -214,7 +214,7 @@ class LineFaults:
             yield from self._through(held)
 
     def truth(self) -> dict[str, Any]:
-        """What came in and what was done to it, for JSON."""
+        """The numbers of the stream and its faults, for JSON."""
         return {
             "seed": self._seed,
             "bytes_sent": self.size,

@@ -57,7 +57,7 @@ class Numbering:
         return count
 
     def count_on(self, chunk: StreamChunk) -> StreamChunk:
-        """A chunk of the source, counted on from what was put in."""
+        """Number a chunk of the source so that its counts continue those of inserted packets."""
         counters = np.where(chunk.packet, 2 * chunk.apid + chunk.command, -1)
         counts = chunk.count.copy()
         for number in np.unique(counters[chunk.good]).tolist():

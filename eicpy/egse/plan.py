@@ -58,6 +58,10 @@ class SendPlan:
     ------
     BadArgumentError
         For parameters that contradict each other.
+
+    See Also
+    --------
+    send : sends a source over a line.
     """
 
     source: str | None

@@ -154,6 +154,11 @@ def select(
     -------
     numpy.ndarray
         Shape (n_packets,), bool.
+
+    See Also
+    --------
+    decode : turns the selected packets into columns.
+    eicpy.runs.Selection : selects the packets that a reader is given.
     """
     mask: npt.NDArray[np.bool_] = (index.apid == kind.apid) & (index.command == kind.command)
     if kind.service is not None:
@@ -378,6 +383,12 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
     ------
     BadDataError
         If a packet does not lie inside the buffer.
+
+    See Also
+    --------
+    encode : the inverse.
+    select : the packets of one kind.
+    PacketLayout : the table of the fields.
     """
     array = as_byte_array(buffer)
     # In place where it can be: new pages for arrays of this size take longer than the sums.

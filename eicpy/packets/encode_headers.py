@@ -52,6 +52,11 @@ class PacketHeaders:
     acknowledge
         What reports a telecommand asks for, 4 bits: acceptance, start, progress, completion.
 
+    See Also
+    --------
+    encode : makes the packets.
+    HeaderRule : where the headers of an instrument have their fields.
+
     References
     ----------
     CCSDS 133.0-B-2, section 4.1.3 (primary header); ECSS-E-ST-70-41C, section 7.4 (secondary headers).

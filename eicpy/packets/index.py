@@ -118,6 +118,11 @@ class PacketIndex:
         Ranges that are no packets, in order.
     decisions
         For each APID, how its packets were read and why.
+
+    See Also
+    --------
+    index_packets : makes one.
+    decode : turns the packets of an index into columns.
     """
 
     offset: npt.NDArray[np.int64]
@@ -332,6 +337,15 @@ class PacketIndexer:
     survey_bytes
         Without rules: how much of the stream is awaited before the APIDs and their checksums are decided.
 
+    See Also
+    --------
+    index_packets : the same for a whole file or buffer.
+    eicpy.runs.follow : index and decode a run as it grows.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1 (packet structure).
+
     Examples
     --------
     >>> indexer = PacketIndexer()
@@ -471,6 +485,16 @@ def index_packets(
     ------
     BadArgumentError
         For a checksum that does not exist, or a rule that cannot be.
+
+    See Also
+    --------
+    PacketIndexer : the same for a stream that comes in chunks.
+    continuity : lost, duplicated and late packets of an index.
+    inspect_file : index and judge a file in one report.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1 (packet structure).
 
     Examples
     --------

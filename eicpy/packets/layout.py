@@ -39,6 +39,12 @@ class PacketLayout:
     BadDataError
         For a table that contradicts itself.
 
+    See Also
+    --------
+    decode : packets to columns by a layout.
+    encode : columns to packets by a layout.
+    eicpy.importers : layouts from SCOS-2000 and XTCE databases.
+
     Examples
     --------
     >>> layout = PacketLayout.parse('''name,bit_offset,bit_width,type

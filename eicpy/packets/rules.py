@@ -58,7 +58,17 @@ class HeaderRule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PacketHeaderRule:
-    """A plain `HeaderRule`, for use without an instrument."""
+    """A plain `HeaderRule`, for use without an instrument.
+
+    See Also
+    --------
+    index_packets : takes the rules of all APIDs.
+    encode : takes the rule of one.
+
+    References
+    ----------
+    ECSS-E-ST-70-41C, section 7.4 (secondary headers).
+    """
 
     apid: int
     checksum: str = "none"

@@ -156,7 +156,7 @@ def scan(
         Arrays of `ApidTables`; the checksum of a newly met APID is entered.
     memory
         For each counter, −1 at the start of a stream: last sequence count, last length, sequence count of a
-        packet that was not believed. Shape (3, 4096).
+        packet that was not accepted. Shape (3, 4096).
     state
         As `eicpy.packets.index_rows` names it, carried from call to call.
     rows

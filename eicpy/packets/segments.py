@@ -136,6 +136,14 @@ def segment_groups(
     dict
         For each APID with segmented packets. Late segments are put in order, damaged ones are left
         out, so that their group is incomplete.
+
+    See Also
+    --------
+    assemble : the user data of a group in one piece.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1.3.4.2 (sequence flags).
     """
     judged = continuity(index, commands=commands) if judged is None else judged
     found = {apid: _groups(apid, index, one) for apid, one in judged.items()}
@@ -160,6 +168,10 @@ def assemble(buffer: Buffer, index: PacketIndex, group: SegmentGroup, secondary_
     -------
     numpy.ndarray
         Shape (n_bytes,), uint8.
+
+    See Also
+    --------
+    segment_groups : finds the groups, and which are complete.
     """
     array = as_byte_array(buffer)
     decision = index.decisions.get(group.apid)

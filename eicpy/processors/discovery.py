@@ -60,6 +60,11 @@ def find_processor(name: str) -> Processor:
     ------
     BadArgumentError
         If there is none, or its module cannot be imported, or it is no function and no class.
+
+    See Also
+    --------
+    known_processors : the names of those installed.
+    run_processor : runs one.
     """
     known = known_processors()
     module_name, colon, attribute = known.get(name, name).rpartition(":")

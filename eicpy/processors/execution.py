@@ -28,7 +28,7 @@ __all__ = ["BatchError", "BatchRules", "Execution", "ProcessorError"]
 _log = logging.getLogger(__name__)
 
 FIRST_BATCH, LARGEST_BATCH = 64, 4096
-"""Packets; the first is small because nobody knows yet how long it takes."""
+"""Packets; the first is small because its time is not known yet."""
 BATCH_SECONDS = 0.25
 """About the time that a batch takes, so that the processor stops and reports its status soon."""
 REPORT_SECONDS = 0.5

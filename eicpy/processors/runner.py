@@ -147,6 +147,11 @@ def run_processor(job: Job, settings: Settings, stop: threading.Event | None = N
         with the packet it was given.
     BadDataError
         If the checkpoint or an output was changed by somebody else.
+
+    See Also
+    --------
+    find_processor : the processor of a name.
+    Supervisor : keeps several processors running.
     """
     return _Runner(job, settings, stop or threading.Event()).run()
 

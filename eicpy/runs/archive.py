@@ -40,6 +40,12 @@ class RunArchive:
     instrument
         Name of the instrument.
 
+    See Also
+    --------
+    provide : packets of the archive as a stream.
+    Run : one run.
+    eicpy.acquisition.receive : fills the archive.
+
     Examples
     --------
     >>> import tempfile

@@ -46,6 +46,12 @@ class Run:
     ----------
     folder
         Its folder, named by the run's number and suffix.
+
+    See Also
+    --------
+    RunArchive : the runs of an instrument.
+    follow : its packets as they come.
+    blocks : its packets, block by block.
     """
 
     folder: Path

@@ -53,7 +53,7 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
 
 
 def _megabytes(run: Run) -> str:
-    """Size of the raw file; empty where there is none, as when somebody removed half of a run."""
+    """Size of the raw file; empty where there is none, because it was removed."""
     try:
         return f"{run.size / 1e6:.3f}"
     except OSError:

@@ -143,7 +143,7 @@ def _photons(increment: Increment) -> dict[str, list[Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A number or text as JSON knows it; what is no number is null."""
+    """A number or text as JSON knows it; NaN is null."""
     plain = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(plain, float) and not np.isfinite(plain) else plain
 

@@ -45,7 +45,7 @@ def open_packet_bus(url: str, instrument: str) -> Bus:
 def subject_of(
     instrument: str, *, command: bool | None = None, apid: int | None = None, kind: str | None = None
 ) -> str:
-    """Return the subject of a packet, or of several: what is None is any.
+    """Return the subject of a packet, or of several: None stands for any.
 
     Examples
     --------

@@ -159,7 +159,7 @@ def pass_on(
 
 
 def reader_is_gone(stream: BinaryIO) -> bool:
-    """Whether the other end of a pipe was closed; what is no pipe has no other end."""
+    """Whether the other end of a pipe was closed; False for what is no pipe."""
     poller = select.poll()
     try:
         poller.register(stream.fileno(), 0)

@@ -72,7 +72,7 @@ class Archiver:
     close
         Completes a run that was sealed.
     source
-        Tells, when a run is opened, where its bytes come from.
+        Returns, when a run is opened, where its bytes come from.
     texts
         What people say about the runs to come.
     """

@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 _BUFFER = 1 << 20
 _SMALL = 1 << 16
 _REST = 0.002
-"""Pause after a small read, s: what comes meanwhile is taken at once, not packet by packet."""
+"""Pause after a small read, s: bytes that come meanwhile are read at once, not packet by packet."""
 
 
 class Taker(Protocol):
@@ -57,7 +57,7 @@ class Connection(asyncio.BufferedProtocol):
         self.since = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accept a peer, and nobody else."""
+        """Accept a connection of a peer; refuse all others."""
         assert isinstance(transport, asyncio.Transport)  # a TCP server makes no other
         name = transport.get_extra_info("peername")
         if name is None or not self._taker.admit(self, name[0]):

@@ -51,7 +51,7 @@ class ReceiveSummary:
     seconds
         From the first byte to the last, s.
     problems
-        What went wrong and was got over, or is left to the next start.
+        Problems that were overcome, or are left to the next start.
     """
 
     run: Run | None = None

@@ -269,7 +269,7 @@ class Reception:
         with contextlib.suppress(FailedError):
             self.archiver.retry()
         if not self.archiver.is_blocked:
-            _log.warning("there is space again, reading goes on")
+            _log.warning("space is available again, reading resumes")
             self._report.error = None
             self._closer.retry()
             self.last = now  # nobody was silent: nobody was listened to
@@ -287,7 +287,7 @@ class Reception:
             self._report.update(self._state())
 
     async def _sync(self) -> None:
-        """Force to the disk what was appended, and use a quiet moment to bring the hash forward."""
+        """Force appended bytes to the disk, and continue the hash of the run while little comes."""
         writer = self.archiver.writer
         if writer is None:
             return
@@ -355,7 +355,7 @@ class Reception:
             self._on_run(run)
 
     async def _end(self) -> None:
-        """Take what is left, close the run, and wait until all runs are complete."""
+        """Archive the last bytes, close the run, and wait until all runs are complete."""
         for connection in list(self.open):
             connection.leave()
         if self.datagrams is not None:
@@ -393,7 +393,7 @@ def _turns(datagrams: list[Datagram]) -> list[tuple[str, bytes]]:
 
 
 def _warm(instrument: Instrument) -> None:
-    """Use what is compiled when it is first used, before the first packet waits for that."""
+    """Call the kernels once, so that the first packet does not wait for their compilation."""
     apid = instrument.headers[0].apid if instrument.headers else 0
     packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
     RunningContinuity(instrument).add(index_packets(packets, instrument.headers, checksum="none"))

@@ -126,7 +126,7 @@ class Streams:
         stream.framer.compact()
 
     def tick(self, now: float) -> None:
-        """Give out what has waited long enough, and end the streams that nobody took over."""
+        """Return bytes that have waited for the timeout, and end streams that no connection continued."""
         for stream in list(self.all):
             if not stream.looked_at and stream.framer.waiting and now - stream.last > QUIET:
                 stream.looked_at = True
@@ -138,14 +138,14 @@ class Streams:
                 self.end(stream)
 
     def end(self, stream: Stream) -> None:
-        """Give out what is left of a stream, and forget it."""
+        """Return the last bytes of a stream, and forget it."""
         self._take(stream, stream.framer.finish())
         self.all.remove(stream)
         self._senders.pop(stream.address, None)
         self._gone(stream)
 
     def end_all(self) -> None:
-        """Give out what is left of all streams."""
+        """Return the last bytes of all streams."""
         for stream in list(self.all):
             self.end(stream)
 

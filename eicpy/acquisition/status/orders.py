@@ -155,6 +155,10 @@ def send_order(station: Station, order: Order, *, timeout: float = 10.0) -> str:
     ------
     FailedError
         If no receiver listens, or it refuses; the message is the receiver's.
+
+    See Also
+    --------
+    Station : where the receiver takes orders.
     """
     try:
         folder = os.open(station.folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -216,7 +216,7 @@ class OverviewReader:
         )
 
     def _newest(self) -> Run | None:
-        """The newest run, looked for again only when a run has come or gone."""
+        """The newest run, looked for again only when runs were added or removed."""
         try:
             changed = self.archive.folder.stat().st_mtime_ns
         except FileNotFoundError:

@@ -138,7 +138,7 @@ def _health(status: Status, age: float) -> Health:
 
 
 def with_lag(part: ProcessorView, receiver: ReceiverView | None, run: RunView | None) -> ProcessorView:
-    """Complete how far a processor is behind; of one that is gone, count what has come since."""
+    """Complete the lag of a processor; of one that has ended, count the bytes that came since."""
     behind = part.behind
     if part.health != "alive" and run is not None and part.run == run.number:
         behind = max((run.size or 0) - (part.offset or 0), 0)

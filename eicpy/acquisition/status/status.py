@@ -218,6 +218,11 @@ class Station:
     folder
         Made when the first part opens its status; ``settings.live(instrument)``.
 
+    See Also
+    --------
+    eicpy.acquisition.receive : a part that reports here.
+    eicpy.acquisition.status.read_overview : the status of a whole chain.
+
     Examples
     --------
     >>> import tempfile

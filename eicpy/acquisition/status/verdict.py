@@ -31,7 +31,7 @@ BEHIND = 60.0
 DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
 """Time to a full disk, s."""
 LITTLE_SPACE = 1 << 30
-"""Free bytes below which this is said whatever the rate."""
+"""Free bytes below which this is reported at any rate."""
 LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
 NO_SPACE, GIVEN_UP = "no space", "given up"
 """States that are bad news in themselves."""

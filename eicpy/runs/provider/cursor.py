@@ -92,7 +92,7 @@ class Follower:
         return self._increment(self._placed(index))
 
     def finish(self) -> Increment:
-        """Take what was read as all there is, of a run that nobody writes any longer.
+        """Take the bytes that were read as all of the run, which has no writer any longer.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class Follower:
         return placed
 
     def _count(self) -> None:
-        """Judge what came since the last time at once: the judgement looks at a stretch of packets."""
+        """Judge all packets since the last time together: the judgement needs many of them."""
         if self._uncounted:
             self._tally.add(PacketIndex.concatenate(self._uncounted))
             self._uncounted = []
@@ -204,7 +204,7 @@ class _Closing:
 
 
 def follow(run: Run, instrument: Instrument, start: int = 0) -> Follower:
-    """Follow a run: each ``poll()`` gives what is new.
+    """Follow a run: each ``poll()`` returns what is new.
 
     Parameters
     ----------
@@ -219,6 +219,11 @@ def follow(run: Run, instrument: Instrument, start: int = 0) -> Follower:
     -------
     Follower
         At the start of the run. Close it when done, or use it as a context manager.
+
+    See Also
+    --------
+    blocks : the packets of a closed run.
+    provide : several runs, with a selection and at a pace.
     """
     return Follower(run, instrument, start)
 
@@ -239,6 +244,11 @@ def blocks(run: Run, instrument: Instrument, packets_per_block: int = 4096) -> I
     ------
     Increment
         Successive packets, with photons and housekeeping decoded when asked for.
+
+    See Also
+    --------
+    follow : the packets of a run as it grows.
+    provide : several runs, with a selection and at a pace.
     """
     end = run.size
     with follow(run, instrument) as cursor:

@@ -64,7 +64,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Increment:
-    """Packets in the order in which they are given, and what is in them, decoded when asked for.
+    """Packets in the order in which they are given, and their contents, decoded when asked for.
 
     Parameters
     ----------

@@ -186,7 +186,7 @@ class MergedRuns:
 
     @property
     def counts(self) -> Mapping[int, PacketCounts]:
-        """Packets given so far, by APID: what is lost was received by no station."""
+        """Packets given so far, by APID: lost ones were received by no station."""
         return self._tally.counts
 
     def __len__(self) -> int:

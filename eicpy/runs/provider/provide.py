@@ -1,4 +1,4 @@
-"""The provider: packets of the archive for whoever wants them, live and in playback by the same call.
+"""The provider: packets of the archive for any reader, live and in playback by the same call.
 
 ::
 
@@ -8,7 +8,7 @@
             work(increment.photons)
 
 Each reader has a provider of its own, with its own position in the archive: one that is slow, stops or dies
-disturbs nobody. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
+disturbs no other. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
 for a quick look, and counts those passed over.
 """
 
@@ -71,6 +71,10 @@ class Provider:
         Remembers the packets that were given, so that none is given twice; None to give all.
     start
         The position before the first packet.
+
+    See Also
+    --------
+    provide : makes one.
     """
 
     def __init__(

@@ -24,13 +24,13 @@ __all__ = ["RunWalk", "Source", "run_numbers", "runs_with_bytes"]
 _log = logging.getLogger(__name__)
 
 _GRACE = 1.0
-"""How long nobody must have written a run that was left open before a reader goes on to the next, s."""
+"""Time without a writer after which a reader leaves a run that was left open for the next, s."""
 _LOOK = 0.2
-"""Between two looks at whether anybody writes a run, s."""
+"""Between two checks whether a run has a writer, s."""
 
 
 _NUMBER = re.compile(r"[0-9]{6}|[1-9][0-9]{6,}")
-"""As it stands in the name of a run: a note or a copy of somebody's, named by a date, is no run."""
+"""Digits in the name of a run: other folders, named by a date for example, are no runs."""
 
 
 class Source(Protocol):
@@ -263,7 +263,7 @@ class RunWalk:
         return True
 
     def _moved(self, follower: Follower) -> bool:
-        """Whether a run whose folder is not where it was is gone, and not only renamed."""
+        """Whether a run was removed, and its folder not only renamed."""
         try:
             follower.moved(self._find(follower.run.number))
         except BadArgumentError:
