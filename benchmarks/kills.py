@@ -38,7 +38,7 @@ from astropy.io import fits
 from eicpy.acquisition.status import Station, Status
 from eicpy.housekeeping import HousekeepingArchive
 from eicpy.instruments import Instrument, load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.processors import ChainCommand, eic_command
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
@@ -102,10 +102,21 @@ class Stream:
         packet = self.instrument.packets[kind]
         layout = PacketLayout.read(self.instrument.layout_file(kind))
         return encode(
-            layout, packet.apid, numbers % 16384, COARSE + numbers, 0, columns, repeated, counts,
-            header=self.instrument.header(packet.apid), service=packet.service,
-            subservice=packet.subservice, destination=self.instrument.simulated_destination,
-        )  # fmt: skip
+            layout,
+            PacketHeaders(
+                packet.apid,
+                numbers % 16384,
+                COARSE + numbers,
+                0,
+                service=packet.service,
+                subservice=packet.subservice,
+                destination=self.instrument.simulated_destination,
+            ),
+            columns,
+            repeated,
+            counts,
+            header=self.instrument.header(packet.apid),
+        )
 
 
 class Archived:

@@ -32,10 +32,10 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.acquisition import receive
+from eicpy.acquisition import ReceiveCallbacks, ReceiveRules, receive
 from eicpy.acquisition.status import Station
 from eicpy.instruments import Instrument, load
-from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketLayout, encode, index_packets
 from eicpy.runs import RunArchive
 
 SIZE = 1002
@@ -61,11 +61,15 @@ def packet_file(path: Path, packets: int, instrument: Instrument) -> None:
     n = packets // len(APIDS)
     parts = [
         encode(
-            WORDS, apid, np.arange(n), np.arange(n), 0, {},
-            {"WORD": rng.integers(0, 1 << 62, n * 123)}, np.full(n, 123), header=instrument.header(apid),
+            WORDS,
+            PacketHeaders(apid, np.arange(n), np.arange(n), 0),
+            {},
+            {"WORD": rng.integers(0, 1 << 62, n * 123)},
+            np.full(n, 123),
+            header=instrument.header(apid),
         )
         for apid in APIDS
-    ]  # fmt: skip
+    ]
     path.write_bytes(np.stack([part.reshape(n, SIZE) for part in parts], axis=1).tobytes())
 
 
@@ -107,8 +111,9 @@ def ours(folder: Path, packets: Path, instrument: Instrument) -> Rates:
 
     with one_core():
         summary = receive(
-            RunArchive(folder / "archive", "bench"), instrument, until_disconnect=True,
-            station=Station(folder / "live"), on_listening=begin, on_progress=watch,
+            RunArchive(folder / "archive", "bench"), instrument, rules=ReceiveRules(until_disconnect=True),
+            station=Station(folder / "live"),
+            callbacks=ReceiveCallbacks(on_listening=begin, on_progress=watch),
         )  # fmt: skip
         closed = (time.monotonic(), time.process_time())
     if senders[0].wait() or summary.packets != OURS_REPEATS * PACKETS or summary.damaged:
@@ -194,7 +199,11 @@ def delay(folder: Path) -> dict[str, Any]:
 
     cpu = time.process_time()
     summary = receive(
-        archive, instrument, until_disconnect=True, station=Station(folder / "live"), on_listening=begin
+        archive,
+        instrument,
+        rules=ReceiveRules(until_disconnect=True),
+        station=Station(folder / "live"),
+        callbacks=ReceiveCallbacks(on_listening=begin),
     )
     cpu = time.process_time() - cpu
     if any(process.wait() for process in children) or summary.packets != count:

@@ -27,7 +27,7 @@ import numpy as np
 from eicpy.acquisition.delivery.packet_messages import BusReader, BusWriter, open_packet_bus
 from eicpy.instruments import Instrument, load
 from eicpy.messaging import Bus
-from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketLayout, encode, index_packets
 from eicpy.runs import Cursor, Increment, Selection
 
 PACKETS = 20_480
@@ -61,7 +61,9 @@ def packets(instrument: Instrument, turn: int) -> list[Increment]:
     header = instrument.header(810)
     words = rng.integers(0, 1 << 62, PACKETS * 122)
     n = np.arange(PACKETS)
-    raw = encode(WORDS, 810, n, n, 0, {}, {"WORD": words}, np.full(PACKETS, 122), header=header).tobytes()
+    raw = encode(
+        WORDS, PacketHeaders(810, n, n, 0), {}, {"WORD": words}, np.full(PACKETS, 122), header=header
+    ).tobytes()
     size = len(raw) // PACKETS
     pieces = []
     for first in range(0, PACKETS, BATCH):

@@ -32,7 +32,7 @@ import numpy as np
 
 from eicpy.acquisition.status import Station
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.settings import Settings
 
 RATE = 12_500_000
@@ -59,11 +59,21 @@ def photon_packets(packets: int = 16384) -> bytes:
         "MULTIPLICITY": rng.integers(1, 16, photons),
     }
     return encode(
-        PacketLayout.read(eclairs.layout_file("photons")), kind.apid, np.arange(packets), start // 50_000,
-        (start % 50_000) * 2**24 // 50_000, {}, fields, np.full(packets, PER_PACKET),
-        header=eclairs.header(kind.apid), service=kind.service, subservice=kind.subservice,
-        destination=eclairs.simulated_destination,
-    ).tobytes()  # fmt: skip
+        PacketLayout.read(eclairs.layout_file("photons")),
+        PacketHeaders(
+            kind.apid,
+            np.arange(packets),
+            start // 50_000,
+            (start % 50_000) * 2**24 // 50_000,
+            service=kind.service,
+            subservice=kind.subservice,
+            destination=eclairs.simulated_destination,
+        ),
+        {},
+        fields,
+        np.full(packets, PER_PACKET),
+        header=eclairs.header(kind.apid),
+    ).tobytes()
 
 
 def wait_for(true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:

@@ -26,6 +26,7 @@ import numpy as np
 
 from eicpy.packets import (
     PacketHeaderRule,
+    PacketHeaders,
     PacketLayout,
     decode,
     encode,
@@ -77,7 +78,14 @@ def event_file(path: Path, packets: int) -> None:
         photons = {name: rng.integers(0, 1 << bits, n * PER_PACKET) for name, bits in FIELDS.items()}
         counts = np.full(n, PER_PACKET)
         parts.append(
-            encode(EVENTS, apid, np.arange(n) + 16000, np.arange(n), 0, {}, photons, counts, header=rule)
+            encode(
+                EVENTS,
+                PacketHeaders(apid, np.arange(n) + 16000, np.arange(n), 0),
+                {},
+                photons,
+                counts,
+                header=rule,
+            )
         )
     path.write_bytes(mixed(parts, 1002))
 
@@ -94,7 +102,11 @@ def housekeeping_file(path: Path, packets: int) -> None:
             else:
                 low = -(1 << bits - 1) if kind == "int" else 0
                 columns[f"P{i:02}"] = rng.integers(low, low + (1 << bits), n)
-        parts.append(encode(HOUSEKEEPING, apid, np.arange(n) + 16000, np.arange(n), 0, columns, header=rule))
+        parts.append(
+            encode(
+                HOUSEKEEPING, PacketHeaders(apid, np.arange(n) + 16000, np.arange(n), 0), columns, header=rule
+            )
+        )
     path.write_bytes(mixed(parts, 117))
 
 

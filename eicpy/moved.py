@@ -1,25 +1,25 @@
-"""Import paths of the version before: they work for one more release, with a warning that names the new path.
+"""Import paths and calls of the version before: they work for one more release, with a warning.
 
-Modules that moved are found by an importer of their own; names that moved
-out of a package are found by the ``__getattr__`` that `moved_names` returns; keywords are renamed by
-`renamed_keyword` and gathered in an object by `gathered_keywords`. They go with the next release.
+Modules that moved are found by an importer of their own; names that moved out of a package are found by the
+``__getattr__`` that `moved_names` returns; calls whose keywords moved into options objects go through
+`accept_old_keywords`. The warning names the new form. All of it goes with the next release.
 """
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["MODULES", "NAMES", "gathered_keywords", "install", "moved_names", "renamed_keyword"]
+__all__ = ["MODULES", "NAMES", "accept_old_keywords", "install", "moved_names"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 MODULES = {
     "eicpy.acquisition.decoding": "eicpy.decoding",
@@ -131,6 +131,9 @@ NAMES = {
         ),
         "eicpy.files": "hash_file",
     },
+    "eicpy.acquisition.delivery.passing": {
+        "eicpy.acquisition.delivery.passing": "PacketSource=IncrementSource",
+    },
     "eicpy.acquisition.status": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.housekeeping": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.monitor": {
@@ -149,6 +152,7 @@ NAMES = {
             "says_simulated usable"
         ),
     },
+    "eicpy.packets": {"eicpy.packets": "Texts=TextCalibration"},
     "eicpy.pipeline": {
         "eicpy.pipeline": "read_table=read_calibration_table",
         "eicpy.ingestion": "FileOutcome inbox ingest watch",
@@ -211,6 +215,49 @@ def moved_names(package: str) -> Callable[[str], Any]:
     return get
 
 
+def accept_old_keywords(
+    *, positions: Sequence[str] = (), renamed: Mapping[str, str] | None = None, **options: type[Any]
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Return a decorator of a call that accepts the keywords it took before it took options objects.
+
+    Parameters
+    ----------
+    positions
+        The positional parameters before, where they have changed: a call without an options object is an
+        old one then.
+    renamed
+        Old keyword → new keyword, of the call or of a field.
+    options
+        Parameter → dataclass of its options object; its fields were keywords of the call.
+    """
+
+    def decorate(call: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(call)
+        def accept(*args: Any, **keywords: Any) -> _R:
+            if positions and not any(
+                isinstance(v, tuple(options.values())) for v in (*args, *keywords.values())
+            ):
+                keywords |= dict(zip(positions, args, strict=False))
+                args = ()
+            found = {old: new for old, new in (renamed or {}).items() if old in keywords}
+            keywords |= {new: keywords.pop(old) for old, new in found.items()}
+            before = {new: old for old, new in found.items()}
+            for parameter, kind in options.items():
+                moved = {f.name: keywords.pop(f.name) for f in fields(kind) if f.name in keywords}
+                if moved:
+                    given = keywords.get(parameter)
+                    keywords[parameter] = kind(**moved) if given is None else replace(given, **moved)
+                    found |= {before.get(name, name): f"{parameter}={kind.__name__}(…)" for name in moved}
+            if found:
+                new = ", ".join(dict.fromkeys(found.values()))
+                _warn(f"{call.__name__}({', '.join(found)})", f"{call.__name__}({new})", 3)
+            return call(*args, **keywords)
+
+        return accept
+
+    return decorate
+
+
 def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
     """Old names of a package with their new module and name."""
     for module, names in NAMES[package].items():
@@ -219,46 +266,9 @@ def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:
             yield old, (module, new or old)
 
 
-def renamed_keyword(old: str, new: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator of a function whose keyword `old` is now `new`."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        @wraps(function)
-        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
-            if old in keywords:
-                _warn(f"{old} of {function.__qualname__}", new, stacklevel=3)
-                keywords[new] = keywords.pop(old)
-            return function(*arguments, **keywords)
-
-        return call
-
-    return decorate
-
-
-def gathered_keywords(name: str, options: type[Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator of a function whose keywords are now fields of one, the dataclass `options`."""
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        @wraps(function)
-        def call(*arguments: P.args, **keywords: P.kwargs) -> R:
-            old = {field: keywords.pop(field) for field in options.__match_args__ if field in keywords}
-            if old:
-                _warn(
-                    f"{', '.join(old)} of {function.__qualname__}",
-                    f"{name}={options.__name__}(…)",
-                    stacklevel=3,
-                )
-                keywords[name] = replace(cast("Any", keywords.get(name, options())), **old)
-            return function(*arguments, **keywords)
-
-        return call
-
-    return decorate
-
-
 def _warn(old: str, new: str, stacklevel: int = 4) -> None:
     warnings.warn(
-        f"{old} is now {new}; the old name goes with the next release",
+        f"{old} is now {new}; the old form goes with the next release",
         DeprecationWarning,
         stacklevel=stacklevel,
     )

@@ -11,13 +11,17 @@ from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
     from eicpy.acquisition.reception.archiver import Archiver, RunTexts
-    from eicpy.acquisition.reception.receiver import LOOPBACK, ReceiveSummary, receive
+    from eicpy.acquisition.reception.options import LOOPBACK, ListenAddress, ReceiveRules
+    from eicpy.acquisition.reception.receiver import ReceiveCallbacks, ReceiveSummary, receive
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "LOOPBACK",
     "Archiver",
+    "ListenAddress",
+    "ReceiveCallbacks",
+    "ReceiveRules",
     "ReceiveSummary",
     "RunTexts",
     "receive",

@@ -108,7 +108,7 @@ def follow(
     from eicpy.acquisition.delivery.formats import packet_writer
     from eicpy.acquisition.delivery.passing import CursorFile, open_pipe, pass_on, reader_is_gone
     from eicpy.instruments import load
-    from eicpy.runs import RunArchive, provide
+    from eicpy.runs import ProvideOptions, RunArchive, provide
     from eicpy.runs.provider.selection import Selection
 
     if form != "jsonl" and sys.stdout.isatty():
@@ -124,15 +124,21 @@ def follow(
         source: Any = _bus_reader(bus, selection, run, consumer)
     else:
         start = keep.load() if keep else None
-        moment, number = playback.pop("from_time"), playback.pop("from_packet")
         source = provide(
             RunArchive(ctx.obj.archive(instrument), instrument),
             detector,
             _runs(run),
             start=start,
-            from_time=None if start else utc(moment),
-            from_packet=None if start else number,
-            **playback,
+            kinds=playback["kinds"],
+            speed=playback["speed"],
+            unique=playback["unique"],
+            options=ProvideOptions(
+                from_time=None if start else utc(playback["from_time"]),
+                from_packet=None if start else playback["from_packet"],
+                apids=playback["apids"],
+                commands=playback["commands"],
+                mode=playback["mode"],
+            ),
         )
     with stop_on_signals() as stop, source, open_pipe() as pipe:
         writer = packet_writer(form, pipe, detector, selection, with_photons=photons)

@@ -30,7 +30,8 @@ def publish(
     bus: str,
     runs: tuple[int, ...],
     cursor_file: Path | None,
-    **packets: Any,
+    apids: tuple[int, ...],
+    kinds: tuple[str, ...],
 ) -> None:
     """Publish the packets of the archive as messages, for readers on other hosts.
 
@@ -47,7 +48,7 @@ def publish(
     from eicpy.acquisition.status import Station
     from eicpy.instruments import load
     from eicpy.process import stop_on_signals
-    from eicpy.runs import RunArchive, provide
+    from eicpy.runs import ProvideOptions, RunArchive, provide
 
     detector = load(instrument)
     station = Station(ctx.obj.live(instrument))
@@ -58,10 +59,10 @@ def publish(
         try:
             archive = RunArchive(ctx.obj.archive(instrument), instrument)
             wanted: Any = list(runs) if runs else "live"
-            start = keep.load()
+            start, options = keep.load(), ProvideOptions(apids=apids)
             with (
                 stop_on_signals() as stop,
-                provide(archive, detector, wanted, start=start, **packets) as provider,
+                provide(archive, detector, wanted, start=start, kinds=kinds, options=options) as provider,
             ):
                 passed = publish_packets(provider, server, keep, stop=stop, report=report)
         finally:

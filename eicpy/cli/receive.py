@@ -50,7 +50,7 @@ def receive(
 
     Exit status: 0 clean; 1 something that came was damaged or foreign; 2 bad arguments; 3 failed.
     """
-    from eicpy.acquisition import LOOPBACK
+    from eicpy.acquisition import LOOPBACK, ListenAddress, ReceiveCallbacks, ReceiveRules, RunTexts
     from eicpy.acquisition import receive as receive_runs
     from eicpy.acquisition.reception.held_sockets import GivenSockets
     from eicpy.acquisition.reception.sockets import host_and_port
@@ -62,17 +62,20 @@ def receive(
     summary = receive_runs(
         RunArchive(ctx.obj.archive(instrument), instrument),
         load(instrument),
-        host=host,
-        port=listened if port is None else port,
-        udp=host_and_port(udp) if udp else None,
-        sockets=GivenSockets.inherited(),
-        peers=peers or LOOPBACK,
-        until_disconnect=once,
+        address=ListenAddress(
+            host=host,
+            port=listened if port is None else port,
+            udp=host_and_port(udp) if udp else None,
+            sockets=GivenSockets.inherited(),
+        ),
+        rules=ReceiveRules(peers=peers or LOOPBACK, until_disconnect=once),
+        texts=RunTexts(**texts),
         station=Station(ctx.obj.live(instrument)),
-        on_listening=partial(show_listening, port_file),
-        on_listening_udp=lambda host, port: click.echo(f"listening on {host}:{port} (udp)"),
-        on_run=partial(_register, ctx, instrument),
-        **texts,
+        callbacks=ReceiveCallbacks(
+            on_listening=partial(show_listening, port_file),
+            on_listening_udp=lambda host, port: click.echo(f"listening on {host}:{port} (udp)"),
+            on_run=partial(_register, ctx, instrument),
+        ),
     )
     if summary.run is None:
         click.echo("nothing came")

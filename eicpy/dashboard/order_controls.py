@@ -87,7 +87,7 @@ class OrderControls:
         else:
             order = Order.model_validate({"kind": kind, "text": text, "by": f"{name} (page)", "on": on})
             try:
-                self._show(send_order(self._station, order, patience=PATIENCE), bad=False)
+                self._show(send_order(self._station, order, timeout=PATIENCE), bad=False)
                 self.text.value = ""
             except EicpyError as error:
                 self._show(str(error), bad=True)

@@ -9,7 +9,7 @@ from eicpy.decoding import is_simulated
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, RunArchive
-from eicpy.runs.provider.provide import Mode, Provider, provide
+from eicpy.runs.provider.provide import Mode, ProvideOptions, Provider, provide
 from eicpy.settings import Settings
 
 __all__ = ["SPEEDS", "Playing", "StreamSource"]
@@ -159,7 +159,8 @@ class StreamSource:
             playing = self.playing
             runs: Literal["live"] | int = "live" if playing.run is None else playing.run
             speed = None if playing.run is None else playing.speed
-            self._provider = provide(self.archive, self._instrument, runs, speed=speed, mode=playing.mode)
+            options = ProvideOptions(mode=playing.mode)
+            self._provider = provide(self.archive, self._instrument, runs, speed=speed, options=options)
             if playing.paused and playing.run is not None:
                 self._provider.pause()
         return self._provider

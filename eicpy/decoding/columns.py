@@ -113,7 +113,7 @@ class SpectraColumns:
     counts
         Shape (n, bins).
     live_time
-        s, shape (n,); NaN where the packets do not tell.
+        s, shape (n,); NaN where the packets carry none.
     bad_pixel
         Spectra left out because their pixel does not exist.
     damaged_packets

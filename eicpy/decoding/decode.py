@@ -36,7 +36,7 @@ def is_simulated(index: PacketIndex, instrument: Instrument) -> bool | None:
     index
         Packets.
     instrument
-        Whose ``simulated_destination`` marks simulated packets.
+        Its ``simulated_destination`` marks simulated packets.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def is_simulated(index: PacketIndex, instrument: Instrument) -> bool | None:
     """
     mark = instrument.simulated_destination
     apids = [h.apid for h in instrument.headers if h.secondary == "pus-c"]
-    # Who commands tells nothing of the detector.
+    # The source of a command says nothing about the detector.
     able = index.good & ~index.command & np.isin(index.apid, apids)
     if mark is None or not able.any():
         return None
@@ -62,12 +62,18 @@ def photons(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Photo
     index
         Any packets.
     instrument
-        Whose photon rule is applied; without one there are no photons.
+        Its photon rule is applied; without one there are no photons.
 
     Returns
     -------
     PhotonColumns
         In the order of the packets.
+
+    See Also
+    --------
+    housekeeping : the parameters of housekeeping packets.
+    spectra : spectra that were made on board.
+    packet_seconds : the times of packets.
     """
     rule = instrument.photons
     if rule is None:
@@ -106,12 +112,17 @@ def housekeeping(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> 
     index
         Any packets.
     instrument
-        Whose housekeeping packets are decoded.
+        Its housekeeping packets are decoded.
 
     Returns
     -------
     dict of str to HousekeepingTable
         One table for each kind, empty where no packet came.
+
+    See Also
+    --------
+    photons : the photons of photon packets.
+    eicpy.packets.decode : raw columns of one kind of packet.
     """
     rule = instrument.housekeeping
     return {} if rule is None else {name: _table(buffer, index, instrument, name) for name in rule.packets}
@@ -133,7 +144,7 @@ def spectra(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Spect
     index
         Any packets.
     instrument
-        Whose spectra rule is applied; without one there are no spectra.
+        Its spectra rule is applied; without one there are no spectra.
 
     Returns
     -------
@@ -206,7 +217,7 @@ class _Records:
         return self.decoded.columns[name][self.packet]
 
     def sum(self, terms: tuple[PixelTerm, ...]) -> npt.NDArray[Any]:
-        """Σ scale·field of each record; a single plain field stays as it is."""
+        """Σ scale·field of each record; a single plain field is returned unchanged."""
         if len(terms) == 1 and terms[0].scale == 1:
             return self[terms[0].field]
         total = np.zeros(len(self.packet), np.int64)

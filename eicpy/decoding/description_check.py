@@ -42,7 +42,7 @@ class DescriptionCheck:
 
     @property
     def summary(self) -> str:
-        """One line: ok and what there is, or how much is wrong."""
+        """One line: ok with the numbers of packets and parameters, or the number of problems."""
         if self.problems:
             return f"{self.name}: {len(self.problems)} to be put right"
         return f"ok: {self.packets} packets, {self.parameters} parameters"
@@ -91,7 +91,7 @@ def _kinds(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator
         if _overlap(first, second):
             yield (
                 f"packets.{one} and packets.{other}: got the same APID and type, expected service, "
-                "subservice, structure or command to tell them apart"
+                "subservice, structure or command to distinguish them"
             )
     for name, kind in instrument.packets.items():
         if kind.structure is not None and name in layouts and layouts[name].structure is None:
@@ -106,7 +106,7 @@ def _overlap(first: PacketKind, second: PacketKind) -> bool:
 
 
 def _headers(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator[str]:
-    """APIDs told twice, and fields that stand in a PUS header."""
+    """APIDs declared twice, and fields inside a PUS header."""
     apids = [header.apid for header in instrument.headers]
     for apid in sorted({apid for apid in apids if apids.count(apid) > 1}):
         yield f"headers: got APID {apid} twice, expected each once"

@@ -42,7 +42,7 @@ def measurement_switches(buffer: Buffer, index: PacketIndex, instrument: Instrum
     index
         Any packets.
     instrument
-        Whose measurement rule is applied; without one there are no switches.
+        Its measurement rule is applied; without one there are no switches.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def _rows(
         raise BadDataError(
             f"got field {switch.field!r} for the measurement, expected one of {', '.join(layout.single)}",
             file=file,
-            advice="eic instrument check tells what else is wrong",
+            advice="eic instrument check reports what else is wrong",
         )
     decoded = decode(buffer, index[rows], layout)
     matches: npt.NDArray[np.bool_] = decoded.complete & (decoded.columns[switch.field] == switch.value)

@@ -34,7 +34,7 @@ class PacketCounts:
     out_of_order
         Intact packets that came after one with a higher count.
     damaged
-        Packets that are there but not intact.
+        Packets that are not intact.
     """
 
     received: int = 0
@@ -60,7 +60,15 @@ class RunningContinuity:
     Parameters
     ----------
     instrument
-        Whose header rules give the time of packets, by which whole lost turns of the count are told.
+        Its header rules give the time of packets, from which lost turns of the count are found.
+
+    See Also
+    --------
+    eicpy.packets.continuity : the same for a whole index.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1.3.4.3 (packet sequence count).
     """
 
     instrument: Instrument
@@ -94,7 +102,7 @@ class RunningContinuity:
         return self.counts
 
     def begin_anew(self) -> None:
-        """Judge what follows without what came before; the counts so far stay."""
+        """Judge what follows without what came before; the counts so far are kept."""
         self._tail = PacketIndex.empty()
 
     def _count(self, both: PacketIndex, counts: dict[int, PacketCounts], *, commands: bool) -> None:

@@ -1,6 +1,6 @@
 """On-board time to Terrestrial Time: epoch + coarse + fine·tick, a perfect clock until it is correlated.
 
-On-board time stays two integers up to here. The short counters of photons are made whole with the time
+On-board time is two integers up to here. The short counters of photons are made whole with the time
 of their packet, in integers too, so that no photon moves by a rounding.
 """
 
@@ -50,7 +50,7 @@ def onboard_seconds(index: PacketIndex, instrument: Instrument) -> npt.NDArray[n
     index
         Packets.
     instrument
-        Whose header rules give the length of a unit of fine time.
+        Its header rules give the length of a unit of fine time.
 
     Returns
     -------
@@ -72,12 +72,17 @@ def packet_seconds(index: PacketIndex, instrument: Instrument) -> npt.NDArray[np
     index
         Packets.
     instrument
-        Whose time rule is applied.
+        Its time rule is applied.
 
     Returns
     -------
     numpy.ndarray
         Shape (n_packets,), float64.
+
+    See Also
+    --------
+    epoch_seconds : the epoch of the on-board time.
+    eicpy.times.to_time : seconds as a Time.
     """
     return epoch_seconds(instrument) + onboard_seconds(index, instrument)
 
@@ -93,7 +98,7 @@ def packet_ticks(index: PacketIndex, instrument: Instrument, tick: float) -> npt
     index
         Packets; all have a time.
     instrument
-        Whose header rules are applied.
+        Its header rules are applied.
     tick
         Length of a tick, s.
 

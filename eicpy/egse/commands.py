@@ -71,14 +71,16 @@ class PlacedCommand:
         BadArgumentError
             For anything else.
         """
-        command, at, place = text.partition("@")
+        command, at, position = text.partition("@")
         made = Telecommand.parse(command)
         try:
             if not at:
                 return cls(made)
-            if place == "end":
+            if position == "end":
                 return cls(made, None, np.inf)
-            return cls(made, None, float(place[:-1])) if place.endswith("s") else cls(made, int(place))
+            return (
+                cls(made, None, float(position[:-1])) if position.endswith("s") else cls(made, int(position))
+            )
         except ValueError as error:
             raise BadArgumentError(
                 f"got command {text!r}, expected @PACKET, @SECONDSs or @end after it, or nothing"
@@ -103,7 +105,7 @@ class CommandDesk:
     now
         On-board time where the stream has none, s; by default the present.
     kept
-        Sequence counts that go on from the session before, for telecommands without a source; None: the
+        Sequence counts that continue from the session before, for telecommands without a source; None: the
         same stream again is the same bytes again.
 
     Raises
@@ -168,7 +170,7 @@ class CommandDesk:
         return bool(self._reports) and self._reports[0][0] <= self._newest
 
     def _next_command(self) -> int | None:
-        """Which command has come to its place."""
+        """Which command is due at its position."""
         for number, placed in enumerate(self._waiting):
             by_packet = placed.packet is not None and placed.packet <= self._packets
             by_time = placed.packet is None and self._first + placed.seconds <= self._newest
@@ -177,7 +179,7 @@ class CommandDesk:
         return None
 
     def _insert(self) -> StreamChunk:
-        """The next report that is due, or else the command that has come to its place."""
+        """The next report that is due, or else the command that is due at its position."""
         number = self._next_command()
         if self._report_is_due or number is None:
             return self._report()

@@ -1,4 +1,4 @@
-"""Sequence counts that go on from one session to the next, as those of a control room and a detector do.
+"""Sequence counts that continue from one session to the next, as those of a control room and a detector do.
 
 Telecommands have no time in them: with counts that begin again in each session, the same telecommand sent
 again would be the same bytes, and whoever leaves out repeats would take it for a copy.
@@ -36,7 +36,7 @@ class KeptCounts:
     file: Path
 
     def next(self, apid: int, *, command: bool) -> int:
-        """The count of the next packet; it is not given again before the counter has gone round.
+        """The count of the next packet; it is not given again before the counter has wrapped.
 
         Parameters
         ----------

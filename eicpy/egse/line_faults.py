@@ -60,7 +60,7 @@ class Occurrence:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a rate such as ``0.01``, or places such as ``@120`` or ``@120,@4000``.
+        """Read a rate such as ``0.01``, or packet numbers such as ``@120`` or ``@120,@4000``.
 
         Raises
         ------
@@ -129,7 +129,7 @@ class LineFaults:
     """Lets a stream through, but for some of its packets.
 
     Which packets are hit follows from the seed and their number in the stream alone, so that the same
-    stream sent again is hit in the same places, and two seeds are two ground stations.
+    stream sent again is hit at the same positions, and two seeds are two ground stations.
 
     Parameters
     ----------
@@ -214,7 +214,7 @@ class LineFaults:
             yield from self._through(held)
 
     def truth(self) -> dict[str, Any]:
-        """What came in and what was done to it, for JSON."""
+        """The numbers of the stream and its faults, for JSON."""
         return {
             "seed": self._seed,
             "bytes_sent": self.size,

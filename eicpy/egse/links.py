@@ -164,7 +164,7 @@ class TcpLink:
             raise self._closed(error) from error
         self._report(f"{self._where} went away after {_counted(self)} ({error.strerror or error})")
         self._connection = self._connect()
-        self._report(f"{self._where} is there again: connection {self.connections}")
+        self._report(f"{self._where} is reachable again: connection {self.connections}")
 
     def _closed(self, error: OSError) -> FailedError:
         return FailedError(

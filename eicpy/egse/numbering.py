@@ -57,7 +57,7 @@ class Numbering:
         return count
 
     def count_on(self, chunk: StreamChunk) -> StreamChunk:
-        """A chunk of the source, counted on from what was put in."""
+        """Number a chunk of the source so that its counts continue those of inserted packets."""
         counters = np.where(chunk.packet, 2 * chunk.apid + chunk.command, -1)
         counts = chunk.count.copy()
         for number in np.unique(counters[chunk.good]).tolist():
@@ -84,9 +84,9 @@ class Numbering:
             if chunk.command[row]:
                 self._requests[before] = data[at : at + 4].tobytes()
             if row in reports:
-                place = at + self._request_byte[int(chunk.apid[row])]
-                request = data[place : place + 4].tobytes()
-                data[place : place + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
+                begin = at + self._request_byte[int(chunk.apid[row])]
+                request = data[begin : begin + 4].tobytes()
+                data[begin : begin + 4] = np.frombuffer(self._requests.get(request, request), np.uint8)
             kind = self._kinds.get(int(chunk.apid[row]), ChecksumKind.NONE)
             if kind is not ChecksumKind.NONE and chunk.good[row]:
                 data[at + size - 2 : at + size] = 0

@@ -16,7 +16,7 @@ __all__ = ["AtRate", "Clock", "OnBoard", "Pace", "Unpaced"]
 _GRAIN = 1e-3
 """What is due within a millisecond goes out together, s."""
 _NAP = 0.5
-"""Longest single sleep, so that a wish to stop is heard, s."""
+"""Longest single sleep, so that a request to stop is seen, s."""
 _BACK = 60.0
 """On-board time that goes back by more than this begins again (a loop, another run), s."""
 

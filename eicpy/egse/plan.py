@@ -58,6 +58,10 @@ class SendPlan:
     ------
     BadArgumentError
         For parameters that contradict each other.
+
+    See Also
+    --------
+    send : sends a source over a line.
     """
 
     source: str | None
@@ -112,7 +116,7 @@ class SendPlan:
         settings
             Where the archive lies.
         progress
-            Called with (done, in all) of what the source counts.
+            Called with (done, in all), in the units of the source.
         report
             Called with a text: a simulation that is prepared before the line is opened; when the
             line breaks and when it is back.

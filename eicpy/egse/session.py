@@ -67,7 +67,7 @@ class SendingSession:
     truth
         JSON file for what was done to which packet; written also where the session is broken off.
     progress
-        Called with (done, in all) of what the source counts.
+        Called with (done, in all), in the units of the source.
     clock
         PacketSource of the time.
     """
@@ -201,6 +201,11 @@ def send(
     FailedError
         If nobody answers, or the connection is closed before everything was sent; the message says
         how many bytes went out.
+
+    See Also
+    --------
+    SendPlan : makes source, line and faults from words.
+    eicpy.acquisition.receive : the other end of the line.
     """
     pace: Pace = Unpaced() if rate is None else AtRate(rate)
     source = FileSource(file, start=start, blind=True, block_size=chunk_bytes(rate))

@@ -157,9 +157,9 @@ class SimulatorSource:
     _begun: Iterator[StreamChunk] | None = field(default=None, init=False, repr=False)
 
     def prepare(self) -> None:
-        """Compute the first packets now, so that they are there when the line opens.
+        """Compute the first packets now, so that they are ready when the line opens.
 
-        The first call after an installation compiles for tens of seconds; a receiver that waited so long on
+        The first call after an installation compiles for tens of seconds; a receiver that waited that long on
         an open connection would take it for a fault.
         """
         computed = self._computed()

@@ -135,7 +135,7 @@ class StreamChunk:
         Parameters
         ----------
         data
-            What is sent in its place.
+            What is sent instead.
         packet
             Whether that counts as a packet.
         """

@@ -17,7 +17,7 @@ from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
 from eicpy.instruments import Instrument
-from eicpy.moved import gathered_keywords
+from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, seen_before
 from eicpy.process import stop_on_signals
@@ -82,7 +82,7 @@ class _Look:
     """When it last changed, s."""
 
 
-@gathered_keywords("options", WatchOptions)
+@accept_old_keywords(options=WatchOptions)
 def watch_folder(
     inbox: Path,
     instrument: Instrument,

@@ -46,7 +46,7 @@ class Subscription(Protocol):
         """Acknowledge all that was polled: it will not be delivered to this consumer again."""
 
     def close(self) -> None:
-        """Leave; what was not acknowledged is delivered to whoever subscribes next by the same name."""
+        """Unsubscribe; what was not acknowledged is delivered to the next subscriber of the same name."""
 
 
 class Bus(Protocol):
@@ -111,6 +111,11 @@ def open_bus(url: str, root: str) -> Bus:
         For an unknown scheme, or where a client that it needs is not installed.
     FailedError
         If nobody answers.
+
+    See Also
+    --------
+    register_bus : adds a scheme of addresses.
+    MemoryBus : a bus within the process.
 
     Examples
     --------

@@ -88,7 +88,7 @@ class NatsConnection:
             raise FailedError(f"{self.address}: the NATS server did not do what was asked: {what}") from error
 
     def retry(self, make: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """Run a coroutine again until it succeeds, for as long as a server is waited for.
+        """Run a coroutine again until it succeeds, until the timeout of the server.
 
         Raises
         ------

@@ -154,7 +154,7 @@ class _Consumer:
         return len(self.ready) >= self.wanted or not (self.pending and self.asked) or self.ended
 
     async def take(self, message: Any) -> None:
-        """Take what came: a message, or the end of what was asked for."""
+        """Take a message, or the end of those that were requested."""
         if not message.reply:
             status = (message.headers or {}).get("Status", "")
             self._gap = self._gap or status not in {"404", "408"}

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from eicpy.errors import NotFoundError
 from eicpy.housekeeping import Severity
-from eicpy.moved import renamed_keyword
+from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.models import ExcursionRow, ExcursionState
 
@@ -118,7 +118,7 @@ def excursions(
         return list(session.scalars(query))
 
 
-@renamed_keyword("by", "actor")
+@accept_old_keywords(renamed={"by": "actor"})
 def handle_excursion(database: Database, number: int, *, actor: str, comment: str = "") -> ExcursionRow:
     """Mark an excursion as handled.
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from eicpy.errors import NotFoundError
-from eicpy.moved import renamed_keyword
+from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.models import ReleaseRow, ReleaseState
 
@@ -50,7 +50,7 @@ def propose_release(
     return release
 
 
-@renamed_keyword("by", "actor")
+@accept_old_keywords(renamed={"by": "actor"})
 def decide_release(
     database: Database, number: int, state: ReleaseState, *, actor: str, comment: str = ""
 ) -> ReleaseRow:

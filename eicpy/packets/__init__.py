@@ -1,5 +1,6 @@
 """CCSDS packets of any instrument: index, checksums, continuity, segments, times, layouts."""
 
+from eicpy.moved import moved_names
 from eicpy.packets.buffers import map_file
 from eicpy.packets.checksum import (
     ChecksumKind,
@@ -8,9 +9,10 @@ from eicpy.packets.checksum import (
     verify_checksums,
 )
 from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuity
-from eicpy.packets.curves import Curve, Identity, Polynomial, Texts, parse_calibration
+from eicpy.packets.curves import Curve, Identity, Polynomial, TextCalibration, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
+from eicpy.packets.encode_headers import PacketHeaders
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout
@@ -19,6 +21,8 @@ from eicpy.packets.report import ApidReport, PacketReport, inspect_file, report_
 from eicpy.packets.rules import ApidDecision, HeaderRule, PacketHeaderRule
 from eicpy.packets.segments import SegmentGroup, SegmentGroups, assemble, segment_groups
 from eicpy.packets.timecode import CdsFormat, CucFormat, read_p_field
+
+__getattr__ = moved_names(__name__)
 
 __all__ = [
     "ApidDecision",
@@ -38,6 +42,7 @@ __all__ = [
     "Identity",
     "Limits",
     "PacketHeaderRule",
+    "PacketHeaders",
     "PacketIndex",
     "PacketIndexer",
     "PacketLayout",
@@ -47,7 +52,7 @@ __all__ = [
     "SegmentGroup",
     "SegmentGroups",
     "Skipped",
-    "Texts",
+    "TextCalibration",
     "assemble",
     "checksum_crc16",
     "checksum_iso16",

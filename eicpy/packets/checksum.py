@@ -1,4 +1,4 @@
-"""Packet error control: the checksums that real packets carry, and how to tell which it is.
+"""Packet error control: the checksums that real packets carry, and how to recognise which one it is.
 
 A checksum is a property of an APID: one file may mix packets with and without. Four kinds are known.
 
@@ -305,6 +305,15 @@ def verify_checksums(
     -------
     numpy.ndarray
         Shape (n_packets,), bool.
+
+    See Also
+    --------
+    checksum_crc16, checksum_iso16 : the checksums of any bytes.
+    ChecksumKind : the kinds there are.
+
+    References
+    ----------
+    ECSS-E-ST-70-41C, annex B.1 (CRC) and B.2 (ISO checksum).
     """
     right = np.zeros(len(offset), dtype=np.bool_)
     _verify(as_byte_array(buffer), offset.astype(np.int64), length.astype(np.int32), int(kind), right)

@@ -43,7 +43,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Packets that are missing between two that are there.
+    """Packets that are missing between two that were received.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Continuity:
     out_of_order
         Intact packets that came after one with a higher count.
     damaged
-        Packets that are there but not intact.
+        Packets that are not intact.
     gaps
         Where packets are missing.
     first, last
@@ -206,7 +206,7 @@ def _interval(count: Ints, time: Floats, good: Bools) -> tuple[float, bool]:
     elapsed = np.diff(time[good])
     near = (steps >= 1) & (steps <= 16) & (elapsed > 0)
     if near.sum() < 2:
-        # Packets closer together than the clock can tell: their mean distance is all there is.
+        # Packets closer together than the clock resolves: only their mean distance is known.
         ahead = (steps >= 1) & (steps <= 16) & (elapsed >= 0)
         total = float(elapsed[ahead].sum())
         return (total / float(steps[ahead].sum()), False) if total > 0 else (float("nan"), False)
@@ -218,7 +218,7 @@ def _interval(count: Ints, time: Floats, good: Bools) -> tuple[float, bool]:
 
 
 def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
-    """Missing ranges between the packets that are there, damaged ones included, and how many are missing."""
+    """Missing ranges between the received packets, damaged ones included, and how many are missing."""
     present = (what == FIRST) | (what == AHEAD) | (what == LATE)
     if not present.any():
         return (), 0

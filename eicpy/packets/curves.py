@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 
-__all__ = ["Calibration", "Curve", "Identity", "Polynomial", "Texts", "parse_calibration"]
+__all__ = ["Calibration", "Curve", "Identity", "Polynomial", "TextCalibration", "parse_calibration"]
 
 Numbers: TypeAlias = npt.NDArray[Any]
 
@@ -61,7 +61,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextCalibration:
     """Names of raw numbers; the value of a number is the number."""
 
     names: Mapping[int, str]
@@ -78,7 +78,7 @@ class Texts:
         return named
 
 
-Calibration: TypeAlias = Identity | Polynomial | Curve | Texts
+Calibration: TypeAlias = Identity | Polynomial | Curve | TextCalibration
 
 
 def _pairs(body: str) -> list[tuple[str, str]]:
@@ -125,7 +125,7 @@ def parse_calibration(text: str) -> Calibration:
         if kind == "curve":
             return _curve(_pairs(body))
         if kind == "text":
-            return Texts({int(number, 0): name for number, name in _pairs(body)})
+            return TextCalibration({int(number, 0): name for number, name in _pairs(body)})
     except ValueError as error:
         raise BadDataError(f"got calibration {text!r}: {error}") from error
     raise BadDataError(f"got calibration {text!r}, expected poly:…, curve:…, text:… or nothing")

@@ -111,7 +111,7 @@ class DecodedPackets:
 
 
 class Discriminant(Protocol):
-    """What tells a kind of packet apart; ``eicpy.instruments.PacketKind`` is one."""
+    """What identifies a kind of packet; ``eicpy.instruments.PacketKind`` is one."""
 
     @property
     def apid(self) -> int:
@@ -154,6 +154,11 @@ def select(
     -------
     numpy.ndarray
         Shape (n_packets,), bool.
+
+    See Also
+    --------
+    decode : turns the selected packets into columns.
+    eicpy.runs.Selection : selects the packets that a reader is given.
     """
     mask: npt.NDArray[np.bool_] = (index.apid == kind.apid) & (index.command == kind.command)
     if kind.service is not None:
@@ -162,14 +167,14 @@ def select(
         mask &= index.subservice == kind.subservice
     if kind.structure is not None and layout is not None and layout.structure is not None:
         rows = np.flatnonzero(mask)
-        place = PacketLayout([_structure(layout)], layout.name)
-        found = decode(buffer, index[rows], place).columns[layout.structure.name]
+        structure = PacketLayout([_structure(layout)], layout.name)
+        found = decode(buffer, index[rows], structure).columns[layout.structure.name]
         mask[rows[found != kind.structure]] = False
     return mask
 
 
 def _structure(layout: PacketLayout) -> FieldSpec:
-    """The field that tells packets of one type apart, with its place."""
+    """The field that distinguishes packets of one type, with its position."""
     for spec, bit in layout.sections[0].fields:
         if spec.kind == "structure":
             return replace(spec, bit_offset=bit, shift=0)
@@ -224,7 +229,7 @@ def _group_counts(
     left = data_end - start
     room = np.maximum(left, 0) // group.stride
     if group.repeat == "fill":
-        # A leftover of a part record tells of another layout; a few bits only round up to a byte.
+        # A leftover of a part record means another layout; a few bits only round up to a byte.
         return room, (left >= 0) & (left - room * group.stride < 8)
     fixed = group.fixed_count
     asked = np.full(len(start), fixed) if fixed is not None else columns[group.repeat].astype(np.int64)
@@ -258,12 +263,12 @@ class _Rows:
     name: str | None = None
     counters: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
-    def within(self, name: str, counters: Iterable[str], place: Ints, counts: Ints) -> "_Rows":
+    def within(self, name: str, counters: Iterable[str], position: Ints, counts: Ints) -> "_Rows":
         """The records of a group in each of these rows."""
         row = np.repeat(np.arange(len(counts)), counts)
         packet = row if self.packet is None else self.packet[row]
         known = {counter: self.counters[counter][row] for counter in counters}
-        return _Rows(place, self.data_end[row], self.limit[row], packet, name, known)
+        return _Rows(position, self.data_end[row], self.limit[row], packet, name, known)
 
 
 class _Decoder:
@@ -351,7 +356,9 @@ class _Decoder:
         found = find_records(self.buffer, group, start, rows.data_end, rows.counters)
         self.reject(np.flatnonzero(~found.whole), rows.packet)
         self.note(group, found.counts, rows)
-        self.read(group.sections, rows.within(group.name, outside_counters(group), found.place, found.counts))
+        self.read(
+            group.sections, rows.within(group.name, outside_counters(group), found.position, found.counts)
+        )
         return found.after
 
 
@@ -376,6 +383,12 @@ def decode(buffer: Buffer, index: PacketIndex, layout: PacketLayout) -> DecodedP
     ------
     BadDataError
         If a packet does not lie inside the buffer.
+
+    See Also
+    --------
+    encode : the inverse.
+    select : the packets of one kind.
+    PacketLayout : the table of the fields.
     """
     array = as_byte_array(buffer)
     # In place where it can be: new pages for arrays of this size take longer than the sums.

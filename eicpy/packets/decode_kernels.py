@@ -2,7 +2,7 @@
 
 A layout table is a few small arrays that one compiled kernel walks: nothing is compiled per layout, so the
 first packet of a new detector is as fast as the last. Two loops carry the load. Fields with one value a
-packet are copied side by side, up to 256 packets at a time, into a block that stays in the first-level cache
+packet are copied side by side, up to 256 packets at a time, into a block that fits the first-level cache
 while field after field passes over it; a field's byte, shift and mask are constants of the inner loop, and
 packets of other APIDs in between do not matter. Repeated records are taken packet by packet, field by field,
 with a constant stride that the compiler turns into vector instructions where it is eight bytes.
@@ -163,7 +163,7 @@ def decode_columns(
     reach
         Bits from the base to the end of the last field.
     table
-        Shape (n_fields, 5): bit offset, width, signed, bytes of an element, place of the column in `out`.
+        Shape (n_fields, 5): bit offset, width, signed, bytes of an element, position of the column in `out`.
     block
         Room to work, as `room_to_work` gives it.
     out
@@ -227,7 +227,7 @@ def decode_records(
     stride
         Bits from one record to the next.
     table
-        Shape (n_fields, 6): bit within the record, width, signed, bytes of an element, place of the column
+        Shape (n_fields, 6): bit within the record, width, signed, bytes of an element, position of the column
         in `out`, elements.
     out
         Columns, one after the other, as bytes.

@@ -11,14 +11,14 @@ from eicpy.packets.layout import Group, PacketLayout, Section
 from eicpy.packets.primary_header import HEADER_BYTES
 from eicpy.packets.sections import Placed
 
-__all__ = ["Step", "place", "record_counts"]
+__all__ = ["FieldBlock", "position_fields", "record_counts"]
 
 Ints = npt.NDArray[np.int64]
 Values = Mapping[str, npt.ArrayLike]
 
 
 @dataclass(frozen=True)
-class Step:
+class FieldBlock:
     """Fields that are written in one go.
 
     Attributes
@@ -57,7 +57,7 @@ def record_counts(
     Raises
     ------
     BadArgumentError
-        If neither `given` nor the field that counts tells it.
+        If neither `given` nor a field contains it.
     """
     variable = [group for group in layout.groups.values() if group.fixed_count is None]
     alone = variable[0].name if len(variable) == 1 else None
@@ -110,7 +110,9 @@ def _number(
     return np.ascontiguousarray(np.broadcast_to(array, (rows,)))
 
 
-def place(layout: PacketLayout, n: int, counts: Mapping[str, Ints]) -> tuple[list[Step], Ints]:
+def position_fields(
+    layout: PacketLayout, n: int, counts: Mapping[str, Ints]
+) -> tuple[list[FieldBlock], Ints]:
     """Where everything goes, and the first bit after it.
 
     Parameters
@@ -124,7 +126,7 @@ def place(layout: PacketLayout, n: int, counts: Mapping[str, Ints]) -> tuple[lis
 
     Returns
     -------
-    list of Step, numpy.ndarray
+    list of FieldBlock, numpy.ndarray
         Bits from the start of each packet; shape (n,): the end of each.
     """
     end = np.full(n, 8 * HEADER_BYTES, dtype=np.int64)
@@ -140,16 +142,16 @@ def _steps(
     end: Ints,
     *,
     is_repeated: bool,
-) -> Iterator[Step]:
+) -> Iterator[FieldBlock]:
     for section in sections:
         ones = np.ones(len(base), dtype=np.int64)
-        yield Step(section.fields, base, ones, 0, packet, is_repeated)
+        yield FieldBlock(section.fields, base, ones, 0, packet, is_repeated)
         after = base + section.bits
         np.maximum.at(end, packet, after)
         for group in section.groups:
             number, start = counts[group.name], base + group.start
             if group.is_plain:
-                yield Step(group.fields, start, number, group.stride, packet, is_repeated=True)
+                yield FieldBlock(group.fields, start, number, group.stride, packet, is_repeated=True)
                 stop = start + number * group.stride
             else:
                 sizes = _record_sizes(group, counts)

@@ -52,7 +52,7 @@ class FieldSpec:
     bit_width
         Bits of one element.
     kind
-        uint, int, float, structure (a uint that tells packets of one type apart), bytes, pad, zero (a pad
+        uint, int, float, structure (a uint that distinguishes packets of one type), bytes, pad, zero (a pad
         that is 0 in every packet of this layout), checksum.
     elements
         Number of elements in a row, as in ``uint[512]``; of ``bytes`` the number of bytes.
@@ -98,7 +98,7 @@ class FieldSpec:
 
     @property
     def can_count(self) -> bool:
-        """Whether the field can tell a number of records."""
+        """Whether the field can count records."""
         return self.kind in NUMBERS and self.kind != "float" and self.elements == 1
 
     @cached_property

@@ -1,7 +1,7 @@
 """A number that names a packet by all of its bytes, so that the same packet is known when it comes again.
 
 Two ground stations, or a replay, deliver the same packets; sequence counts turn over every 16384 packets and
-tell nothing of damage. The number is MurmurHash64A (A. Appleby, public domain) of the whole packet, header
+do not show damage. The number is MurmurHash64A (A. Appleby, public domain) of the whole packet, header
 and checksum included, over big-endian words. Each step of it is a bijection of the state and of the word
 taken in, so that packets of one length that differ within a single eight-byte word, by a flipped bit for
 instance, never have the same number. Others have it with a chance of 2⁻⁶⁴ a pair: among a thousand million

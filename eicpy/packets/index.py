@@ -1,8 +1,8 @@
 """The index of packets: one row a packet, from a file, a memory map, or chunks as they arrive.
 
 The same walk (:mod:`eicpy.packets.scan`) serves all three: a chunk's incomplete tail is kept for the
-next one, and a file is one chunk. Damaged packets stay in the index with their status; everything that
-is no packet is listed with its place, length and reason, so that rows and skipped ranges cover the whole
+next one, and a file is one chunk. Damaged packets are kept in the index with their status; everything that
+is no packet is listed with its position, length and reason, so that rows and skipped ranges cover the whole
 stream without overlap.
 """
 
@@ -45,9 +45,9 @@ class PacketStatus(IntEnum):
     """What became of a packet on its way."""
 
     GOOD = 0
-    """Intact, as far as its checksum or the headers around it tell."""
+    """Intact, as far as its checksum or the headers around it show."""
     BAD_CHECKSUM = 1
-    """At its place, with the length it should have, but its checksum is wrong."""
+    """At its position, with the length it should have, but its checksum is wrong."""
     TRUNCATED = 2
     """The stream ended inside it."""
     BAD_LENGTH = 3
@@ -118,6 +118,11 @@ class PacketIndex:
         Ranges that are no packets, in order.
     decisions
         For each APID, how its packets were read and why.
+
+    See Also
+    --------
+    index_packets : makes one.
+    decode : turns the packets of an index into columns.
     """
 
     offset: npt.NDArray[np.int64]
@@ -332,6 +337,15 @@ class PacketIndexer:
     survey_bytes
         Without rules: how much of the stream is awaited before the APIDs and their checksums are decided.
 
+    See Also
+    --------
+    index_packets : the same for a whole file or buffer.
+    eicpy.runs.follow : index and decode a run as it grows.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1 (packet structure).
+
     Examples
     --------
     >>> indexer = PacketIndexer()
@@ -471,6 +485,16 @@ def index_packets(
     ------
     BadArgumentError
         For a checksum that does not exist, or a rule that cannot be.
+
+    See Also
+    --------
+    PacketIndexer : the same for a stream that comes in chunks.
+    continuity : lost, duplicated and late packets of an index.
+    inspect_file : index and judge a file in one report.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1 (packet structure).
 
     Examples
     --------

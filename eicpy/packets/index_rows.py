@@ -77,7 +77,7 @@ def write_fields(
     source: int, size: int, position: int, length: int, status: int, rule: tuple[int, int, int, int],
     rows: int, capacity: int, row: int,
 ) -> None:  # fmt: skip  # from, to
-    """Write a row of the index from the first bytes of a packet; time and type as far as they are there.
+    """Write a row of the index from the first bytes of a packet; time and type as far as its bytes go.
 
     Only numbers come in, `source` and `rows` being addresses, so that no references are counted.
     """

@@ -16,7 +16,7 @@ from typing import Any
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError, NotFoundError
-from eicpy.packets.curves import Texts
+from eicpy.packets.curves import TextCalibration
 from eicpy.packets.fields import COLUMNS, FieldSpec, read_field
 from eicpy.packets.limits import Limits
 from eicpy.packets.sections import Group, Section, build_sections
@@ -38,6 +38,12 @@ class PacketLayout:
     ------
     BadDataError
         For a table that contradicts itself.
+
+    See Also
+    --------
+    decode : packets to columns by a layout.
+    encode : columns to packets by a layout.
+    eicpy.importers : layouts from SCOS-2000 and XTCE databases.
 
     Examples
     --------
@@ -136,7 +142,7 @@ class PacketLayout:
 
     @property
     def structure(self) -> FieldSpec | None:
-        """The field that tells packets of one type apart, if there is one."""
+        """The field that distinguishes packets of one type, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "structure"), None)
 
     @property
@@ -161,7 +167,7 @@ class PacketLayout:
     def texts(self, name: str, raw: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """Names of raw numbers, or None for a field whose values have none."""
         calibration = self[name].calibration
-        return calibration.texts(raw) if isinstance(calibration, Texts) else None
+        return calibration.texts(raw) if isinstance(calibration, TextCalibration) else None
 
     def __repr__(self) -> str:
         return f"<PacketLayout {self.name}: {len(self.names)} fields>"

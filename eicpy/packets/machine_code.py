@@ -74,17 +74,18 @@ def _multiply(_typing: Any, _left: Any, _right: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = ir.IntType(64)
         pair = ir.VectorType(word, 2)
-        place = ir.IntType(32)
+        lane_type = ir.IntType(32)
         if not LANES:  # never called
             return context.make_tuple(builder, signature.return_type, arguments)
         low, high = (
-            builder.insert_element(ir.Constant(pair, ir.Undefined), value, place(0)) for value in arguments
+            builder.insert_element(ir.Constant(pair, ir.Undefined), value, lane_type(0))
+            for value in arguments
         )
         name = "llvm.x86.pclmulqdq"
         kind = ir.FunctionType(pair, [pair, pair, ir.IntType(8)])
         function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
         product = builder.call(function, [low, high, ir.IntType(8)(0)])
-        halves = [builder.extract_element(product, place(i)) for i in range(2)]
+        halves = [builder.extract_element(product, lane_type(i)) for i in range(2)]
         return context.make_tuple(builder, signature.return_type, halves)
 
     result: Any = types.UniTuple
@@ -226,7 +227,7 @@ lanes: Callable[..., Any] = intrinsic(_lanes_constant)
 def _sum_of_products(
     _typing: Any, _source: Any, _byte: Any, _factors: Any, _factor_byte: Any, _words: Any
 ) -> Any:
-    word, place = ir.IntType(64), ir.IntType(32)
+    word, lane_type = ir.IntType(64), ir.IntType(32)
     vector = ir.VectorType(word, max(LANES, 1))
 
     def called(builder: Any, name: str, *arguments: Any) -> Any:
@@ -255,7 +256,7 @@ def _sum_of_products(
             even = called(builder, multiply, left, right, ir.IntType(8)(0x00))
             odd = called(builder, multiply, left, right, ir.IntType(8)(0x11))
             builder.store(builder.xor(builder.load(total), builder.xor(even, odd)), total)
-        lanes = [builder.extract_element(builder.load(total), place(i)) for i in range(LANES)]
+        lanes = [builder.extract_element(builder.load(total), lane_type(i)) for i in range(LANES)]
         halves = [reduce(builder.xor, lanes[half::2]) for half in (0, 1)]
         return context.make_tuple(builder, signature.return_type, halves)
 

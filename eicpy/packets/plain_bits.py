@@ -40,9 +40,9 @@ def address_of(array: npt.NDArray[Any]) -> int:
     """Where the first byte of an array stands in memory."""
     view = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     start = int(array.ctypes.data)
-    place = start, start + len(view)
-    _blocks[place] = view
-    _blocks.move_to_end(place)
+    block = start, start + len(view)
+    _blocks[block] = view
+    _blocks.move_to_end(block)
     while len(_blocks) > _MOST_BLOCKS:
         _blocks.popitem(last=False)
     return start

@@ -1,7 +1,7 @@
 """The compiled loop that finds where records begin that differ in size.
 
 What a record holds is a small program: read a counter, skip so many bits, skip so many records of one size,
-repeat a part. One pass over a packet runs it record by record. The place never moves back, so that a counter
+repeat a part. One pass over a packet runs it record by record. The cursor never moves back, so that a counter
 damaged on the way costs no more than the bits of its packet.
 """
 
@@ -45,28 +45,28 @@ def _counter(source: int, bit: int, width: int, signed: int, end: int) -> Word:
 
 @kernel
 def _after_record(
-    source: int, place: int, end: int, last: int, steps: Ints, registers: Ints, left: Ints, begun: Ints,
+    source: int, cursor: int, end: int, last: int, steps: Ints, registers: Ints, left: Ints, begun: Ints,
 ) -> tuple[int, bool]:  # fmt: skip  # where, the program, room to work
-    """First bit after a record, and whether all is there that its counters promise."""
+    """First bit after a record, and whether it holds all that its counters promise."""
     fits = True
     step = 0
     depth = -1
     while step < steps.shape[0]:
         code, a, b, c, d = steps[step, 0], steps[step, 1], steps[step, 2], steps[step, 3], steps[step, 4]
         if code == COUNT:
-            registers[a] = _counter(source, place + b, c, d, last)
+            registers[a] = _counter(source, cursor + b, c, d, last)
         elif code == SKIP:
-            place += a
+            cursor += a
         elif code == REPEAT:
             asked = b if a < 0 else registers[a]
-            place += c
-            number = min(max(asked, 0), max(end - place, 0) // d)
+            cursor += c
+            number = min(max(asked, 0), max(end - cursor, 0) // d)
             fits = fits and number == asked
-            place += number * d
+            cursor += number * d
         elif code == BEGIN:
             asked = b if a < 0 else registers[a]
-            place += c
-            if asked <= 0 or place + d > end:
+            cursor += c
+            if asked <= 0 or cursor + d > end:
                 fits = fits and asked == 0
                 step = steps[step, 5]
                 continue
@@ -75,19 +75,19 @@ def _after_record(
             begun[depth] = step
         else:
             left[depth] -= 1
-            if left[depth] > 0 and place + steps[begun[depth], 4] <= end:
+            if left[depth] > 0 and cursor + steps[begun[depth], 4] <= end:
                 step = begun[depth]
             else:
                 fits = fits and left[depth] == 0
                 depth -= 1
         step += 1
-    return place, fits
+    return cursor, fits
 
 
 @kernel
 def walk_records(
     buffer: ByteArray, start_bit: Ints, end_bit: Ints, asked: Ints, outside: Ints, registers: Ints,
-    need: int, steps: Ints, first: Ints, places: Ints, counts: Ints, after: Ints, whole: ByteArray,
+    need: int, steps: Ints, first: Ints, positions: Ints, counts: Ints, after: Ints, whole: ByteArray,
 ) -> None:  # fmt: skip  # buffers first, the program, then what is written
     """Find the records of a group in each packet.
 
@@ -109,7 +109,7 @@ def walk_records(
         Shape (n_steps, 6): the program of one record.
     first
         Shape (n_rows,): how many records all rows before have.
-    places
+    positions
         First bit of each record; of size 0 they are only counted.
     counts, after
         Shape (n_rows,): written: records found, and the first bit after them.
@@ -121,17 +121,17 @@ def walk_records(
     begun = np.zeros(DEEPEST, dtype=np.int64)
     for i in range(start_bit.size):
         registers[: outside.shape[1]] = outside[i]
-        place = start_bit[i]
+        cursor = start_bit[i]
         end = end_bit[i]
         last = min(end, 8 * buffer.size)
         count = 0
         fits = True
-        while count < asked[i] and place + need <= end:
-            if places.size > 0:
-                places[first[i] + count] = place
+        while count < asked[i] and cursor + need <= end:
+            if positions.size > 0:
+                positions[first[i] + count] = cursor
             count += 1
-            place, right = _after_record(source, place, end, last, steps, registers, left, begun)
+            cursor, right = _after_record(source, cursor, end, last, steps, registers, left, begun)
             fits = fits and right
         counts[i] = count
-        after[i] = place
-        whole[i] = fits and place <= end and (count == asked[i] or asked[i] == ENDLESS)
+        after[i] = cursor
+        whole[i] = fits and cursor <= end and (count == asked[i] or asked[i] == ENDLESS)

@@ -21,29 +21,29 @@ from eicpy.packets.record_kernels import (
 )
 from eicpy.packets.sections import Group, Section
 
-__all__ = ["RecordPlaces", "find_records", "outside_counters"]
+__all__ = ["RecordPositions", "find_records", "outside_counters"]
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class RecordPlaces:
+class RecordPositions:
     """Records of a group.
 
     Attributes
     ----------
     counts
         Shape (n_rows,): number of records of each packet, or of each record around them.
-    place
+    position
         Shape (n_records,): first bit of each.
     after
         Shape (n_rows,): first bit after the last one.
     whole
-        Shape (n_rows,), bool: whether all that the counters promise is there.
+        Shape (n_rows,), bool: whether all records that the counters promise are complete.
     """
 
     counts: Ints
-    place: Ints
+    position: Ints
     after: Ints
     whole: npt.NDArray[np.bool_]
 
@@ -117,7 +117,7 @@ def find_records(
     start: Ints,
     end: Ints,
     counters: Mapping[str, npt.NDArray[np.integer]],
-) -> RecordPlaces:
+) -> RecordPositions:
     """Find the records of a group.
 
     Parameters
@@ -133,8 +133,8 @@ def find_records(
 
     Returns
     -------
-    RecordPlaces
-        A record counts as soon as the part of it that stands before the first counted one is there.
+    RecordPositions
+        A record counts as soon as its part before the first counted one is complete.
     """
     program = _Program(group)
     n = len(start)
@@ -152,20 +152,20 @@ def find_records(
     counts, after = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     whole = np.zeros(n, dtype=np.uint8)
     first = np.zeros(n, dtype=np.int64)
-    places = np.zeros(0, dtype=np.int64)
+    positions = np.zeros(0, dtype=np.int64)
     starts, ends = np.ascontiguousarray(start), np.ascontiguousarray(end)
     # Once to count them, once to write down where they are.
     for _ in range(2):
         walk_records(
             buffer, starts, ends, asked, outside, registers, group.first_bits, program.table(),
-            first, places, counts, after, whole,
+            first, positions, counts, after, whole,
         )  # fmt: skip  # in the order of the kernel
         first = np.cumsum(counts) - counts
-        places = np.zeros(int(counts.sum()), dtype=np.int64) if not len(places) else places
-        if not len(places):
+        positions = np.zeros(int(counts.sum()), dtype=np.int64) if not len(positions) else positions
+        if not len(positions):
             break
     found = whole.astype(np.bool_)
     if group.repeat == "fill":
         # A few bits only round up to a byte; more would be a part of a record.
         found &= ends - after < 8
-    return RecordPlaces(counts, places, after, found)
+    return RecordPositions(counts, positions, after, found)

@@ -33,7 +33,7 @@ class HasHeaders(Protocol):
         """Header rules of its APIDs."""
 
 
-class TimeRule(Protocol):
+class OnboardTimeRule(Protocol):
     """How on-board time becomes a date; ``eicpy.instruments.TimeRule`` is one."""
 
     @property
@@ -50,7 +50,7 @@ class HasTime(Protocol):
     """An instrument whose on-board time can be given in UTC."""
 
     @property
-    def time(self) -> TimeRule:
+    def time(self) -> OnboardTimeRule:
         """Its time rule."""
 
 
@@ -137,7 +137,7 @@ class PacketReport:
 
     @property
     def damaged(self) -> int:
-        """Number of packets that are there but not intact."""
+        """Number of packets that are not intact."""
         return len(self.index) - self.packets
 
     @property
@@ -250,7 +250,7 @@ def _epoch(epoch: str, scale: str) -> tuple[float, float]:
     return date
 
 
-def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
+def _utc(index: PacketIndex, row: int, rule: OnboardTimeRule) -> str:
     """Time of a packet as an ISO date in UTC, to the millisecond.
 
     By the SOFA routines that stand below astropy: to import astropy takes longer than to read a file.
@@ -267,7 +267,7 @@ def _utc(index: PacketIndex, row: int, rule: TimeRule) -> str:
     return f"{int(year):04}-{int(month):02}-{int(of_month):02}T{hour:02}:{minute:02}:{second:02}.{milli:03}"
 
 
-def _packet(index: PacketIndex, row: int, rule: TimeRule | None) -> dict[str, int | str | None] | None:
+def _packet(index: PacketIndex, row: int, rule: OnboardTimeRule | None) -> dict[str, int | str | None] | None:
     if row < 0:
         return None
     timed = int(index.coarse[row]) >= 0
@@ -301,7 +301,7 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
     index
         Its index.
     instrument
-        Whose time rule gives times in UTC; None to leave on-board times.
+        Its time rule gives times in UTC; None to leave on-board times.
 
     See Also
     --------
@@ -318,7 +318,7 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
 
 
 def _apids(
-    index: PacketIndex, judged: Mapping[int, Continuity], rule: TimeRule | None
+    index: PacketIndex, judged: Mapping[int, Continuity], rule: OnboardTimeRule | None
 ) -> dict[int, ApidReport]:
     groups = segment_groups(index, judged)
     apids = {}
@@ -356,7 +356,7 @@ def inspect_file(
         ``auto`` decides for each APID from its definition or the data; none, crc16, xor16 or iso16
         override both.
     instrument
-        Whose header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
+        Its header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
         leave on-board times.
 
     Returns

@@ -1,4 +1,4 @@
-"""Resynchronisation: what is believed to be a packet, and how the walk finds the next one after damage.
+"""Resynchronisation: what is taken for a packet, and how the walk finds the next one after damage.
 
 A CCSDS packet carries no marker. Its header gives its length, so the next header is known only as long as
 nothing is missing, added or damaged; after one wrong length a plain walk from header to header reads garbage
@@ -83,7 +83,7 @@ PADDING = 16
 
 @inline_kernel
 def is_known(buffer: ByteArray, position: int, checksum: Ints) -> bool:
-    """Whether a header of version 0 and a known APID begins here; six bytes must be there."""
+    """Whether a header of version 0 and a known APID begins here; six bytes must be available."""
     return bool(is_version_0(buffer, position) and checksum[apid_at(buffer, position)] >= 0)
 
 
@@ -163,7 +163,7 @@ def _ends_at_packet(
 
 @kernel
 def _new_checksum_kind(buffer: ByteArray, position: int, length: int, checksum: Ints, candidate: Ints) -> int:
-    """Checksum kind of an APID met for the first time between good packets, or −1 if it is not believed."""
+    """Checksum kind of an APID met for the first time between good packets, or −1 if it is not accepted."""
     if word_at(buffer, position) >> VERSION_SHIFT:
         return -1
     plain = True
@@ -260,7 +260,7 @@ def resynchronise(
     buffer, final, checksum, header, memory, state, rows, skips
         As for :func:`eicpy.packets.scan.scan`.
     position
-        Where no packet begins; at least six bytes are there.
+        Where no packet begins; at least six bytes are available.
 
     Returns
     -------

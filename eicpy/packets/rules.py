@@ -53,12 +53,22 @@ class HeaderRule(Protocol):
 
     @property
     def time_offset(self) -> int | None:
-        """Byte of the coarse time from the start of the packet; None where PUS tells it."""
+        """Byte of the coarse time from the start of the packet; None where PUS defines it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacketHeaderRule:
-    """A plain `HeaderRule`, for use without an instrument."""
+    """A plain `HeaderRule`, for use without an instrument.
+
+    See Also
+    --------
+    index_packets : takes the rules of all APIDs.
+    encode : takes the rule of one.
+
+    References
+    ----------
+    ECSS-E-ST-70-41C, section 7.4 (secondary headers).
+    """
 
     apid: int
     checksum: str = "none"

@@ -1,6 +1,6 @@
 """The walk over a stream: from header to header over intact packets, and the hand-over to resynchronisation.
 
-Where no intact packet begins, :mod:`.resynchronise` decides what the bytes are and where the walk goes on.
+Where no intact packet begins, :mod:`.resynchronise` decides what the bytes are and where the walk continues.
 `scan` returns after each piece of a stream with all that is certain; a file is simply one piece.
 """
 
@@ -51,7 +51,7 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 def _is_intact(
     buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints, synchronised: int
 ) -> Word:
-    """Whether an intact packet begins here, over which the walk goes on; YES, NO or WAIT."""
+    """Whether an intact packet begins here, over which the walk continues; YES, NO or WAIT."""
     if not is_known(buffer, position, checksum):
         return NO
     answer = YES
@@ -156,7 +156,7 @@ def scan(
         Arrays of `ApidTables`; the checksum of a newly met APID is entered.
     memory
         For each counter, −1 at the start of a stream: last sequence count, last length, sequence count of a
-        packet that was not believed. Shape (3, 4096).
+        packet that was not accepted. Shape (3, 4096).
     state
         As `eicpy.packets.index_rows` names it, carried from call to call.
     rows

@@ -1,6 +1,6 @@
 """Where the fields of a layout table stand: offsets resolved, repeated records found, the table cut up.
 
-A field without an offset begins where the row before it ends. Behind a record of variable number that place
+A field without an offset begins where the row before it ends. Behind a record of variable number it
 differs from packet to packet, so the table is cut there into *sections*, each with its own base. A record is
 laid out the same way, so that records may hold records.
 """
@@ -76,7 +76,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Section:
-    """Fields at fixed places from a base: the fields, and the repeated records among and after them.
+    """Fields at fixed positions from a base: the fields, and the repeated records among and after them.
 
     Only the last group may vary in size; what follows it is the next section.
     """
@@ -105,7 +105,7 @@ class _Builder:
     cursor
         Bit where the row before ends.
     is_known
-        Whether places are the same in every packet up to here, so that rows may give theirs.
+        Whether positions are the same in every packet up to here, so that rows may give theirs.
     counters
         Fields so far that may count records.
     """

@@ -58,9 +58,9 @@ class SegmentGroups:
     start
         Shape (n_groups + 1,): group g holds ``rows[start[g]:start[g + 1]]``.
     begun, ended
-        Shape (n_groups,), bool: whether the first, the last segment is there.
+        Shape (n_groups,), bool: whether the first, the last segment was received.
     unbroken
-        Shape (n_groups,), bool: whether no segment is missing between those that are there.
+        Shape (n_groups,), bool: whether no segment is missing between those that were received.
     """
 
     apid: int
@@ -97,8 +97,8 @@ def _groups(apid: int, index: PacketIndex, judged: Continuity) -> SegmentGroups:
     good = index.status[judged.rows] == PacketStatus.GOOD
     rows, count = judged.rows[good], judged.count[good]
     # In the order of the count, each count once: a duplicate is no new segment.
-    count, place = np.unique(count, return_index=True)
-    rows = rows[place]
+    count, first = np.unique(count, return_index=True)
+    rows = rows[first]
     flags = index.sequence_flags[rows]
     part = flags != WHOLE
     begins, broken = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
@@ -134,8 +134,16 @@ def segment_groups(
     Returns
     -------
     dict
-        For each APID with segmented packets. Late segments are put in their place, damaged ones are left
+        For each APID with segmented packets. Late segments are put in order, damaged ones are left
         out, so that their group is incomplete.
+
+    See Also
+    --------
+    assemble : the user data of a group in one piece.
+
+    References
+    ----------
+    CCSDS 133.0-B-2, Space Packet Protocol, section 4.1.3.4.2 (sequence flags).
     """
     judged = continuity(index, commands=commands) if judged is None else judged
     found = {apid: _groups(apid, index, one) for apid, one in judged.items()}
@@ -160,6 +168,10 @@ def assemble(buffer: Buffer, index: PacketIndex, group: SegmentGroup, secondary_
     -------
     numpy.ndarray
         Shape (n_bytes,), uint8.
+
+    See Also
+    --------
+    segment_groups : finds the groups, and which are complete.
     """
     array = as_byte_array(buffer)
     decision = index.decisions.get(group.apid)

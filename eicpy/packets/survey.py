@@ -1,12 +1,12 @@
-"""Learning from the data what no definition tells: which APIDs there are, their checksum, their headers.
+"""Learning from the data what no definition says: which APIDs there are, their checksum, their headers.
 
-The walk goes from header to header and, where it is lost, looks for the next place from which a chain of
+The walk goes from header to header and, where it is lost, looks for the next position from which a chain of
 headers or a right checksum leads on. What it meets on the way is counted per APID; a few packets of each
-are kept as samples. An APID is believed after two packets with a right checksum (one, where other APIDs have
+are kept as samples. An APID is accepted after two packets with a right checksum (one, where other APIDs have
 shown that kind), or three that continue each other's sequence count, or when the walk reached the end of the
 data without a fault.
 
-A secondary header is believed only if all samples agree on it, and a time only if it also runs forward;
+A secondary header is accepted only if all samples agree on it, and a time only if it also runs forward;
 otherwise the index has none. Every decision says on what it rests.
 """
 
@@ -147,7 +147,7 @@ def _walk(
             stands = _leads_to_packet(buffer, position, met)
             continue
         clean = False
-        # A short run began at a place that only looked like a header: its length is not to be trusted.
+        # A short run began at a position that only looked like a header: its length is not to be trusted.
         position = (anchor if run < 3 else position) + 1
         while not _may_restart(buffer, position):
             position += 1
@@ -233,7 +233,7 @@ def survey(buffer: ByteArray, checksum: str = "auto") -> ApidTables:
     Returns
     -------
     ApidTables
-        With one decision, and its reason, for each APID that is believed.
+        With one decision, and its reason, for each APID that is accepted.
     """
     met = np.zeros(APIDS, dtype=np.int64)
     right = np.zeros((APIDS, 4), dtype=np.int64)
@@ -244,7 +244,7 @@ def survey(buffer: ByteArray, checksum: str = "auto") -> ApidTables:
     asked = None if checksum == "auto" else ChecksumKind.of(checksum)
     tables = ApidTables()
     solid = (right.max(axis=1) >= 2) | (continued >= 2)
-    # One right checksum is believed where packets that are believed anyway carry the same kind.
+    # One right checksum is enough where packets that are accepted anyway carry the same kind.
     trusted = [kind for kind in (1, 2, 3) if (right[solid, kind] >= 2).any() or kind == asked]
     for apid in np.flatnonzero(met).tolist():
         if not (solid[apid] or clean or right[apid, trusted].any()):

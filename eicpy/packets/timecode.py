@@ -1,6 +1,6 @@
 """CCSDS time codes as integers (CCSDS 301.0-B-4): CUC and CDS.
 
-A time code stays the integers that it is made of. Seconds as float64 lose the fine time of a mission:
+A time code is kept as the integers that it is made of. Seconds as float64 lose the fine time of a mission:
 2³⁰ s and a fine time of 2⁻²⁴ s together need 54 bits. Only differences become seconds.
 """
 
@@ -58,6 +58,15 @@ class CucFormat:
         Bytes of the fraction, 0 to 7.
     agency_epoch
         Whether the epoch is the agency's own; otherwise it is 1958-01-01 TAI.
+
+    See Also
+    --------
+    CdsFormat : the day segmented time code.
+    read_p_field : the format that a preamble field announces.
+
+    References
+    ----------
+    CCSDS 301.0-B-4, Time Code Formats, section 3.2 (unsegmented time code).
 
     Examples
     --------
@@ -129,6 +138,15 @@ class CdsFormat:
         Bytes of the part of a millisecond: 0, 2 (microseconds) or 4 (picoseconds).
     agency_epoch
         Whether the epoch is the agency's own; otherwise it is 1958-01-01 UTC.
+
+    See Also
+    --------
+    CucFormat : the unsegmented time code.
+    read_p_field : the format that a preamble field announces.
+
+    References
+    ----------
+    CCSDS 301.0-B-4, Time Code Formats, section 3.3 (day segmented time code).
     """
 
     day_bytes: int = 2
@@ -176,6 +194,14 @@ def read_p_field(data: Buffer) -> tuple[CucFormat | CdsFormat, int]:
     ------
     BadDataError
         For a time code that is neither CUC nor CDS, or a P-field that is cut short.
+
+    See Also
+    --------
+    CucFormat, CdsFormat : the formats that it returns.
+
+    References
+    ----------
+    CCSDS 301.0-B-4, Time Code Formats, sections 3.2 and 3.3.
 
     Examples
     --------

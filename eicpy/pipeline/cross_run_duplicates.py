@@ -4,7 +4,8 @@ Ground stations overlap and transfers are repeated, so the same packet may be in
 must be counted once. Two packets are the same where APID, sequence count, length and on-board time agree
 *and* every byte does; packets that carry no time are never taken for one another, since a short message
 may well come again. The run with the lower number keeps the packet, so that a run that is added later
-changes nothing of what was made from those before it.
+changes nothing of what was made from those before it. :class:`eicpy.runs.Deduplicator` serves readers that
+see packets once, with a bounded memory; it takes packets without a time for copies, which is wrong here.
 """
 
 from collections.abc import Sequence

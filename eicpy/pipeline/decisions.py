@@ -12,7 +12,7 @@ from typing import Any
 from eicpy.calibration.table import CalibrationTable, Treatment, calibration_tables
 from eicpy.errors import BadDataError, NotFoundError
 from eicpy.instruments import Instrument
-from eicpy.moved import renamed_keyword
+from eicpy.moved import accept_old_keywords
 from eicpy.operations import (
     Database,
     ReleaseState,
@@ -109,7 +109,7 @@ def read_calibration_table(file: Path, kind: CalibrationTable[Any]) -> Any:
         raise BadDataError(str(error), file=file) from error
 
 
-@renamed_keyword("by", "actor")
+@accept_old_keywords(renamed={"by": "actor"})
 def decide(file: Path, settings: Settings, *, accepted: bool, actor: str, comment: str = "") -> str:
     """Accept or reject a table that was proposed.
 

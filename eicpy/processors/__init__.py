@@ -1,4 +1,4 @@
-"""Processors: each is given every packet, in a process of its own, and goes on where it stopped.
+"""Processors: each is given every packet, in a process of its own, and resumes where it stopped.
 
 A processor is a function ``f(batch, context)`` or a class with ``process(batch)``; :func:`find_processor`
 finds it, :func:`run_processor` runs it. A :class:`Supervisor` keeps several, and the other parts of a

@@ -48,7 +48,7 @@ class ProcessorAdapter:
         self._process(batch)
 
     def save(self) -> None:
-        """Write out what is buffered: the cursor is saved next."""
+        """Write buffered results: the cursor is saved next."""
         self._call("save")
 
     def end_run(self, run: Run) -> None:

@@ -182,7 +182,7 @@ def _forget(station: Station, name: str) -> None:
 
 
 def _stop_receiver(supervisor: Supervisor, status: _ChainStatus, timeout: float) -> None:
-    """End reception alone, so that what is archived does not grow any more."""
+    """End reception alone, so that the archive does not grow any more."""
     pid = supervisor.states["receiver"].pid
     if pid is None:
         return

@@ -23,7 +23,7 @@ class Context:
     name
         Its name on the monitor.
     instrument
-        Whose packets it is given.
+        Describes the packets.
     settings
         The set-up.
     archive
@@ -38,6 +38,10 @@ class Context:
         What it remembers, as JSON: saved together with the cursor and the outputs.
     outputs
         See :meth:`output`.
+
+    See Also
+    --------
+    run_processor : gives it to a processor.
     """
 
     name: str

@@ -62,6 +62,11 @@ def find_processor(name: str) -> Processor:
         If there is none, or it is no function and no class.
     BadArgumentError
         If its module cannot be imported, or its name cannot be one.
+
+    See Also
+    --------
+    known_processors : the names of those installed.
+    run_processor : runs one.
     """
     known = known_processors()
     module_name, colon, attribute = known.get(name, name).rpartition(":")

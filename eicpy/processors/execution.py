@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from eicpy.acquisition.status import StatusReport
@@ -22,12 +23,12 @@ from eicpy.runs import Increment, Run
 from eicpy.runs.provider.cursor import Cursor
 from eicpy.runs.provider.provide import Provider
 
-__all__ = ["BatchError", "Execution", "ProcessorError"]
+__all__ = ["BatchError", "BatchRules", "Execution", "ProcessorError"]
 
 _log = logging.getLogger(__name__)
 
 FIRST_BATCH, LARGEST_BATCH = 64, 4096
-"""Packets; the first is small because nobody knows yet how long it takes."""
+"""Packets; the first is small because its time is not known yet."""
 BATCH_SECONDS = 0.25
 """About the time that a batch takes, so that the processor stops and reports its status soon."""
 REPORT_SECONDS = 0.5
@@ -49,6 +50,25 @@ class BatchError(ProcessorError):
         """The position after the batch."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BatchRules:
+    """How many packets an execution gives to its processor at once, and how often it saves.
+
+    Parameters
+    ----------
+    interval
+        Between two checkpoints at most, s.
+    packets
+        Packets in a batch at most; None: as many as are available, adapted to the time they take.
+    singly_until
+        One packet at a time up to this position, because a batch before it failed.
+    """
+
+    interval: float
+    packets: int | None
+    singly_until: Cursor | None = None
+
+
 class Execution:
     """One execution of a processor.
 
@@ -66,12 +86,8 @@ class Execution:
         Its status.
     save
         Writes a checkpoint.
-    interval
-        Between two checkpoints at most, s.
-    packets
-        Packets in a batch at most; None: as many as are available, adapted to the time they take.
-    singly_until
-        One packet at a time up to this position, because a batch before it failed.
+    rules
+        How many packets it gives at once, and how often it saves.
     """
 
     def __init__(
@@ -83,17 +99,15 @@ class Execution:
         report: StatusReport,
         *,
         save: Callable[[Checkpoint], None],
-        interval: float,
-        packets: int | None,
-        singly_until: Cursor | None = None,
+        rules: BatchRules,
     ) -> None:
         self.adapter, self.context, self.provider, self.report = adapter, context, provider, report
         self.packets = checkpoint.packets
         context.run = checkpoint.run
         self._save = save
-        self._interval = interval
-        self._most, self._fixed = packets or FIRST_BATCH, packets
-        self._singly_until = singly_until
+        self._interval = rules.interval
+        self._most, self._fixed = rules.packets or FIRST_BATCH, rules.packets
+        self._singly_until = rules.singly_until
         self._saved_at = self._reported_at = self._looked_at = time.monotonic()
         self._dirty = False
         self._keeps_state = False

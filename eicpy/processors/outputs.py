@@ -54,7 +54,7 @@ class Output:
             self.flush()
 
     def flush(self) -> None:
-        """Pass what was written to the operating system."""
+        """Pass buffered bytes to the operating system."""
         done = 0
         view = bytes(self._waiting)
         self._waiting.clear()
@@ -63,14 +63,14 @@ class Output:
             done += os.write(self._descriptor, view[done:])
 
     def sync(self) -> None:
-        """Force what was written to the disk."""
+        """Force written bytes to the disk."""
         self.flush()
         if self._dirty:
             os.fsync(self._descriptor)
             self._dirty = False
 
     def close(self) -> None:
-        """Close the file; what was not flushed is lost."""
+        """Close the file; buffered bytes are lost."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

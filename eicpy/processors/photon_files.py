@@ -5,7 +5,7 @@ From it the photon file is written whole, each time that half as many photons ag
 run has ended: so it is readable at any moment, it is replaced and never altered, and all the copying
 together costs three times its size at most. ``RUNENDED`` in its header says whether the run has ended.
 
-A packet that was received twice within a run (two stations, a transfer begun again) gives its photons once.
+A packet that was received twice within a run (two stations, a repeated transfer) gives its photons once.
 """
 
 import time
@@ -33,7 +33,7 @@ ROW = np.dtype([("time", "<f8"), ("detnum", "<i2"), ("channel", "<i2"), ("multip
 GROWTH = 1.5
 """The file is written again when there are this many times the photons that it holds."""
 SHORTEST = 10.0
-"""Between two files of a run that goes on, s."""
+"""Between two files of an open run, s."""
 BLOCK = 500_000
 CARD = "ECL-EVT-CAL"
 
@@ -44,7 +44,7 @@ class PhotonFiles:
     Parameters
     ----------
     unfinished
-        Write the file also while the run goes on.
+        Write the file also while the run is open.
     """
 
     def __init__(self, *, unfinished: bool = True) -> None:

@@ -23,12 +23,12 @@ from eicpy.processors.checkpoint import Checkpoint
 from eicpy.processors.child import RESTARTS
 from eicpy.processors.context import Context
 from eicpy.processors.discovery import Processor
-from eicpy.processors.execution import BatchError, Execution
+from eicpy.processors.execution import BatchError, BatchRules, Execution
 from eicpy.processors.outputs import Outputs
 from eicpy.processors.parameters import check_parameters
 from eicpy.runs import RunArchive
 from eicpy.runs.provider.cursor import Cursor
-from eicpy.runs.provider.provide import Mode, provide
+from eicpy.runs.provider.provide import Mode, ProvideOptions, provide
 from eicpy.runs.provider.walk import run_numbers
 from eicpy.settings import Settings
 
@@ -147,6 +147,11 @@ def run_processor(job: Job, settings: Settings, stop: threading.Event | None = N
         with the packet it was given.
     BadDataError
         If the checkpoint or an output was changed by somebody else.
+
+    See Also
+    --------
+    find_processor : the processor of a name.
+    Supervisor : keeps several processors running.
     """
     return _Runner(job, settings, stop or threading.Event()).run()
 
@@ -219,11 +224,10 @@ class _Runner:
                     self.instrument,
                     job.runs,
                     start=self._start_cursor(checkpoint.cursor),
-                    apids=job.apids,
                     kinds=job.kinds,
                     speed=job.speed,
-                    mode=job.mode,
                     unique=bool(getattr(self.target, "unique", False)) and job.mode == "next",
+                    options=ProvideOptions(apids=job.apids, mode=job.mode),
                 )
             )
             execution = Execution(
@@ -233,9 +237,13 @@ class _Runner:
                 checkpoint,
                 report,
                 save=lambda checkpoint: checkpoint.write(self.folder),
-                interval=getattr(self.target, "interval", INTERVAL) if job.interval is None else job.interval,
-                packets=job.packets or getattr(self.target, "packets", None),
-                singly_until=singly_until,
+                rules=BatchRules(
+                    interval=getattr(self.target, "interval", INTERVAL)
+                    if job.interval is None
+                    else job.interval,
+                    packets=job.packets or getattr(self.target, "packets", None),
+                    singly_until=singly_until,
+                ),
             )
             if full_disk:
                 execution.keep_state()

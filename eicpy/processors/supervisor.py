@@ -59,6 +59,10 @@ class Supervisor:
     BadArgumentError
         For two commands of one name.
 
+    See Also
+    --------
+    run_chain : a whole chain with its receiver and pages.
+
     Examples
     --------
     ::

@@ -22,7 +22,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 
 from eicpy.files import write_text
-from eicpy.moved import gathered_keywords
+from eicpy.moved import accept_old_keywords
 from eicpy.parameters import CheckedParameters
 from eicpy.products import InputFile, Provenance
 from eicpy.reports.page import write_page
@@ -98,7 +98,7 @@ class ReportSubject:
 _UNKNOWN = ReportSubject()
 
 
-@gathered_keywords("subject", ReportSubject)
+@accept_old_keywords(subject=ReportSubject)
 def run_report(
     notebook: Path,
     parameters: Mapping[str, object],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
     from eicpy.runs.provider.deduplicate import Deduplicator
     from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
-    from eicpy.runs.provider.provide import Mode, Provider, Runs, provide
+    from eicpy.runs.provider.provide import Mode, ProvideOptions, Provider, Runs, provide
     from eicpy.runs.provider.selection import Selection, kind_names
     from eicpy.runs.run import Run
     from eicpy.runs.writer import RunWriter
@@ -31,6 +31,7 @@ __all__ = [
     "Increment",
     "Mode",
     "Pacer",
+    "ProvideOptions",
     "Provider",
     "Run",
     "RunArchive",

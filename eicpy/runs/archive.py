@@ -40,6 +40,12 @@ class RunArchive:
     instrument
         Name of the instrument.
 
+    See Also
+    --------
+    provide : packets of the archive as a stream.
+    Run : one run.
+    eicpy.acquisition.receive : fills the archive.
+
     Examples
     --------
     >>> import tempfile
@@ -234,7 +240,7 @@ class RunArchive:
         return None
 
     def discard(self, writer: RunWriter) -> None:
-        """Remove a run that is being written and must not stay; its number stays used."""
+        """Remove a run that is being written and must not be kept; its number is not used again."""
         with self.lock("archive"):
             grave = self.folder / f".{writer.run.folder.name}.discarded"
             writer.run.folder.rename(grave)

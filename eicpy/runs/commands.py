@@ -1,6 +1,6 @@
 """The commands and housekeeping of a run in a file of their own, beside the raw bytes.
 
-Like the index it is derived: a stamp beside it tells of how many bytes and by which rules it was made, and
+Like the index it is derived: a stamp beside it states from how many bytes and by which rules it was made, and
 it is made again when that does not fit.
 """
 
@@ -36,7 +36,7 @@ def is_command_or_housekeeping(
     index
         Any packets.
     instrument
-        Whose packet kinds tell.
+        Its kinds of packets say which these are.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def is_command_or_housekeeping(
 
 
 def load_or_extract(raw_file: Path, index: PacketIndex, instrument: Instrument) -> Path:
-    """The file of commands and housekeeping beside a raw file, made now unless one is there that fits.
+    """The file of commands and housekeeping beside a raw file, made now unless one exists that fits.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def load_or_extract(raw_file: Path, index: PacketIndex, instrument: Instrument) 
     index
         Their packets.
     instrument
-        Whose packet kinds tell.
+        Its kinds of packets say which these are.
 
     Returns
     -------

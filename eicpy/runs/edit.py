@@ -5,14 +5,14 @@ from typing import Any
 
 from eicpy.errors import BadArgumentError
 from eicpy.files import locked_folder
-from eicpy.moved import renamed_keyword
+from eicpy.moved import accept_old_keywords
 from eicpy.runs.metadata import EDITABLE, RunChange, RunMetadata
 from eicpy.runs.run import Run
 
 __all__ = ["edit_run", "rewrite"]
 
 
-@renamed_keyword("by", "actor")
+@accept_old_keywords(renamed={"by": "actor"})
 def edit_run(run: Run, *, actor: str, **changes: str) -> RunMetadata:
     """Correct the operator, set-up, comment, source or position of a run; open or closed.
 

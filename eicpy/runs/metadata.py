@@ -63,7 +63,7 @@ class RunMetadata(BaseModel):
     position: str = ""
     """Where the source (or the detector) stood."""
     simulated: bool | None = None
-    """Whether any packet says that it is simulated; None where packets cannot tell."""
+    """Whether any packet says that it is simulated; None where packets cannot carry the mark."""
     expected_sha256: str | None = None
     """Hash of the file this run is a copy of, known before the first byte was copied."""
     size: int | None = None

@@ -46,6 +46,12 @@ class Run:
     ----------
     folder
         Its folder, named by the run's number and suffix.
+
+    See Also
+    --------
+    RunArchive : the runs of an instrument.
+    follow : its packets as they come.
+    blocks : its packets, block by block.
     """
 
     folder: Path
@@ -105,7 +111,7 @@ class Run:
         Parameters
         ----------
         instrument
-            Whose header rules say where times and checksums stand.
+            Its header rules say where times and checksums stand.
 
         Returns
         -------
@@ -127,7 +133,7 @@ class Run:
         Parameters
         ----------
         instrument
-            Whose tables tell which packets these are.
+            Its tables say which packets these are.
 
         Returns
         -------

@@ -31,15 +31,15 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
     for run in archive.runs()[-last if last else None :]:
         packets = indexed_packets(run.raw_file)
         size, number = _megabytes(run), str(run.number)
-        told = "" if packets is None else str(packets)
+        count = "" if packets is None else str(packets)
         try:
             m = run.metadata
             state = "closed" if m.closed else ("open" if run.is_written else "left open")
         except (BadDataError, OSError):
-            rows.append((number, run.suffix, "", "unreadable", size, told, "", ""))
+            rows.append((number, run.suffix, "", "unreadable", size, count, "", ""))
             continue
         texts = (readable(m.operator), readable(m.comment.replace("\n", "; ")))
-        rows.append((number, run.suffix, f"{m.opened:%Y-%m-%d %H:%M:%S}", state, size, told, *texts))
+        rows.append((number, run.suffix, f"{m.opened:%Y-%m-%d %H:%M:%S}", state, size, count, *texts))
     if not rows:
         return ""
     widths = [max(len(row[i]) for row in [_HEAD, *rows]) for i in range(len(_HEAD))]
@@ -53,7 +53,7 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
 
 
 def _megabytes(run: Run) -> str:
-    """Size of the raw file; empty where there is none, as when somebody removed half of a run."""
+    """Size of the raw file; empty where there is none, because it was removed."""
     try:
         return f"{run.size / 1e6:.3f}"
     except OSError:

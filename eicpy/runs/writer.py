@@ -151,7 +151,7 @@ class RunWriter:
         return self.describe(closed=datetime.now(tz=UTC), size=self.size, **changes)
 
     def complete(self, **changes: Any) -> Run:
-        """Force a sealed run to the disk, write its hash into its description, and let go of it.
+        """Force a sealed run to the disk, write its hash into its description, and release it.
 
         Parameters
         ----------
@@ -199,7 +199,7 @@ class RunWriter:
         Raises
         ------
         FailedError
-            If the description could not be written; the run stays open and can be reopened.
+            If the description could not be written; the run remains open and can be reopened.
         """
         try:
             self.sync()

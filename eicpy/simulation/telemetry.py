@@ -15,7 +15,7 @@ import numpy as np
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.photons import SimulatedPhotons
 from eicpy.typing import ByteArray, IntArray
@@ -131,18 +131,20 @@ class Encoder:
         coarse, rest = np.divmod(time, TICKS_PER_SECOND)
         return encode(
             layout,
-            rule.apid,
-            number % COUNT_MODULUS,
-            coarse,
-            (rest << _FINE) // TICKS_PER_SECOND,
+            PacketHeaders(
+                rule.apid,
+                number % COUNT_MODULUS,
+                coarse,
+                (rest << _FINE) // TICKS_PER_SECOND,
+                service=rule.service or 0,
+                subservice=rule.subservice or 0,
+                destination=self.instrument.simulated_destination or 0,
+                command=rule.command,
+            ),
             columns,
             repeated,
             counts,
             header=header,
-            service=rule.service or 0,
-            subservice=rule.subservice or 0,
-            destination=self.instrument.simulated_destination or 0,
-            command=rule.command,
         )
 
 

@@ -22,7 +22,7 @@ from eicpy.acquisition.delivery.packet_columns import utc_texts
 from eicpy.acquisition.delivery.passing import CursorFile, pass_on
 from eicpy.cli import main
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketLayout, encode, index_packets
 from eicpy.runs import Cursor, Increment, RunArchive, provide
 from eicpy.runs.provider.selection import Selection
 
@@ -49,10 +49,21 @@ def ecl_packets(eclairs):
     fields = {layout.structure.name: np.full(5, kind.structure)}
     coarse = 1000 + np.arange(5)
     return encode(
-        layout, kind.apid, np.arange(5), coarse, np.zeros(5, np.int64), fields, {}, np.zeros(5, np.int64),
-        header=eclairs.header(kind.apid), service=kind.service, subservice=kind.subservice,
-        destination=0x5555,
-    ).tobytes()  # fmt: skip
+        layout,
+        PacketHeaders(
+            kind.apid,
+            np.arange(5),
+            coarse,
+            np.zeros(5, np.int64),
+            service=kind.service,
+            subservice=kind.subservice,
+            destination=0x5555,
+        ),
+        fields,
+        {},
+        np.zeros(5, np.int64),
+        header=eclairs.header(kind.apid),
+    ).tobytes()
 
 
 def command(home, *arguments):
@@ -178,7 +189,7 @@ class TestCursorFile:
 
     def test_a_file_that_is_none_is_refused(self, tmp_path):
         (tmp_path / "place.json").write_text("yes")
-        with pytest.raises(BadDataError, match="begin anew"):
+        with pytest.raises(BadDataError, match="from the beginning"):
             CursorFile(tmp_path / "place.json").load()
 
 

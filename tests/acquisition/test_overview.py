@@ -357,7 +357,7 @@ def test_one_look_waits_for_a_rate_and_is_json(settings, eclairs, station):
     with station.report("receiver", role="receiver") as report:
         report.update(values=receiver_values())
         station.journal("anna", "comment: test", run=3)
-        overview = read_overview(settings, eclairs, patience=0.01)
+        overview = read_overview(settings, eclairs, timeout=0.01)
     told = json.loads(json.dumps(overview.to_json(), allow_nan=False))
     assert told["receiver"]["rate"] == 100.0
     assert told["verdict"]["level"] in {"well", "attention"}

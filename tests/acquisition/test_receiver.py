@@ -11,7 +11,7 @@ import threading
 import pytest
 from waiting import LIMIT
 
-from eicpy.acquisition import receive
+from eicpy.acquisition import ReceiveRules, receive
 from eicpy.egse import send
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.packets import index_packets
@@ -155,7 +155,7 @@ def test_a_stop_keeps_what_has_come(photon_packets, receiving, archived):
 
 def test_in_a_notebook_whose_own_loop_runs(archive, eclairs):
     async def cell():
-        return receive(archive, eclairs, duration=0.1)
+        return receive(archive, eclairs, rules=ReceiveRules(duration=0.1))
 
     assert asyncio.run(cell()).run is None
 
@@ -164,11 +164,11 @@ RECEIVER = """
     import sys
     from pathlib import Path
     from eicpy.runs import RunArchive
-    from eicpy.acquisition import receive
+    from eicpy.acquisition import ReceiveCallbacks, receive
     from eicpy.instruments import load
 
     receive(RunArchive(Path(sys.argv[1]), "eclairs"), load("eclairs"),
-            on_listening=lambda host, port: print(port, flush=True))
+            callbacks=ReceiveCallbacks(on_listening=lambda host, port: print(port, flush=True)))
 """
 
 

@@ -14,7 +14,7 @@ KILLS = """
     import os, random, signal, socket, sys, threading, time
     from pathlib import Path
     from eicpy.runs import RunArchive
-    from eicpy.acquisition import receive
+    from eicpy.acquisition import ReceiveCallbacks, ReceiveRules, RunTexts, receive
     from eicpy.acquisition.status import Station
     from eicpy.instruments import load
 
@@ -24,10 +24,13 @@ KILLS = """
     def child(turn, ports, log):
         archive = RunArchive(home / "archive", "dpix-prototype")
         receive(
-            archive, instrument, station=Station(home / "live"), patience=0.2, comment=f"turn {turn:03d}",
-            on_listening=lambda host, port: os.write(ports, b"%d\\n" % port),
-            on_progress=lambda s: os.write(
-                log, b"%d %s\\n" % (s.size, ",".join(str(r.number) for r in s.runs).encode())
+            archive, instrument, station=Station(home / "live"), rules=ReceiveRules(timeout=0.2),
+            texts=RunTexts(comment=f"turn {turn:03d}"),
+            callbacks=ReceiveCallbacks(
+                on_listening=lambda host, port: os.write(ports, b"%d\\n" % port),
+                on_progress=lambda s: os.write(
+                    log, b"%d %s\\n" % (s.size, ",".join(str(r.number) for r in s.runs).encode())
+                ),
             ),
         )
 
@@ -47,7 +50,10 @@ KILLS = """
         lines = (home / f"log-{turn:03d}").read_bytes().splitlines()
         return int(lines[-1].split(b" ")[0]) if lines and b" " in lines[-1] else 0
 
-    receive(RunArchive(home / "warm", "dpix-prototype"), instrument, until_disconnect=True, on_listening=warm)
+    receive(
+        RunArchive(home / "warm", "dpix-prototype"), instrument,
+        rules=ReceiveRules(until_disconnect=True), callbacks=ReceiveCallbacks(on_listening=warm),
+    )
     for turn in range(int(sys.argv[3])):
         ports, told = os.pipe()
         log = os.open(home / f"log-{turn:03d}", os.O_WRONLY | os.O_CREAT)

@@ -78,7 +78,7 @@ def test_one_receiver_for_a_station(eclairs, receiving, tmp_path, archive):
 
 def test_what_two_stations_count_at_once_is_told_of_both_links(bench, receiving, tmp_path):
     station = Station(tmp_path / "live")
-    port, result, stop = receiving(instrument=bench.instrument, station=station, patience=0.2)
+    port, result, stop = receiving(instrument=bench.instrument, station=station, timeout=0.2)
     with (
         socket.create_connection(("127.0.0.1", port)) as one,
         socket.create_connection(("127.0.0.1", port)) as two,

@@ -44,7 +44,7 @@ def test_a_packet_cut_by_a_lost_connection_is_whole_again_while_others_send(
     mine, others = photon_packets(60, seed=1), photon_packets(400, seed=2, first=5000)
     ends = [0, *mine.lengths.cumsum().tolist()]
     rng = random.Random(20261121)  # noqa: S311, places of cuts, not secrets
-    port, result, stop = receiving(patience=LIMIT)
+    port, result, stop = receiving(timeout=LIMIT)
     other = socket.create_connection(("127.0.0.1", port))
     step = len(others.raw) // 6
     at, repeated = 0, 0
@@ -90,7 +90,7 @@ def ends_before(ends, at):
 def test_two_cut_streams_of_one_address_are_each_continued_by_their_own(photon_packets, receiving, archived):
     truths = [photon_packets(20, seed=k, first=1000 * k) for k in range(2)]
     cuts = [int(truth.lengths[:10].sum()) + 15 + 3 * k for k, truth in enumerate(truths)]
-    port, result, stop = receiving(patience=LIMIT)
+    port, result, stop = receiving(timeout=LIMIT)
     for truth, cut in zip(truths, cuts, strict=True):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             connection.sendall(truth.raw[:cut])
@@ -106,7 +106,7 @@ def test_two_cut_streams_of_one_address_are_each_continued_by_their_own(photon_p
 
 def test_the_rest_of_a_packet_that_never_comes_is_not_awaited_for_ever(photon_packets, receiving, archived):
     raw = photon_packets(3).raw
-    port, result, stop = receiving(patience=0.3)
+    port, result, stop = receiving(timeout=0.3)
     with socket.create_connection(("127.0.0.1", port)) as silent:
         silent.sendall(raw[:-5])
         archived(len(raw) - 5)

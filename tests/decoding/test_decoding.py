@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from eicpy.decoding import alerts, epoch_seconds, housekeeping, is_simulated, packet_seconds, photons, spectra
 from eicpy.decoding.kernels import photon_columns
-from eicpy.packets import PacketLayout, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketLayout, encode, index_packets
 
 
 def twin(ticks, detnum, channel, multiplicity, packet, start, high, bits, tick, pixels, channels):
@@ -118,10 +118,7 @@ class TestEclairs:
         kind = eclairs.packets["photons"]
         raw = encode(
             layout,
-            kind.apid,
-            [0],
-            [10],
-            [0],
+            PacketHeaders(kind.apid, [0], [10], [0], service=kind.service, subservice=kind.subservice),
             {},
             {
                 "TIME": [500_000] * 4,
@@ -131,8 +128,6 @@ class TestEclairs:
             },
             [4],
             header=eclairs.header(kind.apid),
-            service=kind.service,
-            subservice=kind.subservice,
         ).tobytes()
         found = photons(raw, index_packets(raw, eclairs.headers), eclairs)
         assert found.detnum.tolist() == [6399, 0]
@@ -192,16 +187,18 @@ def _packets_of(instrument, name, n, *, first=0, fine=0):
     columns = {} if layout.structure is None else {layout.structure.name: kind.structure}
     return encode(
         layout,
-        kind.apid,
-        np.arange(first, first + n),
-        1000 + np.arange(first, first + n),
-        fine,
+        PacketHeaders(
+            kind.apid,
+            np.arange(first, first + n),
+            1000 + np.arange(first, first + n),
+            fine,
+            service=kind.service,
+            subservice=kind.subservice,
+        ),
         columns,
         {name: np.zeros(0, np.int64) for name in layout.repeated},
         np.zeros(n, np.int64),
         header=instrument.header(kind.apid),
-        service=kind.service,
-        subservice=kind.subservice,
     ).tobytes()
 
 

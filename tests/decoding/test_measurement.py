@@ -5,7 +5,7 @@ import pytest
 from eicpy.decoding import Switch, is_simulated, measurement_switches
 from eicpy.errors import BadDataError
 from eicpy.instruments import MeasurementRule, MeasurementSwitch, load
-from eicpy.packets import PacketIndex, PacketLayout, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketIndex, PacketLayout, encode, index_packets
 
 PROTOTYPE = load("dpix-prototype")
 START = MeasurementSwitch(packet="start-measurement")
@@ -17,17 +17,25 @@ def telecommand(name, count, **arguments):
     layout = PacketLayout.read(PROTOTYPE.layout_file(name))
     return bytes(
         encode(
-            layout, kind.apid, [count], 0, 0, {field: [value] for field, value in arguments.items()},
-            header=PROTOTYPE.header(kind.apid), service=kind.service, subservice=kind.subservice,
-            command=True,
+            layout,
+            PacketHeaders(
+                kind.apid, [count], 0, 0, service=kind.service, subservice=kind.subservice, command=True
+            ),
+            {field: [value] for field, value in arguments.items()},
+            header=PROTOTYPE.header(kind.apid),
         )
-    )  # fmt: skip
+    )
 
 
 def telemetry(count):
     layout = PacketLayout.read(PROTOTYPE.layout_file("accepted"))
     return bytes(
-        encode(layout, 900, [count], [count], 0, {}, header=PROTOTYPE.header(900), service=1, subservice=1)
+        encode(
+            layout,
+            PacketHeaders(900, [count], [count], 0, service=1, subservice=1),
+            {},
+            header=PROTOTYPE.header(900),
+        )
     )
 
 
@@ -67,14 +75,25 @@ def test_a_damaged_telecommand_switches_nothing():
 def test_telemetry_of_the_same_type_switches_nothing():
     """Only the packet type bit tells a telecommand 210/1 from telemetry 210/1."""
     layout = PacketLayout.read(PROTOTYPE.layout_file("accepted"))
-    raw = bytes(encode(layout, 900, [0], [0], 0, {}, header=PROTOTYPE.header(900), service=210, subservice=1))
+    raw = bytes(
+        encode(
+            layout,
+            PacketHeaders(900, [0], [0], 0, service=210, subservice=1),
+            {},
+            header=PROTOTYPE.header(900),
+        )
+    )
     assert switches(raw) == []
 
 
 def test_a_telecommand_too_short_for_its_argument_does_not_match_it():
     nothing = PacketLayout([], "nothing")
     header = PROTOTYPE.header(900)
-    raw = bytes(encode(nothing, 900, [0], 0, 0, {}, header=header, service=210, subservice=1, command=True))
+    raw = bytes(
+        encode(
+            nothing, PacketHeaders(900, [0], 0, 0, service=210, subservice=1, command=True), {}, header=header
+        )
+    )
     zero = MeasurementSwitch(packet="start-measurement", field="RUN_MODE", value=0)
     asked = PROTOTYPE.model_copy(update={"measurement": MeasurementRule(start=zero, stop=STOP)})
     assert switches(raw, asked) == []

@@ -8,7 +8,7 @@ import pytest
 from waiting import LIMIT
 
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.simulation import preset, write_simulation
 
 
@@ -37,10 +37,18 @@ def second_packets(eclairs):
 
     def make(n, first=1000, count=0):
         raw = encode(
-            layout, kind.apid, np.arange(count, count + n), np.arange(first, first + n), np.zeros(n, int),
-            {layout.structure.name: np.full(n, kind.structure)}, header=eclairs.header(kind.apid),
-            service=kind.service, subservice=kind.subservice,
-        )  # fmt: skip  # one packet a second
+            layout,
+            PacketHeaders(
+                kind.apid,
+                np.arange(count, count + n),
+                np.arange(first, first + n),
+                np.zeros(n, int),
+                service=kind.service,
+                subservice=kind.subservice,
+            ),
+            {layout.structure.name: np.full(n, kind.structure)},
+            header=eclairs.header(kind.apid),
+        )  # one packet a second
         return raw.tobytes()
 
     return make

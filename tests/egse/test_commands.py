@@ -7,7 +7,7 @@ import pytest
 
 from eicpy.egse import CommandDesk, FileSource, KeptCounts, PlacedCommand, SendingSession, SendPlan, Unpaced
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets import PacketLayout, PacketStatus, continuity, decode, index_packets, select
+from eicpy.packets import PacketHeaders, PacketLayout, PacketStatus, continuity, decode, index_packets, select
 from eicpy.settings import Settings
 from eicpy.simulation import BenchCommand, Telecommand, preset, write_simulation
 
@@ -185,9 +185,11 @@ def test_reports_come_only_where_the_telecommand_asks(prototype, line, clock, tm
 
     layout = PacketLayout.read(prototype.layout_file("stop-measurement"))
     raw = encode(
-        layout, 900, [5], [0], [0], {}, header=prototype.header(900), service=210, subservice=2, command=True,
-        acknowledge=0b1000,
-    )  # fmt: skip  # a telecommand
+        layout,
+        PacketHeaders(900, [5], [0], [0], service=210, subservice=2, command=True, acknowledge=0b1000),
+        {},
+        header=prototype.header(900),
+    )  # a telecommand
     raw.tofile(tmp_path / "one")
     _, index = through(tmp_path / "one", prototype, line, clock, answer_source=True, now=50.0)
     assert index.subservice.tolist() == [2, 1]

@@ -115,7 +115,7 @@ def test_a_receiver_that_goes_away_and_comes_back_gets_the_rest(night, eclairs):
     assert summary.connections == 2
     assert "went away after" in told[0]
     assert "bytes" in told[0]
-    assert "is there again" in told[1]
+    assert "is reachable again" in told[1]
     original = _MANY * night.packets.read_bytes()
     assert original.startswith(got[0])
     assert original.endswith(got[1])

@@ -2,15 +2,15 @@
 
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
 from waiting import LIMIT, wait_until
 
-from eicpy.acquisition import receive
+from eicpy.acquisition import ListenAddress, ReceiveCallbacks, ReceiveRules, RunTexts, receive
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.runs import RunArchive
 
 
@@ -65,17 +65,19 @@ def photon_packets(eclairs):
         }
         raw = encode(
             layout,
-            kind.apid,
-            np.arange(first, first + n_packets),
-            start // 50_000,
-            (start % 50_000) * 2**24 // 50_000,
+            PacketHeaders(
+                kind.apid,
+                np.arange(first, first + n_packets),
+                start // 50_000,
+                (start % 50_000) * 2**24 // 50_000,
+                service=kind.service,
+                subservice=kind.subservice,
+                destination=destination,
+            ),
             {},
             fields,
             counts,
             header=header,
-            service=kind.service,
-            subservice=kind.subservice,
-            destination=destination,
         )
         lengths = np.full(n_packets, 0) + counts * 8
         return Truth(
@@ -95,20 +97,24 @@ def receiving(archive, eclairs):
     """Starts a receiver in a thread; gives its port and its summary to come."""
     stops = []
 
-    def start(**options):
+    def start(*, archive=archive, instrument=eclairs, station=None, **options):
         stop, listening, result = threading.Event(), Future(), Future()
+        options |= {"stop": stop, "on_listening": lambda _host, port: listening.set_result(port)}
+        kinds = {
+            "address": ListenAddress,
+            "rules": ReceiveRules,
+            "texts": RunTexts,
+            "callbacks": ReceiveCallbacks,
+        }
+        objects = {
+            name: kind(**{f.name: options.pop(f.name) for f in fields(kind) if f.name in options})
+            for name, kind in kinds.items()
+        }
+        assert not options
 
         def run():
             try:
-                result.set_result(
-                    receive(
-                        options.pop("archive", archive),
-                        options.pop("instrument", eclairs),
-                        stop=stop,
-                        on_listening=lambda _host, port: listening.set_result(port),
-                        **options,
-                    )
-                )
+                result.set_result(receive(archive, instrument, station=station, **objects))
             except BaseException as error:  # noqa: BLE001, it is raised where the result is asked for
                 result.set_exception(error)
                 if not listening.done():
@@ -157,11 +163,21 @@ class Bench:
     def _packet(self, name, count, *, coarse=0, command=False):
         kind = self.instrument.packets[name]
         packet = encode(
-            self.layouts[name], kind.apid, [count], coarse, 0, {},
-            dict.fromkeys(self.layouts[name].repeated, 0), [0] if name == "photons" else None,
-            header=self.instrument.header(kind.apid), service=kind.service, subservice=kind.subservice,
-            command=command,
-        )  # fmt: skip
+            self.layouts[name],
+            PacketHeaders(
+                kind.apid,
+                [count],
+                coarse,
+                0,
+                service=kind.service,
+                subservice=kind.subservice,
+                command=command,
+            ),
+            {},
+            dict.fromkeys(self.layouts[name].repeated, 0),
+            [0] if name == "photons" else None,
+            header=self.instrument.header(kind.apid),
+        )
         return packet.tobytes()
 
 

@@ -15,7 +15,7 @@ from eicpy.errors import BadDataError, FailedError
 from eicpy.ingestion import IngestState, ingest_file, register_run
 from eicpy.instruments import load
 from eicpy.operations import FileState, files, find_file, open_database
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
@@ -35,15 +35,17 @@ def packets(eclairs):
         count = np.arange(first, first + n)
         raw = encode(
             layout,
-            kind.apid,
-            count,
-            count + 10**8,
-            0,
+            PacketHeaders(
+                kind.apid,
+                count,
+                count + 10**8,
+                0,
+                service=kind.service,
+                subservice=kind.subservice,
+                destination=destination,
+            ),
             {layout.structure.name: kind.structure},
             header=eclairs.header(kind.apid),
-            service=kind.service,
-            subservice=kind.subservice,
-            destination=destination,
         )
         return raw.tobytes()
 

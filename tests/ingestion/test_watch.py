@@ -17,7 +17,7 @@ from eicpy.errors import BadArgumentError, FailedError
 from eicpy.ingestion.inbox import WatchOptions, watch_folder
 from eicpy.instruments import load
 from eicpy.operations import FileState, files, open_database
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
@@ -40,14 +40,16 @@ def make(eclairs):
     def bytes_of(number):
         return encode(
             layout,
-            kind.apid,
-            np.arange(number, number + 5),
-            number,
-            0,
+            PacketHeaders(
+                kind.apid,
+                np.arange(number, number + 5),
+                number,
+                0,
+                service=kind.service,
+                subservice=kind.subservice,
+            ),
             {},
             header=eclairs.header(kind.apid),
-            service=kind.service,
-            subservice=kind.subservice,
         ).tobytes()
 
     return bytes_of

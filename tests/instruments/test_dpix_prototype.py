@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, Polynomial, decode, encode, index_packets, select
+from eicpy.packets import PacketHeaders, PacketLayout, Polynomial, decode, encode, index_packets, select
 
 PROTOTYPE = load("dpix-prototype")
 LAYOUTS = {name: PacketLayout.read(PROTOTYPE.layout_file(name)) for name in PROTOTYPE.packets}
@@ -57,10 +57,20 @@ def test_telecommands_come_out_as_they_went_in(name):
     kind, layout = PROTOTYPE.packets[name], LAYOUTS[name]
     given = {field: [1, 2, 3] for field in layout.names}
     raw = encode(
-        layout, kind.apid, [7, 8, 9], 0, 0, given, header=PROTOTYPE.header(kind.apid),
-        service=kind.service, subservice=kind.subservice, destination=PROTOTYPE.simulated_destination,
-        command=kind.command,
-    )  # fmt: skip
+        layout,
+        PacketHeaders(
+            kind.apid,
+            [7, 8, 9],
+            0,
+            0,
+            service=kind.service,
+            subservice=kind.subservice,
+            destination=PROTOTYPE.simulated_destination,
+            command=kind.command,
+        ),
+        given,
+        header=PROTOTYPE.header(kind.apid),
+    )
     index = index_packets(raw, PROTOTYPE.headers)
     assert index.good.all()
     assert index.command.all()

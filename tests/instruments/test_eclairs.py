@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, Polynomial, encode
+from eicpy.packets import PacketHeaders, PacketLayout, Polynomial, encode
 
 ECLAIRS = load("eclairs")
 LAYOUTS = {name: PacketLayout.read(ECLAIRS.layout_file(name)) for name in ECLAIRS.packets}
@@ -30,16 +30,11 @@ def test_a_full_photon_packet_has_1002_bytes():
     n = 122
     packet = encode(
         LAYOUTS["photons"],
-        810,
-        np.array([0]),
-        np.array([0]),
-        np.array([0]),
+        PacketHeaders(810, np.array([0]), np.array([0]), np.array([0]), service=200, subservice=1),
         {"ECL_PHO_SECTORMASK": 255, "ECL_PHO_LOST": 0},
         {name: np.zeros(n, np.int64) for name in ("TIME", "DETNUM", "CHANNEL", "MULTIPLICITY")},
         np.array([n]),
         header=ECLAIRS.header(810),
-        service=200,
-        subservice=1,
     )
     assert packet.size == 1002
 

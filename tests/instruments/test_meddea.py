@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, decode, encode, index_packets, map_file, select
+from eicpy.packets import PacketHeaders, PacketLayout, decode, encode, index_packets, map_file, select
 
 FILES = {
     "photons": "padreMDA0_240916122901.dat",
@@ -129,7 +129,11 @@ def test_packets_are_encoded_again_as_they_were(read, meddea, kind):
             single.pop(name)
     header = meddea.header(meddea.packets[kind].apid)
     again = encode(
-        layout, header.apid, index.sequence_count, index.coarse, np.maximum(index.fine, 0), single,
-        back.repeated, counts, header=header,
-    )  # fmt: skip
+        layout,
+        PacketHeaders(header.apid, index.sequence_count, index.coarse, np.maximum(index.fine, 0)),
+        single,
+        back.repeated,
+        counts,
+        header=header,
+    )
     assert again.tobytes() == raw.tobytes()

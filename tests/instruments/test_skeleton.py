@@ -12,7 +12,7 @@ from eicpy.decoding.measurement import Switch, measurement_switches
 from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.instruments import load
 from eicpy.instruments.skeleton import new_description
-from eicpy.packets import PacketLayout, encode, inspect_file
+from eicpy.packets import PacketHeaders, PacketLayout, encode, inspect_file
 from eicpy.runs import RunArchive, follow
 
 
@@ -90,12 +90,14 @@ def fill_in(folder):
     )  # fmt: skip
 
 
-def packets_of(instrument, kind, count, columns, coarse=0, **options):
+def packets_of(instrument, kind, count, columns, coarse=0, **records):
     rule = instrument.packets[kind]
     header = instrument.header(rule.apid)
     layout = PacketLayout.read(instrument.layout_file(kind))
-    options |= {"service": rule.service, "subservice": rule.subservice, "command": rule.command}
-    return bytes(encode(layout, rule.apid, count, coarse, 0, columns, header=header, **options))
+    headers = PacketHeaders(
+        rule.apid, count, coarse, service=rule.service, subservice=rule.subservice, command=rule.command
+    )
+    return bytes(encode(layout, headers, columns, header=header, **records))
 
 
 def test_filled_in_its_packets_come_back_through_the_archive(folder, eic, home):

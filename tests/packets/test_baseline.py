@@ -5,7 +5,7 @@ import pytest
 
 from eicpy.decoding.decode import photons
 from eicpy.instruments import load
-from eicpy.packets import PacketLayout, decode, encode, index_packets
+from eicpy.packets import PacketHeaders, PacketLayout, decode, encode, index_packets
 
 WITH_BASELINE = PacketLayout.parse(
     "name,bit_width,type,repeat\nHEADER,64,uint,\nTIMES,32,uint,\nFLAGS,16,uint,\nCHECKSUM,16,checksum,\n"
@@ -36,7 +36,9 @@ def packets(meddea, table, counts, columns):
     header = next(h for h in meddea.headers if h.apid == 160)
     n = len(counts)
     names = {"HEADER": 0, "TIMES": 0, "FLAGS": 0} if "TIMES" in table else dict.fromkeys(table.single, 0)
-    raw = encode(table, 160, np.arange(n), np.arange(n), 0, names, columns, counts, header=header)
+    raw = encode(
+        table, PacketHeaders(160, np.arange(n), np.arange(n), 0), names, columns, counts, header=header
+    )
     return raw, index_packets(raw, meddea.headers)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from eicpy.packets import (
     PacketHeaderRule,
+    PacketHeaders,
     PacketIndex,
     PacketIndexer,
     PacketLayout,
@@ -114,9 +115,11 @@ def test_telemetry_beside_telecommands_is_learnt_without_a_definition():
 
 def test_encoded_telecommands_are_those_of_the_standard():
     raw = encode(
-        ARGUMENTS, 900, [0, 16383], 0, 0, {"KEY": [1, 2], "VALUE": [3, 65535]},
-        header=RULES[0], service=210, subservice=3, destination=7, command=True,
-    )  # fmt: skip
+        ARGUMENTS,
+        PacketHeaders(900, [0, 16383], 0, 0, service=210, subservice=3, destination=7, command=True),
+        {"KEY": [1, 2], "VALUE": [3, 65535]},
+        header=RULES[0],
+    )
     assert bytes(raw) == telecommand(0, 3, struct.pack(">HH", 1, 3)) + telecommand(
         16383, 3, struct.pack(">HH", 2, 65535)
     )
@@ -125,16 +128,20 @@ def test_encoded_telecommands_are_those_of_the_standard():
 def test_encoded_telecommands_of_the_older_standard():
     table = PacketLayout.parse("name,bit_offset,bit_width,type\nMODE,32,8,uint\n")
     raw = encode(
-        table, 900, [9], 0, 0, {"MODE": [3]}, header=PacketHeaderRule(900, "crc16", "pus-a"),
-        service=210, subservice=1, destination=7, command=True,
-    )  # fmt: skip
+        table,
+        PacketHeaders(900, [9], 0, 0, service=210, subservice=1, destination=7, command=True),
+        {"MODE": [3]},
+        header=PacketHeaderRule(900, "crc16", "pus-a"),
+    )
     assert bytes(raw) == telecommand(9, 1, b"\x03", version=1)
 
 
 def test_the_acknowledgement_asked_for_is_written():
     nothing = PacketLayout([], "stop")
     for asked in (0, 8, 15):
-        raw = encode(nothing, 900, [1], 0, 0, {}, header=RULES[0], command=True, acknowledge=asked)
+        raw = encode(
+            nothing, PacketHeaders(900, [1], 0, 0, command=True, acknowledge=asked), {}, header=RULES[0]
+        )
         assert len(raw) == 13
         assert raw[6] == 0x20 | asked
 

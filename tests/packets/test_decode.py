@@ -11,6 +11,7 @@ from eicpy.packets import (
     ChecksumKind,
     FieldSpec,
     PacketHeaderRule,
+    PacketHeaders,
     PacketLayout,
     decode,
     encode,
@@ -93,7 +94,7 @@ def test_random_layouts_survive_encoding_and_decoding(layout, n, seed, checksum)
     columns = {k: values_of(layout[k], n, rng) for k in layout.single if k != "N"}
     repeated = {k: values_of(layout[k], int(number[group_of[k]].sum()), rng) for k in layout.repeated}
     header = PacketHeaderRule(77, checksum, "none", 0)
-    raw = encode(layout, 77, np.arange(n), 0, 0, columns, repeated, counts, header=header)
+    raw = encode(layout, PacketHeaders(77, np.arange(n), 0, 0), columns, repeated, counts, header=header)
     index = index_packets(raw, [header])
     assert len(index) == n
     assert index.good.all()
@@ -156,9 +157,15 @@ def test_photon_packets_are_encoded_with_their_headers_and_checksum():
     counts = np.array([3, 0, 123])
     values = photons(126, rng)
     raw = encode(
-        PHOTONS, 810, [16383, 16384, 16385], [7, 8, 9], 2**24 - 1, {"STATUS": [1, 2, 3]}, values, counts,
-        header=HEADER, service=200, subservice=1, destination=0x5555,
-    )  # fmt: skip
+        PHOTONS,
+        PacketHeaders(
+            810, [16383, 16384, 16385], [7, 8, 9], 2**24 - 1, service=200, subservice=1, destination=0x5555
+        ),
+        {"STATUS": [1, 2, 3]},
+        values,
+        counts,
+        header=HEADER,
+    )
     index = index_packets(raw, [HEADER])
     assert index.length.tolist() == [6 + 14 + 2 + 8 * n + 2 for n in counts]
     assert index.sequence_count.tolist() == [16383, 0, 1]
@@ -179,7 +186,7 @@ def test_without_a_row_for_it_the_checksum_is_no_record():
     table = PacketLayout.parse("name,bit_offset,bit_width,type,repeat\nA,0,8,uint,fill\n")
     for kind in ("crc16", "xor16", "none"):
         header = PacketHeaderRule(9, kind, "none", 0)
-        raw = encode(table, 9, [0, 1], 0, 0, {}, {"A": np.arange(10)}, [4, 6], header=header)
+        raw = encode(table, PacketHeaders(9, [0, 1], 0, 0), {}, {"A": np.arange(10)}, [4, 6], header=header)
         back = decode(raw, index_packets(raw, [header]), table)
         assert back.counts.tolist() == [4, 6]
 
@@ -189,7 +196,7 @@ def test_a_checksum_among_the_fields_is_written_there():
         "name,bit_offset,bit_width,type,repeat\nA,0,16,uint,\nSUM,,16,checksum,\nB,,16,uint,fill\n"
     )
     header = PacketHeaderRule(9, "xor16", "none", 0)
-    raw = encode(table, 9, [5], 0, 0, {"A": 0x1234}, {"B": [1, 2, 3]}, [3], header=header)
+    raw = encode(table, PacketHeaders(9, [5], 0, 0), {"A": 0x1234}, {"B": [1, 2, 3]}, [3], header=header)
     index = index_packets(raw, [header])
     assert verify_checksums(raw, index.offset, index.length, ChecksumKind.XOR16).all()
     back = decode(raw, index, table)
@@ -211,7 +218,14 @@ def test_kinds_are_told_apart_by_type_and_structure():
         "name,bit_offset,bit_width,type,repeat\nSID,112,8,structure,\nN,,8,uint,\nV,,8,uint,N\n"
     )
     parts = [
-        encode(table, 810, [n], 0, 0, {"SID": sid}, {"V": [n]}, [1], header=HEADER, service=3, subservice=sub)
+        encode(
+            table,
+            PacketHeaders(810, [n], 0, 0, service=3, subservice=sub),
+            {"SID": sid},
+            {"V": [n]},
+            [1],
+            header=HEADER,
+        )
         for n, (sub, sid) in enumerate([(25, 1), (25, 2), (26, 1), (25, 1)])
     ]
     raw = np.concatenate(parts)
@@ -263,7 +277,17 @@ def test_nothing_to_decode_is_no_error():
     assert len(back) == 0
     assert len(back.repeated["TIME"]) == 0
     assert (
-        len(encode(PHOTONS, 810, [], 0, 0, {}, photons(0, np.random.default_rng(0)), [], header=HEADER)) == 0
+        len(
+            encode(
+                PHOTONS,
+                PacketHeaders(810, [], 0, 0),
+                {},
+                photons(0, np.random.default_rng(0)),
+                [],
+                header=HEADER,
+            )
+        )
+        == 0
     )
 
 
@@ -276,7 +300,7 @@ def test_an_index_of_another_file_is_refused(packet):
 
 def test_values_that_cannot_be_written_are_named():
     def make(columns=None, repeated=None, counts=None):
-        return encode(PHOTONS, 810, [0], 0, 0, columns or {}, repeated, counts, header=HEADER)
+        return encode(PHOTONS, PacketHeaders(810, [0], 0, 0), columns or {}, repeated, counts, header=HEADER)
 
     good = photons(2, np.random.default_rng(0))
     with pytest.raises(BadArgumentError, match=r"CHANNEL.*1024"):
@@ -293,3 +317,12 @@ def test_values_that_cannot_be_written_are_named():
         make({"STATUS": 1.5}, good, [2])
     with pytest.raises(BadArgumentError, match="at most 65542"):
         make(repeated=photons(10_000, np.random.default_rng(0)), counts=[10_000])
+
+
+def test_the_call_of_the_version_before_makes_the_same_packets():
+    n = 2
+    values = photons(3, np.random.default_rng(5)), [1, 2]
+    now = encode(PHOTONS, PacketHeaders(810, np.arange(n), 7, destination=3), {}, *values, header=HEADER)
+    with pytest.warns(DeprecationWarning, match="PacketHeaders"):
+        before = encode(PHOTONS, 810, np.arange(n), 7, 0, {}, *values, header=HEADER, destination=3)
+    assert before.tobytes() == now.tobytes()

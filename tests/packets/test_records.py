@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError, BadDataError
-from eicpy.packets import FieldSpec, PacketHeaderRule, PacketLayout, decode, encode, index_packets
+from eicpy.packets import (
+    FieldSpec,
+    PacketHeaderRule,
+    PacketHeaders,
+    PacketLayout,
+    decode,
+    encode,
+    index_packets,
+)
 
 
 class TooShortError(Exception):
@@ -122,7 +130,9 @@ def test_records_within_records_survive_encoding_and_decoding(rows, seed):
         name: rows.counts if rows.within is None else rows.within for name, rows in before.groups.items()
     }
     for told in (counts, None):  # told, or found in the fields that count
-        made = encode(layout, 5, np.arange(4), 0, 0, before.columns, before.repeated, told, header=header)
+        made = encode(
+            layout, PacketHeaders(5, np.arange(4), 0, 0), before.columns, before.repeated, told, header=header
+        )
         index = index_packets(made, [header])
         assert index.good.all()
         back = decode(made, index, layout)
@@ -141,7 +151,9 @@ def test_counters_are_filled_in_and_bad_counts_refused():
 
     def make(**counts):
         values = {"T": [10, 11, 12], "E": [99, 98, 97], "X": [1, 2, 3]}
-        return encode(NESTED, 5, [0, 1], 0, 0, {"LAST": [77, 76]}, values, counts, header=header)
+        return encode(
+            NESTED, PacketHeaders(5, [0, 1], 0, 0), {"LAST": [77, 76]}, values, counts, header=header
+        )
 
     raw = make(T=[2, 1], X=[2, 1, 0])
     assert raw.tobytes()[6:17] == bytes([2, 10, 2, 1, 2, 99, 11, 1, 3, 98, 77])

@@ -8,7 +8,7 @@ from astropy.time import Time, TimeDelta
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import load
-from eicpy.packets import PacketHeaderRule, PacketLayout, encode, inspect_file, map_file
+from eicpy.packets import PacketHeaderRule, PacketHeaders, PacketLayout, encode, inspect_file, map_file
 
 KEYS = {
     "received", "lost", "duplicated", "out_of_order", "damaged", "first", "last",
@@ -99,7 +99,9 @@ def test_with_an_instrument_the_times_are_known(shared_data):
 def test_times_are_in_utc_with_an_instrument_and_on_board_without(file):
     rule = PacketHeaderRule(5, "crc16", "pus-c", 32, 16)
     layout = PacketLayout.parse("name,bit_offset,bit_width,type\nA,112,16,uint\n")
-    path = file(encode(layout, 5, [7, 8], [86400, 2**32 - 1], 2**15, {"A": 1}, header=rule).tobytes())
+    path = file(
+        encode(layout, PacketHeaders(5, [7, 8], [86400, 2**32 - 1], 2**15), {"A": 1}, header=rule).tobytes()
+    )
     epoch = SimpleNamespace(epoch="2017-01-01T00:00:00", scale="utc")
     known = inspect_file(path, instrument=SimpleNamespace(headers=[rule], time=epoch))
     assert known.apids[5].first["utc"] == "2017-01-02T00:00:00.500"

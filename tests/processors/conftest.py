@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eicpy.instruments import Instrument, load
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.runs import Run, RunArchive
 from eicpy.settings import Settings
 
@@ -62,10 +62,21 @@ class Bench:
         layout = PacketLayout.read(instrument.layout_file(kind))
         numbers = np.arange(first, first + count)
         data = encode(
-            layout, packet.apid, numbers % 16384, COARSE + numbers, 0, columns, repeated, counts,
-            header=instrument.header(packet.apid), service=packet.service,
-            subservice=packet.subservice, destination=instrument.simulated_destination,
-        )  # fmt: skip
+            layout,
+            PacketHeaders(
+                packet.apid,
+                numbers % 16384,
+                COARSE + numbers,
+                0,
+                service=packet.service,
+                subservice=packet.subservice,
+                destination=instrument.simulated_destination,
+            ),
+            columns,
+            repeated,
+            counts,
+            header=instrument.header(packet.apid),
+        )
         return [row.tobytes() for row in data.reshape(count, -1)]
 
     def seconds(self, first: int, temperatures) -> bytes:

@@ -19,7 +19,7 @@ from eicpy.acquisition.status import Order, OverviewReader, Station, send_order
 from eicpy.errors import FailedError
 from eicpy.instruments import load
 from eicpy.monitor.screen import start_chain
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.processors import ChainPlan, default_processors, stop_chain
 from eicpy.runs.archive import RunArchive
 from eicpy.settings import Settings
@@ -44,10 +44,21 @@ def packets():
         "MULTIPLICITY": np.ones(n * each, dtype=np.int64),
     }
     return encode(
-        layout, kind.apid, np.arange(n), start // 50_000, (start % 50_000) * 2**24 // 50_000, {}, photons,
-        np.full(n, each), header=eclairs.header(kind.apid), service=kind.service,
-        subservice=kind.subservice, destination=eclairs.simulated_destination,
-    ).tobytes()  # fmt: skip
+        layout,
+        PacketHeaders(
+            kind.apid,
+            np.arange(n),
+            start // 50_000,
+            (start % 50_000) * 2**24 // 50_000,
+            service=kind.service,
+            subservice=kind.subservice,
+            destination=eclairs.simulated_destination,
+        ),
+        {},
+        photons,
+        np.full(n, each),
+        header=eclairs.header(kind.apid),
+    ).tobytes()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Import paths of the version before work for one more release, with a warning that names the new one."""
+"""Import paths and calls of the version before work for one more release, with a warning."""
 
 import warnings
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from eicpy.moved import MODULES, NAMES, gathered_keywords, renamed_keyword
+from eicpy.moved import MODULES, NAMES, accept_old_keywords
 
 
 @pytest.mark.parametrize("old", sorted(MODULES))
@@ -34,30 +34,44 @@ def test_an_old_name_is_the_new_one(package, old, module, new):
     assert found is getattr(import_module(module), new)
 
 
-def test_a_renamed_keyword_is_taken_with_a_warning():
-    @renamed_keyword("by", "actor")
-    def decide(*, actor: str) -> str:
-        return actor
-
-    with pytest.warns(DeprecationWarning, match="by of .*decide is now actor") as caught:
-        assert decide(by="Ada") == "Ada"
-    assert caught[0].filename == __file__
-    assert decide(actor="Grace") == "Grace"  # a warning would be an error here
-
-
 @dataclass(frozen=True)
-class _Options:
-    interval: float = 2.0
-    settle: float = 1.0
+class Options:
+    speed: float = 1.0
+    timeout: float = 5.0
 
 
-def test_keywords_that_an_object_holds_now_are_taken_with_a_warning():
-    @gathered_keywords("options", _Options)
-    def watch(folder: str, *, options: _Options = _Options()) -> tuple[str, _Options]:
-        return folder, options
+@accept_old_keywords(renamed={"patience": "timeout"}, options=Options)
+def play(run, *, options=Options()):
+    return run, options
 
-    with pytest.warns(DeprecationWarning, match=r"interval of .*watch is now options=_Options\(…\)"):
-        assert watch("inbox", interval=5.0) == ("inbox", _Options(interval=5.0))
-    with pytest.warns(DeprecationWarning, match="settle of"):
-        assert watch("inbox", settle=3.0, options=_Options(interval=4.0))[1] == _Options(4.0, 3.0)
-    assert watch("inbox")[1] == _Options()
+
+@accept_old_keywords(positions=("table", "speed", "timeout", "rows"), options=Options)
+def make(table, options, rows=0):
+    return table, options, rows
+
+
+def test_an_old_keyword_goes_into_the_options_object():
+    with pytest.warns(
+        DeprecationWarning, match=r"play\(speed\) is now play\(options=Options\(…\)\)"
+    ) as caught:
+        assert play(3, speed=2.0) == (3, Options(2.0))
+    assert caught[0].filename == __file__
+    with pytest.warns(DeprecationWarning, match=r"play\(patience\)"):
+        assert play(3, patience=1.0, options=Options(2.0)) == (3, Options(2.0, 1.0))
+
+
+def test_an_old_call_by_position_is_understood():
+    with pytest.warns(
+        DeprecationWarning, match=r"make\(speed, timeout\) is now make\(options=Options\(…\)\)"
+    ):
+        assert make("T", 2.0, 1.0, rows=4) == ("T", Options(2.0, 1.0), 4)
+
+
+def test_the_new_form_gives_no_warning():
+    assert play(3, options=Options(2.0)) == (3, Options(2.0))
+    assert make("T", Options(2.0), 4) == make("T", options=Options(2.0), rows=4) == ("T", Options(2.0), 4)
+
+
+def test_an_unknown_keyword_is_still_refused():
+    with pytest.raises(TypeError, match="spead"):
+        play(3, spead=2.0)

@@ -12,7 +12,7 @@ import pytest
 from waiting import LIMIT
 
 from eicpy.errors import BadArgumentError, BadDataError, FailedError
-from eicpy.packets import PacketLayout, encode
+from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.runs import RunArchive, edit_run
 
 
@@ -368,9 +368,18 @@ class TestCommandsAndHousekeeping:
         layout = PacketLayout.read(eclairs.layout_file(name))
         fields = {layout.structure.name: np.full(5, kind.structure)} if layout.structure else {}
         housekeeping = encode(
-            layout, kind.apid, np.arange(5), np.arange(5) + 1000, 0, fields, header=eclairs.header(kind.apid),
-            service=kind.service, subservice=kind.subservice,
-        ).tobytes()  # fmt: skip
+            layout,
+            PacketHeaders(
+                kind.apid,
+                np.arange(5),
+                np.arange(5) + 1000,
+                0,
+                service=kind.service,
+                subservice=kind.subservice,
+            ),
+            fields,
+            header=eclairs.header(kind.apid),
+        ).tobytes()
         size = len(housekeeping) // 5
         damaged = bytearray(housekeeping[:size])
         damaged[-3] ^= 1

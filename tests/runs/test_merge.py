@@ -9,7 +9,7 @@ from eicpy.decoding import PacketCounts, packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.packets import checksum_crc16, index_packets
-from eicpy.runs import Cursor, Deduplicator, RunArchive, provide
+from eicpy.runs import Cursor, Deduplicator, ProvideOptions, RunArchive, provide
 from eicpy.runs.provider.deduplicate import remember
 from eicpy.runs.provider.merge import SAME_WITHIN
 
@@ -133,14 +133,27 @@ class TestPlaces:
         archive, numbers = merged
         whole = drain(provide(archive, PROTOTYPE, numbers, unique=True))
         assert whole == [packet(901, n, 100 + n) for n in range(20)]
-        assert drain(provide(archive, PROTOTYPE, numbers, unique=True, from_packet=5)) == whole[5:]
+        assert (
+            drain(provide(archive, PROTOTYPE, numbers, unique=True, options=ProvideOptions(from_packet=5)))
+            == whole[5:]
+        )
         moment = float(packet_seconds(archive.run(2).index(PROTOTYPE), PROTOTYPE)[3])
-        assert drain(provide(archive, PROTOTYPE, numbers, unique=True, from_time=moment)) == whole[7:]
-        assert drain(provide(archive, PROTOTYPE, numbers, unique=True, from_time=moment + 1e6)) == []
+        assert (
+            drain(provide(archive, PROTOTYPE, numbers, unique=True, options=ProvideOptions(from_time=moment)))
+            == whole[7:]
+        )
+        assert (
+            drain(
+                provide(
+                    archive, PROTOTYPE, numbers, unique=True, options=ProvideOptions(from_time=moment + 1e6)
+                )
+            )
+            == []
+        )
 
     def test_a_place_that_is_none_is_refused(self, merged):
         archive, numbers = merged
-        for wish in ({"start": Cursor(1, 3)}, {"from_packet": 21}):
+        for wish in ({"start": Cursor(1, 3)}, {"options": ProvideOptions(from_packet=21)}):
             with pytest.raises(BadArgumentError):
                 provide(archive, PROTOTYPE, numbers, unique=True, **wish)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from eicpy.decoding import PacketCounts, packet_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
-from eicpy.packets import PacketIndex, PacketLayout, checksum_crc16, encode, index_packets
-from eicpy.runs import Cursor, RunArchive, follow, kind_names, provide
+from eicpy.packets import PacketHeaders, PacketIndex, PacketLayout, checksum_crc16, encode, index_packets
+from eicpy.runs import Cursor, ProvideOptions, RunArchive, follow, kind_names, provide
 
 
 @dataclass
@@ -44,10 +44,20 @@ def make_packets(eclairs):
         counts = first + np.arange(len(seconds))
         fields = {layout.structure.name: np.full(len(seconds), kind.structure)}
         raw = encode(
-            layout, kind.apid, counts, np.floor(seconds).astype(np.int64),
-            ((seconds % 1) * 2**24).astype(np.int64), fields, {}, np.zeros(len(seconds), np.int64),
-            header=eclairs.header(kind.apid), service=kind.service, subservice=kind.subservice,
-        ).tobytes()  # fmt: skip
+            layout,
+            PacketHeaders(
+                kind.apid,
+                counts,
+                np.floor(seconds).astype(np.int64),
+                ((seconds % 1) * 2**24).astype(np.int64),
+                service=kind.service,
+                subservice=kind.subservice,
+            ),
+            fields,
+            {},
+            np.zeros(len(seconds), np.int64),
+            header=eclairs.header(kind.apid),
+        ).tobytes()
         return Packets(raw, cut(raw, index_packets(raw, eclairs.headers)))
 
     return make
@@ -309,7 +319,8 @@ class TestLive:
         with provide(archive, eclairs, None) as provider:
             assert sum(len(increment) for increment in provider.stream()) == 20
         start = Cursor(3, len(each[2].raw) // 2)
-        for wish in ({"start": start, "unique": True}, {"from_time": packet_seconds_of(each[2], eclairs, 5)}):
+        options = ProvideOptions(from_time=packet_seconds_of(each[2], eclairs, 5))
+        for wish in ({"start": start, "unique": True}, {"options": options}):
             with provide(archive, eclairs, **wish) as provider:
                 assert [packet for _, packet in provider.poll().packets()] == each[2].each[5:]
 
@@ -334,14 +345,17 @@ class TestPlayback:
             assert [len(i) for i in provider.stream(packets=4)] == [4, 4, 2]
 
     def test_from_a_packet_a_time_and_a_place(self, archive, runs, eclairs):
-        assert drain(provide(archive, eclairs, None, from_packet=7)) == runs[7:]
-        assert drain(provide(archive, eclairs, 2, from_packet=10)) == []
+        assert drain(provide(archive, eclairs, None, options=ProvideOptions(from_packet=7))) == runs[7:]
+        assert drain(provide(archive, eclairs, 2, options=ProvideOptions(from_packet=10))) == []
         index = archive.run(2).index(eclairs)
         moment = float(packet_seconds(index, eclairs)[4])
-        assert drain(provide(archive, eclairs, None, from_time=moment)) == runs[14:]
-        assert drain(provide(archive, eclairs, None, from_time=moment - 0.5)) == runs[14:]
-        assert drain(provide(archive, eclairs, None, from_time=moment + 1e6)) == []
-        with provide(archive, eclairs, from_time=moment) as live:
+        assert drain(provide(archive, eclairs, None, options=ProvideOptions(from_time=moment))) == runs[14:]
+        assert (
+            drain(provide(archive, eclairs, None, options=ProvideOptions(from_time=moment - 0.5)))
+            == runs[14:]
+        )
+        assert drain(provide(archive, eclairs, None, options=ProvideOptions(from_time=moment + 1e6))) == []
+        with provide(archive, eclairs, options=ProvideOptions(from_time=moment)) as live:
             assert given_now(live) == runs[14:]
         assert drain(provide(archive, eclairs, [1, 2], start=Cursor(2, int(index.offset[3])))) == runs[13:20]
 
@@ -352,21 +366,22 @@ class TestPlayback:
             ({"runs": [1, 1]}, "once"),
             ({"runs": []}, "at least one"),
             ({"runs": "today"}, "live"),
-            ({"runs": 1, "from_packet": 11}, "11"),
-            ({"runs": 1, "from_packet": -1}, "-1"),
-            ({"runs": 1, "from_packet": 1, "start": Cursor(1)}, "one place"),
+            ({"runs": 1, "options": {"from_packet": 11}}, "11"),
+            ({"runs": 1, "options": {"from_packet": -1}}, "-1"),
+            ({"runs": 1, "options": {"from_packet": 1}, "start": Cursor(1)}, "one position"),
+            ({"runs": 1, "options": {"from_packet": 1, "from_time": 0.0}}, "one of them"),
             ({"runs": 1, "start": Cursor(2)}, "run 2"),
             ({"runs": 1, "speed": 0.0}, "speed"),
-            ({"runs": 1, "speed": 1.0, "longest_wait": -1.0}, "wait"),
-            ({"runs": 1, "mode": "first"}, "first"),
+            ({"runs": 1, "speed": 1.0, "options": {"longest_wait": -1.0}}, "wait"),
+            ({"runs": 1, "options": {"mode": "first"}}, "first"),
             ({"runs": 1, "kinds": ["gamma"]}, "gamma"),
-            ({"runs": 1, "apids": [4000]}, "4000"),
+            ({"runs": 1, "options": {"apids": [4000]}}, "4000"),
         ],
     )
     @pytest.mark.usefixtures("runs")
     def test_wishes_that_cannot_be_are_refused(self, archive, eclairs, wish, words):
         with pytest.raises(BadArgumentError, match=words):
-            provide(archive, eclairs, **wish)
+            provide(archive, eclairs, **wish | {"options": ProvideOptions(**wish.get("options", {}))})
 
     def test_an_open_run_is_followed_until_it_is_closed(self, archive, make_packets, eclairs):
         packets = make_packets(np.arange(4.0))
@@ -385,13 +400,17 @@ class TestPlayback:
         raw = photons + hk.raw
         closed(archive, raw)
         each = cut(raw, index_packets(raw, eclairs.headers))
-        for wish in ({"apids": [801]}, {"kinds": ["ecl"]}, {"kinds": ["housekeeping"]}):
+        for wish in (
+            {"options": ProvideOptions(apids=[801])},
+            {"kinds": ["ecl"]},
+            {"kinds": ["housekeeping"]},
+        ):
             assert drain(provide(archive, eclairs, 1, **wish)) == hk.each
         assert drain(provide(archive, eclairs, 1, kinds=["dpix"])) == []
-        assert drain(provide(archive, eclairs, 1, apids=[810], kinds=["ecl"])) == []
-        assert drain(provide(archive, eclairs, 1, apids=[810, 801])) == each
-        assert drain(provide(archive, eclairs, 1, commands=True)) == []
-        assert drain(provide(archive, eclairs, 1, commands=False)) == each
+        assert drain(provide(archive, eclairs, 1, kinds=["ecl"], options=ProvideOptions(apids=[810]))) == []
+        assert drain(provide(archive, eclairs, 1, options=ProvideOptions(apids=[810, 801]))) == each
+        assert drain(provide(archive, eclairs, 1, options=ProvideOptions(commands=True))) == []
+        assert drain(provide(archive, eclairs, 1, options=ProvideOptions(commands=False))) == each
         with provide(archive, eclairs, 1) as provider:
             (whole,) = provider.stream()
         assert kind_names(whole).tolist() == ["photons"] * 10 + ["ecl"] * 5
@@ -402,14 +421,17 @@ class TestPlayback:
         tm = with_checksum(bytes.fromhex("0b84c000000f 2001010000 0000 00000001 000000"))
         tc = with_checksum(bytes.fromhex("1b84c0000006 10d2020000"))
         closed(archive, tm + tc + tm)
-        assert drain(provide(archive, prototype, 1, commands=True)) == [tc]
-        assert drain(provide(archive, prototype, 1, commands=False)) == [tm, tm]
+        assert drain(provide(archive, prototype, 1, options=ProvideOptions(commands=True))) == [tc]
+        assert drain(provide(archive, prototype, 1, options=ProvideOptions(commands=False))) == [tm, tm]
         assert drain(provide(archive, prototype, 1, kinds=["stop-measurement"])) == [tc]
-        assert drain(provide(archive, prototype, 1, kinds=["command"], commands=False)) == []
+        assert (
+            drain(provide(archive, prototype, 1, kinds=["command"], options=ProvideOptions(commands=False)))
+            == []
+        )
 
     @pytest.mark.usefixtures("runs")
     def test_what_is_not_wanted_moves_the_cursor_all_the_same(self, archive, eclairs):
-        provider = provide(archive, eclairs, 1, apids=[810])
+        provider = provide(archive, eclairs, 1, options=ProvideOptions(apids=[810]))
         assert drain(provider) == []
         assert provider.cursor == Cursor(1, archive.run(1).size)
         assert provider.behind == 0
@@ -425,7 +447,7 @@ class TestPace:
         clock = Clock(50.0)
         packets = make_packets([10.0, 11.0, 11.5, 14.0])
         closed(archive, packets.raw)
-        with provide(archive, eclairs, 1, speed=1.0, clock=clock) as provider:
+        with provide(archive, eclairs, 1, speed=1.0, options=ProvideOptions(clock=clock)) as provider:
             assert len(provider.poll()) == 1
             assert len(provider.poll()) == 0
             clock.now = 51.4
@@ -440,7 +462,7 @@ class TestPace:
     def test_ten_times_as_fast_and_the_speed_changed_on_the_way(self, archive, make_packets, eclairs):
         clock = Clock()
         closed(archive, make_packets(np.arange(100.0)).raw)
-        with provide(archive, eclairs, 1, speed=10.0, clock=clock) as provider:
+        with provide(archive, eclairs, 1, speed=10.0, options=ProvideOptions(clock=clock)) as provider:
             assert len(provider.poll()) == 1
             clock.now = 1.001
             assert len(provider.poll()) == 10
@@ -456,7 +478,7 @@ class TestPace:
         clock = Clock()
         packets = make_packets(np.arange(10.0))
         closed(archive, packets.raw)
-        with provide(archive, eclairs, 1, speed=1.0, clock=clock) as provider:
+        with provide(archive, eclairs, 1, speed=1.0, options=ProvideOptions(clock=clock)) as provider:
             provider.pause()
             assert not provider.poll()
             found = [provider.step(), provider.step(3)]
@@ -486,7 +508,7 @@ class TestLast:
         hk = make_packets(np.arange(20.0))
         photons = photon_packets(10)
         writer = archive.create(source="x")
-        with provide(archive, eclairs, mode="last") as provider:
+        with provide(archive, eclairs, options=ProvideOptions(mode="last")) as provider:
             assert not provider.poll()
             writer.append(hk.raw + photons.raw)
             newest = provider.poll()
@@ -507,7 +529,7 @@ class TestLast:
 
     def test_across_a_switch_of_runs(self, archive, make_packets, eclairs):
         packets = make_packets(np.arange(6.0))
-        with provide(archive, eclairs, mode="last") as provider:
+        with provide(archive, eclairs, options=ProvideOptions(mode="last")) as provider:
             for first in (0, 3):
                 closed(archive, b"".join(packets.each[first : first + 3]))
             newest = provider.poll(4)
@@ -518,7 +540,9 @@ class TestLast:
     def test_of_a_playback_at_its_pace(self, archive, make_packets, eclairs):
         clock, packets = Clock(), make_packets(np.arange(10.0))
         closed(archive, packets.raw)
-        with provide(archive, eclairs, 1, speed=1.0, mode="last", clock=clock) as provider:
+        with provide(
+            archive, eclairs, 1, speed=1.0, options=ProvideOptions(mode="last", clock=clock)
+        ) as provider:
             found = []
             for clock.now in (0.0, 0.5, 4.0, 100.0):
                 found.append([packet for _, packet in provider.poll().packets()])

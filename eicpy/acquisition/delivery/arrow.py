@@ -52,7 +52,7 @@ class ArrowStream:
     stream
         Where it goes.
     instrument
-        Whose packets they are.
+        Describes the packets.
     kinds
         Kinds of packets that are followed; the parameters become columns where it is one.
     with_photons

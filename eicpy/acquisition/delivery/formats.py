@@ -1,6 +1,6 @@
 """Packets on a pipe, for a program in any language: their bytes, a JSON object for each, or Arrow tables.
 
-``raw`` is the packets one after the other, nothing between them: each tells its own length in bytes 4 and
+``raw`` is the packets one after the other, nothing between them: each states its own length in bytes 4 and
 5. Damaged packets are left out, since their length cannot be trusted, and counted. ``jsonl`` is a line for
 each packet, damaged ones included and named. ``arrow`` is an Arrow IPC stream with the same columns for
 all its batches: what the headers say, and the parameters of the packets where they are of one kind.
@@ -125,8 +125,8 @@ class JsonLines:
         rule = increment.instrument.photons
         for kind in dict.fromkeys(name for name in names.tolist() if name):
             found = parameters(increment, kind, names)
-            for place, row in enumerate(found.rows.tolist()):
-                lines[row]["values"] = {name: _plain(v[place]) for name, v in found.values.items()}
+            for number, row in enumerate(found.rows.tolist()):
+                lines[row]["values"] = {name: _plain(v[number]) for name, v in found.values.items()}
             if self.with_photons and rule is not None and rule.packet == kind:
                 for row in found.rows.tolist():
                     lines[row]["photons"] = _photons(increment.part(row, row + 1))
@@ -143,7 +143,7 @@ def _photons(increment: Increment) -> dict[str, list[Any]]:
 
 
 def _plain(value: Any) -> Any:
-    """A number or text as JSON knows it; what is no number is null."""
+    """A number or text as JSON knows it; NaN is null."""
     plain = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(plain, float) and not np.isfinite(plain) else plain
 
@@ -165,7 +165,7 @@ def packet_writer(
     stream
         Where the bytes go.
     instrument
-        Whose packets they are.
+        Describes the packets.
     selection
         What is followed: an Arrow stream has columns for the parameters of one kind.
     with_photons

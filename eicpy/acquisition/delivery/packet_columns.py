@@ -66,26 +66,26 @@ def parameters(increment: Increment, kind: str, names: npt.NDArray[Any]) -> Para
 
 
 def simulated_rows(increment: Increment) -> list[bool | None]:
-    """Whether each packet says that it is simulated; None where it cannot tell."""
+    """Whether each packet says that it is simulated; None where its kind cannot carry the mark."""
     index, instrument = increment.index, increment.instrument
     mark = instrument.simulated_destination
     able = np.isin(index.apid, [h.apid for h in instrument.headers if h.secondary == "pus-c"])
     able &= index.good & ~index.command
     if mark is None:
         able[:] = False
-    told = (index.destination == mark).tolist() if mark is not None else [False] * len(index)
-    return [said if can else None for said, can in zip(told, able.tolist(), strict=True)]
+    simulated = (index.destination == mark).tolist() if mark is not None else [False] * len(index)
+    return [said if can else None for said, can in zip(simulated, able.tolist(), strict=True)]
 
 
 def utc_texts(increment: Increment) -> list[str | None]:
-    """UTC of each packet as an ISO date with microseconds; None where an intact packet tells no time."""
+    """UTC of each packet as an ISO date with microseconds; None for a packet without a time."""
     seconds = packet_seconds(increment.index, increment.instrument)
-    told = np.isfinite(seconds) & increment.index.good & (seconds < _LATEST)
-    if not told.any():
+    known = np.isfinite(seconds) & increment.index.good & (seconds < _LATEST)
+    if not known.any():
         return [None] * len(seconds)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*dubious year")  # its leap seconds are not known
-        times = to_time(np.where(told, seconds, 0.0)).utc
+        times = to_time(np.where(known, seconds, 0.0)).utc
         times.precision = 6
         texts = times.isot.tolist()
-    return [f"{text}Z" if known else None for text, known in zip(texts, told.tolist(), strict=True)]
+    return [f"{text}Z" if is_known else None for text, is_known in zip(texts, known.tolist(), strict=True)]

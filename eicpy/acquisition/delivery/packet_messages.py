@@ -5,8 +5,8 @@ A message is a packet. Its subject says what it is, so that a reader asks for wh
     eic.<instrument>.<tm|tc>.<apid>.<kind>
 
 Its key is the identity of the packet: a packet that is published again, after a crash or by a second
-station, is not delivered again. The archive stays the log: messages are derived from it, and whoever missed
-them begins there.
+station, is not delivered again. The archive is the log: messages are derived from it, and a reader that
+missed some begins there.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ def open_packet_bus(url: str, instrument: str) -> Bus:
 def subject_of(
     instrument: str, *, command: bool | None = None, apid: int | None = None, kind: str | None = None
 ) -> str:
-    """Return the subject of a packet, or of several: what is None is any.
+    """Return the subject of a packet, or of several: None stands for any.
 
     Examples
     --------
@@ -126,7 +126,7 @@ class BusReader:
 
     @property
     def instrument(self) -> Instrument:
-        """Whose packets they are."""
+        """Describes the packets."""
         return self._selection.instrument
 
     @property

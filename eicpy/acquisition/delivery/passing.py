@@ -1,4 +1,4 @@
-"""Handing packets on to another program: through a pipe, with a place that survives a restart."""
+"""Handing packets on to another program: through a pipe, with a position that survives a restart."""
 
 import contextlib
 import io
@@ -14,23 +14,26 @@ from typing import BinaryIO, Protocol
 from eicpy.acquisition.delivery.formats import PacketWriter
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.files import atomic_file
+from eicpy.moved import moved_names
 from eicpy.runs.provider.cursor import Cursor, Increment
 
-__all__ = ["CursorFile", "PacketSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
+__all__ = ["CursorFile", "IncrementSource", "Passed", "open_pipe", "pass_on", "reader_is_gone"]
+
+__getattr__ = moved_names(__name__)
 
 _SHORTEST_WAIT = 1e-3
 _LONGEST_WAIT = 1e-2
 
 
-class PacketSource(Protocol):
-    """What packets are polled from: a :class:`~eicpy.runs.Provider`, or a bus."""
+class IncrementSource(Protocol):
+    """Packets are polled from it: a :class:`~eicpy.runs.Provider`, or a bus."""
 
     def poll(self, most_packets: int | None = None) -> Increment:
-        """What is there now."""
+        """Return what is available now."""
 
     @property
     def cursor(self) -> Cursor:
-        """The place after what was polled."""
+        """The position after what was polled."""
 
     @property
     def finished(self) -> bool:
@@ -39,9 +42,9 @@ class PacketSource(Protocol):
 
 @dataclass(frozen=True)
 class CursorFile:
-    """A place in the archive, kept in a file.
+    """A position in the archive, kept in a file.
 
-    It is replaced by a rename: a process that is killed leaves the old place or the new one.
+    It is replaced by a rename: a process that is killed leaves the old position or the new one.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class CursorFile:
     file: Path
 
     def load(self) -> Cursor | None:
-        """The place; None if none was saved.
+        """Return the position; None if none was saved.
 
         Raises
         ------
@@ -68,10 +71,12 @@ class CursorFile:
         try:
             return Cursor.from_json(text)
         except BadArgumentError as error:
-            raise BadDataError(str(error), file=self.file, advice="remove it to begin anew") from error
+            raise BadDataError(
+                str(error), file=self.file, advice="remove it to start from the beginning"
+            ) from error
 
     def save(self, cursor: Cursor) -> None:
-        """Keep a place.
+        """Save a position.
 
         Raises
         ------
@@ -100,7 +105,7 @@ class Passed:
 
 
 def pass_on(
-    source: PacketSource,
+    source: IncrementSource,
     writer: PacketWriter,
     *,
     stop: threading.Event,
@@ -108,7 +113,7 @@ def pass_on(
     gone: Callable[[], bool] = lambda: False,
     most_packets: int | None = None,
 ) -> Passed:
-    """Write packets as they come, until a playback ends, the reader leaves, or told to stop.
+    """Write packets as they come, until a playback ends, the reader leaves, or `stop` is set.
 
     Parameters
     ----------
@@ -119,7 +124,7 @@ def pass_on(
     stop
         Set to end.
     keep
-        Called with the place after packets once these were handed on: what is saved is never ahead of
+        Called with the position after packets once these were handed on: what is saved is never ahead of
         what the reader was given.
     gone
         Whether the reader has left; asked while nothing comes.
@@ -154,7 +159,7 @@ def pass_on(
 
 
 def reader_is_gone(stream: BinaryIO) -> bool:
-    """Whether the other end of a pipe was closed; what is no pipe has no other end."""
+    """Whether the other end of a pipe was closed; False for what is no pipe."""
     poller = select.poll()
     try:
         poller.register(stream.fileno(), 0)
@@ -170,7 +175,7 @@ def open_pipe(stream: BinaryIO | None = None) -> Iterator[BinaryIO]:
     Parameters
     ----------
     stream
-        Another one in its place.
+        Another one instead.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""Publishing the archive on a bus, by a reader whose place is saved when the bus has acknowledged."""
+"""Publishing the archive on a bus, by a reader whose position is saved when the bus has acknowledged."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from eicpy.runs.provider.provide import Provider
 
 __all__ = ["publish"]
 
-_TOLD_EVERY = 0.5
+_REPORT_EVERY = 0.5
 _BATCH = 2048
 
 
@@ -24,20 +24,20 @@ def publish(
     stop: threading.Event,
     report: StatusReport | None = None,
 ) -> Passed:
-    """Publish packets until told to stop, or until a playback ends.
+    """Publish packets until `stop` is set, or until a playback ends.
 
     Parameters
     ----------
     provider
-        Where they come from, at the place that `keep` holds.
+        Where they come from, at the position that `keep` holds.
     bus
         Where they go.
     keep
-        Where the place is saved; never ahead of what the bus has acknowledged.
+        Where the position is saved; never ahead of what the bus has acknowledged.
     stop
         Set to end.
     report
-        Tells the monitor how far it is; None for nobody.
+        Status of the publisher, for the monitor; None to report none.
 
     Returns
     -------
@@ -47,34 +47,35 @@ def publish(
     Raises
     ------
     FailedError
-        If the bus is away for too long, or the place cannot be saved. Nothing is lost: the next call goes on.
+        If the bus is away for too long, or the position cannot be saved. Nothing is lost: the next call
+        resumes.
     """
-    teller = _Teller(provider, BusWriter(bus), report)
+    reporter = _Reporter(provider, BusWriter(bus), report)
 
     def kept(cursor: Cursor) -> None:
         keep.save(cursor)
-        teller.tell()
+        reporter.report()
 
     def idle() -> bool:
-        teller.tell()
+        reporter.report()
         return False
 
-    teller.tell(state="publishing")
+    reporter.report(state="publishing")
     try:
-        return pass_on(provider, teller, stop=stop, keep=kept, gone=idle, most_packets=_BATCH)
+        return pass_on(provider, reporter, stop=stop, keep=kept, gone=idle, most_packets=_BATCH)
     finally:
-        teller.tell(at_once=True)
+        reporter.report(at_once=True)
 
 
-class _Teller:
-    """Publishes, and tells now and then how far it is."""
+class _Reporter:
+    """Publishes, and reports its progress now and then."""
 
     def __init__(self, provider: Provider, writer: BusWriter, report: StatusReport | None) -> None:
         self._provider = provider
         self._writer = writer
         self._report = report
         self._packets = 0
-        self._told = 0.0
+        self._reported = 0.0
 
     def write(self, increment: Increment) -> None:
         """Publish packets; all are kept by the bus when this returns."""
@@ -84,12 +85,12 @@ class _Teller:
     def close(self) -> None:
         """Nothing ends a bus."""
 
-    def tell(self, state: str | None = None, *, at_once: bool = False) -> None:
-        """Update the status, unless it was told a moment ago."""
+    def report(self, state: str | None = None, *, at_once: bool = False) -> None:
+        """Update the status, unless it was updated a moment ago."""
         now = time.monotonic()
-        if self._report is None or (state is None and not at_once and now - self._told < _TOLD_EVERY):
+        if self._report is None or (state is None and not at_once and now - self._reported < _REPORT_EVERY):
             return
-        self._told = now
+        self._reported = now
         cursor = self._provider.cursor
         self._report.update(
             state=state,

@@ -68,11 +68,11 @@ class Archiver:
     archive
         Where runs are opened.
     instrument
-        Whose measurement rule is followed.
+        Its measurement rule is followed.
     close
         Completes a run that was sealed.
     source
-        Tells, when a run is opened, where its bytes come from.
+        Returns, when a run is opened, where its bytes come from.
     texts
         What people say about the runs to come.
     """
@@ -133,7 +133,7 @@ class Archiver:
             if self.copies.is_copy(stream, bytes(piece.buffer[start:stop])):
                 continue
             if switch.starts:
-                if start < done:  # its beginning was written when the stream was silent: it stays whole
+                if start < done:  # its beginning was written when the stream was silent: keep it whole
                     start = stop
                 self._append(piece.buffer[done:start])
                 done = max(done, start)
@@ -146,7 +146,7 @@ class Archiver:
             else:
                 self._marked = "configuration" if self._marked else None
         self._append(piece.buffer[done:])
-        self._tell()
+        self._raise_trouble()
 
     def retry(self) -> None:
         """Do what could not be done before.
@@ -188,7 +188,7 @@ class Archiver:
             "start": self._start, "stop": self._stop, "configure": self._configure, "comment": self._comment
         }[order.kind]  # fmt: skip
         answer = act(order)
-        self._tell()
+        self._raise_trouble()
         return answer
 
     def finish(self) -> None:
@@ -204,7 +204,7 @@ class Archiver:
             self._do_turn(_Turn(self.mode))
 
     def abandon(self) -> None:
-        """Let go of the run as a crash would."""
+        """Release the run as a crash would."""
         if self.writer is not None:
             self.writer.release()
             self.writer = None
@@ -214,9 +214,7 @@ class Archiver:
             return []
         try:
             return measurement_switches(piece.buffer, piece.index, self.instrument)
-        except (
-            BadDataError
-        ) as error:  # the rule is wrong, not what was received: that is archived all the same
+        except BadDataError as error:  # the rule is wrong, not what was received: that is archived
             self.error = str(error)
             _log.error("runs do not switch on commands: %s", error)
             return []
@@ -244,7 +242,7 @@ class Archiver:
         self._writer().append(data)
         self.archived += len(data)
 
-    def _tell(self) -> None:
+    def _raise_trouble(self) -> None:
         """Raise what went wrong, now that all is written or held."""
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
@@ -255,7 +253,7 @@ class Archiver:
         if self.writer is not None and (turn.opens or self.writer.size or self._suffix != suffix):
             try:
                 self.writer.seal()
-            except BadDataError as error:  # its description was spoilt; its bytes are there
+            except BadDataError as error:  # its description was damaged; its bytes are not
                 _log.error("run %d is left as it is: %s", self.writer.run.number, error)
             writer, self.writer = self.writer, None
             self.close(writer)

@@ -22,7 +22,7 @@ __all__ = ["Closer"]
 _log = logging.getLogger(__name__)
 
 _MOST_HELD = 32
-"""Runs that are held open until it is their turn; more are let go of meanwhile, for want of file handles."""
+"""Runs that are held open until it is their turn; more are closed meanwhile, because file handles are few."""
 
 
 class Closer:
@@ -33,7 +33,7 @@ class Closer:
     archive
         Of the runs.
     instrument
-        Whose rules index them.
+        Its rules index them.
     on_closed
         Called in that thread with each run that is complete, and what is in it.
     """

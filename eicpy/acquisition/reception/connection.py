@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 _BUFFER = 1 << 20
 _SMALL = 1 << 16
 _REST = 0.002
-"""Pause after a small read, s: what comes meanwhile is taken at once, not packet by packet."""
+"""Pause after a small read, s: bytes that come meanwhile are read at once, not packet by packet."""
 
 
 class Taker(Protocol):
@@ -53,11 +53,11 @@ class Connection(asyncio.BufferedProtocol):
         self.address = ""
         self.port = 0
         self.stream: Stream | None = None
-        """Its stream; None until the first byte tells which one it continues."""
+        """Its stream; None until the first bytes show which one it continues."""
         self.since = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let a peer in, and nobody else."""
+        """Accept a connection of a peer; refuse all others."""
         assert isinstance(transport, asyncio.Transport)  # a TCP server makes no other
         name = transport.get_extra_info("peername")
         if name is None or not self._taker.admit(self, name[0]):
@@ -67,7 +67,7 @@ class Connection(asyncio.BufferedProtocol):
         self.address, self.port = name[:2]
         _log.info("connection from %s port %s", self.address, self.port)
         _keep_alive(transport.get_extra_info("socket"))
-        self.heed()
+        self.pause_or_resume()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, the signature is asyncio's
         """Where the next bytes go."""
@@ -78,16 +78,16 @@ class Connection(asyncio.BufferedProtocol):
         self._taker.take(self, self._first[:nbytes] if self.stream is None else nbytes)
         if nbytes < _SMALL and self._resting is None and self._transport is not None:
             self._resting = asyncio.get_running_loop().call_later(_REST, self._rested)
-            self.heed()
+            self.pause_or_resume()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002, the signature is asyncio's
-        """Tell the receiver, once."""
+        """Report it to the receiver, once."""
         if self._transport is not None:
             self._transport = None
             self._taker.lost(self)
 
-    def heed(self) -> None:
-        """Read on, or pause, as there is space and as it rests."""
+    def pause_or_resume(self) -> None:
+        """Pause reading while the disk is full or the connection rests; else resume."""
         pause = self._taker.is_full or self._resting is not None
         if self._transport is None or pause == self._paused or self._transport.is_closing():
             return
@@ -106,11 +106,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _rested(self) -> None:
         self._resting = None
-        self.heed()
+        self.pause_or_resume()
 
 
 def _keep_alive(connection: socket.socket) -> None:
-    """Ask a silent peer whether it is there, so that a cable that was pulled is noticed."""
+    """Ask a silent peer whether it is alive, so that a cable that was pulled is noticed."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):

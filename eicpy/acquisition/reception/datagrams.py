@@ -65,7 +65,7 @@ class DatagramReader:
 
     @property
     def dropped(self) -> int:
-        """Datagrams that came and were lost; the kernel tells of its own with the next, or in a table."""
+        """Datagrams that came and were lost; the kernel reports its own with the next one, or in a table."""
         if self._socket.fileno() >= 0:
             listed = dropped_by_kernel(os.fstat(self._socket.fileno()).st_ino)
             self._dropped_by_kernel = max(self._dropped_by_kernel, listed)
@@ -111,7 +111,7 @@ class DatagramReader:
                 self._dropped_by_kernel = dropped
             self._keep(sender, data)
             if self._ending.is_set():
-                self._socket.settimeout(0.0001)  # only what is there already
+                self._socket.settimeout(0.0001)  # only what has come already
 
     def _keep(self, sender: tuple[str, int], data: bytes) -> None:
         is_peer = self._peers.get(sender[0])

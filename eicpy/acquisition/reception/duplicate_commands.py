@@ -1,9 +1,10 @@
-"""Tells the second copy of a command, which another ground station heard too, from a new command.
+"""Duplicate commands: the second copy, which came by another ground station, and not a new command.
 
-A command that comes by two streams must switch the runs once. It is told by its bytes, sequence count and
-all. But a bench that is started again counts from 0 again, and sends the very bytes of its first command:
-that is a new one. So each stream counts how often it had each command, and a command is a copy if another
-stream, which was there at the same time, had it as often before.
+A command that comes by two streams must switch the runs once. It is recognised by all its bytes, the sequence
+count included. But a bench that is started again counts from 0 again, and sends the very bytes of its first
+command: that is a new one. So each stream counts how often it had each command, and a command is a copy if
+another stream, which was open at the same time, had it as often before. Packet identity alone
+(:class:`~eicpy.runs.Deduplicator`) would drop the command of the restarted bench.
 """
 
 import math
@@ -17,7 +18,7 @@ __all__ = ["CommandCopies"]
 
 @dataclass
 class _Heard:
-    """What a stream brought."""
+    """Commands of a stream."""
 
     born: int
     died: float = math.inf
@@ -26,7 +27,11 @@ class _Heard:
 
 
 class CommandCopies:
-    """Which commands, of all streams, are copies of one that came before.
+    """Recognises commands that are copies of one that came before, by another stream.
+
+    See Also
+    --------
+    eicpy.runs.Deduplicator : packets of any kind by their identity, where streams play no part.
 
     Examples
     --------
@@ -67,12 +72,12 @@ class CommandCopies:
         )
 
     def begin(self, stream: Hashable) -> None:
-        """A stream is there; does nothing if it was."""
+        """Register a stream; does nothing for a known one."""
         if stream not in self._living:
             self._living[stream] = _Heard(next(self._clock))
 
     def end(self, stream: Hashable) -> None:
-        """A stream is gone; what it brought is forgotten when no other stream that met it is left."""
+        """Remove a stream; its commands are forgotten when no stream that overlapped with it is left."""
         gone = self._living.pop(stream, None)
         if gone is not None and gone.commands:
             gone.died = next(self._clock)

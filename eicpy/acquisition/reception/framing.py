@@ -64,12 +64,12 @@ class Piece:
 
 
 class Framer:
-    """One stream: gives out whole packets, keeps the beginning of the next.
+    """One stream: returns whole packets and keeps the beginning of the next.
 
     Parameters
     ----------
     headers
-        Header rules, which tell where packets end.
+        Header rules, which say where packets end.
 
     Examples
     --------
@@ -134,11 +134,11 @@ class Framer:
         return self._cut(self._buffer[: len(self._tail) + size])
 
     def compact(self) -> None:
-        """Hold no more memory than what waits: nobody may feed this stream for a while."""
+        """Release all memory but the bytes that wait: more may not come for a while."""
         self._tail, self._buffer = memoryview(bytes(self._tail)), memoryview(bytearray(0))
 
     def finish(self) -> Piece:
-        """Give out what waits, the stream being at its end for now; what comes later begins anew."""
+        """Return the bytes that wait, as at the end of the stream; later bytes begin a new one."""
         index = self._indexer.finish()
         piece = Piece(self._tail, index.shifted(-self._base), self._given)
         self._indexer, self._base = PacketIndexer(self._headers), 0
@@ -190,7 +190,7 @@ class Framer:
         return (data[position] & 7) << 8 | data[position + 1]
 
     def _cut(self, joined: memoryview) -> Piece:
-        """Cut what waited and what came, in one piece, behind the last whole packet."""
+        """Cut the bytes that waited and the new ones, joined, behind the last whole packet."""
         self._indexer._tail = _NOTHING  # noqa: SLF001, it is the beginning of `joined`: no need for a copy
         index = self._indexer.feed(joined)
         whole = self._indexer.consumed - self._base

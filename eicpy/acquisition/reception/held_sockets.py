@@ -100,7 +100,7 @@ class GivenSockets:
         return cls(tuple(tcp), next(iter(udp), None), next(map(Connection, numbers["holder"]), None))
 
     def take(self) -> Kept:
-        """What came before; from now on nobody else reads the sockets."""
+        """Return what the holder took; from now on it reads the sockets no more."""
         if self.holder is None:
             return Kept([])
         self.holder.send("ready")
@@ -108,7 +108,7 @@ class GivenSockets:
         return kept
 
     def close(self) -> None:
-        """Close them here; whoever else holds them keeps them open."""
+        """Close them in this process; in others that hold them they are still open."""
         for each in filter(None, (*self.tcp, self.udp)):
             each.close()
 
@@ -174,7 +174,7 @@ class HeldSockets:
         self._wake.send(None)
 
     def close(self) -> None:
-        """Close the sockets here, and let go of what waits."""
+        """Close the sockets here, and drop the datagrams that wait."""
         if self._thread is not None:
             self._wake.close()
             self._thread.join()

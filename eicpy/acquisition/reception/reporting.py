@@ -85,7 +85,7 @@ class ReceptionReport:
     folder
         Where the runs lie.
     instrument
-        Whose packets are counted.
+        Describes the packets that are counted.
     """
 
     def __init__(self, folder: Path, instrument: Instrument) -> None:
@@ -116,7 +116,7 @@ class ReceptionReport:
             self._count()
 
     def _notice_repetition(self, index: PacketIndex, run: int) -> None:
-        """Judge a run that is older than what came before by itself: it is a measurement sent again."""
+        """Judge a run that is older than the one before by itself: it is a measurement sent again."""
         time = index.time(self._ticks)[index.good & (index.coarse >= 0)]
         if not len(time):
             return

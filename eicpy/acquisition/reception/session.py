@@ -6,12 +6,10 @@ import functools
 import ipaddress
 import itertools
 import logging
-import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
@@ -19,12 +17,13 @@ from eicpy.acquisition.reception.connection import Connection
 from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, DatagramReader, count_stranger
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.held_sockets import GivenSockets
+from eicpy.acquisition.reception.options import ReceiveRules
 from eicpy.acquisition.reception.reporting import ReceptionReport, ReceptionState
 from eicpy.acquisition.reception.sockets import Datagram
 from eicpy.acquisition.reception.streams import Stream, Streams
 from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
 from eicpy.decoding.running_continuity import RunningContinuity
-from eicpy.errors import FailedError
+from eicpy.errors import BadArgumentError, FailedError
 from eicpy.files import is_full_disk
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets
@@ -32,7 +31,7 @@ from eicpy.process import stop_on_signals
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.run import Run
 
-__all__ = ["Reception", "Rules"]
+__all__ = ["Reception"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,18 +45,6 @@ _MOST_CONNECTIONS = 400
 _SILENT = 1.0
 """After this long without a first byte a connection gives way to another, s."""
 _HASHED_A_SECOND = 1 << 25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """When to stop, whom to let in, how long to wait."""
-
-    until_idle: float | None
-    duration: float | None
-    until_disconnect: bool
-    peers: frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]
-    patience: float
-    stop: threading.Event
 
 
 class Reception:
@@ -77,17 +64,18 @@ class Reception:
         self,
         archive: RunArchive,
         instrument: Instrument,
-        rules: Rules,
+        rules: ReceiveRules,
         texts: RunTexts,
         on_run: Callable[[Run], None] | None,
     ) -> None:
         self.archive = archive
         self._instrument = instrument
         self.rules = rules
+        self._peers = _addresses(rules.peers)
         self._on_run = on_run
         self._closer = Closer(archive, instrument, self._closed)
         self.archiver = Archiver(archive, instrument, self._closer.submit, self._source, texts)
-        self.streams = Streams(instrument, self._archive, self._gone, rules.patience)
+        self.streams = Streams(instrument, self._archive, self._gone, rules.timeout)
         self.count = StreamCount()
         self.connections = 0
         self.refused: Counter[str] = Counter()
@@ -116,7 +104,7 @@ class Reception:
     async def listening(
         self, bind: Callable[[], GivenSockets], station: Station | None
     ) -> AsyncIterator[None]:
-        """Listen, tell how it goes and take orders while the block runs; then end the run.
+        """Listen, report the status and take orders while the block runs; then end the run.
 
         Parameters
         ----------
@@ -149,7 +137,7 @@ class Reception:
                 server = await loop.create_server(lambda: Connection(self), sock=listening)
                 stack.callback(server.close)
             if station is not None:
-                await stack.enter_async_context(serve_orders(station, self._obey))
+                await stack.enter_async_context(serve_orders(station, self._execute))
             self._report.update(self._state())
             yield
 
@@ -177,7 +165,7 @@ class Reception:
             refused=refused,
         )
 
-    async def run(self, on_progress: Callable[[], None] | None) -> None:
+    async def run(self, on_progress: Callable[[], None]) -> None:
         """Receive until a rule says stop.
 
         Raises
@@ -197,8 +185,7 @@ class Reception:
             if now - reported > _REPORT:
                 reported = now
                 self._report.update(self._state())
-            if on_progress is not None:
-                on_progress()
+            on_progress()
             if self._is_over(begun, now):
                 return
 
@@ -282,7 +269,7 @@ class Reception:
         with contextlib.suppress(FailedError):
             self.archiver.retry()
         if not self.archiver.is_blocked:
-            _log.warning("there is space again, reading goes on")
+            _log.warning("space is available again, reading resumes")
             self._report.error = None
             self._closer.retry()
             self.last = now  # nobody was silent: nobody was listened to
@@ -296,11 +283,11 @@ class Reception:
             if self.datagrams is not None:
                 self.datagrams.is_open = not full
             for connection in self.open:
-                connection.heed()
+                connection.pause_or_resume()
             self._report.update(self._state())
 
     async def _sync(self) -> None:
-        """Force to the disk what was appended, and use a quiet moment to bring the hash forward."""
+        """Force appended bytes to the disk, and continue the hash of the run while little comes."""
         writer = self.archiver.writer
         if writer is None:
             return
@@ -312,13 +299,15 @@ class Reception:
         except FailedError as error:
             self._guard(functools.partial(_raise, error))
 
-    def _obey(self, order: Order) -> str:
+    def _execute(self, order: Order) -> str:
         if order.kind == "comment":
-            return self.archiver.obey(order)  # where it fails the operator is told, and reception goes on
+            return self.archiver.obey(
+                order
+            )  # a failure is the answer to the operator, and reception continues
         answer = ""
         failed: FailedError | None = None
 
-        def obey() -> None:
+        def execute() -> None:
             nonlocal answer, failed
             try:
                 answer = self.archiver.obey(order)
@@ -326,7 +315,7 @@ class Reception:
                 failed = error
                 raise
 
-        self._guard(obey)
+        self._guard(execute)
         self._report.update(self._state())
         if failed is not None:
             raise failed
@@ -341,7 +330,7 @@ class Reception:
 
     def _is_peer(self, address: str) -> bool:
         ip = ipaddress.ip_address(address.partition("%")[0])
-        if (getattr(ip, "ipv4_mapped", None) or ip) in self.rules.peers:
+        if (getattr(ip, "ipv4_mapped", None) or ip) in self._peers:
             return True
         if address not in self.refused and self._strangers < MOST_STRANGERS:
             self._strangers += 1
@@ -366,7 +355,7 @@ class Reception:
             self._on_run(run)
 
     async def _end(self) -> None:
-        """Take what is left, close the run, and wait until all runs are complete."""
+        """Archive the last bytes, close the run, and wait until all runs are complete."""
         for connection in list(self.open):
             connection.leave()
         if self.datagrams is not None:
@@ -404,11 +393,18 @@ def _turns(datagrams: list[Datagram]) -> list[tuple[str, bytes]]:
 
 
 def _warm(instrument: Instrument) -> None:
-    """Use what is compiled when it is first used, before the first packet waits for that."""
+    """Call the kernels once, so that the first packet does not wait for their compilation."""
     apid = instrument.headers[0].apid if instrument.headers else 0
     packets = bytes([8 | apid >> 8, apid & 255, 0xC0, 0, 0, 9, *bytes(10)]) * 3
     RunningContinuity(instrument).add(index_packets(packets, instrument.headers, checksum="none"))
     index_packets(packets, instrument.headers)
+
+
+def _addresses(peers: Sequence[str]) -> frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        return frozenset(ipaddress.ip_address(peer) for peer in peers)
+    except ValueError as error:
+        raise BadArgumentError(f"{error}; expected peers as addresses, for example 192.168.1.20") from error
 
 
 def _raise(error: FailedError) -> None:

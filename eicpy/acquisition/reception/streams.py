@@ -41,7 +41,7 @@ class Stream:
 
     @property
     def is_passing(self) -> bool:
-        """Whether nothing but patience keeps it: its connection was lost, or it never had one."""
+        """Whether only the timeout keeps it: its connection was lost, or it never had one."""
         return not self.connected or self.transport == "udp"
 
 
@@ -51,12 +51,12 @@ class Streams:
     Parameters
     ----------
     instrument
-        Whose header rules tell where packets end.
+        Its header rules say where packets end.
     take
         Takes the whole packets of a stream.
     gone
         Called when a stream is at its end.
-    patience
+    timeout
         How long the rest of a cut packet is awaited, s.
     """
 
@@ -65,12 +65,12 @@ class Streams:
         instrument: Instrument,
         take: Callable[[Stream, Piece], None],
         gone: Callable[[Stream], None],
-        patience: float,
+        timeout: float,
     ) -> None:
         self._instrument = instrument
         self._take = take
         self._gone = gone
-        self._patience = patience
+        self._timeout = timeout
         self.all: list[Stream] = []
         self._senders: dict[str, Stream] = {}
 
@@ -126,26 +126,26 @@ class Streams:
         stream.framer.compact()
 
     def tick(self, now: float) -> None:
-        """Give out what has waited long enough, and end the streams that nobody took over."""
+        """Return bytes that have waited for the timeout, and end streams that no connection continued."""
         for stream in list(self.all):
             if not stream.looked_at and stream.framer.waiting and now - stream.last > QUIET:
                 stream.looked_at = True
                 if stream.framer.ends_whole:
                     self._take(stream, stream.framer.finish())
-            if stream.framer.waiting and now - stream.whole > self._patience and stream.connected:
+            if stream.framer.waiting and now - stream.whole > self._timeout and stream.connected:
                 self._take(stream, stream.framer.flush())
-            if stream.is_passing and now - max(stream.last, stream.lost) > self._patience:
+            if stream.is_passing and now - max(stream.last, stream.lost) > self._timeout:
                 self.end(stream)
 
     def end(self, stream: Stream) -> None:
-        """Give out what is left of a stream, and forget it."""
+        """Return the last bytes of a stream, and forget it."""
         self._take(stream, stream.framer.finish())
         self.all.remove(stream)
         self._senders.pop(stream.address, None)
         self._gone(stream)
 
     def end_all(self) -> None:
-        """Give out what is left of all streams."""
+        """Return the last bytes of all streams."""
         for stream in list(self.all):
             self.end(stream)
 

@@ -1,4 +1,4 @@
-"""The station: where the parts of a live chain tell how they are, and take orders from the operator."""
+"""The station: where the parts of a live chain report their status, and take orders from the operator."""
 
 from typing import TYPE_CHECKING
 

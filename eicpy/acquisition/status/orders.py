@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eicpy.acquisition.status.status import Station
 from eicpy.errors import EicpyError, FailedError, RefusedError
+from eicpy.moved import accept_old_keywords
 
 __all__ = ["Order", "send_order", "serve_orders"]
 
@@ -54,8 +55,8 @@ class Order(BaseModel):
             "configure": "configuration begins" if self.on else "configuration ends",
             "comment": "comment",
         }[self.kind]
-        told = "; ".join(part for part in (self.text, self.setup and f"set-up: {self.setup}") if part)
-        return f"{what}: {told}" if told else what
+        words = "; ".join(part for part in (self.text, self.setup and f"set-up: {self.setup}") if part)
+        return f"{what}: {words}" if words else what
 
 
 @asynccontextmanager
@@ -132,16 +133,17 @@ def _carry_out(line: bytes, station: Station, handle: Callable[[Order], str]) ->
     return answer
 
 
-def send_order(station: Station, order: Order, *, patience: float = 10.0) -> str:
+@accept_old_keywords(renamed={"patience": "timeout"})
+def send_order(station: Station, order: Order, *, timeout: float = 10.0) -> str:
     """Give an order to the receiver and wait for its answer.
 
     Parameters
     ----------
     station
-        Whose receiver.
+        Station of the receiver.
     order
         What is asked.
-    patience
+    timeout
         How long to wait for the answer, s.
 
     Returns
@@ -155,6 +157,10 @@ def send_order(station: Station, order: Order, *, patience: float = 10.0) -> str
         If no receiver listens or answers.
     RefusedError
         If it refuses; the message is the receiver's.
+
+    See Also
+    --------
+    Station : where the receiver takes orders.
     """
     try:
         folder = os.open(station.folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -162,7 +168,7 @@ def send_order(station: Station, order: Order, *, patience: float = 10.0) -> str
         raise _nobody(station.folder) from error
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(patience)
+            connection.settimeout(timeout)
             connection.connect(_address(folder))
             connection.sendall(order.model_dump_json().encode() + b"\n")
             with connection.makefile("rb") as stream:

@@ -3,8 +3,8 @@
 One call reads all; nothing of the chain is touched or waited for, so that a screen may look every second,
 and may die, without any part noticing. What a part that is dead said last is kept and called dead.
 
-A reader remembers what it read before: that gives the rates per APID, and tells a loss of this night from
-one of last week. Read twice where a single look is wanted (:func:`read_overview` does).
+A reader remembers what it read before: that gives the rates per APID, and distinguishes a loss of this night
+from one of last week. Read twice where a single look is wanted (:func:`read_overview` does).
 """
 
 import json
@@ -31,6 +31,7 @@ from eicpy.acquisition.status.status import JournalEntry, Station, Status
 from eicpy.acquisition.status.verdict import LEVELS, LOSSES, Verdict, judge
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
+from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.run import Run
 from eicpy.settings import Settings
@@ -64,7 +65,7 @@ class Overview:
 
     @property
     def parts(self) -> tuple[PartView, ...]:
-        """Every part that has told something."""
+        """Every part that has reported."""
         return (*((self.receiver,) if self.receiver else ()), *self.processors, *self.others)
 
     @property
@@ -74,15 +75,15 @@ class Overview:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON takes it: moments as ISO texts, levels as words."""
-        told: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
-        told["verdict"] = {
+        reported: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
+        reported["verdict"] = {
             "level": LEVELS[self.verdict.level].lower(),
             "reasons": [
                 {"code": reason.code, "level": LEVELS[reason.level].lower(), "values": dict(reason.values)}
                 for reason in self.verdict.reasons
             ],
         }
-        return told
+        return reported
 
 
 @dataclass
@@ -92,7 +93,7 @@ class OverviewReader:
     Parameters
     ----------
     settings
-        Whose chain.
+        Settings of the chain.
     instrument
         Of which detector; gives the names of the APIDs.
     journal_lines
@@ -109,7 +110,7 @@ class OverviewReader:
 
     @property
     def station(self) -> Station:
-        """Where the parts of the chain tell how they are."""
+        """Where the parts of the chain report their status."""
         return Station(self.settings.live(self.instrument.name))
 
     @property
@@ -120,13 +121,13 @@ class OverviewReader:
     def read(self) -> Overview:
         """Read all, now; takes a few milliseconds and waits for nothing.
 
-        What cannot be read is told as a reason of the verdict, never raised.
+        What cannot be read becomes a reason of the verdict and is never raised.
         """
         moment = datetime.now(tz=UTC)
         unreadable: dict[str, str] = {}
         statuses = self._statuses(unreadable)
-        told = [part_of(status, moment) for status in statuses.values()]
-        parts = supervised(told, statuses.get("supervisor"))
+        reported = [part_of(status, moment) for status in statuses.values()]
+        parts = supervised(reported, statuses.get("supervisor"))
         receiver = next((part for part in parts if isinstance(part, ReceiverView)), None)
         said = Said(statuses[receiver.name].values) if receiver else Said({})
         run = self._run(receiver, said, moment, unreadable)
@@ -215,7 +216,7 @@ class OverviewReader:
         )
 
     def _newest(self) -> Run | None:
-        """The newest run, looked for again only when a run has come or gone."""
+        """The newest run, looked for again only when runs were added or removed."""
         try:
             changed = self.archive.folder.stat().st_mtime_ns
         except FileNotFoundError:
@@ -227,7 +228,7 @@ class OverviewReader:
 
     def _apids(self, said: Said, receiver: ReceiverView | None, moment: datetime) -> tuple[ApidView, ...]:
         found = []
-        told = receiver.updated.timestamp() if receiver and receiver.updated else 0.0
+        reported = receiver.updated.timestamp() if receiver and receiver.updated else 0.0
         for command, key in ((False, "apids"), (True, "commands")):
             for text, row in said.table(key).items():
                 if not text.isdecimal():
@@ -238,7 +239,7 @@ class OverviewReader:
                     name=self._name(apid, command=command),
                     command=command,
                     received=counts.count("received") or 0,
-                    rate=self._rate((command, apid), counts.count("received") or 0, told),
+                    rate=self._rate((command, apid), counts.count("received") or 0, reported),
                     **{count: counts.count(count) or 0 for count in LOSSES},
                 )
                 for count in LOSSES:
@@ -267,16 +268,18 @@ class OverviewReader:
             return ", ".join(kinds) if kinds != ["other"] else ", ".join(packets)
         return "" if self.instrument.header(apid) is None else "known"
 
-    def _rate(self, key: tuple[bool, int], packets: int, told: float) -> float | None:
-        """Packets per second between two statuses that the receiver told."""
+    def _rate(self, key: tuple[bool, int], packets: int, reported: float) -> float | None:
+        """Packets per second between two statuses of the receiver."""
         before = self._packets.get(key)
-        if before is None or packets < before[1] or told < before[0]:  # the first, another, a clock set back
-            self._packets[key] = (told, packets)
+        if (
+            before is None or packets < before[1] or reported < before[0]
+        ):  # the first, another, a clock set back
+            self._packets[key] = (reported, packets)
             return None
-        if told <= before[0]:
+        if reported <= before[0]:
             return None
-        self._packets[key] = (told, packets)
-        return (packets - before[1]) / (told - before[0])
+        self._packets[key] = (reported, packets)
+        return (packets - before[1]) / (reported - before[0])
 
     def _watch(self, key: tuple[object, ...], count: int, moment: datetime) -> None:
         """Remember when a count rose."""
@@ -303,40 +306,41 @@ class OverviewReader:
         )
 
 
-def read_overview(settings: Settings, instrument: Instrument, *, patience: float = 1.0) -> Overview:
+@accept_old_keywords(renamed={"patience": "timeout"})
+def read_overview(settings: Settings, instrument: Instrument, *, timeout: float = 1.0) -> Overview:
     """Read the overview of a chain once.
 
     Parameters
     ----------
     settings
-        Whose chain.
+        Settings of the chain.
     instrument
-        Of which detector.
-    patience
+        Instrument of the chain.
+    timeout
         How long to wait for a second status of a living receiver, for the rates per APID, s.
     """
     reader = OverviewReader(settings, instrument)
     first = reader.read()
     if first.receiver is None or first.receiver.health != "alive":
         return first
-    time.sleep(patience)
+    time.sleep(timeout)
     return reader.read()
 
 
 def _last_error(parts: Sequence[PartView]) -> LastError | None:
     """The newest; a living part counts before one that stopped long ago."""
-    told = [part for part in parts if part.error and part.health != "ended"]
-    if not told:
+    reported = [part for part in parts if part.error and part.health != "ended"]
+    if not reported:
         return None
     newest = max(
-        told, key=lambda part: (part.health == "alive", part.updated or datetime.min.replace(tzinfo=UTC))
+        reported, key=lambda part: (part.health == "alive", part.updated or datetime.min.replace(tzinfo=UTC))
     )
     return LastError(part=newest.name, text=newest.error or "", time=newest.updated)
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
-    return next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+    """The folder, or the nearest one above it that exists."""
+    return next((each for each in (folder, *folder.parents) if each.is_dir()), folder)
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,7 @@
 """What a monitor shows, as plain data with units: the run, the links, the packets, the disk, each part.
 
 Made by :mod:`eicpy.acquisition.status.overview` and drawn by the terminal screen and the browser page alike.
-Whatever a part did not tell, or told wrongly, is None: it is shown as not known, never as 0.
+Whatever a part did not report, or reported wrongly, is None: it is shown as not known, never as 0.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 Health = Literal["alive", "silent", "dead", "failed", "ended"]
-"""``alive``: its process lives and tells; ``silent``: it lives and has not told anything for long;
+"""``alive``: its process lives and reports; ``silent``: it lives and has not reported for long;
 ``dead``: it is gone without a farewell (killed); ``failed``: it ended with an error; ``ended``: it was
 stopped."""
 
@@ -41,9 +41,9 @@ class PartView:
     started: datetime | None = None
     """UTC."""
     updated: datetime | None = None
-    """UTC, when it told this."""
+    """UTC of the report."""
     age: float | None = None
-    """Since it told this, s."""
+    """Age of the report, s."""
     error: str | None = None
     """The last it had to say about something wrong."""
     restarts: int = 0
@@ -179,9 +179,9 @@ class DiskView:
 
 @dataclass(frozen=True, kw_only=True)
 class LastError:
-    """The newest of what the parts have to say about something wrong."""
+    """The newest problem that a part has reported."""
 
     part: str
     text: str
     time: datetime | None
-    """UTC, of the status that tells it."""
+    """UTC of the status that reports it."""

@@ -35,7 +35,7 @@ CHILDREN: dict[str, Health] = {
 
 
 class Said:
-    """The values that a part told."""
+    """The values that a part reported."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
@@ -138,7 +138,7 @@ def _health(status: Status, age: float) -> Health:
 
 
 def with_lag(part: ProcessorView, receiver: ReceiverView | None, run: RunView | None) -> ProcessorView:
-    """Complete how far a processor is behind; of one that is gone, count what has come since."""
+    """Complete the lag of a processor; of one that has ended, count the bytes that came since."""
     behind = part.behind
     if part.health != "alive" and run is not None and part.run == run.number:
         behind = max((run.size or 0) - (part.offset or 0), 0)
@@ -152,12 +152,12 @@ def with_lag(part: ProcessorView, receiver: ReceiverView | None, run: RunView | 
 
 
 def supervised(parts: Sequence[PartView], supervisor: Status | None) -> list[PartView]:
-    """Complete the parts by what their supervisor knows: restarts, and children that tell nothing themselves.
+    """Complete the parts by what their supervisor knows: restarts, and children that report nothing.
 
     Parameters
     ----------
     parts
-        Those that have told something.
+        Those that have reported.
     supervisor
         Its status, where there is one; what it said is used only while it lives.
     """

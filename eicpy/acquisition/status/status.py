@@ -1,17 +1,17 @@
-"""The station: where the parts of a live chain tell how they are, and take orders from the operator.
+"""The station: where the parts of a live chain report their status, and take orders from the operator.
 
 A receiver, the processors and the monitors are processes of their own, which come and go and are killed.
 They meet in one folder:
 
 ::
 
-    live/<instrument>/receiver.status    how the receiver is, rewritten in place (:class:`StatusReport`)
+    live/<instrument>/receiver.status    status of the receiver, rewritten in place (:class:`StatusReport`)
                       photons.status     the same of a processor
                       orders.socket      where the receiver takes orders (:mod:`.orders`)
                       journal.jsonl      what operators did, a line each, never rewritten
 
 A status is written over itself in a file whose room was claimed when it was opened: so it can still be
-told on a full disk. Its writer holds a lock on it, which the kernel gives back when the writer dies, however
+updated on a full disk. Its writer holds a lock on it, which the kernel releases when the writer dies, however
 it dies: what a dead part said last is never taken for the present.
 """
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 ROOM = 1 << 16
 """Bytes claimed for a status."""
 LONGEST_ERROR = 4000
-"""Characters of an error that are told."""
+"""Characters of an error that are kept."""
 LEFT_OUT = "left_out"
 """Among the values of a status that would not fit: the names of those that are left out."""
 _SUFFIX = ".status"
@@ -51,7 +51,7 @@ _LONGEST_STATE = 200
 
 
 class Status(BaseModel):
-    """How a part of the chain was when it last told."""
+    """Status of a part of the chain when it last reported."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,13 +68,13 @@ class Status(BaseModel):
     error: str | None = None
     """The last thing that went wrong; None while nothing did."""
     values: dict[str, Any] = {}
-    """What else the part tells."""
+    """What else the part reports."""
     alive: bool = False
     """Whether its writer lives; known from the lock, not from what it said."""
 
     @property
     def age(self) -> float:
-        """Time since it was told, s."""
+        """Time since it was reported, s."""
         return (datetime.now(tz=UTC) - self.updated).total_seconds()
 
 
@@ -107,7 +107,7 @@ class StatusReport:
     name: str
     role: str
     _descriptor: int = field(default=-1, init=False, repr=False)
-    _told: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _status: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _has_shortened: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -122,7 +122,7 @@ class StatusReport:
             os.close(self._descriptor)
             self._descriptor = -1
             raise InUseError(
-                f"{self.name} is running already: another process tells its status in {self.file}"
+                f"{self.name} is running already: another process reports its status in {self.file}"
             )
         try:
             os.posix_fallocate(self._descriptor, 0, ROOM)
@@ -130,7 +130,7 @@ class StatusReport:
             _log.warning(
                 "%s: no room could be claimed (%s); a full disk may hide this status", self.file, error
             )
-        self._told = {
+        self._status = {
             "name": self.name, "role": self.role, "pid": os.getpid(), "state": "starting",
             "started": datetime.now(tz=UTC).isoformat(), "error": None, "values": {},
         }  # fmt: skip
@@ -140,8 +140,8 @@ class StatusReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None and self._told["error"] is None:
-            self._told["error"] = f"{kind.__name__}: {error}"[:LONGEST_ERROR]
+        if kind is not None and self._status["error"] is None:
+            self._status["error"] = f"{kind.__name__}: {error}"[:LONGEST_ERROR]
         self.update(state="stopped" if kind is None else "failed")
         os.close(self._descriptor)
         self._descriptor = -1
@@ -154,21 +154,21 @@ class StatusReport:
         recovered: bool = False,
         values: Mapping[str, Any] | None = None,
     ) -> None:
-        """Tell how the part is.
+        """Report the status of the part.
 
-        That it cannot be told harms nothing else: it is logged. Of values that are more than fit into the
-        room, the longest are left out, and named under ``left_out``.
+        If it cannot be written, that is logged and nothing else is affected. Of values that do not fit into
+        the file, the longest are left out, and named under ``left_out``.
 
         Parameters
         ----------
         state
             In a word or two; as before where None.
         error
-            What went wrong last; it stays until the part says that it `recovered`. The beginning is told.
+            What went wrong last; it is kept until the part has `recovered`. A long text is cut.
         recovered
             Forget the last error.
         values
-            What else there is to tell, as JSON takes it; as before where None.
+            What else to report, as JSON takes it; as before where None.
 
         Raises
         ------
@@ -176,15 +176,15 @@ class StatusReport:
             For values that JSON does not take.
         """
         if state is not None:
-            self._told["state"] = state[:_LONGEST_STATE]
+            self._status["state"] = state[:_LONGEST_STATE]
         if recovered:
-            self._told["error"] = None
+            self._status["error"] = None
         if error is not None:
-            self._told["error"] = error[:LONGEST_ERROR]
+            self._status["error"] = error[:LONGEST_ERROR]
         if values is not None:
-            self._told["values"] = dict(values)
-        self._told["updated"] = datetime.now(tz=UTC).isoformat()
-        record = _record(self._told)
+            self._status["values"] = dict(values)
+        self._status["updated"] = datetime.now(tz=UTC).isoformat()
+        record = _record(self._status)
         if len(record) > ROOM:
             record = self._shortened()
         try:
@@ -193,14 +193,14 @@ class StatusReport:
             _log.warning("%s: the status could not be written: %s", self.file, problem.strerror)
 
     def _shortened(self) -> bytes:
-        """The status without the longest of its values: what is short is told, and what is missing."""
-        kept = dict(self._told["values"])
+        """The status without the longest of its values, with the names of those left out."""
+        kept = dict(self._status["values"])
         left_out: list[str] = []
         while True:
             longest = max(kept, key=lambda name: len(json.dumps(kept[name])))
             del kept[longest]
             left_out.append(longest[:_LONGEST_NAME])
-            record = _record({**self._told, "values": {**kept, LEFT_OUT: left_out[:_MOST_NAMES]}})
+            record = _record({**self._status, "values": {**kept, LEFT_OUT: left_out[:_MOST_NAMES]}})
             if len(record) <= ROOM:
                 break
         if not self._has_shortened:
@@ -218,6 +218,11 @@ class Station:
     folder
         Made when the first part opens its status; ``settings.live(instrument)``.
 
+    See Also
+    --------
+    eicpy.acquisition.receive : a part that reports here.
+    eicpy.acquisition.status.read_overview : the status of a whole chain.
+
     Examples
     --------
     >>> import tempfile
@@ -232,7 +237,7 @@ class Station:
     folder: Path
 
     def report(self, name: str, *, role: str) -> StatusReport:
-        """The status of a part, to be told by this process.
+        """Return the status of a part, to be written by this process.
 
         Parameters
         ----------
@@ -246,7 +251,7 @@ class Station:
         BadArgumentError
             For a name that cannot be a file's.
         FailedError
-            On entry: if a living process tells that status, or the folder cannot be written.
+            On entry: if a living process writes that status, or the folder cannot be written.
         """
         if not name or name != Path(name).name or name.startswith(".") or not name.isprintable():
             raise BadArgumentError(
@@ -255,7 +260,7 @@ class Station:
         return StatusReport(self.folder / f"{name}{_SUFFIX}", name, role)
 
     def statuses(self) -> dict[str, Status]:
-        """How all parts are, by name; those that are gone too, with what they told last."""
+        """Return the status of each part by name, of those that have ended too."""
         found = {}
         for file in sorted(self.folder.glob(f"*{_SUFFIX}")):
             status = _read(file)
@@ -264,11 +269,11 @@ class Station:
         return found
 
     def status(self, name: str) -> Status | None:
-        """How one part is; None if it never told."""
+        """Return the status of a part; None if it never reported."""
         return _read(self.folder / f"{name}{_SUFFIX}")
 
     def forget(self, name: str) -> None:
-        """Remove what a part that is gone told last.
+        """Remove the last status of a part that has ended.
 
         Raises
         ------
@@ -304,7 +309,7 @@ class Station:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 end = os.fstat(descriptor).st_size
                 if end and os.pread(descriptor, 1, end - 1) != b"\n":
-                    line = b"\n" + line  # a line that a crash or a full disk cut stays alone in its damage
+                    line = b"\n" + line  # a line cut by a crash or a full disk damages no other
                 if os.write(descriptor, line) < len(line):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
@@ -331,16 +336,16 @@ class Station:
         return entries
 
 
-def _record(told: Mapping[str, Any]) -> bytes:
+def _record(status: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps(told, allow_nan=False).encode()
+        text = json.dumps(status, allow_nan=False).encode()
     except (TypeError, ValueError) as problem:
         raise BadArgumentError(f"got a status that JSON does not take: {problem}") from problem
     return b"%08x %08x " % (len(text), zlib.crc32(text)) + text
 
 
 def _read(file: Path) -> Status | None:
-    """A status as it was last told whole; None where there is none."""
+    """A status as it was last written whole; None where there is none."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -31,7 +31,7 @@ BEHIND = 60.0
 DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
 """Time to a full disk, s."""
 LITTLE_SPACE = 1 << 30
-"""Free bytes below which this is said whatever the rate."""
+"""Free bytes below which this is reported at any rate."""
 LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
 NO_SPACE, GIVEN_UP = "no space", "given up"
 """States that are bad news in themselves."""
@@ -67,7 +67,7 @@ REASONS: dict[str, Severity] = {
     "unknown-apid": Severity.WARNING,
     "unreadable": Severity.WARNING,
 }
-"""Every code, in the order in which reasons of one level are told, with its level.
+"""Every code, in the order in which reasons of one level are given, with its level.
 
 ==================  ==========================================================================
 code                values
@@ -79,7 +79,7 @@ code                values
 ``receiver-error``  ``text``
 ``disk-alarm``      ``seconds`` (to full), ``free``; also ``disk-attention``
 ``part-silent``     ``part``, ``role``, ``age``
-``starting``        ``age`` (s since the chain was started; its receiver has told nothing yet)
+``starting``        ``age`` (s since the chain was started; its receiver has reported nothing yet)
 ``no-receiver``     none: there has never been one
 ``receiver-ended``  ``age`` (s since then)
 ``lost`` and the    ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also

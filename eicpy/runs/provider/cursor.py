@@ -1,7 +1,7 @@
 """Walking a run in bounded memory: the same steps for a run that is being received and one that is closed.
 
 A cursor reads the raw file from where it was, indexes what is new (the incomplete tail waits for more
-bytes), and decodes it. The raw file is the queue: a slow reader loses nothing and holds up nobody.
+bytes), and decodes it. The raw file is the queue: a slow reader loses nothing and delays no other.
 """
 
 import logging
@@ -37,10 +37,10 @@ class Follower:
     run
         The run, open or closed.
     instrument
-        Whose packets are expected.
+        Describes the packets that are expected.
     start
         Byte of the raw file to begin at, where a packet begins. What came before is not known here: the
-        sequence counts begin anew.
+        sequence counts start again.
     """
 
     run: Run
@@ -81,7 +81,7 @@ class Follower:
         """
         if self._finished:
             return self._increment(PacketIndex.empty())
-        closed = self._closing()  # before reading: what is there then is all
+        closed = self._closing()  # before reading: a closed run holds no more than is read now
         chunk = self._stream.read(most) or b""
         if not chunk and (size := os.fstat(self._stream.fileno()).st_size) < self.position:
             self._go_back(size)
@@ -92,7 +92,7 @@ class Follower:
         return self._increment(self._placed(index))
 
     def finish(self) -> Increment:
-        """Take what was read as all there is, of a run that nobody writes any longer.
+        """Take the bytes that were read as all of the run, which has no writer any longer.
 
         Returns
         -------
@@ -108,7 +108,7 @@ class Follower:
 
     @property
     def cursor(self) -> Cursor:
-        """The place after the packets that were given."""
+        """The position after the packets that were given."""
         return Cursor(self.run.number, self.start + self._indexer.consumed)
 
     @property
@@ -133,14 +133,14 @@ class Follower:
 
     def _go_back(self, size: int) -> None:
         """Forget bytes that were cut off again: an append that a full disk interrupted leaves none."""
-        place = min(self.cursor.offset, size)
+        position = min(self.cursor.offset, size)
         _log.warning(
             "run %d lost its last %d bytes, as of an append that failed; going on at byte %d",
-            self.run.number, self.position - size, place,
+            self.run.number, self.position - size, position,
         )  # fmt: skip
         self._indexer = PacketIndexer(self.instrument.headers)
-        self.start = self.position = place
-        self._stream.seek(place)
+        self.start = self.position = position
+        self._stream.seek(position)
 
     def _end(self, index: PacketIndex) -> PacketIndex:
         self._finished = True
@@ -156,7 +156,7 @@ class Follower:
         return placed
 
     def _count(self) -> None:
-        """Judge what came since the last time at once: the judgement looks at a stretch of packets."""
+        """Judge all packets since the last time together: the judgement needs many of them."""
         if self._uncounted:
             self._tally.add(PacketIndex.concatenate(self._uncounted))
             self._uncounted = []
@@ -204,14 +204,14 @@ class _Closing:
 
 
 def follow(run: Run, instrument: Instrument, start: int = 0) -> Follower:
-    """Follow a run: each ``poll()`` gives what is new.
+    """Follow a run: each ``poll()`` returns what is new.
 
     Parameters
     ----------
     run
         Open (bytes still come) or closed.
     instrument
-        Whose packets are expected.
+        Describes the packets that are expected.
     start
         Byte of the raw file to begin at, where a packet begins: the offset of a :class:`Cursor`.
 
@@ -219,6 +219,11 @@ def follow(run: Run, instrument: Instrument, start: int = 0) -> Follower:
     -------
     Follower
         At the start of the run. Close it when done, or use it as a context manager.
+
+    See Also
+    --------
+    blocks : the packets of a closed run.
+    provide : several runs, with a selection and at a pace.
     """
     return Follower(run, instrument, start)
 
@@ -231,7 +236,7 @@ def blocks(run: Run, instrument: Instrument, packets_per_block: int = 4096) -> I
     run
         Open or closed.
     instrument
-        Whose packets are expected.
+        Describes the packets that are expected.
     packets_per_block
         Packets in a block at most.
 
@@ -239,6 +244,11 @@ def blocks(run: Run, instrument: Instrument, packets_per_block: int = 4096) -> I
     ------
     Increment
         Successive packets, with photons and housekeeping decoded when asked for.
+
+    See Also
+    --------
+    follow : the packets of a run as it grows.
+    provide : several runs, with a selection and at a pace.
     """
     end = run.size
     with follow(run, instrument) as cursor:

@@ -2,10 +2,12 @@
 
 Two packets are the same where all their bytes are. As the sequence count is among the bytes, and so is
 the time where a packet has one, a packet that comes again is a copy. Where a packet carries no time, the
-same bytes may stand for another packet once the count of its APID has gone round: such packets are told
-apart by the number of times it has.
+same bytes may stand for another packet once the count of its APID has wrapped: such packets are
+distinguished by the number of wraps.
 
-The memory is bounded: a copy is known while fewer than :data:`REMEMBERED` packets came between the two.
+The memory is bounded: a copy is known while fewer than :data:`REMEMBERED` packets came between the two. The
+night compares whole runs by their bytes (:mod:`eicpy.pipeline.cross_run_duplicates`): there no copy may be
+missed however far apart the two are, and a packet without a time is never one.
 """
 
 import numpy as np
@@ -24,7 +26,7 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Deduplicator:
-    """Memory of the packets that were given.
+    """Remembers the packets that were given, and recognises those that come again.
 
     Parameters
     ----------
@@ -58,12 +60,12 @@ class Deduplicator:
         return self.fresh_keys(self.keys(buffer, index))
 
     def keys(self, buffer: Buffer, index: PacketIndex) -> UInt64Array:
-        """Identities of packets; of those without a time, with the turn of their count."""
+        """Identities of packets; of those without a time, with the wraps of their count."""
         keys = packet_identity(buffer, index)
         timeless = np.flatnonzero(index.coarse < 0)
         if len(timeless):
-            turn = self._turns(index[timeless])
-            keys[timeless] ^= turn.astype(np.uint64) * _MIX
+            wrap = self._wraps(index[timeless])
+            keys[timeless] ^= wrap.astype(np.uint64) * _MIX
         return keys
 
     def fresh_keys(self, keys: UInt64Array) -> BoolArray:
@@ -82,9 +84,9 @@ class Deduplicator:
             done += len(some)
         return fresh
 
-    def _turns(self, index: PacketIndex) -> IntArray:
-        """How often the sequence count of each packet's APID has gone round."""
-        turns = np.empty(len(index), np.int64)
+    def _wraps(self, index: PacketIndex) -> IntArray:
+        """How often the sequence count of each packet's APID has wrapped."""
+        wraps = np.empty(len(index), np.int64)
         sources = index.counter
         for source in np.unique(sources).tolist():
             rows = np.flatnonzero(sources == source)
@@ -93,8 +95,8 @@ class Deduplicator:
             steps = np.diff(counts, prepend=last)
             whole = last + np.cumsum((steps + COUNT_MODULUS // 2) % COUNT_MODULUS - COUNT_MODULUS // 2)
             self._counted[source] = int(whole[-1])
-            turns[rows] = whole // COUNT_MODULUS
-        return turns
+            wraps[rows] = whole // COUNT_MODULUS
+        return wraps
 
 
 @kernel

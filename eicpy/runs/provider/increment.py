@@ -1,4 +1,4 @@
-"""Packets as a reader is given them, and the place after them."""
+"""Packets as a reader is given them, and the position after them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ __all__ = ["Cursor", "Increment"]
 
 @dataclass(frozen=True, order=True)
 class Cursor:
-    """A place in the archive: all packets before it were given.
+    """A position in the archive: all packets before it were given.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Increment:
-    """Packets in the order in which they are given, and what is in them, decoded when asked for.
+    """Packets in the order in which they are given, and their contents, decoded when asked for.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ class Increment:
     start
         Offset of `data` in the raw file.
     instrument
-        Whose tables decode them.
+        Its tables decode them.
     run
         Number of the run; of packets out of several runs, that of the last one (see `row_runs`).
     cursor
-        The place after these packets.
+        The position after these packets.
     packed
         The same packets with offsets in `data`, where `data` is no piece of the raw file.
     row_runs
@@ -137,7 +137,7 @@ class Increment:
         )
 
     def chosen(self, rows: npt.NDArray[np.bool_]) -> "Increment":
-        """Only some of the packets; the place after them stays after all of them."""
+        """Only some of the packets; the position is still the one after all of them."""
         if rows.all():
             return self
         return replace(
@@ -179,7 +179,7 @@ class Increment:
         return alerts(self.data, self.local, self.instrument)
 
     def _cursor_before(self, row: int) -> Cursor:
-        """The place before a packet that is not the first one."""
+        """The position before a packet that is not the first one."""
         if self.row_runs is None:
             return Cursor(self.run, int(self.index.offset[row]))
         last = row - 1

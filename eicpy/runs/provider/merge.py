@@ -8,9 +8,9 @@ other. Merged, the gaps of one are filled by the other. The order is fixed by th
 3. where nothing else decides, in the order of the runs as they were given, and within a run as received.
 
 Of packets with the same bytes the first in this order is kept. Packets without a time count as the same
-only where their neighbours are at most :data:`SAME_WITHIN` apart, as a count that has gone round makes the
-same bytes of another packet. Of closed runs the order never changes, so that the place of the last packet
-tells where to go on. Columns of the index are held in memory, bytes are read as they are given.
+only where their neighbours are at most :data:`SAME_WITHIN` apart, as a count that has wrapped makes the
+same bytes of another packet. Of closed runs the order never changes, so that the position of the last packet
+says where to resume. Columns of the index are held in memory, bytes are read as they are given.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ def neighbour_times(index: PacketIndex, instrument: Instrument) -> tuple[FloatAr
     index
         Packets in the order received.
     instrument
-        Whose header rules give the time.
+        Its header rules give the time.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def merge_order(index: PacketIndex, seconds: FloatArray, side: npt.NDArray[np.in
 
 
 def _candidates(index: PacketIndex) -> IntArray:
-    """IntArray that agree with another one in all that their headers tell."""
+    """Packets that agree with another one in all values of their headers."""
     columns = [index.apid, index.command, index.sequence_count, index.length, index.coarse, index.fine]
     order = np.lexsort(columns)
     same = np.ones(max(len(order) - 1, 0), np.bool_)
@@ -138,7 +138,7 @@ class MergedRuns:
     Parameters
     ----------
     archive, instrument
-        Where the runs are, and whose packets they hold.
+        Where the runs are, and what describes their packets.
     runs
         Numbers of closed runs.
     start
@@ -147,7 +147,7 @@ class MergedRuns:
     Raises
     ------
     BadArgumentError
-        For a run that is not there or still written, or a place that is not the end of a packet.
+        For a run that does not exist or is still written, or a position that is not the end of a packet.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class MergedRuns:
 
     @property
     def cursor(self) -> Cursor:
-        """The place after the packets that were pulled."""
+        """The position after the packets that were pulled."""
         if self._at == 0:
             return Cursor(0)
         row = self._order[self._at - 1]
@@ -186,7 +186,7 @@ class MergedRuns:
 
     @property
     def counts(self) -> Mapping[int, PacketCounts]:
-        """Packets given so far, by APID: what is lost was received by no station."""
+        """Packets given so far, by APID: lost ones were received by no station."""
         return self._tally.counts
 
     def __len__(self) -> int:
@@ -214,7 +214,7 @@ class MergedRuns:
         )
 
     def behind(self, cursor: Cursor) -> int:
-        """Bytes of the packets after a place."""
+        """Bytes of the packets after a position."""
         at = 0 if cursor.run == 0 else self._after(cursor)
         return int(self._index.length[self._order[at:]].sum(dtype=np.int64))
 
@@ -244,9 +244,9 @@ class MergedRuns:
             identity[shared] = np.concatenate(list(self._identities(shared)))
             is_shared = np.zeros(len(order), np.bool_)
             is_shared[shared] = True
-            places = np.flatnonzero(is_shared[order])
-            rows = order[places]
-            keep[places] = first_of_each(identity[rows], seconds[rows])
+            first_of_copies = np.flatnonzero(is_shared[order])
+            rows = order[first_of_copies]
+            keep[first_of_copies] = first_of_each(identity[rows], seconds[rows])
         return keep
 
     def _identities(self, rows: IntArray) -> Iterator[npt.NDArray[np.uint64]]:
@@ -278,7 +278,7 @@ class MergedRuns:
                 stream.close()
 
     def _after(self, cursor: Cursor) -> int:
-        """How many packets of the merged order lie up to a place."""
+        """How many packets of the merged order lie up to a position."""
         end = self._index.offset[self._order] + self._index.length[self._order]
         found = np.flatnonzero((self._numbers[self._order] == cursor.run) & (end == cursor.offset))
         if len(found) != 1:

@@ -18,7 +18,7 @@ def pack(parts: Sequence[Increment]) -> Increment:
     Parameters
     ----------
     parts
-        At least one; the place after all of them is that of the last.
+        At least one; the position after all of them is that of the last.
     """
     data = b"".join(packet for part in parts for _, packet in part.packets())
     index = PacketIndex.concatenate([part.index for part in parts])
@@ -67,7 +67,7 @@ class Newest:
         self._kept = both.chosen(self._newest(both.index))
 
     def increment(self, nothing: Increment) -> Increment:
-        """What is kept, or `nothing`, with its place after all that was seen."""
+        """What is kept, or `nothing`, with the position after all that was seen."""
         if self._kept is None:
             return nothing
         kept = pack([self._kept])

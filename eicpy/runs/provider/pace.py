@@ -77,5 +77,5 @@ class Pacer:
         return times
 
     def restart(self) -> None:
-        """Begin anew: the next packet is due now, as after a pause."""
+        """Restart: the next packet is due now, as after a pause."""
         self._due = self._reached = math.nan

@@ -1,4 +1,4 @@
-"""The provider: packets of the archive for whoever wants them, live and in playback by the same call.
+"""The provider: packets of the archive for any reader, live and in playback by the same call.
 
 ::
 
@@ -7,14 +7,15 @@
         for increment in provider.stream():
             work(increment.photons)
 
-Each reader has a provider of its own, with its own place in the archive: one that is slow, stops or dies
-disturbs nobody. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
+Each reader has a provider of its own, with its own position in the archive: one that is slow, stops or dies
+disturbs no other. ``next`` gives every packet, whatever the input rate; ``last`` gives the newest ones only,
 for a quick look, and counts those passed over.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
@@ -24,20 +25,21 @@ from eicpy.decoding.running_continuity import PacketCounts
 from eicpy.decoding.times import onboard_seconds
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
+from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.provider.deduplicate import Deduplicator
 from eicpy.runs.provider.merge import MergedRuns
 from eicpy.runs.provider.newest import Newest
 from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
-from eicpy.runs.provider.seek import begin_at_time, first_run, place_of_packet, recall
+from eicpy.runs.provider.seek import begin_at_time, first_run, position_of_packet, recall
 from eicpy.runs.provider.selection import Selection
 from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
 
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["Mode", "Provider", "Runs", "provide"]
+__all__ = ["Mode", "ProvideOptions", "Provider", "Runs", "provide"]
 
 Mode: TypeAlias = Literal["next", "last"]
 """``next``: every packet; ``last``: the newest."""
@@ -58,7 +60,7 @@ class Provider:
     source
         Where the packets come from.
     instrument
-        Whose they are.
+        Describes the packets.
     selection
         Which are wanted.
     mode
@@ -66,9 +68,13 @@ class Provider:
     pacer
         When packets are due; None: at once.
     repeats
-        Memory of what was given, so that nothing is given twice; None to give everything.
+        Remembers the packets that were given, so that none is given twice; None to give all.
     start
-        The place before the first packet.
+        The position before the first packet.
+
+    See Also
+    --------
+    provide : makes one.
     """
 
     def __init__(
@@ -99,7 +105,7 @@ class Provider:
 
     @property
     def cursor(self) -> Cursor:
-        """The place after all packets that were given; a provider that starts there gives the rest."""
+        """The position after all packets that were given; a provider that starts there gives the rest."""
         return self._cursor
 
     @property
@@ -133,7 +139,7 @@ class Provider:
         Returns
         -------
         Increment
-            Empty if nothing is due. Damaged packets and skipped ranges are told in its index.
+            Empty if nothing is due. Damaged packets and skipped ranges are marked in its index.
         """
         if most_packets is not None and most_packets < 1:
             raise BadArgumentError(f"got most_packets {most_packets}, expected 1 or more")
@@ -177,7 +183,7 @@ class Provider:
         Yields
         ------
         Increment
-            Never without packets or skipped ranges. Ends when a playback is finished; live, when told to.
+            Never without packets or skipped ranges. Ends with the playback; live, when `stop` is set.
         """
         stop = stop or threading.Event()
         pause = _SHORTEST_SLEEP
@@ -213,7 +219,7 @@ class Provider:
         self._restart_pace()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -223,7 +229,7 @@ class Provider:
         self.close()
 
     def _fill(self) -> None:
-        """Read on until something that is wanted is at hand, or nothing is there."""
+        """Read until wanted packets are at hand, or no more are available."""
         for _ in range(_MOST_PIECES):
             if self._pending is not None:
                 return
@@ -293,22 +299,58 @@ class Provider:
         return Increment.nothing(self.instrument, self._cursor)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProvideOptions:
+    """What else a reader may ask of :func:`provide`.
+
+    Parameters
+    ----------
+    from_time
+        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
+        MJDREFI 57754).
+    from_packet
+        Begin with this packet of the first run, counted from 0.
+    apids, commands
+        Which packets are wanted, see :class:`Selection`.
+    mode
+        ``next``: every packet; ``last``: the newest of each APID at each poll.
+    longest_wait
+        Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
+    clock
+        Counts the seconds of the pace.
+
+    Raises
+    ------
+    BadArgumentError
+        For two positions, or an unknown mode.
+    """
+
+    from_time: "Time | str | float | None" = None
+    from_packet: int | None = None
+    apids: Sequence[int] = ()
+    commands: bool | None = None
+    mode: Mode = "next"
+    longest_wait: float = LONGEST_WAIT
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        if self.from_time is not None and self.from_packet is not None:
+            raise BadArgumentError("got from_time and from_packet, expected one of them")
+        if self.mode not in {"next", "last"}:
+            raise BadArgumentError(f"got mode {self.mode!r}, expected next or last")
+
+
+@accept_old_keywords(options=ProvideOptions)
 def provide(
     archive: RunArchive,
     instrument: Instrument,
     runs: Runs = "live",
     *,
     start: Cursor | None = None,
-    from_time: "Time | str | float | None" = None,
-    from_packet: int | None = None,
-    apids: Sequence[int] = (),
     kinds: Sequence[str] = (),
-    commands: bool | None = None,
     speed: float | None = None,
-    longest_wait: float = LONGEST_WAIT,
-    mode: Mode = "next",
     unique: bool = False,
-    clock: Callable[[], float] = time.monotonic,
+    options: ProvideOptions = ProvideOptions(),
 ) -> Provider:
     """Provide the packets of an archive, live or in playback.
 
@@ -317,30 +359,22 @@ def provide(
     archive
         Where the runs are.
     instrument
-        Whose packets they hold.
+        Describes their packets.
     runs
         ``live``: the newest run from its beginning and on across run switches, for ever. A number: that
         run; while it is open it is followed until it is closed. Several numbers: those runs one after the
-        other or, with `unique`, merged in the order of the on-board time. None: all runs that are there.
+        other or, with `unique`, merged in the order of the on-board time. None: all runs of the archive.
     start
         Where to begin: the :attr:`Provider.cursor` of an earlier one.
-    from_time
-        Begin with the first packet whose time is not before this: a time, an ISO date (UTC), or s (TT since
-        MJDREFI 57754).
-    from_packet
-        Begin with this packet of the first run, counted from 0.
-    apids, kinds, commands
-        What is wanted, see :class:`Selection`.
+    kinds
+        Kinds of packets that are wanted, see :class:`Selection`; empty for all.
     speed
         Pace of a playback as a multiple of the on-board time's; None: as fast as it is taken.
-    longest_wait
-        Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
-    mode
-        ``next``: every packet; ``last``: the newest of each APID at each poll.
     unique
         Give packets with the same bytes once: see :class:`Deduplicator`.
-    clock
-        Counts the seconds of the pace.
+    options
+        Where else to begin, what else to select, and which packets to give when they come faster than they
+        are read.
 
     Returns
     -------
@@ -350,16 +384,20 @@ def provide(
     Raises
     ------
     BadArgumentError
-        For a run or a place that is not there, or wishes that do not go together.
+        For a run or a position that does not exist, or arguments that exclude each other.
+
+    See Also
+    --------
+    eicpy.runs.follow : blocks of one run as it grows, without pace, selection or several runs.
+    eicpy.processors.run_processor : gives packets to a processor and keeps its cursor.
     """
-    if sum(place is not None for place in (start, from_time, from_packet)) > 1:
-        raise BadArgumentError("got more than one of start, from_time and from_packet, expected one place")
+    from_packet, from_time, mode = options.from_packet, options.from_time, options.mode
+    if start is not None and (from_time is not None or from_packet is not None):
+        raise BadArgumentError("got start and from_time or from_packet, expected one position")
     if runs == "live" and speed is not None:
         raise BadArgumentError(f"got speed {speed} in live, expected none: live is as fast as packets come")
-    if mode not in {"next", "last"}:
-        raise BadArgumentError(f"got mode {mode!r}, expected next or last")
-    selection = Selection(instrument, tuple(apids), tuple(kinds), commands)
-    pacer = None if speed is None else Pacer(speed, longest_wait, clock)
+    selection = Selection(instrument, tuple(options.apids), tuple(kinds), options.commands)
+    pacer = None if speed is None else Pacer(speed, options.longest_wait, options.clock)
     numbers = _numbers(archive, runs)
     if unique and not isinstance(runs, str | int | None) and numbers is not None:
         merged = MergedRuns(archive, instrument, numbers, start=start)
@@ -370,7 +408,7 @@ def provide(
         return Provider(merged, instrument, selection, mode=mode, pacer=pacer, start=merged.cursor)
     if from_packet is not None:
         first = first_run(archive, numbers)
-        start = place_of_packet(archive, instrument, first, from_packet)
+        start = position_of_packet(archive, instrument, first, from_packet)
     elif from_time is not None:
         start = begin_at_time(archive, instrument, numbers, from_time)
     walk = RunWalk(archive, instrument, numbers, start)

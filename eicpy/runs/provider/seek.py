@@ -1,4 +1,4 @@
-"""Where a reader begins: the place of a packet number or of a time, found in the index of a run."""
+"""Where a reader begins: the position of a packet number or of a time, found in the index of a run."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from eicpy.times import to_seconds
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["begin_at_time", "end_of_run", "first_run", "place_of_packet", "place_of_time", "recall"]
+__all__ = ["begin_at_time", "end_of_run", "first_run", "position_of_packet", "position_of_time", "recall"]
 
 
 def end_of_run(archive: RunArchive, instrument: Instrument, run: int) -> Cursor:
@@ -30,13 +30,13 @@ def end_of_run(archive: RunArchive, instrument: Instrument, run: int) -> Cursor:
         return follower.cursor
 
 
-def place_of_packet(archive: RunArchive, instrument: Instrument, run: int, number: int) -> Cursor:
-    """Place of a packet in its run.
+def position_of_packet(archive: RunArchive, instrument: Instrument, run: int, number: int) -> Cursor:
+    """Position of a packet in its run.
 
     Parameters
     ----------
     archive, instrument
-        Where the run is, and whose packets it holds.
+        Where the run is, and what describes its packets.
     run
         Number of the run.
     number
@@ -63,15 +63,15 @@ def first_at(index: PacketIndex, instrument: Instrument, moment: float) -> int |
     return int(np.argmax(later)) if later.any() else None
 
 
-def place_of_time(
+def position_of_time(
     archive: RunArchive, instrument: Instrument, runs: Sequence[int], moment: "Time | str | float"
 ) -> Cursor | None:
-    """Place of the first intact packet whose time is not before a moment.
+    """Position of the first intact packet whose time is not before a moment.
 
     Parameters
     ----------
     archive, instrument
-        Where the runs are, and whose packets they hold.
+        Where the runs are, and what describes their packets.
     runs
         Numbers of the runs, in the order in which they are read.
     moment
@@ -108,14 +108,14 @@ def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
 def begin_at_time(
     archive: RunArchive, instrument: Instrument, numbers: list[int] | None, moment: "Time | str | float"
 ) -> Cursor | None:
-    """Place of a time; the end of what there is where all packets are before it."""
+    """Position of a time; the end of the runs where all packets are before it."""
     if numbers is not None:
-        found = place_of_time(archive, instrument, numbers, moment)
+        found = position_of_time(archive, instrument, numbers, moment)
         return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
     there = runs_with_bytes(archive)
     best: Cursor | None = None
     for number in reversed(there):  # the newest runs that reach beyond it
-        found = place_of_time(archive, instrument, [number], moment)
+        found = position_of_time(archive, instrument, [number], moment)
         if found is None:
             break
         best = found
@@ -125,7 +125,7 @@ def begin_at_time(
 def recall(
     repeats: Deduplicator, archive: RunArchive, selection: Selection, runs: Sequence[int], start: Cursor
 ) -> None:
-    """Remember again the packets that were given before a place, as many as are remembered at all.
+    """Remember again the packets that were given before a position, as many as are remembered at all.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def recall(
     runs
         Numbers of the runs that were read, in that order.
     start
-        The place.
+        The position.
     """
     instrument = selection.instrument
     before = (

@@ -24,7 +24,7 @@ class Selection:
     Parameters
     ----------
     instrument
-        Whose kinds of packets are meant.
+        Defines the kinds of packets.
     apids
         APIDs; empty for all.
     kinds
@@ -37,6 +37,11 @@ class Selection:
     ------
     BadArgumentError
         For an APID that cannot be, or a kind that the instrument does not have.
+
+    See Also
+    --------
+    provide : gives the selected packets.
+    eicpy.packets.select : packets of one kind in an index.
     """
 
     instrument: Instrument

@@ -24,13 +24,13 @@ __all__ = ["RunWalk", "Source", "run_numbers", "runs_with_bytes"]
 _log = logging.getLogger(__name__)
 
 _GRACE = 1.0
-"""How long nobody must have written a run that was left open before a reader goes on to the next, s."""
+"""Time without a writer after which a reader leaves a run that was left open for the next, s."""
 _LOOK = 0.2
-"""Between two looks at whether anybody writes a run, s."""
+"""Between two checks whether a run has a writer, s."""
 
 
 _NUMBER = re.compile(r"[0-9]{6}|[1-9][0-9]{6,}")
-"""As it stands in the name of a run: a note or a copy of somebody's, named by a date, is no run."""
+"""Digits in the name of a run: other folders, named by a date for example, are no runs."""
 
 
 class Source(Protocol):
@@ -52,14 +52,14 @@ class Source(Protocol):
         """Packets read so far, by APID."""
 
     def behind(self, cursor: Cursor) -> int:
-        """Bytes after a place."""
+        """Bytes after a position."""
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
 
 
 def run_numbers(archive: RunArchive) -> list[int]:
-    """Numbers of the runs that are there now, in order; quicker than ``archive.runs()``."""
+    """Numbers of the runs that exist now, in order; quicker than ``archive.runs()``."""
     try:
         names = os.listdir(archive.folder)  # noqa: PTH208, a path for each of thousands takes long
     except FileNotFoundError:
@@ -69,7 +69,7 @@ def run_numbers(archive: RunArchive) -> list[int]:
 
 
 def runs_with_bytes(archive: RunArchive) -> list[int]:
-    """Numbers of the runs whose raw files are there: a folder that holds none has nothing to give."""
+    """Numbers of the runs that have a raw file; a folder without one has no packets."""
     found = []
     for number in run_numbers(archive):
         try:
@@ -89,7 +89,7 @@ class RunWalk:
     archive
         Where the runs are.
     instrument
-        Whose packets are expected.
+        Describes the packets that are expected.
     runs
         Their numbers, in this order; None for all from the start on, for ever.
     start
@@ -127,7 +127,7 @@ class RunWalk:
 
     @property
     def cursor(self) -> Cursor:
-        """The place after what was pulled; of what begins only, the place before it."""
+        """The position after what was pulled, or before what has only begun."""
         if self._follower is not None:
             return self._follower.cursor
         if self._start is not None:
@@ -166,7 +166,7 @@ class RunWalk:
         return None
 
     def behind(self, cursor: Cursor) -> int:
-        """Bytes after a place, in its run and in those that follow."""
+        """Bytes after a position, in its run and in those that follow."""
         later = [n for n in run_numbers(self.archive) if n > cursor.run] if self._live else self._ahead
         here = [] if cursor.run == 0 or cursor.run in later else [cursor.run]
         size = 0
@@ -263,7 +263,7 @@ class RunWalk:
         return True
 
     def _moved(self, follower: Follower) -> bool:
-        """Whether a run whose folder is not where it was is gone, and not only renamed."""
+        """Whether a run was removed, and its folder not only renamed."""
         try:
             follower.moved(self._find(follower.run.number))
         except BadArgumentError:
