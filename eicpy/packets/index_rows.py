@@ -1,6 +1,6 @@
 """What the walk writes: rows of the index and skipped ranges, and the state that it carries between calls."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from eicpy.packets.primary_header import (
     apid_at,
 )
 
-__all__ = ["COLUMN_STARTS", "NEW_STATE", "ROW_BYTES", "write_fields", "write_row", "write_skip"]
+__all__ = ["COLUMN_STARTS", "NEW_STATE", "ROW_BYTES", "Written", "write_fields", "write_row", "write_skip"]
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
@@ -56,6 +56,13 @@ COLUMN_STARTS = {
 }
 """Columns of the index in a block of bytes: each begins at this number times the capacity in rows."""
 ROW_BYTES = 39
+
+
+class Written(NamedTuple):
+    """Where the walk writes, as `eicpy.packets.scan.scan` describes it."""
+
+    rows: ByteArray
+    skips: Ints
 
 
 @kernel

@@ -50,6 +50,7 @@ from eicpy.packets.index_rows import (
     SEARCHED,
     SYNCHRONISED,
     TRUNCATED,
+    Written,
     write_row,
     write_skip,
 )
@@ -251,13 +252,13 @@ def _take_expected(
 @kernel
 def resynchronise(
     buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
-    state: Ints, rows: ByteArray, skips: Ints,
+    state: Ints, written: Written,
 ) -> Word:  # fmt: skip  # where, what is known, what is written
     """Find the next packet from a position where none begins, and index or skip the bytes before it.
 
     Parameters
     ----------
-    buffer, final, checksum, header, memory, state, rows, skips
+    buffer, final, checksum, header, memory, state, written
         As for :func:`eicpy.packets.scan.scan`.
     position
         Where no packet begins; at least six bytes are available.
@@ -284,12 +285,12 @@ def resynchronise(
         return 0
     if answer == NO and leads == YES:
         return _take_damaged_between_packets(
-            buffer, position, expected, checksum, header, memory, state, rows
+            buffer, position, expected, checksum, header, memory, state, written.rows
         )
     if expected:
         # What follows, if anything, is judged by itself.
-        return _take_expected(buffer, position, found, checksum, header, memory, state, rows)
-    write_skip(position, found - position, FOREIGN, skips, state)
+        return _take_expected(buffer, position, found, checksum, header, memory, state, written.rows)
+    write_skip(position, found - position, FOREIGN, written.skips, state)
     state[LAST_SKIP] = found - position
     state[SYNCHRONISED] = 1 if answer == YES else 0
     state[SEARCHED] = found

@@ -22,6 +22,7 @@ from eicpy.packets.index_rows import (
     SEARCHED,
     SKIPS,
     SYNCHRONISED,
+    Written,
     write_fields,
     write_row,
     write_skip,
@@ -67,17 +68,17 @@ def _is_intact(
 @kernel
 def _take_next(
     buffer: ByteArray, position: int, final: int, checksum: Ints, header: Ints, memory: Ints,
-    state: Ints, rows: ByteArray, skips: Ints,
+    state: Ints, written: Written,
 ) -> Word:  # fmt: skip  # where, known, written
     """Take one packet, or the bytes up to the next; bytes taken, 0 to wait for more."""
     answer = _is_intact(buffer, position, final, checksum, memory[0], state[SYNCHRONISED])
     if answer == WAIT:
         return 0
     if answer == NO:
-        return resynchronise(buffer, position, final, checksum, header, memory, state, rows, skips)
+        return resynchronise(buffer, position, final, checksum, header, memory, state, written)
     counter = counter_at(buffer, position)
     length = packet_length_at(buffer, position)
-    write_row(buffer, position, length, GOOD, header, rows, state)
+    write_row(buffer, position, length, GOOD, header, written.rows, state)
     memory[0, counter] = sequence_count_at(buffer, position)
     memory[1, counter] = length
     state[SYNCHRONISED] = 1
@@ -171,6 +172,7 @@ def scan(
         True if the space for rows or ranges ran out: call again with more.
     """
     position = state[POSITION]
+    written = Written(rows, skips)
     while position < buffer.size:
         position = _walk_intact(buffer, position, checksum, header, memory, state, rows)
         if state[ROWS] >= state[CAPACITY] or state[SKIPS] >= skips.shape[0]:
@@ -179,7 +181,7 @@ def scan(
         if position + HEADER_BYTES > buffer.size:
             taken = _take_cut_header(buffer, position, final, skips, state)
         else:
-            taken = _take_next(buffer, position, final, checksum, header, memory, state, rows, skips)
+            taken = _take_next(buffer, position, final, checksum, header, memory, state, written)
         if taken == 0:
             break
         position += taken
