@@ -14,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-__all__ = ["MODULES", "NAMES", "install", "moved_names"]
+__all__ = ["MODULES", "NAMES", "former_detector", "install", "moved_names"]
 
 MODULES = {
     "eicpy.acquisition.decoding": "eicpy.decoding",
@@ -196,6 +196,23 @@ def moved_names(package: str) -> Callable[[str], Any]:
         return getattr(import_module(module), now)
 
     return get
+
+
+def former_detector(old: str, new: str) -> Any:
+    """Return the detector of which functions took the lines and the requirement by default, with a warning.
+
+    Parameters
+    ----------
+    old, new
+        The call as it was, and as it is now.
+    """
+    warnings.warn(
+        f"{old} takes the values of ECLAIRs; give those of the detector: {new}. "
+        "The default goes with the next release",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return import_module("eicpy.instruments").load("eclairs")
 
 
 def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -9,9 +9,10 @@ from operator import itemgetter
 import numpy as np
 
 from eicpy.calibration.gain.lines import LineModel
-from eicpy.calibration.gain.quality import EnergyRequirement, PassFraction, compare, pass_fraction
+from eicpy.calibration.gain.quality import PassFraction, compare, pass_fraction
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.calibration.table import Recommendation
+from eicpy.instruments import EnergyRequirement
 from eicpy.text import counted
 from eicpy.typing import BoolArray
 
@@ -58,7 +59,7 @@ def recommend(
     ]
     reasons = [text for _, text in sorted(zip(right, reasons, strict=True), key=itemgetter(0))]
     if not all(right) and bool(np.all(used.status & np.uint8(GainStatus.NOMINAL))):
-        change = compare(table, used)
+        change = compare(table, used, energies=requirement.energies)
         scatter = np.median(np.abs(change.energy[-1][fitted] - np.median(change.energy[-1][fitted])))
         reasons.append(
             f"The scale in use is the nominal one, though, and worse: at {change.energies[-1]:g} keV half of "

@@ -47,6 +47,7 @@ from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.start import StartingScales, starting_scales
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
+from eicpy.moved import former_detector
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["GainFit", "fit_gain"]
@@ -133,7 +134,7 @@ def fit_gain(
     start
         The last table: the search looks around it, and failed pixels keep its values.
     lines
-        Lines and blocks; ECLAIRs' by default.
+        Those of the detector, :meth:`LineModel.of`.
     settings
         Gates and tolerances.
     reference_time
@@ -152,7 +153,9 @@ def fit_gain(
         For a shape that does not fit the table, or blocks outside the channels. Bad values in single
         pixels are not errors: these pixels keep their last value with the status BAD_DATA.
     """
-    lines = lines or LineModel.default()
+    if lines is None:
+        new = "fit_gain(…, lines=LineModel.of(instrument))"
+        lines = LineModel.of(former_detector("fit_gain(…) without lines", new))
     settings = settings or GainFitSettings()
     report = progress or (lambda _: None)
     counts, bad = _checked(spectra, start, lines)

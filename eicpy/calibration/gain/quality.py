@@ -5,8 +5,8 @@ for the counts, or a pixel that moved quite differently from all others. Both ar
 plane itself: if the line shapes are not quite Gaussian, every pixel's deviance grows with exposure, and
 a fixed limit would in the end reject the whole camera.
 
-The requirement of the camera is on the energy, not on gain and offset: |E_reconstructed − E_true| at
-most 0.3 keV up to 80 keV and 0.5 keV above, checked at 4, 15, 50, 80 and 150 keV.
+The requirement of a camera is on the energy, not on gain and offset: the largest |E_reconstructed − E_true|
+up to some energy and above it, checked at several energies. It stands in the description of the detector.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,11 @@ import numpy as np
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import EnergyRequirement
+from eicpy.moved import former_detector
 from eicpy.typing import BoolArray, FloatArray
 
 __all__ = [
-    "CHECK_ENERGIES",
     "EnergyRequirement",
     "GainChange",
     "PassFraction",
@@ -32,10 +33,6 @@ __all__ = [
     "pass_fraction",
 ]
 
-
-CHECK_ENERGIES = (4.0, 15.0, 50.0, 80.0, 150.0)
-"""Energies at which the requirement is checked, keV."""
-
 PLANE_MINIMUM = 30  # pixels, below which the plane has no statistics of its own
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
 
@@ -44,27 +41,6 @@ class _Fit(Protocol):
     @property
     def table(self) -> GainTable:
         """What came of it, as of :class:`~eicpy.calibration.gain.GainFit`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyRequirement:
-    """Largest error of the reconstructed energy.
-
-    Parameters
-    ----------
-    low, high
-        keV, up to and above `limit`.
-    limit
-        keV.
-    """
-
-    low: float = 0.3
-    high: float = 0.5
-    limit: float = 80.0
-
-    def at(self, energy: float) -> float:
-        """Largest error allowed at an energy, keV."""
-        return self.low if energy <= self.limit else self.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +87,7 @@ def pass_fraction(
     fit: GainTable | _Fit,
     requirement: EnergyRequirement | None = None,
     *,
-    energies: Sequence[float] = CHECK_ENERGIES,
+    energies: Sequence[float] | None = None,
     truth: GainTable | None = None,
     pixels: BoolArray | None = None,
 ) -> PassFraction:
@@ -122,9 +98,9 @@ def pass_fraction(
     fit
         A fit or a table.
     requirement
-        0.3 keV up to 80 keV and 0.5 keV above by default.
+        That of the detector, ``instrument.energy.requirement``.
     energies
-        keV.
+        keV; those of the requirement by default.
     truth
         The true scale, where it is known (simulations): then the actual error counts. Without it the
         statistical 1 σ error counts, and a pixel of unknown error does not pass.
@@ -137,13 +113,15 @@ def pass_fraction(
         For a truth or a selection of another number of pixels.
     """
     table = fit if isinstance(fit, GainTable) else fit.table
-    requirement = requirement or EnergyRequirement()
+    if requirement is None:
+        new = "pass_fraction(table, instrument.energy.requirement)"
+        requirement = former_detector("pass_fraction(table)", new).energy.requirement
     if truth is not None and len(truth) != len(table):
         raise BadArgumentError(f"got a truth of {len(truth)} pixels for a table of {len(table)}")
     chosen = np.ones(len(table), np.bool_) if pixels is None else np.asarray(pixels, np.bool_)
     if chosen.shape != (len(table),):
         raise BadArgumentError(f"got a selection of shape {chosen.shape}, expected ({len(table)},)")
-    E = np.asarray(energies, np.float64)
+    E = np.asarray(requirement.energies if energies is None else energies, np.float64)
     error = table.sigma_energy(E) if truth is None else np.abs(_moved(table, truth, E))
     required = np.array([requirement.at(float(e)) for e in E])
     passed = error[:, chosen] <= required[:, np.newaxis]
@@ -208,7 +186,7 @@ def compare(
     new: GainTable,
     old: GainTable,
     *,
-    energies: Sequence[float] = CHECK_ENERGIES,
+    energies: Sequence[float] | None = None,
     outlier_gate: float = 6.0,
 ) -> GainChange:
     """Maps of what changed from one table to the next.
@@ -218,7 +196,7 @@ def compare(
     new, old
         Tables of the same pixels.
     energies
-        keV.
+        Energies at which the change is given, keV, such as those of the detector's requirement.
     outlier_gate
         A pixel stands out when its change lies more than this many σ (scatter of the plane) from the median.
 
@@ -229,6 +207,9 @@ def compare(
     """
     if len(new) != len(old):
         raise BadArgumentError(f"got tables of {len(new)} and {len(old)} pixels, expected the same plane")
+    if energies is None:
+        former = former_detector("compare(new, old)", "compare(new, old, energies=…)")
+        energies = former.energy.requirement.energies
     E = np.asarray(energies, np.float64)
     change = _moved(new, old, E)
     with np.errstate(invalid="ignore", divide="ignore"):
