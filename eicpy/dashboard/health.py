@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.housekeeping import Severity
-from eicpy.housekeeping.limits import judge as judge_value
+from eicpy.housekeeping.limits import judge
 from eicpy.packets import Limits
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["HousekeepingHistory", "Parameter", "RecentLosses", "State", "Verdict", "judge"]
+__all__ = ["HealthVerdict", "HousekeepingHistory", "LatestValue", "RecentLosses", "State", "judge_health"]
 
 
 class State(IntEnum):
@@ -32,7 +32,7 @@ class State(IntEnum):
     NO_RUN = 3
 
 
-class Table(Protocol):
+class HousekeepingBlock(Protocol):
     """New values of one kind of housekeeping packet."""
 
     @property
@@ -53,7 +53,7 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True)
-class Parameter:
+class LatestValue:
     """The last value of a parameter.
 
     Parameters
@@ -82,7 +82,7 @@ class Parameter:
     @property
     def level(self) -> Severity:
         """Against its limits."""
-        return judge_value(self.value, self.limits)
+        return judge(self.value, self.limits)
 
 
 @dataclass
@@ -101,9 +101,9 @@ class HousekeepingHistory:
 
     def __post_init__(self) -> None:
         self._values: dict[str, dict[str, FloatArray]] = {}
-        self._last: dict[tuple[str, str], Parameter] = {}
+        self._last: dict[tuple[str, str], LatestValue] = {}
 
-    def add(self, tables: Mapping[str, Table]) -> bool:
+    def add(self, tables: Mapping[str, HousekeepingBlock]) -> bool:
         """Take in new values; tells whether there were any."""
         grown = False
         for packet, table in tables.items():
@@ -128,7 +128,7 @@ class HousekeepingHistory:
         return list(self._last)
 
     @property
-    def parameters(self) -> list[Parameter]:
+    def parameters(self) -> list[LatestValue]:
         """The last value of each parameter, in the order of the layouts."""
         return list(self._last.values())
 
@@ -137,15 +137,15 @@ class HousekeepingHistory:
         values = self._values.get(packet, {}).get(name)
         return (np.empty(0), np.empty(0)) if values is None else (self.time[packet], values)
 
-    def last(self, packet: str, name: str) -> Parameter | None:
+    def last(self, packet: str, name: str) -> LatestValue | None:
         """The last value of a parameter."""
         return self._last.get((packet, name))
 
 
-def _last(packet: str, name: str, table: Table, known: BoolArray) -> Parameter:
+def _last(packet: str, name: str, table: HousekeepingBlock, known: BoolArray) -> LatestValue:
     row = int(np.flatnonzero(known)[-1])
     spec = table.layout[name]
-    return Parameter(
+    return LatestValue(
         packet=packet,
         name=name,
         unit=spec.unit,
@@ -184,7 +184,7 @@ class RecentLosses:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class HealthVerdict:
     """What the page says at first sight.
 
     Parameters
@@ -206,9 +206,9 @@ class Verdict:
     losses: int = 0
 
 
-def judge(state: State, parameters: list[Parameter], losses: int) -> Verdict:
+def judge_health(state: State, parameters: list[LatestValue], losses: int) -> HealthVerdict:
     """Come to a verdict: the worst of what is known."""
     alarms = tuple(p.name for p in parameters if p.level == Severity.ALARM)
     warnings = tuple(p.name for p in parameters if p.level == Severity.WARNING)
     worst = Severity.ALARM if alarms else Severity.WARNING if warnings or losses else Severity.NOMINAL
-    return Verdict(state, worst, alarms, warnings, losses)
+    return HealthVerdict(state, worst, alarms, warnings, losses)

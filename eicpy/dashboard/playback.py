@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from eicpy.dashboard.health import State
-from eicpy.dashboard.source import PATIENCE, Increment, PacketTotals, age_of
+from eicpy.dashboard.source import PATIENCE, NewPackets, PacketTotals, age_of
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
@@ -99,7 +99,7 @@ class StreamSource:
         """Pause a playback."""
         self.play(replace(self.playing, paused=True))
 
-    def step(self, packets: int) -> Increment | None:
+    def step(self, packets: int) -> NewPackets | None:
         """The next packets of a playback, which is paused by that."""
         if self.playing.run is None:
             return None
@@ -107,7 +107,7 @@ class StreamSource:
         given = self._opened().step(min(max(packets, 1), MOST_STEPPED))
         return self._seen(given) if given else None
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is due now; None if nothing is."""
         provider = self._opened()
         given = provider.poll(None if self.playing.mode == "last" else MOST_PACKETS)
@@ -164,7 +164,7 @@ class StreamSource:
                 self._provider.pause()
         return self._provider
 
-    def _seen(self, given: Increment) -> Increment:
+    def _seen(self, given: NewPackets) -> NewPackets:
         number = given.run
         if self._run is None or number != self._run.number:
             self._forget(self.archive.run(number))

@@ -16,7 +16,7 @@ from math import erfc, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.dashboard.live import PhotonView, Selection
+from eicpy.dashboard.live import PhotonSelection, PhotonView
 from eicpy.events import Coverage, EventList, SpectraAccumulator
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, follow
@@ -104,12 +104,12 @@ class Reference:
         self._counts = self._spectra.counts
         self.done = 1.0
 
-    def image(self, chosen: Selection) -> FloatArray:
+    def image(self, chosen: PhotonSelection) -> FloatArray:
         """Counts of each pixel in the chosen energies."""
         wanted = chosen.channels(self.instrument)
         return np.asarray(self._counts[:, wanted].sum(axis=1, dtype=np.float64))
 
-    def spectrum(self, chosen: Selection) -> FloatArray:
+    def spectrum(self, chosen: PhotonSelection) -> FloatArray:
         """Counts in each channel in the chosen modules."""
         wanted = chosen.pixels(self.instrument)
         return np.asarray(self._counts[wanted].sum(axis=0, dtype=np.float64))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from eicpy.dashboard.health import State, Table
+from eicpy.dashboard.health import HousekeepingBlock, State
 from eicpy.decoding import is_simulated
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
@@ -12,7 +12,7 @@ from eicpy.packets import PacketIndex
 from eicpy.runs import Run, RunArchive, follow
 from eicpy.settings import Settings
 
-__all__ = ["PATIENCE", "ArchiveSource", "Increment", "LiveSource", "PacketTotals", "age_of"]
+__all__ = ["PATIENCE", "ArchiveSource", "LiveSource", "NewPackets", "PacketTotals", "age_of"]
 
 
 PATIENCE = 15.0
@@ -25,7 +25,7 @@ def age_of(run: Run) -> float | None:
     return max(0.0, time.time() - status.st_mtime) if status.st_size else None
 
 
-class Increment(Protocol):
+class NewPackets(Protocol):
     """What came since the last look."""
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ class Increment(Protocol):
         """Photons in them."""
 
     @property
-    def housekeeping(self) -> Mapping[str, Table]:
+    def housekeeping(self) -> Mapping[str, HousekeepingBlock]:
         """Housekeeping in them, by kind of packet."""
 
 
@@ -88,7 +88,7 @@ class LiveSource(Protocol):
     def state(self) -> State:
         """Whether it is the present."""
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is new; None if nothing is."""
 
 
@@ -154,7 +154,7 @@ class ArchiveSource:
         age = self.age()
         return State.STALE if age is None or age > self._patience else State.LIVE
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is new in the newest run."""
         self._find_newest()
         if self._follower is None or self._follower.finished:

@@ -5,18 +5,19 @@ or by the photon files that are dropped on a disk, the newest of which appears b
 """
 
 import time
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from eicpy.dashboard import markup, quicklook_markup
-from eicpy.dashboard.compared import ComparedPanels, comparison_words
+from eicpy.dashboard import markup
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.play_controls import PlayControls, RunList
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
+from eicpy.dashboard.widgets.compared import ComparedPanels, comparison_words
+from eicpy.dashboard.widgets.play_controls import PlayControls, RunList
 from eicpy.events import PhotonBlock
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
@@ -24,7 +25,7 @@ from eicpy.settings import Settings
 from eicpy.text import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["QuickLookPage", "open_page"]
 
@@ -235,7 +236,7 @@ class QuickLookPage(LivePage):
             self.table.value = file_table(self.files, texts)
             self.facts.value = file_facts(self.files, newest, rate, texts)
         else:
-            chips = quicklook_markup.state_words(source, texts)
+            chips = _state_words(source, texts)
             if source.state() == State.NO_RUN and source.playing.run is None:
                 kind, answer, reasons = "past", "", texts("no_run")
             totals = source.totals
@@ -243,9 +244,34 @@ class QuickLookPage(LivePage):
             if missing and self.photons.compared is not None:
                 reasons = "; ".join([reasons, texts("compare_losses", missing, count=texts.number(missing))])
             self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
-        self.verdict.value = quicklook_markup.verdict(chips, kind, answer, reasons)
+        self.verdict.value = _verdict(chips, kind, answer, reasons)
+
+
+def _state_words(source: StreamSource, texts: Texts) -> list[str]:
+    """What is played, and whether it is the present, in a few words each."""
+    playing = source.playing
+    if playing.run is None:
+        words = [texts(markup.STATES[source.state()])]
+    else:
+        pace = texts("speed_all") if playing.speed is None else f"×{playing.speed:g}"
+        state = "playback_ended" if source.finished else "playback_paused" if playing.paused else "playback"
+        words = [texts(state, run=playing.run, pace=pace)]
+    if playing.mode == "last":
+        words.append(texts("newest_only", skipped=texts.number(source.skipped)))
+    if source.simulated:
+        words.append(texts("data_simulated"))
+    return words
+
+
+def _verdict(chips: "Sequence[str]", kind: str, answer: str, reasons: str) -> str:
+    """Write the line of what is shown and how it compares; `kind` is nominal, warning or past."""
+    shown = "".join(f'<span class="eic-state">{escape(words)}</span>' for words in chips)
+    strong = f"<strong>{escape(answer)}</strong>" if answer else ""
+    return (
+        f'<div class="eic-verdict {kind}" role="status">{shown}{strong}<span>{escape(reasons)}</span></div>'
+    )
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the quick look; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the quick look; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(QuickLookPage)

@@ -14,8 +14,8 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
-from eicpy.dashboard.panels import Panel
-from eicpy.dashboard.request import PageRequest
+from eicpy.dashboard.server.request import PageRequest
+from eicpy.dashboard.widgets.panels import Panel
 from eicpy.errors import EicpyError
 from eicpy.instruments import Instrument, available, load
 from eicpy.settings import Settings

@@ -7,9 +7,9 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from eicpy.dashboard.controls import Controls
 from eicpy.dashboard.live import PhotonView
-from eicpy.dashboard.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
+from eicpy.dashboard.widgets.controls import Controls
+from eicpy.dashboard.widgets.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.text import Texts

@@ -14,11 +14,11 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d
 
 from eicpy.acquisition.status import Overview, OverviewReader
-from eicpy.dashboard import monitor_markup
-from eicpy.dashboard.order_controls import OrderControls
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.panels import Panel
-from eicpy.dashboard.request import orders_allowed
+from eicpy.dashboard.pages import monitor_markup
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
+from eicpy.dashboard.server.request import orders_allowed
+from eicpy.dashboard.widgets.order_controls import OrderControls
+from eicpy.dashboard.widgets.panels import Panel
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
@@ -139,7 +139,7 @@ def _scrolled(children: list[ipywidgets.Widget], flex: str) -> ipywidgets.VBox:
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the monitor; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the monitor; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(_monitor)
 
 

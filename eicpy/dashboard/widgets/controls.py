@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 
-from eicpy.dashboard.live import Selection
+from eicpy.dashboard.live import PhotonSelection
 from eicpy.instruments import Instrument
 from eicpy.text import Texts
 
@@ -109,12 +109,14 @@ class Controls:
         key = self.modules.value
         return texts("of_all") if key not in self._modules or key == "all" else self._label(key, texts)
 
-    def selection(self) -> Selection:
+    def selection(self) -> PhotonSelection:
         """What is chosen, with everything that could not be chosen replaced by what is offered first."""
         window = self.window.value if self.window.value in WINDOWS else WINDOWS[1]
         low, high = self._energies(self.energy.value)
         _word, _number, members = self._modules.get(str(self.modules.value), self._modules["all"])
-        return Selection(window=window, low=low, high=high, modules=members, pixel=self.pixel, span=self.span)
+        return PhotonSelection(
+            window=window, low=low, high=high, modules=members, pixel=self.pixel, span=self.span
+        )
 
     def _energies(self, value: Any) -> tuple[float, float]:
         low, high = (float(v) for v in value)

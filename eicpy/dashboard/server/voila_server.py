@@ -20,7 +20,7 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
-from eicpy.dashboard.kernels import PoolAwareKernelManager, VersionOneConnection
+from eicpy.dashboard.server.kernels import PoolAwareKernelManager, VersionOneConnection
 
 __all__ = ["DashboardServer", "PageHandler", "ReportsHandler", "configuration", "main"]
 

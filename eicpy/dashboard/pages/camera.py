@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.panels import HousekeepingPanel
-from eicpy.dashboard.photon_panels import PhotonPanels
+from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge_health
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.source import ArchiveSource, LiveSource
+from eicpy.dashboard.widgets.panels import HousekeepingPanel
+from eicpy.dashboard.widgets.photon_panels import PhotonPanels
 from eicpy.figures.series import with_unit
 from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
@@ -153,7 +153,7 @@ class CameraPage(LivePage):
         totals, age = self.source.totals, self.source.age()
         parameters = self.history.parameters
         losses = self.losses.update(time.monotonic(), totals.lost + totals.damaged)
-        judged = judge(self.source.state(), parameters, losses)
+        judged = judge_health(self.source.state(), parameters, losses)
         checked = sum(p.limits is not None and p.level is not Severity.UNKNOWN for p in parameters)
         self.verdict.value = markup.verdict(judged, checked, age, self.texts, simulated=self.source.simulated)
         rate = self.photons.rate if judged.state != State.NO_RUN else float("nan")
@@ -162,7 +162,7 @@ class CameraPage(LivePage):
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the live page; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the live page; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(_camera)
 
 
