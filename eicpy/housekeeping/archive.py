@@ -13,7 +13,7 @@ import time as clock
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,12 @@ from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.files import atomic_file
 from eicpy.housekeeping.catalogue import Catalogue, DayFile, Parameter
 from eicpy.housekeeping.series import TIME, Series, make_series, read_file, split_days, to_numpy, to_table
-from eicpy.times import day_of
+from eicpy.times import day_of, to_seconds
+
+if TYPE_CHECKING:
+    from astropy.time import Time
+
+    Instant: TypeAlias = float | Time | str
 
 __all__ = ["HousekeepingArchive"]
 
@@ -163,12 +168,17 @@ class HousekeepingArchive:
 
     @overload
     def read(  # type: ignore[overload-overlap]  # a str is a Sequence[str] too; the first one wins
-        self, parameters: str, start: float = ..., stop: float = ...
+        self, parameters: str, start: "Instant" = ..., stop: "Instant" = ...
     ) -> Series: ...
     @overload
-    def read(self, parameters: Sequence[str], start: float = ..., stop: float = ...) -> dict[str, Series]: ...
     def read(
-        self, parameters: str | Sequence[str], start: float = -np.inf, stop: float = np.inf
+        self, parameters: Sequence[str], start: "Instant" = ..., stop: "Instant" = ...
+    ) -> dict[str, Series]: ...
+    def read(
+        self,
+        parameters: str | Sequence[str],
+        start: "Instant" = -np.inf,
+        stop: "Instant" = np.inf,
     ) -> Series | dict[str, Series]:
         """Values of parameters in [start, stop).
 
@@ -177,7 +187,7 @@ class HousekeepingArchive:
         parameters
             A name, or several; packet.name where several packets carry the name.
         start, stop
-            Times, s TT since the reference.
+            Times: s TT since the reference, a Time, or an ISO date (UTC).
 
         Returns
         -------
@@ -191,6 +201,7 @@ class HousekeepingArchive:
         BadDataError
             For a damaged file.
         """
+        start, stop = to_seconds(start), to_seconds(stop)
         if isinstance(parameters, str):
             return self.read([parameters], start, stop)[parameters]
         wanted = {name: self.find(name) for name in parameters}

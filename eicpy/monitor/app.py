@@ -144,7 +144,7 @@ class MonitorApp(App[Leave]):
         """Read again, unless the last reading still waits for the disk; show its age in any case."""
         if not self._reading:
             self._reading = True
-            self.run_worker(self._look, group="reading")
+            self.run_worker(self._look(), group="reading")
         elif time.monotonic() - self._read_at > STALE:
             self._draw_title()
 

@@ -9,10 +9,9 @@ The requirement of a camera is on the energy, not on gain and offset: the larges
 up to some energy and above it, checked at several energies. It stands in the description of the detector.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,7 +20,13 @@ from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import EnergyRequirement
 from eicpy.moved import former_detector
+from eicpy.quantities import in_unit
 from eicpy.typing import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.units import Quantity
 
 __all__ = [
     "EnergyRequirement",
@@ -87,7 +92,7 @@ def pass_fraction(
     fit: GainTable | _Fit,
     requirement: EnergyRequirement | None = None,
     *,
-    energies: Sequence[float] | None = None,
+    energies: "Sequence[float] | Quantity | None" = None,
     truth: GainTable | None = None,
     pixels: BoolArray | None = None,
 ) -> PassFraction:
@@ -100,7 +105,7 @@ def pass_fraction(
     requirement
         That of the detector, ``instrument.energy.requirement``.
     energies
-        keV; those of the requirement by default.
+        keV or a Quantity; those of the requirement by default.
     truth
         The true scale, where it is known (simulations): then the actual error counts. Without it the
         statistical 1 σ error counts, and a pixel of unknown error does not pass.
@@ -121,7 +126,7 @@ def pass_fraction(
     chosen = np.ones(len(table), np.bool_) if pixels is None else np.asarray(pixels, np.bool_)
     if chosen.shape != (len(table),):
         raise BadArgumentError(f"got a selection of shape {chosen.shape}, expected ({len(table)},)")
-    E = np.asarray(requirement.energies if energies is None else energies, np.float64)
+    E: FloatArray = in_unit(requirement.energies if energies is None else energies, "keV")
     error = table.sigma_energy(E) if truth is None else np.abs(_moved(table, truth, E))
     required = np.array([requirement.at(float(e)) for e in E])
     passed = error[:, chosen] <= required[:, np.newaxis]
@@ -186,7 +191,7 @@ def compare(
     new: GainTable,
     old: GainTable,
     *,
-    energies: Sequence[float] | None = None,
+    energies: "Sequence[float] | Quantity | None" = None,
     outlier_gate: float = 6.0,
 ) -> GainChange:
     """Maps of what changed from one table to the next.
@@ -196,7 +201,7 @@ def compare(
     new, old
         Tables of the same pixels.
     energies
-        Energies at which the change is given, keV, such as those of the detector's requirement.
+        Energies at which the change is given, keV or a Quantity, such as those of the detector's requirement.
     outlier_gate
         A pixel stands out when its change lies more than this many σ (scatter of the plane) from the median.
 
@@ -210,7 +215,7 @@ def compare(
     if energies is None:
         former = former_detector("compare(new, old)", "compare(new, old, energies=…)")
         energies = former.energy.requirement.energies
-    E = np.asarray(energies, np.float64)
+    E: FloatArray = in_unit(energies, "keV")
     change = _moved(new, old, E)
     with np.errstate(invalid="ignore", divide="ignore"):
         pull = change / np.hypot(new.sigma_energy(E), old.sigma_energy(E))

@@ -25,9 +25,12 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import PixelGrid
 from eicpy.products.declarations import definition
+from eicpy.quantities import in_unit
 from eicpy.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
+    from astropy.units import Quantity
+
     from eicpy.figures.theme import Figure
 
 __all__ = ["GainStatus", "GainTable"]
@@ -175,26 +178,26 @@ class GainTable:
         energy: FloatArray = self.gain[pixel] * (np.asarray(channel) + 0.5) + self.offset[pixel]
         return energy
 
-    def channel(self, detnum: npt.ArrayLike, energy: npt.ArrayLike) -> FloatArray:
-        """Inverse of :meth:`energy`: the fractional channel whose centre has that energy (keV)."""
+    def channel(self, detnum: npt.ArrayLike, energy: "npt.ArrayLike | Quantity") -> FloatArray:
+        """Inverse of :meth:`energy`: the fractional channel with that energy (keV or Quantity) at its centre."""
         pixel = np.asarray(detnum)
-        channel: FloatArray = (np.asarray(energy) - self.offset[pixel]) / self.gain[pixel] - 0.5
+        channel: FloatArray = (in_unit(energy, "keV") - self.offset[pixel]) / self.gain[pixel] - 0.5
         return channel
 
-    def sigma_energy(self, energy: npt.ArrayLike) -> FloatArray:
+    def sigma_energy(self, energy: "npt.ArrayLike | Quantity") -> FloatArray:
         """Statistical error of the reconstructed energy, with the covariance of gain and offset.
 
         Parameters
         ----------
         energy
-            keV, any shape.
+            keV or a Quantity, any shape.
 
         Returns
         -------
         numpy.ndarray
             keV, shape of `energy` + (n_pixels,); NaN for pixels without errors.
         """
-        position = (np.asarray(energy, dtype=np.float64)[..., np.newaxis] - self.offset) / self.gain
+        position = (np.asarray(in_unit(energy, "keV"))[..., np.newaxis] - self.offset) / self.gain
         variance = position**2 * self.gain_error**2 + 2.0 * position * self.covariance + self.offset_error**2
         sigma: FloatArray = np.sqrt(np.maximum(variance, 0.0))
         return sigma
