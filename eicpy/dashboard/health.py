@@ -2,7 +2,7 @@
 
 The verdict is the worst of what is known: a parameter beyond an alarm limit, one beyond a warning limit
 or packets lost or damaged a short while ago, or nothing at all. A page that gets no data says so before
-it says anything else: what was well an hour ago tells nothing about now.
+it says anything else: the status of an hour ago is not that of now.
 """
 
 from collections import deque
@@ -27,7 +27,7 @@ class State(IntEnum):
 
     LIVE = 0
     STALE = 1
-    """The run is open, but nothing has come for a while."""
+    """The run is open, but no new data have come."""
     ENDED = 2
     NO_RUN = 3
 
@@ -67,7 +67,7 @@ class LatestValue:
     value
         In `unit`.
     text
-        What the value means, where the layout tells it.
+        Meaning of the value, where the layout gives one.
     """
 
     packet: str
@@ -104,7 +104,7 @@ class HousekeepingHistory:
         self._last: dict[tuple[str, str], LatestValue] = {}
 
     def add(self, tables: Mapping[str, HousekeepingBlock]) -> bool:
-        """Take in new values; tells whether there were any."""
+        """Add new values; returns whether there were any."""
         grown = False
         for packet, table in tables.items():
             known = np.isfinite(table.time)
@@ -159,7 +159,7 @@ def _last(packet: str, name: str, table: HousekeepingBlock, known: BoolArray) ->
 
 @dataclass
 class RecentLosses:
-    """Packets lost or damaged within the last while, from totals that only grow.
+    """Packets lost or damaged recently, from totals that only grow.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class RecentLosses:
 
 @dataclass(frozen=True)
 class HealthVerdict:
-    """What the page says at first sight.
+    """Status of the camera, as the head of the page shows it.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class HealthVerdict:
 
 
 def judge_health(state: State, parameters: list[LatestValue], losses: int) -> HealthVerdict:
-    """Come to a verdict: the worst of what is known."""
+    """Return the worst of what is known."""
     alarms = tuple(p.name for p in parameters if p.level == Severity.ALARM)
     warnings = tuple(p.name for p in parameters if p.level == Severity.WARNING)
     worst = Severity.ALARM if alarms else Severity.WARNING if warnings or losses else Severity.NOMINAL

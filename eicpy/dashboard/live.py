@@ -48,7 +48,7 @@ class PhotonSelection:
     modules
         Modules of spectrum and light curve; None: all.
     pixel
-        A pixel whose own spectrum is wanted; None: none.
+        A pixel to show by a spectrum of its own; None: none.
     span
         Times from and to which image and spectrum count, s; None: the window. The light curve shows the
         window in any case.
@@ -130,7 +130,7 @@ class MovingLightCurve:
     bands
         One band, keV.
     scale
-        Of the pixels.
+        Gain and offset of the pixels.
     """
 
     def __init__(self, step: float, count: int, bands: EnergyBands, scale: Scale) -> None:
@@ -229,7 +229,7 @@ class PhotonView:
         self._expire()
 
     def add(self, photons: PhotonBlock) -> None:
-        """Take in photons that came; those without a time are only counted."""
+        """Add photons; those without a time are only counted."""
         known = np.isfinite(photons.time)
         if not known.all():
             self.without_time += int((~known).sum())

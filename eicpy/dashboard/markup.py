@@ -179,7 +179,7 @@ def fact_cells(cells: Iterable[tuple[str, str, str]]) -> str:
 
 
 def heartbeat(tick: int, texts: Texts) -> str:
-    """Write the hidden mark by whose change the page knows that the kernel is alive."""
+    """Write the hidden mark that changes as long as the kernel is alive."""
     return (
         f'<span class="eic-heartbeat" hidden data-tick="{tick}" data-lost="{escape(texts("disconnected"))}" '
         f'data-reload="{escape(texts("reload"))}"></span>'

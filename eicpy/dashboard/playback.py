@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from eicpy.dashboard.health import State
-from eicpy.dashboard.source import PATIENCE, NewPackets, PacketTotals, age_of
+from eicpy.dashboard.source import STALE_AFTER, NewPackets, PacketTotals, age_of
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
@@ -49,9 +49,9 @@ class StreamSource:
     Parameters
     ----------
     settings
-        Whose archive.
+        Set-up with the archive.
     instrument
-        Whose runs.
+        The detector.
     """
 
     def __init__(self, settings: Settings, instrument: Instrument) -> None:
@@ -149,10 +149,10 @@ class StreamSource:
         try:
             if self.playing.run is not None or not self._run.is_open:
                 return State.ENDED
-        except BadDataError:  # nobody can tell whether it is open; its age tells
+        except BadDataError:  # whether it is open is not known: judge by its age
             pass
         age = age_of(self._run)
-        return State.STALE if age is None or age > PATIENCE else State.LIVE
+        return State.STALE if age is None or age > STALE_AFTER else State.LIVE
 
     def _opened(self) -> Provider:
         if self._provider is None:

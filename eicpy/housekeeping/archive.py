@@ -1,10 +1,10 @@
 """The housekeeping archive: every parameter over the mission, a column at a time.
 
-Parquet files, cut by day, hold the values; an SQLite catalogue says which files count. A file is written
+Parquet files, cut by day, hold the values; an SQLite catalogue lists the files that count. A file is written
 under a hidden name, flushed and renamed, and then one transaction of the catalogue makes all files of a
-source visible. Killed at any moment, the archive is what it was before or what it is after; what was on the
-way is an unlisted file, which :meth:`HousekeepingArchive.clean` removes. A source that was appended is not
-appended again.
+source visible. Killed at any moment, the archive is what it was before or what it is after; what was being
+written is an unlisted file, which :meth:`HousekeepingArchive.clean` removes. A source that was appended is
+not appended again.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ class HousekeepingArchive:
     Parameters
     ----------
     folder
-        Where it lives; it is made where it does not exist. Several processes may read and append at once.
+        Folder of the archive; made where it does not exist. Several processes may read and append at once.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class HousekeepingArchive:
         columns
             Numbers or texts by parameter name, of the length of `time`.
         source
-            What names this piece of data for ever, such as the hash of the file or the run and its part.
+            Permanent name of this piece of data, such as the hash of the file or the run and its part.
         units
             Units by parameter name.
 
@@ -227,7 +227,7 @@ class HousekeepingArchive:
             except FileNotFoundError as error:
                 if attempt == _ATTEMPTS - 1:
                     raise BadDataError(
-                        "got a catalogue that lists a file that is not there",
+                        "got a catalogue that lists a file that does not exist",
                         file=error.filename or self.folder,
                         advice="ingest the source again into a new archive",
                     ) from error
@@ -270,7 +270,7 @@ class HousekeepingArchive:
         return done
 
     def clean(self, *, older_than: float = _CLEAN_AGE) -> int:
-        """Remove files that no catalogue lists: what a killed process left.
+        """Remove files that no catalogue lists: left by a killed process.
 
         Parameters
         ----------

@@ -53,12 +53,12 @@ class TimeRule(_Model):
 
 
 class PacketHeader(_Model):
-    """What the packets of an APID look like before their own fields."""
+    """Headers of the packets of an APID, before their own fields."""
 
     apid: int = Field(ge=0, le=2047)
     checksum: Literal["none", "crc16", "xor16", "iso16"]
     secondary: Literal["none", "pus-a", "pus-c", "own"]
-    """``own``: a secondary header of the detector's own, whose fields stand in the layout table."""
+    """``own``: a secondary header of the detector's own, with its fields in the layout table."""
     coarse_bits: int = 32
     """Width of the coarse time (seconds)."""
     fine_bits: int = 16
@@ -85,7 +85,7 @@ class PacketKind(_Model):
 
 
 class PhotonTime(_Model):
-    """Where the time of a photon stands."""
+    """Which field is the time of a photon."""
 
     field: str
     tick: float
@@ -158,7 +158,7 @@ class GainRule(_Model):
 class HealthRule(_Model):
     """That pixels are judged by what a smooth surface over the plane lets expect of them.
 
-    Only for a plane whose pixels are alike and see nearly the same.
+    Only for a plane of like pixels that see nearly the same.
     """
 
     false_alarm: float = Field(gt=0, lt=0.5)
@@ -315,7 +315,7 @@ class Instrument(_Model):
     name: str
     title: str
     note: str
-    """Where the definition comes from and what it is not."""
+    """Source of the definition, and its limits."""
     card_prefix: str
     """Start of the product names, for example ECL."""
     telescope: str
@@ -334,11 +334,11 @@ class Instrument(_Model):
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
     measurement: MeasurementRule | None = None
-    """None for a detector whose runs nothing in the stream opens or closes."""
+    """None for a detector without packets that open or close a run."""
     gain: GainRule | None = None
-    """None for a detector whose energy scale is not found from its background."""
+    """None for a detector with an energy scale that is not found from its background."""
     health: HealthRule | None = None
-    """None for a detector whose pixels cannot be judged by their neighbours."""
+    """None for a detector with pixels that cannot be judged by their neighbours."""
     good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = {}
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
@@ -367,7 +367,7 @@ class Instrument(_Model):
         return self
 
     def _rows(self) -> list[tuple[str, str]]:
-        """What a person wants to know first, as a table."""
+        """The summary as rows of a table."""
         grid, scale = self.pixels, self.energy
         last = scale.offset + scale.gain * scale.channels
         return [
@@ -410,7 +410,7 @@ class Instrument(_Model):
         Returns
         -------
         tuple of Block
-            Empty for a detector whose scale is not found from lines.
+            Empty for a detector with a scale that is not found from lines.
 
         Raises
         ------

@@ -89,7 +89,7 @@ class GainCalibration(CalibrationTable[GainTable]):
         return table
 
     def compare(self, new: GainTable, old: GainTable) -> GainChange:
-        """Give maps of what changed."""
+        """Return maps of the changes."""
         scale = self.instrument.energy
         energies = (scale.low, scale.high) if self.requirement is None else self.requirement.energies
         return compare(new, old, energies=energies)
@@ -104,7 +104,7 @@ class GainCalibration(CalibrationTable[GainTable]):
         return replace(treatment, scale=table, corrections=(*treatment.corrections, f"gain {name}"))
 
     def states(self, table: GainTable) -> PixelStates:
-        """Give the first reason why each pixel has no value of its night."""
+        """Return the first reason why each pixel has no value of its night."""
         return gain_states(table)
 
     @property

@@ -70,7 +70,7 @@ class LineModel:
 
     @classmethod
     def of(cls, instrument: Instrument) -> Self:
-        """Give the lines of a detector, from its description.
+        """Return the lines of a detector, from its description.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class LineArrays(NamedTuple):
     n_groups
         Groups of each block.
     n_parameters
-        Of the whole model.
+        Parameters of the whole model.
     """
 
     energy: npt.NDArray[np.float64]

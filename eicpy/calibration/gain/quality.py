@@ -1,6 +1,6 @@
 """Whether to believe a gain table: gates, pass fractions, changes.
 
-A fit's own flag says only that it stopped. What shows a false minimum is a deviance that is too high
+A fit's own flag shows only that it stopped. What shows a false minimum is a deviance that is too high
 for the counts, or a pixel that moved quite differently from all others. Both are judged against the
 plane itself: if the line shapes are not quite Gaussian, every pixel's deviance grows with exposure, and
 a fixed limit would in the end reject the whole camera.
@@ -45,7 +45,7 @@ ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of
 class _Fit(Protocol):
     @property
     def table(self) -> GainTable:
-        """What came of it, as of :class:`~eicpy.calibration.gain.GainFit`."""
+        """The table, as of :class:`~eicpy.calibration.gain.GainFit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def pass_fraction(
     truth: GainTable | None = None,
     pixels: BoolArray | None = None,
 ) -> PassFraction:
-    """Share of pixels whose energies are reconstructed within the requirement.
+    """Share of pixels that reconstruct energies within the requirement.
 
     Parameters
     ----------
@@ -116,6 +116,11 @@ def pass_fraction(
     ------
     BadArgumentError
         For a truth or a selection of another number of pixels.
+
+    See Also
+    --------
+    GainTable.sigma_energy : The statistical error of each pixel.
+    compare : Changes from one table to the next.
     """
     table = fit if isinstance(fit, GainTable) else fit.table
     if requirement is None:
@@ -165,7 +170,7 @@ class GainChange:
     pull
         `energy` in units of both tables' errors; NaN where one is unknown. Same shape.
     outlier
-        Pixels whose change stands out from the others', shape (n_pixels,).
+        Pixels that changed unlike the others, shape (n_pixels,).
     """
 
     gain: FloatArray
@@ -194,7 +199,7 @@ def compare(
     energies: "Sequence[float] | Quantity | None" = None,
     outlier_gate: float = 6.0,
 ) -> GainChange:
-    """Maps of what changed from one table to the next.
+    """Maps of the changes from one table to the next.
 
     Parameters
     ----------
@@ -209,6 +214,10 @@ def compare(
     ------
     BadArgumentError
         For tables of different numbers of pixels.
+
+    See Also
+    --------
+    pass_fraction : Errors against the requirement, or the truth.
     """
     if len(new) != len(old):
         raise BadArgumentError(f"got tables of {len(new)} and {len(old)} pixels, expected the same plane")
@@ -230,7 +239,7 @@ def compare(
 
 
 def goodness_gate(goodness: FloatArray, deviance_gate: float = GainFitSettings().deviance_gate) -> float:
-    """Give the deviance, in σ of a right model's, beyond which a fit counts as bad.
+    """Return the deviance, in σ of a right model's, beyond which a fit counts as bad.
 
     Parameters
     ----------
@@ -260,7 +269,7 @@ def gated_table(
     Parameters
     ----------
     fitted
-        What the fit said, with the fit's own complaints in ``status``.
+        Values of the fit, with its own flags in ``status``.
     previous
         The last table.
     goodness
@@ -301,7 +310,7 @@ def _robust_scatter(values: FloatArray) -> float:
 
 
 def _outliers(change: FloatArray, judged: BoolArray, gate: float) -> BoolArray:
-    """Pixels whose change lies `gate` σ from the median of the judged ones, at any energy."""
+    """Pixels that changed by more than `gate` σ from the median of the judged ones, at any energy."""
     outlier = np.zeros(change.shape[1], np.bool_)
     if np.count_nonzero(judged) < PLANE_MINIMUM:
         return outlier

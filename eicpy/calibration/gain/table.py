@@ -98,10 +98,15 @@ class GainTable:
     deviance, dof
         Poisson deviance of the pixel's fit and its degrees of freedom; NaN and 0 where none.
     goodness
-        The deviance in standard deviations of what a right model has at these counts (SIGNIFICANCE):
+        The deviance in standard deviations of a right model's at these counts (SIGNIFICANCE):
         normal with unit width around 0 where the model is right; NaN where there was no fit.
     reference_time
         Middle of the data behind the table, s TT since MJDREF; NaN where unknown.
+
+    See Also
+    --------
+    fit_gain : Make a table from spectra.
+    eicpy.events.PixelScale : Gain and offset alone.
 
     Examples
     --------
@@ -179,7 +184,7 @@ class GainTable:
         return energy
 
     def channel(self, detnum: npt.ArrayLike, energy: "npt.ArrayLike | Quantity") -> FloatArray:
-        """Inverse of :meth:`energy`: the fractional channel with that energy (keV or Quantity) at its centre."""
+        """Inverse of :meth:`energy`: the fractional channel centred on that energy (keV or Quantity)."""
         pixel = np.asarray(detnum)
         channel: FloatArray = (in_unit(energy, "keV") - self.offset[pixel]) / self.gain[pixel] - 0.5
         return channel
@@ -204,7 +209,7 @@ class GainTable:
 
     @property
     def good(self) -> BoolArray:
-        """Pixels whose entry was fitted on the table's own data, shape (n_pixels,)."""
+        """Pixels fitted on the table's own data, shape (n_pixels,)."""
         good: BoolArray = self.status == np.uint8(GainStatus.GOOD)
         return good
 
@@ -248,7 +253,7 @@ class GainTable:
         detnum = np.asarray(columns["DETNUM"], dtype=np.int64)
         n = detnum.size
         if not np.array_equal(np.sort(detnum), np.arange(n)):
-            raise BadDataError(f"got {n} rows whose DETNUM are not 0 to {n - 1}, each once")
+            raise BadDataError(f"got {n} rows with DETNUM other than 0 to {n - 1}, each once")
         order = np.argsort(detnum)
         values: dict[str, npt.NDArray[Any]] = {}
         for column, name in _ATTRIBUTES.items():

@@ -49,7 +49,7 @@ class RatePanel(Panel):
         super().__init__(plot)
 
     def add(self, overview: Overview) -> None:
-        """Take in a look; where nothing is received, or nobody knows, there is a gap."""
+        """Add a reading; a gap where nothing is received, or the rate is not known."""
         receiver = overview.receiver
         known = receiver is not None and receiver.health == "alive" and receiver.rate is not None
         rate = receiver.rate / 1e6 if receiver is not None and known and receiver.rate is not None else np.nan
@@ -65,9 +65,9 @@ class MonitorPage(LivePage):
     Parameters
     ----------
     settings
-        Whose chain.
+        Set-up with the live chain.
     instrument
-        Of which detector.
+        The detector.
     texts
         First language.
     orders
@@ -106,7 +106,7 @@ class MonitorPage(LivePage):
         self.controls.connect(self.guarded, self._renew)
 
     def look(self) -> None:
-        """Read the chain anew, every second."""
+        """Read the chain again, every second."""
         self._looks += 1
         if self._looks % LOOKS == 0:
             self._renew()

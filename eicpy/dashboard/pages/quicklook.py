@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["QuickLookPage", "open_page"]
 
-PATIENCE, FIRST_PATIENCE = 0.25, 1.5
-"""Longest time to read on in one look, and in the first, s."""
+READING_TIME, FIRST_READING_TIME = 0.25, 1.5
+"""Longest time to read in one tick, and in the first, s."""
 LIST_EVERY = 3.0
-"""Time between two looks for new runs, s."""
+"""Time between two listings of the runs, s."""
 
 
 class QuickLookPage(LivePage):
@@ -41,7 +41,7 @@ class QuickLookPage(LivePage):
     Parameters
     ----------
     settings
-        Whose data.
+        Set-up with the runs.
     instrument
         The detector.
     texts
@@ -68,13 +68,13 @@ class QuickLookPage(LivePage):
         self._reading: Iterable[None] = ()
         self._shown = self.source.started
         self.translate()
-        self._read(FIRST_PATIENCE)
+        self._read(FIRST_READING_TIME)
         self.draw()
-        self._place()
+        self._arrange()
 
-    def _place(self) -> None:
+    def _arrange(self) -> None:
         guarded, controls = self.guarded, self.controls
-        # Before the figures are made: they tell the browser which events they want.
+        # Before the figures are made: they name the events they want to the browser.
         self.photons.connect(guarded)
         self.photons.light_curve.on_span(guarded(self._choose_span))
         image, spectrum, light_curve, difference = map(self.figure, self.panels)
@@ -102,16 +102,16 @@ class QuickLookPage(LivePage):
 
     def look(self) -> None:
         """Read on, and show what is new."""
-        came = self._read(PATIENCE)
-        compared = self._read_reference(PATIENCE)
+        came = self._read(READING_TIME)
+        compared = self._read_reference(READING_TIME)
         if came or compared:
             self.photons.draw()
         self._list_runs()
         self._draw_status()
 
-    def _read(self, patience: float) -> bool:
-        """Read on for a while; tells whether anything new came."""
-        deadline = time.monotonic() + patience
+    def _read(self, seconds: float) -> bool:
+        """Read for some seconds; returns whether anything new came."""
+        deadline = time.monotonic() + seconds
         came = False
         while (photons := self._next()) is not None:
             self.photons.add(photons)
@@ -122,16 +122,16 @@ class QuickLookPage(LivePage):
         return came
 
     def _next(self) -> PhotonBlock | None:
-        """Photons that came; those of another run or file take the place of what was shown."""
+        """New photons; those of another run or file replace what was shown."""
         source = self.source if self.files is None else self.files
         increment = source.poll()
         if source.started != self._shown:
             self._begin(source.started)
         return None if increment is None else increment.photons
 
-    def _read_reference(self, patience: float) -> bool:
-        """Read on in the reference for a while; tells whether there was anything to read."""
-        deadline = time.monotonic() + patience
+    def _read_reference(self, seconds: float) -> bool:
+        """Read the reference for some seconds; returns whether there was anything to read."""
+        deadline = time.monotonic() + seconds
         pieces = 0
         for pieces, _piece in enumerate(self._reading, start=1):  # noqa: B007, counted until it is too late
             if time.monotonic() > deadline:
@@ -166,7 +166,7 @@ class QuickLookPage(LivePage):
         self.draw()
 
     def _begin(self, started: int) -> None:
-        """Show nothing until something comes."""
+        """Clear the panels until new photons come."""
         self._shown = started
         self.photons.controls.choose_span(None)
         self.photons.begin()
@@ -191,7 +191,7 @@ class QuickLookPage(LivePage):
         self.draw()
 
     def _choose_span(self, first: Any, last: Any) -> None:
-        """Choose times by their places on the axis of the light curve, ms."""
+        """Choose times by their positions on the axis of the light curve, ms."""
         newest = self.photons.view.newest
         span = None
         if isinstance(first, int | float) and isinstance(last, int | float) and newest > 0:
@@ -222,7 +222,7 @@ class QuickLookPage(LivePage):
         self.photons.translate(self.texts)
 
     def draw(self) -> None:
-        """Show everything anew."""
+        """Draw everything again."""
         self.photons.draw()
         self._draw_status()
 

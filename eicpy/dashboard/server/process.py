@@ -43,7 +43,7 @@ def notebook_folder() -> Path:
     Raises
     ------
     FailedError
-        Where they are in neither place.
+        Where they are in neither folder.
     """
     package = Path(str(files("eicpy")))
     folders = (package.parent / "dashboards", package / "dashboards")
@@ -138,7 +138,7 @@ class Server:
     Parameters
     ----------
     settings
-        Whose data are shown.
+        Folders of the set-up to show.
     options
         Address, pages and kernels.
     """
@@ -213,7 +213,7 @@ class Server:
         return os.environ | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
-            ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # said each time: never inherited
+            ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # set each time: never inherited
             "JUPYTER_PATH": os.pathsep.join(paths),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -241,8 +241,8 @@ class Server:
         self._process.stdin.flush()
         self._wait_until_it_answers()
 
-    def _wait_until_it_answers(self, patience: float = 120.0) -> None:
-        deadline = time.monotonic() + patience
+    def _wait_until_it_answers(self, timeout: float = 120.0) -> None:
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self._running().poll() is not None:
                 break
@@ -309,7 +309,7 @@ def serve(
     open_browser
         Open the dashboard in the user's browser.
     announce
-        Gets the lines that tell the addresses.
+        Called with the lines that list the addresses.
 
     Raises
     ------

@@ -112,7 +112,7 @@ class ComparedPanels(PhotonPanels):
 
 
 def comparison_words(panels: ComparedPanels, texts: Texts) -> tuple[str, str, str]:
-    """What the comparison says.
+    """Result of the comparison in words.
 
     Returns
     -------

@@ -30,7 +30,7 @@ class Controls:
     texts
         First language.
     language
-        The control of the language, placed with the others.
+        The control of the language, shown with the others.
     """
 
     def __init__(self, instrument: Instrument, texts: Texts, language: ipywidgets.Widget) -> None:
@@ -68,7 +68,7 @@ class Controls:
         self.widget.add_class("eic-controls")
 
     def translate(self, texts: Texts) -> None:
-        """Write the controls in a language; what is chosen stays chosen."""
+        """Write the controls in a language; the choice is kept."""
         self.window.description = texts("window")
         self.energy.description = texts("energy_range")
         self.modules.description = texts("modules")

@@ -27,7 +27,7 @@ class PhotonPanels:
     texts
         First language.
     language
-        The control of the language, placed beside the others.
+        The control of the language, shown beside the others.
     capacity
         Photons kept.
     """
@@ -50,7 +50,7 @@ class PhotonPanels:
         self.view = PhotonView(self.instrument, self.controls.selection(), self._capacity)
 
     def add(self, photons: PhotonBlock) -> None:
-        """Take in photons."""
+        """Add photons."""
         self.view.add(photons)
 
     def connect(self, guarded: Callable[[Callable[..., Any]], Callable[..., None]]) -> None:
