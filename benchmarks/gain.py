@@ -22,6 +22,7 @@ import numpy as np
 from scipy.optimize import curve_fit
 
 from eicpy.calibration import GainTable, LineModel, fit_gain
+from eicpy.instruments import load
 from eicpy.simulation import simulate_spectra
 from eicpy.simulation.config import DetectorConfig
 
@@ -96,18 +97,18 @@ def rows() -> list[dict[str, object]]:
     counts = night.counts.astype(float)
     n = len(counts)
     start = GainTable.nominal(n, GAIN, OFFSET)
-    lines = LineModel.default()
+    lines = LineModel.of(load("eclairs"))
     few = replace(GainTable.nominal(20, GAIN, OFFSET), gain=start.gain[:20], offset=start.offset[:20])
-    fit_gain(counts[:20], start=few)  # compiles, or loads what was compiled before
+    fit_gain(counts[:20], start=few, lines=lines)  # compiles, or loads what was compiled before
     alive = np.flatnonzero(counts.sum(axis=1) > 0.5 * np.median(counts.sum(axis=1)))[:PEER_PIXELS]
     ours, peer, peer_scales = [], [], []
     for _ in range(ROUNDS):
-        ours.append(cpu(lambda: fit_gain(counts, start=start)))
+        ours.append(cpu(lambda: fit_gain(counts, start=start, lines=lines)))
         begin = time.process_time()
         peer_scales = [lmfit_pixel(counts[i], lines) for i in alive]
         peer.append(time.process_time() - begin)
     ours_pixel, peer_pixel = min(ours) / n, min(peer) / len(alive)
-    fitted = fit_gain(counts, start=start).table
+    fitted = fit_gain(counts, start=start, lines=lines).table
 
     def error_at_80(gain: np.ndarray, offset: np.ndarray, pixels: np.ndarray) -> float:
         channel = (80.0 - detector.offset[pixels]) / detector.gain[pixels]

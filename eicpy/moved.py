@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["MODULES", "NAMES", "accept_old_keywords", "install", "moved_names"]
+__all__ = ["MODULES", "NAMES", "accept_old_keywords", "former_detector", "install", "moved_names"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -74,13 +74,28 @@ MODULES = {
     "eicpy.calibration.pixel_status": "eicpy.calibration.pixels.status",
     "eicpy.calibration.poisson": "eicpy.calibration.gain.poisson",
     "eicpy.console": "eicpy.cli.console",
+    "eicpy.dashboard.camera": "eicpy.dashboard.pages.camera",
+    "eicpy.dashboard.compared": "eicpy.dashboard.widgets.compared",
+    "eicpy.dashboard.controls": "eicpy.dashboard.widgets.controls",
     "eicpy.dashboard.figures": "eicpy.figures.plots",
+    "eicpy.dashboard.kernels": "eicpy.dashboard.server.kernels",
+    "eicpy.dashboard.monitor": "eicpy.dashboard.pages.monitor",
+    "eicpy.dashboard.monitor_markup": "eicpy.dashboard.pages.monitor_markup",
     "eicpy.dashboard.notebook": "eicpy.figures.notebook",
+    "eicpy.dashboard.order_controls": "eicpy.dashboard.widgets.order_controls",
+    "eicpy.dashboard.page": "eicpy.dashboard.pages.page",
+    "eicpy.dashboard.panels": "eicpy.dashboard.widgets.panels",
+    "eicpy.dashboard.photon_panels": "eicpy.dashboard.widgets.photon_panels",
     "eicpy.dashboard.plane": "eicpy.figures.plane",
+    "eicpy.dashboard.play_controls": "eicpy.dashboard.widgets.play_controls",
+    "eicpy.dashboard.quicklook": "eicpy.dashboard.pages.quicklook",
+    "eicpy.dashboard.quicklook_markup": "eicpy.dashboard.pages.quicklook",
+    "eicpy.dashboard.request": "eicpy.dashboard.server.request",
     "eicpy.dashboard.series": "eicpy.figures.series",
     "eicpy.dashboard.texts": "eicpy.text",
     "eicpy.dashboard.theme": "eicpy.figures.theme",
     "eicpy.dashboard.timeline": "eicpy.figures.timeline",
+    "eicpy.dashboard.voila_server": "eicpy.dashboard.server.voila_server",
     "eicpy.egse.stretch": "eicpy.egse.stream_chunk",
     "eicpy.monitor.chain": "eicpy.processors.chain",
     "eicpy.monitor.plan": "eicpy.processors.chain_plan",
@@ -89,12 +104,14 @@ MODULES = {
     "eicpy.operations.inbox": "eicpy.ingestion.inbox",
     "eicpy.operations.ingest": "eicpy.ingestion.packet_files",
     "eicpy.operations.photon_files": "eicpy.ingestion.photon_files",
+    "eicpy.pipeline.gain_text": "eicpy.pipeline.before",
     "eicpy.pipeline.ingestion": "eicpy.ingestion.files",
     "eicpy.pipeline.page": "eicpy.reports.page",
     "eicpy.pipeline.parameters": "eicpy.reports.parameters",
     "eicpy.pipeline.repeats": "eicpy.pipeline.cross_run_duplicates",
     "eicpy.pipeline.report": "eicpy.reports.report",
     "eicpy.pipeline.simulated": "eicpy.simulation.configure",
+    "eicpy.pipeline.status_text": "eicpy.pipeline.before",
     "eicpy.pipeline.tables": "eicpy.reports.tables",
     "eicpy.processors.finder": "eicpy.processors.discovery",
     "eicpy.processors.session": "eicpy.processors.execution",
@@ -102,8 +119,6 @@ MODULES = {
     "eicpy.processors.stage": "eicpy.processors.adapter",
     "eicpy.processors.tether": "eicpy.processors.parent_death",
     "eicpy.processors.trouble": "eicpy.processors.execution",
-    "eicpy.pipeline.gain_text": "eicpy.pipeline.before",
-    "eicpy.pipeline.status_text": "eicpy.pipeline.before",
     "eicpy.products.atomic": "eicpy.files",
     "eicpy.products.times": "eicpy.times",
     "eicpy.simulation.messages": "eicpy.simulation.event_packets",
@@ -256,6 +271,23 @@ def accept_old_keywords(
         return accept
 
     return decorate
+
+
+def former_detector(old: str, new: str) -> Any:
+    """Return the detector of which functions took the lines and the requirement by default, with a warning.
+
+    Parameters
+    ----------
+    old, new
+        The call as it was, and as it is now.
+    """
+    warnings.warn(
+        f"{old} takes the values of ECLAIRs; give those of the detector: {new}. "
+        "The default goes with the next release",
+        DeprecationWarning,
+        stacklevel=3,
+    )
+    return import_module("eicpy.instruments").load("eclairs")
 
 
 def _homes(package: str) -> Iterator[tuple[str, tuple[str, str]]]:

@@ -36,13 +36,13 @@ def _reference() -> "Time":
     return Time(DATEREF, scale="utc", format="isot").tt
 
 
-def to_seconds(time: "Time | str") -> Any:
+def to_seconds(time: "Time | str | npt.ArrayLike") -> Any:
     """Seconds TT since the reference.
 
     Parameters
     ----------
     time
-        A time of any scale and shape; text is read as an ISO date in UTC.
+        A time of any scale and shape; text is read as an ISO date in UTC; numbers are such seconds already.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def to_seconds(time: "Time | str") -> Any:
             raise BadArgumentError(
                 f"got time {time!r}, expected an ISO date such as 2026-11-21T02:00:00 (UTC)"
             ) from error
-    seconds = (time.tt - _reference()).sec
+    seconds: Any = (time.tt - _reference()).sec if hasattr(time, "tt") else time
     return float(seconds) if np.ndim(seconds) == 0 else np.asarray(seconds, dtype=np.float64)
 
 

@@ -9,10 +9,8 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.calibration.gain.fit import GainFit, fit_gain
-    from eicpy.calibration.gain.lines import Block, Line, LineModel
+    from eicpy.calibration.gain.lines import LineModel
     from eicpy.calibration.gain.quality import (
-        CHECK_ENERGIES,
-        EnergyRequirement,
         GainChange,
         PassFraction,
         compare,
@@ -22,11 +20,11 @@ if TYPE_CHECKING:
     from eicpy.calibration.gain.settings import GainFitSettings
     from eicpy.calibration.gain.table import GainStatus, GainTable
     from eicpy.calibration.pixels.status import PixelHealth, PixelStatus, pixel_status
+    from eicpy.instruments import Block, EnergyRequirement, Line
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
-    "CHECK_ENERGIES",
     "Block",
     "EnergyRequirement",
     "GainChange",

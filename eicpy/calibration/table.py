@@ -51,9 +51,9 @@ class Treatment:
     bands
         Bands of light curves and images, (low, high) in keV; low belongs to the band, high does not.
     corrections
-        What a photon file and everything in bands says was applied.
+        Corrections that a photon file and everything in bands names as applied.
     band_corrections
-        What everything in bands says besides.
+        Corrections that everything in bands names besides.
     """
 
     scale: Scale
@@ -76,7 +76,7 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a night offers to the tables that are made from it.
+    """Data of a night from which tables are made.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Made(Generic[T]):
-    """What came of making a table.
+    """Result of making a table.
 
     Parameters
     ----------
@@ -112,9 +112,9 @@ class Made(Generic[T]):
     header
         Cards of its table besides: value, or (value, comment).
     figures
-        What one wants to know before deciding, as numbers by name.
+        Numbers by name for the decision.
     message
-        Why there is none, in a phrase.
+        Why no table was made, in a phrase.
     """
 
     table: T | None
@@ -133,7 +133,7 @@ class Recommendation:
     accept
         None where there is nothing to accept.
     reasons
-        Each in a sentence, what speaks against it first.
+        Each in a sentence, those against it first.
     """
 
     accept: bool | None
@@ -218,7 +218,7 @@ class CalibrationTable(ABC, Generic[T]):
 
     @abstractmethod
     def nominal(self) -> T:
-        """Give the table before any calibration."""
+        """Return the table before any calibration."""
 
     @abstractmethod
     def make(self, inputs: Inputs, previous: T) -> Made[T]:
@@ -227,7 +227,7 @@ class CalibrationTable(ABC, Generic[T]):
         Parameters
         ----------
         inputs
-            What the night offers.
+            Data of the night.
         previous
             The table in use.
         """
@@ -244,7 +244,7 @@ class CalibrationTable(ABC, Generic[T]):
 
     @abstractmethod
     def compare(self, new: T, old: T) -> Any:
-        """Give what changed, as an object that a notebook shows."""
+        """Return the changes, as an object that a notebook shows."""
 
     def recommend(self, table: T, previous: T) -> Recommendation:
         """Recommend to accept `table` or not, after `previous`; here there is nothing to accept."""
@@ -252,12 +252,12 @@ class CalibrationTable(ABC, Generic[T]):
         return Recommendation(None)
 
     def apply(self, treatment: Treatment, table: T, name: str) -> Treatment:
-        """Give the treatment of photons with this table.
+        """Return the treatment of photons with this table.
 
         Parameters
         ----------
         treatment
-            What there is so far.
+            The treatment so far.
         table
             The table in use.
         name
@@ -267,7 +267,7 @@ class CalibrationTable(ABC, Generic[T]):
         return treatment
 
     def states(self, table: T) -> PixelStates | None:
-        """Give the state of each pixel; None for a table that knows none."""
+        """Return the state of each pixel; None for a table without states."""
         del table
         return None
 
@@ -286,7 +286,7 @@ REGISTRY = Registry(
 
 
 def calibration_tables(instrument: Instrument) -> dict[str, CalibrationTable[Any]]:
-    """Give all calibration tables by their card, for a detector.
+    """Return all calibration tables of a detector by their card.
 
     Examples
     --------

@@ -37,10 +37,11 @@ def dashboards(
     They open on the detector of --instrument, and lead to the others. Prints their addresses. Only this
     machine can reach them. Ends with Ctrl-C.
     """
-    from eicpy.dashboard.server import serve
+    from eicpy.dashboard import ServerOptions, serve
     from eicpy.instruments import load
 
     if instrument is not None:
         os.environ["EIC_INSTRUMENT"] = load(instrument).name
 
-    serve(ctx.obj, port=port, reports=not no_reports, orders=orders, open_browser=open_browser)
+    options = ServerOptions(port=port, reports=not no_reports, orders=orders)
+    serve(ctx.obj, options, open_browser=open_browser)

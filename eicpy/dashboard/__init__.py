@@ -1,8 +1,8 @@
-"""Figures, the live page of the camera, and the server that shows both in a browser.
+"""The live pages of a detector and the server that shows them in a browser.
 
-The room is entered by its modules: :mod:`~eicpy.figures.plots` draws, :mod:`~eicpy.figures.notebook`
-shows figures in a notebook, :mod:`~eicpy.dashboard.camera` is the live page; :func:`serve` starts the
-server.
+:mod:`~eicpy.dashboard.pages` are the pages, :mod:`~eicpy.dashboard.widgets` their panels and controls; the
+modules here hold what is shown: data read from a run, played back or dropped as files. :func:`serve` starts
+the server.
 """
 
 from typing import TYPE_CHECKING
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from eicpy.lazy import attach
 
 if TYPE_CHECKING:
-    from eicpy.dashboard.server import Server, serve
+    from eicpy.dashboard.server.process import Server, ServerOptions, serve
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "ServerOptions", "serve"]

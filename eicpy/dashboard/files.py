@@ -46,9 +46,9 @@ class DroppedFiles:
     Parameters
     ----------
     settings
-        Whose ledger.
+        Set-up with the ledger.
     instrument
-        Whose files.
+        The detector.
     """
 
     def __init__(self, settings: Settings, instrument: Instrument) -> None:

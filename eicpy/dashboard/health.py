@@ -2,7 +2,7 @@
 
 The verdict is the worst of what is known: a parameter beyond an alarm limit, one beyond a warning limit
 or packets lost or damaged a short while ago, or nothing at all. A page that gets no data says so before
-it says anything else: what was well an hour ago tells nothing about now.
+it says anything else: the status of an hour ago is not that of now.
 """
 
 from collections import deque
@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.housekeeping import Severity
-from eicpy.housekeeping.limits import judge as judge_value
+from eicpy.housekeeping.limits import judge
 from eicpy.packets import Limits
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["HousekeepingHistory", "Parameter", "RecentLosses", "State", "Verdict", "judge"]
+__all__ = ["HealthVerdict", "HousekeepingHistory", "LatestValue", "RecentLosses", "State", "judge_health"]
 
 
 class State(IntEnum):
@@ -27,12 +27,12 @@ class State(IntEnum):
 
     LIVE = 0
     STALE = 1
-    """The run is open, but nothing has come for a while."""
+    """The run is open, but no new data have come."""
     ENDED = 2
     NO_RUN = 3
 
 
-class Table(Protocol):
+class HousekeepingBlock(Protocol):
     """New values of one kind of housekeeping packet."""
 
     @property
@@ -53,7 +53,7 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True)
-class Parameter:
+class LatestValue:
     """The last value of a parameter.
 
     Parameters
@@ -67,7 +67,7 @@ class Parameter:
     value
         In `unit`.
     text
-        What the value means, where the layout tells it.
+        Meaning of the value, where the layout gives one.
     """
 
     packet: str
@@ -82,7 +82,7 @@ class Parameter:
     @property
     def level(self) -> Severity:
         """Against its limits."""
-        return judge_value(self.value, self.limits)
+        return judge(self.value, self.limits)
 
 
 @dataclass
@@ -101,10 +101,10 @@ class HousekeepingHistory:
 
     def __post_init__(self) -> None:
         self._values: dict[str, dict[str, FloatArray]] = {}
-        self._last: dict[tuple[str, str], Parameter] = {}
+        self._last: dict[tuple[str, str], LatestValue] = {}
 
-    def add(self, tables: Mapping[str, Table]) -> bool:
-        """Take in new values; tells whether there were any."""
+    def add(self, tables: Mapping[str, HousekeepingBlock]) -> bool:
+        """Add new values; returns whether there were any."""
         grown = False
         for packet, table in tables.items():
             known = np.isfinite(table.time)
@@ -128,7 +128,7 @@ class HousekeepingHistory:
         return list(self._last)
 
     @property
-    def parameters(self) -> list[Parameter]:
+    def parameters(self) -> list[LatestValue]:
         """The last value of each parameter, in the order of the layouts."""
         return list(self._last.values())
 
@@ -137,15 +137,15 @@ class HousekeepingHistory:
         values = self._values.get(packet, {}).get(name)
         return (np.empty(0), np.empty(0)) if values is None else (self.time[packet], values)
 
-    def last(self, packet: str, name: str) -> Parameter | None:
+    def last(self, packet: str, name: str) -> LatestValue | None:
         """The last value of a parameter."""
         return self._last.get((packet, name))
 
 
-def _last(packet: str, name: str, table: Table, known: BoolArray) -> Parameter:
+def _last(packet: str, name: str, table: HousekeepingBlock, known: BoolArray) -> LatestValue:
     row = int(np.flatnonzero(known)[-1])
     spec = table.layout[name]
-    return Parameter(
+    return LatestValue(
         packet=packet,
         name=name,
         unit=spec.unit,
@@ -159,7 +159,7 @@ def _last(packet: str, name: str, table: Table, known: BoolArray) -> Parameter:
 
 @dataclass
 class RecentLosses:
-    """Packets lost or damaged within the last while, from totals that only grow.
+    """Packets lost or damaged recently, from totals that only grow.
 
     Parameters
     ----------
@@ -184,8 +184,8 @@ class RecentLosses:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the page says at first sight.
+class HealthVerdict:
+    """Status of the camera, as the head of the page shows it.
 
     Parameters
     ----------
@@ -206,9 +206,9 @@ class Verdict:
     losses: int = 0
 
 
-def judge(state: State, parameters: list[Parameter], losses: int) -> Verdict:
-    """Come to a verdict: the worst of what is known."""
+def judge_health(state: State, parameters: list[LatestValue], losses: int) -> HealthVerdict:
+    """Return the worst of what is known."""
     alarms = tuple(p.name for p in parameters if p.level == Severity.ALARM)
     warnings = tuple(p.name for p in parameters if p.level == Severity.WARNING)
     worst = Severity.ALARM if alarms else Severity.WARNING if warnings or losses else Severity.NOMINAL
-    return Verdict(state, worst, alarms, warnings, losses)
+    return HealthVerdict(state, worst, alarms, warnings, losses)

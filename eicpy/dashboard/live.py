@@ -30,13 +30,13 @@ from eicpy.events.coverage import EXPECTED_FOR_A_GAP
 from eicpy.instruments import Instrument
 from eicpy.typing import BoolArray, IntArray
 
-__all__ = ["MovingLightCurve", "PhotonView", "Ring", "Selection"]
+__all__ = ["MovingLightCurve", "PhotonSelection", "PhotonView", "Ring"]
 
 _PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
-class Selection:
+class PhotonSelection:
     """What the reader wants to see.
 
     Parameters
@@ -48,7 +48,7 @@ class Selection:
     modules
         Modules of spectrum and light curve; None: all.
     pixel
-        A pixel whose own spectrum is wanted; None: none.
+        A pixel to show by a spectrum of its own; None: none.
     span
         Times from and to which image and spectrum count, s; None: the window. The light curve shows the
         window in any case.
@@ -130,7 +130,7 @@ class MovingLightCurve:
     bands
         One band, keV.
     scale
-        Of the pixels.
+        Gain and offset of the pixels.
     """
 
     def __init__(self, step: float, count: int, bands: EnergyBands, scale: Scale) -> None:
@@ -199,7 +199,7 @@ class PhotonView:
     """
 
     def __init__(
-        self, instrument: Instrument, selection: Selection, capacity: int = 1 << 22, bins: int = 300
+        self, instrument: Instrument, selection: PhotonSelection, capacity: int = 1 << 22, bins: int = 300
     ) -> None:
         self.instrument = instrument
         self.ring = Ring(capacity)
@@ -211,7 +211,7 @@ class PhotonView:
         self._scale = PixelScale.uniform(instrument.pixels.count, nominal.gain, nominal.offset)
         self.select(selection)
 
-    def select(self, selection: Selection) -> None:
+    def select(self, selection: PhotonSelection) -> None:
         """Choose, and count the ring again."""
         self.selection = selection
         self._wanted_channel = selection.channels(self.instrument)
@@ -229,7 +229,7 @@ class PhotonView:
         self._expire()
 
     def add(self, photons: PhotonBlock) -> None:
-        """Take in photons that came; those without a time are only counted."""
+        """Add photons; those without a time are only counted."""
         known = np.isfinite(photons.time)
         if not known.all():
             self.without_time += int((~known).sum())

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import numpy as np
 
-from eicpy.dashboard.health import Parameter, State, Verdict
+from eicpy.dashboard.health import HealthVerdict, LatestValue, State
 from eicpy.dashboard.source import PacketTotals
 from eicpy.figures import theme
 from eicpy.figures.series import unit_sign
@@ -100,7 +100,7 @@ def _listed(names: Sequence[str], texts: Texts) -> str:
     return f"{shown} {texts('and_more', count=left)}" if left > 0 else shown
 
 
-def _reasons(judged: Verdict, checked: int, texts: Texts) -> str:
+def _reasons(judged: HealthVerdict, checked: int, texts: Texts) -> str:
     reasons = []
     if judged.alarms:
         reasons.append(texts("beyond_alarm", names=_listed(judged.alarms, texts)))
@@ -113,7 +113,7 @@ def _reasons(judged: Verdict, checked: int, texts: Texts) -> str:
     return "; ".join(reasons)
 
 
-def verdict(judged: Verdict, checked: int, age: float | None, texts: Texts, *, simulated: bool) -> str:
+def verdict(judged: HealthVerdict, checked: int, age: float | None, texts: Texts, *, simulated: bool) -> str:
     """Write the line that answers "is the camera well?".
 
     Parameters
@@ -179,7 +179,7 @@ def fact_cells(cells: Iterable[tuple[str, str, str]]) -> str:
 
 
 def heartbeat(tick: int, texts: Texts) -> str:
-    """Write the hidden mark by whose change the page knows that the kernel is alive."""
+    """Write the hidden mark that changes as long as the kernel is alive."""
     return (
         f'<span class="eic-heartbeat" hidden data-tick="{tick}" data-lost="{escape(texts("disconnected"))}" '
         f'data-reload="{escape(texts("reload"))}"></span>'
@@ -208,7 +208,7 @@ def _span(low: float | None, high: float | None) -> str:
     return f"≥ {low:g}" if high is None else f"{low:g} … {high:g}"
 
 
-def _row(parameter: Parameter, texts: Texts) -> str:
+def _row(parameter: LatestValue, texts: Texts) -> str:
     value = f"{parameter.value:.6g}".replace("-", "\N{MINUS SIGN}")
     shown = f"{value} {unit_sign(parameter.unit)}" + (f" ({parameter.text})" if parameter.text else "")
     kind = CLASSES[parameter.level] if parameter.limits is not None else "none"
@@ -221,12 +221,12 @@ def _row(parameter: Parameter, texts: Texts) -> str:
     )
 
 
-def by_urgency(parameters: Iterable[Parameter]) -> list[Parameter]:
+def by_urgency(parameters: Iterable[LatestValue]) -> list[LatestValue]:
     """Order parameters: the worst first, those without limits last, else as they are."""
     return sorted(parameters, key=lambda p: (p.limits is None, -p.level))
 
 
-def parameter_table(parameters: Sequence[Parameter], texts: Texts) -> str:
+def parameter_table(parameters: Sequence[LatestValue], texts: Texts) -> str:
     """Write the last value of each parameter, the worst first, those without limits last."""
     heads = (("parameter", ""), ("value", "number"), ("limits", ""), ("status", ""))
     head = "".join(f'<th class="{kind}">{texts(key)}</th>' for key, kind in heads)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from eicpy.dashboard.health import State
-from eicpy.dashboard.source import PATIENCE, Increment, PacketTotals, age_of
+from eicpy.dashboard.source import STALE_AFTER, NewPackets, PacketTotals, age_of
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
@@ -49,9 +49,9 @@ class StreamSource:
     Parameters
     ----------
     settings
-        Whose archive.
+        Set-up with the archive.
     instrument
-        Whose runs.
+        The detector.
     """
 
     def __init__(self, settings: Settings, instrument: Instrument) -> None:
@@ -99,7 +99,7 @@ class StreamSource:
         """Pause a playback."""
         self.play(replace(self.playing, paused=True))
 
-    def step(self, packets: int) -> Increment | None:
+    def step(self, packets: int) -> NewPackets | None:
         """The next packets of a playback, which is paused by that."""
         if self.playing.run is None:
             return None
@@ -107,7 +107,7 @@ class StreamSource:
         given = self._opened().step(min(max(packets, 1), MOST_STEPPED))
         return self._seen(given) if given else None
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is due now; None if nothing is."""
         provider = self._opened()
         given = provider.poll(None if self.playing.mode == "last" else MOST_PACKETS)
@@ -149,10 +149,10 @@ class StreamSource:
         try:
             if self.playing.run is not None or not self._run.is_open:
                 return State.ENDED
-        except BadDataError:  # nobody can tell whether it is open; its age tells
+        except BadDataError:  # whether it is open is not known: judge by its age
             pass
         age = age_of(self._run)
-        return State.STALE if age is None or age > PATIENCE else State.LIVE
+        return State.STALE if age is None or age > STALE_AFTER else State.LIVE
 
     def _opened(self) -> Provider:
         if self._provider is None:
@@ -165,7 +165,7 @@ class StreamSource:
                 self._provider.pause()
         return self._provider
 
-    def _seen(self, given: Increment) -> Increment:
+    def _seen(self, given: NewPackets) -> NewPackets:
         number = given.run
         if self._run is None or number != self._run.number:
             self._forget(self.archive.run(number))

@@ -2,10 +2,10 @@
 
 Two numbers of counts, n in an exposure t and m in a reference of exposure s, both Poisson. Whether their
 rates differ is judged by the likelihood ratio of Li & Ma (1983, ApJ 272, 317, eq. 17) with α = t/s, which
-counts the scatter of both sides; the sign tells the direction. Where many bands are looked at, some
+counts the scatter of both sides; the sign gives the direction. Where many bands are looked at, some
 differ by chance: the answer comes with the probability that chance alone makes one of them differ as much
 (Šidák: 1 − (1 − p)ᵏ for k bands). Dead time, double hits and changes of the instrument are not scatter of
-Poisson: a long run differs significantly from almost any other, and then the size of the difference tells
+Poisson: a long run differs significantly from almost any other, and then the size of the difference says
 more than its significance.
 """
 
@@ -16,7 +16,7 @@ from math import erfc, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.dashboard.live import PhotonView, Selection
+from eicpy.dashboard.live import PhotonSelection, PhotonView
 from eicpy.events import Coverage, EventList, SpectraAccumulator
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, follow
@@ -84,7 +84,7 @@ class Reference:
         self._counts = self._spectra.counts
 
     def read(self) -> Iterator[None]:
-        """Read the run, a piece at each step, so that a page stays awake meanwhile."""
+        """Read the run, a piece at each step, so that the page can answer between two."""
         end = self.run.size
         with follow(self.run, self.instrument) as cursor:
             while cursor.position < end and not cursor.finished:
@@ -104,12 +104,12 @@ class Reference:
         self._counts = self._spectra.counts
         self.done = 1.0
 
-    def image(self, chosen: Selection) -> FloatArray:
+    def image(self, chosen: PhotonSelection) -> FloatArray:
         """Counts of each pixel in the chosen energies."""
         wanted = chosen.channels(self.instrument)
         return np.asarray(self._counts[:, wanted].sum(axis=1, dtype=np.float64))
 
-    def spectrum(self, chosen: Selection) -> FloatArray:
+    def spectrum(self, chosen: PhotonSelection) -> FloatArray:
         """Counts in each channel in the chosen modules."""
         wanted = chosen.pixels(self.instrument)
         return np.asarray(self._counts[wanted].sum(axis=0, dtype=np.float64))
@@ -175,8 +175,8 @@ def compare(view: PhotonView, reference: Reference) -> Comparison | None:
     ratio, chosen = here / there, view.selection
     spectrum, usual = view.spectrum, reference.spectrum(chosen)
     wanted = chosen.channels(view.instrument)
-    edges, places = _bands(view.instrument)
-    now, before = (np.bincount(places, c, minlength=len(edges) - 1) for c in (spectrum, usual))
+    edges, bands_of_channels = _bands(view.instrument)
+    now, before = (np.bincount(bands_of_channels, c, minlength=len(edges) - 1) for c in (spectrum, usual))
     count, expected = float(spectrum[wanted].sum()), float(usual[wanted].sum())
     rate = count / (expected * ratio) if expected else np.nan
     error = rate * sqrt(1.0 / count + 1.0 / expected) if count and expected else np.nan
@@ -202,7 +202,7 @@ def _bands(instrument: Instrument) -> tuple[FloatArray, npt.NDArray[np.intp]]:
     """Borders of the bands (keV), and the band of each channel; the ends hold what lies beyond."""
     scale = instrument.energy
     edges = np.geomspace(max(scale.low, 1e-3), scale.high, BANDS + 1)
-    places = np.clip(np.searchsorted(edges, scale.centres, side="right") - 1, 0, BANDS - 1)
-    used = np.unique(places)  # a band narrower than a channel may hold none
+    bands_of_channels = np.clip(np.searchsorted(edges, scale.centres, side="right") - 1, 0, BANDS - 1)
+    used = np.unique(bands_of_channels)  # a band narrower than a channel may hold none
     borders = np.append(edges[used], edges[-1])
-    return np.asarray(borders), np.searchsorted(used, places)
+    return np.asarray(borders), np.searchsorted(used, bands_of_channels)

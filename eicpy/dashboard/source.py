@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from eicpy.dashboard.health import State, Table
+from eicpy.dashboard.health import HousekeepingBlock, State
 from eicpy.decoding import is_simulated
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
@@ -12,11 +12,11 @@ from eicpy.packets import PacketIndex
 from eicpy.runs import Run, RunArchive, follow
 from eicpy.settings import Settings
 
-__all__ = ["PATIENCE", "ArchiveSource", "Increment", "LiveSource", "PacketTotals", "age_of"]
+__all__ = ["STALE_AFTER", "ArchiveSource", "LiveSource", "NewPackets", "PacketTotals", "age_of"]
 
 
-PATIENCE = 15.0
-"""An open run without new data for so long is stale, s."""
+STALE_AFTER = 15.0
+"""Time without new data after which an open run is stale, s."""
 
 
 def age_of(run: Run) -> float | None:
@@ -25,15 +25,15 @@ def age_of(run: Run) -> float | None:
     return max(0.0, time.time() - status.st_mtime) if status.st_size else None
 
 
-class Increment(Protocol):
-    """What came since the last look."""
+class NewPackets(Protocol):
+    """Packets since the last poll."""
 
     def __len__(self) -> int:
         """Packets."""
 
     @property
     def run(self) -> int:
-        """Number of the run they belong to."""
+        """Number of their run."""
 
     @property
     def index(self) -> PacketIndex:
@@ -44,7 +44,7 @@ class Increment(Protocol):
         """Photons in them."""
 
     @property
-    def housekeeping(self) -> Mapping[str, Table]:
+    def housekeeping(self) -> Mapping[str, HousekeepingBlock]:
         """Housekeeping in them, by kind of packet."""
 
 
@@ -60,7 +60,7 @@ class PacketTotals:
 
 
 class LiveSource(Protocol):
-    """A stream that is looked at again and again."""
+    """A stream that is polled."""
 
     @property
     def run(self) -> str:
@@ -88,7 +88,7 @@ class LiveSource(Protocol):
     def state(self) -> State:
         """Whether it is the present."""
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is new; None if nothing is."""
 
 
@@ -98,11 +98,11 @@ class ArchiveSource:
     Parameters
     ----------
     settings
-        Whose archive.
+        Set-up with the archive.
     instrument
-        Whose runs.
-    patience
-        An open run without new data for so long is stale, s.
+        The detector.
+    stale_after
+        Time without new data after which an open run is stale, s.
     look_again
         How often to look for a newer run, s.
     """
@@ -112,12 +112,12 @@ class ArchiveSource:
         settings: Settings,
         instrument: Instrument,
         *,
-        patience: float = PATIENCE,
+        stale_after: float = STALE_AFTER,
         look_again: float = 3.0,
     ) -> None:
         self._archive = RunArchive(settings.archive(instrument.name), instrument.name)
         self._instrument = instrument
-        self._patience = patience
+        self._stale_after = stale_after
         self._look_again = look_again
         self._looked = float("-inf")
         self._follower: Any = None
@@ -152,9 +152,9 @@ class ArchiveSource:
         if self._ended:
             return State.ENDED
         age = self.age()
-        return State.STALE if age is None or age > self._patience else State.LIVE
+        return State.STALE if age is None or age > self._stale_after else State.LIVE
 
-    def poll(self) -> Increment | None:
+    def poll(self) -> NewPackets | None:
         """What is new in the newest run."""
         self._find_newest()
         if self._follower is None or self._follower.finished:

@@ -78,7 +78,7 @@ def check_description(name: str) -> DescriptionCheck:
             layouts[kind] = PacketLayout.read(instrument.layout_file(kind))
         except BadDataError as error:
             check.problems.append(f"packets.{kind}.layout: {error}")
-    for look in (_kinds, _headers, _fields, _limits, _good_time):
+    for look in (_kinds, _headers, _fields, _limits, _good_time, _lines):
         check.problems += look(instrument, layouts)
     check.packets = len(instrument.packets)
     check.parameters = len(_parameters(instrument, layouts))
@@ -145,6 +145,17 @@ def _fields(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterato
                 f"photons.channel: {rule.channel} has {bits} bits, too few for the "
                 f"{instrument.energy.channels} of energy.channels"
             )
+
+
+def _lines(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator[str]:
+    """Tables of lines that are missing or cannot be read."""
+    del layouts
+    if instrument.gain is not None and instrument.gain.lines is None:
+        yield "gain: expected [gain.lines], the tables of the lines to which the gain is fitted"
+    try:
+        instrument.line_blocks()
+    except BadDataError as error:
+        yield f"gain.lines: {error}"
 
 
 def _named_fields(instrument: Instrument) -> Iterator[tuple[str, str, str]]:

@@ -7,13 +7,17 @@ are counted in the segments between all edges and a band is the sum of its segme
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.events import counting
+from eicpy.quantities import in_unit
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity
 
 __all__ = ["EnergyBands", "PixelScale", "Scale", "energies"]
 
@@ -70,7 +74,7 @@ class EnergyBands:
     Parameters
     ----------
     bands
-        (low, high) in keV; low belongs to the band, high does not.
+        (low, high) in keV, or as Quantity; low belongs to the band, high does not.
 
     Raises
     ------
@@ -91,8 +95,8 @@ class EnergyBands:
     array([1, 3])
     """
 
-    def __init__(self, bands: Sequence[tuple[float, float]]) -> None:
-        self.bands = tuple((float(low), float(high)) for low, high in bands)
+    def __init__(self, bands: "Sequence[tuple[float, float]] | Sequence[tuple[Quantity, Quantity]]") -> None:
+        self.bands = tuple((in_unit(low, "keV"), in_unit(high, "keV")) for low, high in bands)
         if not self.bands or any(not low < high for low, high in self.bands):
             raise BadArgumentError(
                 f"got bands {list(bands)}, expected (low, high) pairs with low < high, keV"

@@ -13,9 +13,13 @@ from eicpy.events import counting
 from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
-from eicpy.times import to_time
+from eicpy.quantities import in_unit
+from eicpy.times import to_seconds, to_time
 
 if TYPE_CHECKING:
+    from astropy.time import Time
+    from astropy.units import Quantity
+
     from eicpy.figures.theme import Figure
 
 __all__ = ["LightCurve", "LightCurveAccumulator"]
@@ -134,11 +138,11 @@ class LightCurveAccumulator:
     Parameters
     ----------
     start, stop
-        Span, s TT since the reference; the last bin may reach beyond `stop`.
+        Span, s TT since the reference or a Time; the last bin may reach beyond `stop`.
     step
-        Width of a bin, s.
+        Width of a bin, s or a Quantity.
     bands
-        (low, high) in keV; they may overlap.
+        (low, high) in keV or as Quantity; they may overlap.
     gti
         Good time intervals: photons outside are not counted, and the exposure is the good time. Without
         them all times count as good.
@@ -171,13 +175,14 @@ class LightCurveAccumulator:
 
     def __init__(
         self,
-        start: float,
-        stop: float,
-        step: float,
-        bands: EnergyBands | Sequence[tuple[float, float]],
+        start: "float | Time",
+        stop: "float | Time",
+        step: "float | Quantity",
+        bands: "EnergyBands | Sequence[tuple[float, float]] | Sequence[tuple[Quantity, Quantity]]",
         *,
         gti: GoodTimeIntervals | None = None,
     ) -> None:
+        start, stop, step = to_seconds(start), to_seconds(stop), in_unit(step, "s")
         if not (stop > start and step > 0):
             raise BadArgumentError(
                 f"got {start} to {stop} in steps of {step} s, expected a span and a step > 0"

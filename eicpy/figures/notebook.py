@@ -4,7 +4,7 @@ BokehJS must be loaded before a figure is shown, and never from the network. Whe
 depends on who shows the page:
 
 - Voilà: the template of :mod:`eicpy.dashboard` holds it; nothing is loaded here.
-- a report: the page holds it, once; the runner says so with ``EIC_BOKEH_RESOURCES=page``.
+- a report: the page holds it, once; the runner sets ``EIC_BOKEH_RESOURCES=page``.
 - JupyterLab and everything else: within the notebook.
 """
 
@@ -35,10 +35,10 @@ def page_holds_bokeh() -> bool:
         If ``EIC_BOKEH_RESOURCES`` is neither ``page`` nor ``inline``: an address of another machine would
         fail where there is no network.
     """
-    place = os.environ.get("EIC_BOKEH_RESOURCES") or "inline"
-    if place not in ("page", "inline"):
-        raise BadArgumentError(f"got EIC_BOKEH_RESOURCES={place!r}, expected 'page' or 'inline'")
-    return place == "page"
+    source = os.environ.get("EIC_BOKEH_RESOURCES") or "inline"
+    if source not in ("page", "inline"):
+        raise BadArgumentError(f"got EIC_BOKEH_RESOURCES={source!r}, expected 'page' or 'inline'")
+    return source == "page"
 
 
 def use_bokeh() -> None:

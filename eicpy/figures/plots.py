@@ -1,7 +1,7 @@
 """Figures of the reports and of the dashboards, drawn with Bokeh.
 
 One function for one kind of figure: arrays in, a figure out, a unit on every axis, the same look
-everywhere (:mod:`eicpy.figures.theme`). What is not there is shown as not there: gaps in time stay
+everywhere (:mod:`eicpy.figures.theme`). Missing data are shown as missing: gaps in time are
 gaps, pixels without a value are grey, and a figure without data says "no data".
 
 The data sources and renderers carry names (``image``, ``series-0``, ``values``…), so that a live page
@@ -65,6 +65,10 @@ def spectrum(
     ------
     BadArgumentError
         If the lengths do not fit.
+
+    See Also
+    --------
+    eicpy.events.SpectraAccumulator.plot : The same for accumulated spectra.
     """
     borders = np.asarray(edges, dtype=np.float64)
     series = named(counts, "counts")
@@ -204,20 +208,20 @@ def scatter(
     BadArgumentError
         If the lengths do not fit.
     """
-    places = np.asarray(x, dtype=np.float64)
+    positions = np.asarray(x, dtype=np.float64)
     series = named(y, "y")
     plot = theme.frame(title=title, x_label=x_label, y_label=y_label)
     for number, (label, values) in enumerate(series.items()):
-        check_length(label, len(values), len(places))
-        source = ColumnDataSource({"x": places, "y": values})
+        check_length(label, len(values), len(positions))
+        source = ColumnDataSource({"x": positions, "y": values})
         colour = theme.COLOURS[number % len(theme.COLOURS)]
         plot.scatter(
             "x",
             "y",
             source=source,
             color=colour,
-            size=6 if len(places) < 500 else 3,
-            alpha=0.9 if len(places) < 500 else 0.45,
+            size=6 if len(positions) < 500 else 3,
+            alpha=0.9 if len(positions) < 500 else 0.45,
             legend_label=label,
             name=f"series-{number}",
         )
@@ -225,8 +229,8 @@ def scatter(
             plot.line("x", "y", source=source, color=colour, legend_label=label)
         if errors is not None:
             sigma = np.asarray(errors, dtype=np.float64)
-            check_length("errors", len(sigma), len(places))
-            plot.segment(places, values - sigma, places, values + sigma, color=colour)
+            check_length("errors", len(sigma), len(positions))
+            plot.segment(positions, values - sigma, positions, values + sigma, color=colour)
     theme.style_legend(plot, len(series))
     if not any(np.isfinite(v).any() for v in series.values()):
         theme.empty(plot)

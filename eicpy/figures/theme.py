@@ -1,8 +1,8 @@
-"""How every figure of the project looks, said once.
+"""How every figure of the project looks, defined once.
 
 Colours are those of Okabe & Ito ("Color universal design", 2008), which readers with any kind of
-colour vision can tell apart; pictures use *cividis* (Nuñez, Anderton & Renslow 2018, PLoS ONE 13(7),
-e0199239), whose lightness rises evenly. Text is dark on white, at sizes that stay readable on a
+colour vision can distinguish; pictures use *cividis* (Nuñez, Anderton & Renslow 2018, PLoS ONE 13(7),
+e0199239), whose lightness rises evenly. Text is dark on white, at sizes that are readable on a
 telephone of 390 px. A figure takes the width that it is given and none of the tools is active at
 first, so that a finger scrolls the page and not the plot.
 """
@@ -57,7 +57,7 @@ FONT = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', 'Liberation Sans', Arial, s
 
 
 def state_colour(number: int) -> str:
-    """Colour of a state by its place in the legend; the first is the good one."""
+    """Colour of a state by its position in the legend; the first is the good one."""
     return STATE_COLOURS[number and 1 + (number - 1) % (len(STATE_COLOURS) - 1)]
 
 
@@ -72,7 +72,7 @@ def unix_milliseconds(seconds: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Returns
     -------
     numpy.ndarray
-        Shape (n,), ms since 1970-01-01 UTC as POSIX counts them; NaN stays NaN.
+        Shape (n,), ms since 1970-01-01 UTC as POSIX counts them; NaN is kept.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Figures against time: rates and housekeeping, on a UTC axis, where a gap in the data stays a gap."""
+"""Figures against time: rates and housekeeping, on a UTC axis, where a gap in the data is shown as a gap."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -83,6 +83,11 @@ def light_curve(
     ------
     BadArgumentError
         If the lengths do not fit.
+
+    See Also
+    --------
+    eicpy.events.LightCurve.plot : The same for a light curve, with its bands.
+    housekeeping : A parameter with its limits.
     """
     middles = np.asarray(time, dtype=np.float64)
     series = named(rates, "rate")
@@ -141,6 +146,10 @@ def housekeeping(
         What is shown; `name` where empty.
     height
         px; below 220, where many stand side by side, the title alone names the parameter.
+
+    See Also
+    --------
+    eicpy.housekeeping.Series.plot : The same for a series of the archive.
     """
     times = np.asarray(time, dtype=np.float64)
     heights = np.asarray(values, dtype=np.float64)

@@ -1,10 +1,10 @@
 """The housekeeping archive: every parameter over the mission, a column at a time.
 
-Parquet files, cut by day, hold the values; an SQLite catalogue says which files count. A file is written
+Parquet files, cut by day, hold the values; an SQLite catalogue lists the files that count. A file is written
 under a hidden name, flushed and renamed, and then one transaction of the catalogue makes all files of a
-source visible. Killed at any moment, the archive is what it was before or what it is after; what was on the
-way is an unlisted file, which :meth:`HousekeepingArchive.clean` removes. A source that was appended is not
-appended again.
+source visible. Killed at any moment, the archive is what it was before or what it is after; what was being
+written is an unlisted file, which :meth:`HousekeepingArchive.clean` removes. A source that was appended is
+not appended again.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ import time as clock
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,12 @@ from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
 from eicpy.files import atomic_file
 from eicpy.housekeeping.catalogue import Catalogue, DayFile, Parameter
 from eicpy.housekeeping.series import TIME, Series, make_series, read_file, split_days, to_numpy, to_table
-from eicpy.times import day_of
+from eicpy.times import day_of, to_seconds
+
+if TYPE_CHECKING:
+    from astropy.time import Time
+
+    Instant: TypeAlias = float | Time | str
 
 __all__ = ["HousekeepingArchive"]
 
@@ -39,7 +44,7 @@ class HousekeepingArchive:
     Parameters
     ----------
     folder
-        Where it lives; it is made where it does not exist. Several processes may read and append at once.
+        Folder of the archive; made where it does not exist. Several processes may read and append at once.
 
     Examples
     --------
@@ -78,7 +83,7 @@ class HousekeepingArchive:
         columns
             Numbers or texts by parameter name, of the length of `time`.
         source
-            What names this piece of data for ever, such as the hash of the file or the run and its part.
+            Permanent name of this piece of data, such as the hash of the file or the run and its part.
         units
             Units by parameter name.
 
@@ -165,12 +170,17 @@ class HousekeepingArchive:
 
     @overload
     def read(  # type: ignore[overload-overlap]  # a str is a Sequence[str] too; the first one wins
-        self, parameters: str, start: float = ..., stop: float = ...
+        self, parameters: str, start: "Instant" = ..., stop: "Instant" = ...
     ) -> Series: ...
     @overload
-    def read(self, parameters: Sequence[str], start: float = ..., stop: float = ...) -> dict[str, Series]: ...
     def read(
-        self, parameters: str | Sequence[str], start: float = -np.inf, stop: float = np.inf
+        self, parameters: Sequence[str], start: "Instant" = ..., stop: "Instant" = ...
+    ) -> dict[str, Series]: ...
+    def read(
+        self,
+        parameters: str | Sequence[str],
+        start: "Instant" = -np.inf,
+        stop: "Instant" = np.inf,
     ) -> Series | dict[str, Series]:
         """Values of parameters in [start, stop).
 
@@ -179,7 +189,7 @@ class HousekeepingArchive:
         parameters
             A name, or several; packet.name where several packets carry the name.
         start, stop
-            Times, s TT since the reference.
+            Times: s TT since the reference, a Time, or an ISO date (UTC).
 
         Returns
         -------
@@ -193,6 +203,7 @@ class HousekeepingArchive:
         BadDataError
             For a damaged file.
         """
+        start, stop = to_seconds(start), to_seconds(stop)
         if isinstance(parameters, str):
             return self.read([parameters], start, stop)[parameters]
         wanted = {name: self.find(name) for name in parameters}
@@ -218,7 +229,7 @@ class HousekeepingArchive:
             except FileNotFoundError as error:
                 if attempt == _ATTEMPTS - 1:
                     raise BadDataError(
-                        "got a catalogue that lists a file that is not there",
+                        "got a catalogue that lists a file that does not exist",
                         file=error.filename or self.folder,
                         advice="ingest the source again into a new archive",
                     ) from error
@@ -261,7 +272,7 @@ class HousekeepingArchive:
         return done
 
     def clean(self, *, older_than: float = _CLEAN_AGE) -> int:
-        """Remove files that no catalogue lists: what a killed process left.
+        """Remove files that no catalogue lists: left by a killed process.
 
         Parameters
         ----------

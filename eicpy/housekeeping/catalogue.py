@@ -139,7 +139,7 @@ class Catalogue:
         return found is not None
 
     def sources(self, packet: str | None = None, prefix: str = "") -> list[tuple[str, str]]:
-        """(packet, source) of everything that was appended, or of what begins with a prefix."""
+        """(packet, source) of all that was appended, or of the sources that begin with a prefix."""
         with self._connect() as connection:
             return list(
                 connection.execute(
@@ -176,7 +176,7 @@ class Catalogue:
         return True
 
     def replace(self, old: Sequence[DayFile], new: Sequence[DayFile]) -> bool:
-        """Put files in place of others, all at once.
+        """Replace files by others in one transaction.
 
         Returns
         -------

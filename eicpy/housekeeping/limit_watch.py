@@ -1,4 +1,4 @@
-"""Limits of parameters whose samples come piece by piece.
+"""Limits of parameters with samples that arrive in blocks.
 
 An excursion that has not ended with a piece is remembered by its first and its last sample, both with the
 worst value: checked again with the next piece they give it as if all its samples had come at once.
@@ -67,7 +67,7 @@ class LimitWatch:
         unit
             Put into the result.
         key
-            What tells the parameter from others of the same name.
+            Packet of the parameter, where several carry the name.
 
         Returns
         -------

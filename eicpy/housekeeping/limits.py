@@ -59,6 +59,11 @@ def judge(values: npt.ArrayLike, limits: Limits | None) -> Severity:
     Severity
         ``UNKNOWN`` where there is no sample.
 
+    See Also
+    --------
+    check_limits : Excursions of a series of samples.
+    eicpy.packets.Limits.passed : How many ranges each value is beyond.
+
     Examples
     --------
     >>> limits = Limits(warning_high=30.0, alarm_high=40.0)
@@ -148,6 +153,11 @@ def check_limits(
     BadArgumentError
         For arrays of different lengths, limits that are not in order, negative hysteresis or fewer than one
         sample.
+
+    See Also
+    --------
+    judge : The level of a value.
+    LimitWatch : The same for samples that arrive in blocks.
 
     Examples
     --------

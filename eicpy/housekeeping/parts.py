@@ -1,7 +1,7 @@
 """Parts of a run in the housekeeping archive: which of its bytes were archived as they came.
 
-A part is a source of the archive whose name says run and bytes, so that whoever archives the same run
-again, after a crash or at night, knows what is there already.
+A part is a source of the archive named by run and bytes, so that whoever archives the same run again, after
+a crash or at night, skips the parts that are archived already.
 """
 
 import re

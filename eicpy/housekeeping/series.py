@@ -37,6 +37,11 @@ class Series:
         Times, s TT since the reference, sorted.
     values
         Values: numbers (float64 or integers; NaN where a packet did not carry it) or texts.
+
+    See Also
+    --------
+    HousekeepingArchive.read : Where series come from.
+    check_limits : Excursions of a series beyond its limits.
     """
 
     parameter: Parameter

@@ -10,12 +10,14 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.instruments.description import (
+        EnergyRequirement,
         EnergyScale,
         GainRule,
         GoodTimeRule,
         HealthRule,
         HousekeepingRule,
         Instrument,
+        LineTables,
         MaskGeometry,
         MeasurementRule,
         MeasurementSwitch,
@@ -27,18 +29,23 @@ if TYPE_CHECKING:
         SpectraRule,
         TimeRule,
     )
+    from eicpy.instruments.lines import Block, Line
     from eicpy.instruments.pixels import PixelGrid
     from eicpy.instruments.search import available, find, load, search_path
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
+    "Block",
+    "EnergyRequirement",
     "EnergyScale",
     "GainRule",
     "GoodTimeRule",
     "HealthRule",
     "HousekeepingRule",
     "Instrument",
+    "Line",
+    "LineTables",
     "MaskGeometry",
     "MeasurementRule",
     "MeasurementSwitch",

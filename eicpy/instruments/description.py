@@ -13,16 +13,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from eicpy.instruments.lines import Block, read_blocks
 from eicpy.instruments.pixels import PixelGrid
 from eicpy.typing import FloatArray
 
 __all__ = [
+    "EnergyRequirement",
     "EnergyScale",
     "GainRule",
     "GoodTimeRule",
     "HealthRule",
     "HousekeepingRule",
     "Instrument",
+    "LineTables",
     "MaskGeometry",
     "MeasurementRule",
     "MeasurementSwitch",
@@ -50,12 +53,12 @@ class TimeRule(_Model):
 
 
 class PacketHeader(_Model):
-    """What the packets of an APID look like before their own fields."""
+    """Headers of the packets of an APID, before their own fields."""
 
     apid: int = Field(ge=0, le=2047)
     checksum: Literal["none", "crc16", "xor16", "iso16"]
     secondary: Literal["none", "pus-a", "pus-c", "own"]
-    """``own``: a secondary header of the detector's own, whose fields stand in the layout table."""
+    """``own``: a secondary header of the detector's own, with its fields in the layout table."""
     coarse_bits: int = 32
     """Width of the coarse time (seconds)."""
     fine_bits: int = 16
@@ -82,7 +85,7 @@ class PacketKind(_Model):
 
 
 class PhotonTime(_Model):
-    """Where the time of a photon stands."""
+    """Which field is the time of a photon."""
 
     field: str
     tick: float
@@ -130,17 +133,32 @@ class SpectraRule(_Model):
     """Length of a unit of live time, s."""
 
 
+class LineTables(_Model):
+    """Tables of the lines that carry the energy scale, files in the instrument's folder."""
+
+    lines: str
+    """Columns block, group, element, transition, energy_kev, fraction."""
+    blocks: str
+    """Parts of the spectrum that are fitted: columns block, low_kev, high_kev."""
+    edges: str | None = None
+    """Absorption edges: columns block, element, edge, energy_kev."""
+    fwhm: float = Field(gt=0)
+    """First guess of the resolution, keV; the fit finds its own in each block."""
+
+
 class GainRule(_Model):
     """That gain and offset are fitted to the fluorescence lines of the background, pixel by pixel."""
 
     median_counts: float = Field(gt=0)
     """Counts that half of the pixels must have before a fit is tried."""
+    lines: LineTables | None = None
+    """None in descriptions of before; then no gain table is made."""
 
 
 class HealthRule(_Model):
     """That pixels are judged by what a smooth surface over the plane lets expect of them.
 
-    Only for a plane whose pixels are alike and see nearly the same.
+    Only for a plane of like pixels that see nearly the same.
     """
 
     false_alarm: float = Field(gt=0, lt=0.5)
@@ -238,6 +256,29 @@ class MaskGeometry(_Model):
         return (self.side + self.plane_side) / 2 / self.distance
 
 
+class EnergyRequirement(_Model):
+    """Largest error of the reconstructed energy that a detector may have.
+
+    Examples
+    --------
+    >>> EnergyRequirement(low=0.3, high=0.5, limit=80.0, energies=(15.0, 150.0)).at(150.0)
+    0.5
+    """
+
+    low: float = Field(gt=0)
+    """Up to `limit`, keV."""
+    high: float = Field(gt=0)
+    """Above `limit`, keV."""
+    limit: float
+    """keV."""
+    energies: tuple[float, ...] = Field(min_length=1)
+    """Energies at which it is checked, keV."""
+
+    def at(self, energy: float) -> float:
+        """Largest error allowed at an energy, keV."""
+        return self.low if energy <= self.limit else self.high
+
+
 class EnergyScale(_Model):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
@@ -252,6 +293,8 @@ class EnergyScale(_Model):
     """Upper end of the useful range, keV."""
     bands: tuple[tuple[float, float], ...]
     """Bands of the nightly images and light curves, keV."""
+    requirement: EnergyRequirement | None = None
+    """None where no requirement is known."""
     note: str = ""
     """Where the scale comes from."""
 
@@ -272,7 +315,7 @@ class Instrument(_Model):
     name: str
     title: str
     note: str
-    """Where the definition comes from and what it is not."""
+    """Source of the definition, and its limits."""
     card_prefix: str
     """Start of the product names, for example ECL."""
     telescope: str
@@ -291,11 +334,11 @@ class Instrument(_Model):
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
     measurement: MeasurementRule | None = None
-    """None for a detector whose runs nothing in the stream opens or closes."""
+    """None for a detector without packets that open or close a run."""
     gain: GainRule | None = None
-    """None for a detector whose energy scale is not found from its background."""
+    """None for a detector with an energy scale that is not found from its background."""
     health: HealthRule | None = None
-    """None for a detector whose pixels cannot be judged by their neighbours."""
+    """None for a detector with pixels that cannot be judged by their neighbours."""
     good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = {}
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
@@ -317,8 +360,14 @@ class Instrument(_Model):
                 raise ValueError(f"{entry}: got packet {name!r}, expected one of {known}")
         return self
 
+    @model_validator(mode="after")
+    def _lines_have_a_requirement(self) -> Self:
+        if self.gain is not None and self.gain.lines is not None and self.energy.requirement is None:
+            raise ValueError("gain.lines: expected [energy.requirement], by which a gain table is judged")
+        return self
+
     def _rows(self) -> list[tuple[str, str]]:
-        """What a person wants to know first, as a table."""
+        """The summary as rows of a table."""
         grid, scale = self.pixels, self.energy
         last = scale.offset + scale.gain * scale.channels
         return [
@@ -354,6 +403,25 @@ class Instrument(_Model):
     def header(self, apid: int) -> PacketHeader | None:
         """Header rule of an APID; None for an APID that is not this detector's."""
         return next((h for h in self.headers if h.apid == apid), None)
+
+    def line_blocks(self) -> tuple[Block, ...]:
+        """Read the lines that carry the energy scale.
+
+        Returns
+        -------
+        tuple of Block
+            Empty for a detector with a scale that is not found from lines.
+
+        Raises
+        ------
+        BadDataError
+            For a table that cannot be read.
+        """
+        tables = None if self.gain is None else self.gain.lines
+        if tables is None:
+            return ()
+        edges = None if tables.edges is None else self.folder / tables.edges
+        return read_blocks(self.folder / tables.lines, self.folder / tables.blocks, edges)
 
     def layout_file(self, packet: str) -> Path:
         """Layout table of a kind of packet."""

@@ -1,4 +1,4 @@
-"""Pixel numbering: the one place that converts between a pixel's names.
+"""Pixel numbering: the one module that converts between a pixel's names.
 
 ECLAIRs flight files number a pixel by (i, j): ``IDET`` = i is the row along +z, ``JDET`` = j is the
 column along −y. In the line-of-sight frame the pixel sits at column y = (columns − 1) − j and row
@@ -53,7 +53,7 @@ class PixelGrid(BaseModel):
         return detnum // self.columns, detnum % self.columns
 
     def yz(self, detnum: Any) -> tuple[Any, Any]:
-        """Place in the line-of-sight frame: column y along +y, row z along +z."""
+        """Position in the line-of-sight frame: column y along +y, row z along +z."""
         i, j = self.ij(detnum)
         return self.columns - 1 - j, i
 

@@ -40,9 +40,9 @@ def find(name: str) -> Path:
     """
     file = _files().get(name)
     if file is None:
-        places = ", ".join(str(folder) for folder in search_path())
+        folders = ", ".join(str(folder) for folder in search_path())
         raise NotFoundError(
-            f"got instrument {name!r}, expected one of {', '.join(available())} (looked in {places}; "
+            f"got instrument {name!r}, expected one of {', '.join(available())} (looked in {folders}; "
             "eic instrument new lays out another)"
         )
     return file

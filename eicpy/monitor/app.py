@@ -39,7 +39,7 @@ STALE = 3.0
 WIDE = 136
 """Width from which sections are side by side, in frames."""
 LABELLED = {"run", "links", "disk", "error", "journal"}
-"""Sections whose title is put before their first line on a narrow screen; tables have their own head."""
+"""Sections with their title before the first line on a narrow screen; tables have a head of their own."""
 LABEL_WIDTH = 12
 LEFT, RIGHT = ("run", "links", "disk", "error"), ("apids", "processors")
 """Columns of a wide screen; the journal is below them."""
@@ -60,7 +60,7 @@ class MonitorApp(App[Leave]):
     order
         Gives an order to the receiver and returns its answer; called in a thread of its own.
     operator
-        Who orders, until the operator says otherwise.
+        Who gives the orders, until the operator enters another name.
     may_stop
         Whether the chain can be stopped from here.
     on_interrupt

@@ -1,7 +1,7 @@
 """Lines of words with a style, for a screen and for a pipe alike.
 
 A style is a name, never a colour: ``good``, ``wrong``, ``alarm``, ``dim``, ``strong``, or none. What is
-wrong is said in words too, so that it can be read without any colour.
+wrong is written in words too, so that it can be read without any colour.
 """
 
 import re
@@ -33,7 +33,7 @@ def width_of(line: Line) -> int:
 
 
 def clipped(line: Line, width: int) -> Line:
-    """The line cut to a width; an ellipsis says that it was."""
+    """The line cut to a width; with an ellipsis where it was cut."""
     if width_of(line) <= width:
         return line
     kept: Line = []

@@ -36,7 +36,7 @@ def show(
     Parameters
     ----------
     settings, instrument
-        Whose chain.
+        Set-up with the live chain.
     operator
         Who orders, until the operator changes it.
     on_interrupt
@@ -145,7 +145,7 @@ def start_chain(
     Raises
     ------
     FailedError
-        If one runs already, if it ended at once, with the last line it said, or if it did not report
+        If one runs already, if it ended at once, with its last line of output, or if it did not report
         anything in time.
     """
     station = Station(settings.live(plan.instrument))
@@ -172,12 +172,12 @@ def start_chain(
         if status is not None and status.alive and status.pid == process.pid:
             return process
         if process.poll() is not None:
-            said = log.read_bytes()[begin:].decode(errors="replace").splitlines() or [f"see {log}"]
-            raise FailedError(f"the chain did not start: {said[-1].removeprefix('eic: ')}")
+            output = log.read_bytes()[begin:].decode(errors="replace").splitlines() or [f"see {log}"]
+            raise FailedError(f"the chain did not start: {output[-1].removeprefix('eic: ')}")
         time.sleep(0.05)
     process.terminate()
     process.wait()
-    raise FailedError(f"the chain said nothing within {START_TIMEOUT:g} s and was ended: see {log}")
+    raise FailedError(f"the chain reported nothing within {START_TIMEOUT:g} s and was ended: see {log}")
 
 
 def _need_terminal() -> None:

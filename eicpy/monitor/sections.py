@@ -33,11 +33,11 @@ def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = Tr
     Parameters
     ----------
     verdict
-        Of the overview.
+        Verdict of the overview.
     width
         Columns.
     most
-        Lines, at least 1; the last says how many reasons are not shown.
+        Lines, at least 1; the last counts the reasons that are not shown.
     watched
         Whether the chain was watched before: a single reading cannot show when a count rose.
     """
@@ -58,7 +58,7 @@ def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = Tr
 
 
 def run_lines(overview: Overview, width: int) -> Lines:
-    """The run: number, suffix, size, age, and what the operator said about it."""
+    """The run: number, suffix, size, age, and the operator's comment."""
     run = overview.run
     if run is None:
         return [words(("no run yet", "dim"))]
@@ -75,8 +75,8 @@ def run_lines(overview: Overview, width: int) -> Lines:
     for key, name in _RUN_TEXTS:
         if text := getattr(run, key):
             shown += [" · " if shown else "", (f"{name} ", "dim"), readable(text)]
-    said = words(*shown) or words(("nobody said who, with what set-up, or why", "dim"))
-    return [*wrapped(words(*facts), width, 2), *wrapped(said, width, 3)]
+    origin = words(*shown) or words(("operator, set-up and comment not given", "dim"))
+    return [*wrapped(words(*facts), width, 2), *wrapped(origin, width, 3)]
 
 
 def _openness(run: RunView, overview: Overview, *, since: bool) -> str:

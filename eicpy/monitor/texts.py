@@ -9,9 +9,9 @@ from eicpy.text import counted, grouped, size_text, span_text
 __all__ = ["reason_text"]
 
 _TEXTS = {
-    "part-dead": "{who} is DEAD: last word {age} ago was '{state}'",
+    "part-dead": "{who} is DEAD: last status {age} ago was '{state}'",
     "part-failed": "{who} failed: {text}",
-    "part-silent": "{who} hangs: no word for {age}",
+    "part-silent": "{who} does not respond: no status for {age}",
     "no-space": "NO SPACE: reception is paused, {free} free",
     "given-up": "{who} was given up after {restarts} restarts",
     "receiver-error": "receiver: {text}",
@@ -34,7 +34,7 @@ _TEXTS = {
     "nobody-sends": "nobody sends: no connection is open",
     "link-silent": "{address} is connected and sends nothing for {age}",
     "unknown-apid": "{packets} of APID {apid}, which is not this instrument's",
-    "unreadable": "{what} does not read: {text}",
+    "unreadable": "{what} cannot be read: {text}",
 }
 _LAST = ", the last {age} ago"
 _WORDS = {

@@ -12,8 +12,10 @@ import pytest
 import xraydb
 from scipy.special import ndtr
 
-from eicpy.calibration import GainTable, fit_gain
+from eicpy.calibration import GainTable, LineModel, fit_gain
+from eicpy.instruments import load
 
+LINES = LineModel.of(load("eclairs"))
 PLANE = 6400
 LOW, HIGH = 17.0, 95.0
 RATES = {"Cd": 26.0, "Te": 18.0, "Ta": 18.0, "Pb": 44.0}
@@ -116,4 +118,4 @@ def short_exposure(draw_truth):
 
 @pytest.fixture(scope="session")
 def short_fit(short_exposure):
-    return fit_gain(short_exposure.counts, start=short_exposure.previous)
+    return fit_gain(short_exposure.counts, start=short_exposure.previous, lines=LINES)

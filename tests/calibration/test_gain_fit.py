@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from eicpy.calibration import (
-    CHECK_ENERGIES,
     GainFitSettings,
     GainStatus,
     GainTable,
@@ -16,13 +15,17 @@ from eicpy.calibration import (
 )
 from eicpy.calibration.gain.start import StartingScales, starting_scales
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import load
 from eicpy.simulation import simulate_spectra
 from eicpy.simulation.config import DetectorConfig
+
+CAMERA = load("eclairs")
+LINES, REQUIREMENT = LineModel.of(CAMERA), CAMERA.energy.requirement
 
 
 def energy_errors(table, truth):
     """Reconstructed minus true energy, keV, at the check energies; shape (n_energies, n_pixels)."""
-    E = np.array(CHECK_ENERGIES)[:, None]
+    E = np.array(REQUIREMENT.energies)[:, None]
     return table.gain * (E - truth.offset) / truth.gain + table.offset - E
 
 
@@ -47,7 +50,7 @@ def cramer_rao(camera, exposure, gain=0.145, offset=3.0):
     columns = [np.zeros(mu.size), np.zeros(mu.size)]
     inside = np.zeros(mu.size, bool)
     energy = gain * (np.arange(mu.size) + 0.5) + offset
-    for block in LineModel.default().blocks:
+    for block in LINES.blocks:
         here = (energy > block.low) & (energy < block.high)
         inside |= here
         u = (2.0 * energy - block.low - block.high) / (block.high - block.low)
@@ -60,7 +63,7 @@ def cramer_rao(camera, exposure, gain=0.145, offset=3.0):
     information = jacobian.T @ (jacobian / (mu[inside, None] * exposure))
     scale = 1.0 / np.sqrt(np.diag(information))
     covariance = np.linalg.inv(information * np.outer(scale, scale)) * np.outer(scale, scale)
-    channel = (np.array(CHECK_ENERGIES) - offset) / gain
+    channel = (np.array(REQUIREMENT.energies) - offset) / gain
     return np.sqrt(channel**2 * covariance[0, 0] + 2.0 * channel * covariance[0, 1] + covariance[1, 1])
 
 
@@ -82,7 +85,7 @@ def test_errors_are_within_5_percent_of_the_cramer_rao_bound_from_30_ks(camera, 
 def test_pulls_are_of_unit_width_from_30_ks(short_fit, short_exposure):
     good = short_fit.table.good
     error = energy_errors(short_fit.table, short_exposure.table)[:, good]
-    pull = error / short_fit.table.sigma_energy(np.array(CHECK_ENERGIES))[:, good]
+    pull = error / short_fit.table.sigma_energy(np.array(REQUIREMENT.energies))[:, good]
     assert np.all(np.abs(pull.std(axis=1) - 1.0) < 0.08), pull.std(axis=1)
     width = 0.7413 * np.diff(np.quantile(pull, (0.25, 0.75), axis=1), axis=0)[0]
     assert np.all(np.abs(width - 1.0) < 0.08), width
@@ -99,7 +102,7 @@ def test_the_model_itself_is_biased_by_less_than_5_ev(camera):
     # no noise: the expected counts of another generator; what remains is what the model cannot describe
     for gain, offset in ((0.145, 3.0), (0.1423, 3.2)):
         expected = camera.expected(gain, offset)[np.newaxis] * 1e6
-        fit = fit_gain(expected, start=GainTable.nominal(1, 0.145, 3.0))
+        fit = fit_gain(expected, start=GainTable.nominal(1, 0.145, 3.0), lines=LINES)
         truth = GainTable.nominal(1, gain, offset)
         assert np.all(np.abs(energy_errors(fit.fitted, truth)) < 0.005)
 
@@ -112,7 +115,7 @@ def long_night():
     detector = night.detector
     n = len(detector)
     start = replace(GainTable.nominal(n, 0.145, 3.0), gain=detector.table_gain, offset=detector.table_offset)
-    return night, start, fit_gain(night.counts, start=start)
+    return night, start, fit_gain(night.counts, start=start, lines=LINES)
 
 
 def test_the_simulated_camera_is_recovered_without_bias_and_with_right_errors(long_night):
@@ -122,11 +125,11 @@ def test_the_simulated_camera_is_recovered_without_bias_and_with_right_errors(lo
     dead = night.counts.sum(axis=1) < 300
     assert (good | dead).mean() > 0.995
     error = energy_errors(fit.table, truth)[:, good]
-    sigma = fit.table.sigma_energy(np.array(CHECK_ENERGIES))[:, good]
+    sigma = fit.table.sigma_energy(np.array(REQUIREMENT.energies))[:, good]
     standard_error = error.std(axis=1) / np.sqrt(good.sum())
     assert np.all(np.abs(error.mean(axis=1)) < 0.006 + 2.5 * standard_error), error.mean(axis=1)
     assert np.all(np.abs((error / sigma).std(axis=1) - 1.0) < 0.08)
-    assert pass_fraction(fit, truth=truth, pixels=good).all_energies > 0.99
+    assert pass_fraction(fit, REQUIREMENT, truth=truth, pixels=good).all_energies > 0.99
 
 
 def test_dead_pixels_keep_the_last_value_and_say_so(long_night):
@@ -159,8 +162,8 @@ def test_threads_do_not_change_a_bit(short_exposure):
     some = slice(0, 300)
     columns = {k: v[some] for k, v in short_exposure.previous.to_columns().items()}
     start = GainTable.from_columns(columns)
-    one = fit_gain(short_exposure.counts[some], start=start)
-    two = fit_gain(short_exposure.counts[some], start=start, settings=GainFitSettings(threads=3))
+    one = fit_gain(short_exposure.counts[some], start=start, lines=LINES)
+    two = fit_gain(short_exposure.counts[some], start=start, lines=LINES, settings=GainFitSettings(threads=3))
     np.testing.assert_array_equal(one.parameters, two.parameters)
     np.testing.assert_array_equal(one.table.status, two.table.status)
 
@@ -191,7 +194,7 @@ def degenerate(draw_truth):
 
 def test_spoilt_pixels_get_a_status_and_keep_the_last_value(degenerate):
     truth, counts = degenerate
-    fit = fit_gain(counts, start=truth.previous)
+    fit = fit_gain(counts, start=truth.previous, lines=LINES)
     status = fit.table.status
     assert status[0] == GainStatus.TOO_FEW_COUNTS | GainStatus.KEPT_PREVIOUS
     for pixel in (1, 2, 6):
@@ -207,7 +210,7 @@ def test_spoilt_pixels_get_a_status_and_keep_the_last_value(degenerate):
 
 def test_a_plane_without_counts_keeps_everything():
     start = GainTable.nominal(5, 0.145, 3.0)
-    fit = fit_gain(np.zeros((5, 1024)), start=start)
+    fit = fit_gain(np.zeros((5, 1024)), start=start, lines=LINES)
     assert np.all(fit.table.status & GainStatus.TOO_FEW_COUNTS)
     assert fit.camera is None
     assert np.isnan(fit.expected(2)).all()
@@ -217,20 +220,20 @@ def test_a_plane_without_counts_keeps_everything():
 def test_identical_spiky_spectra_end_in_a_status_not_in_a_crash():
     counts = np.zeros((4, 1024))
     counts[:, [150, 400, 500]] = 1000.0
-    fit = fit_gain(counts, start=GainTable.nominal(4, 0.145, 3.0))
+    fit = fit_gain(counts, start=GainTable.nominal(4, 0.145, 3.0), lines=LINES)
     assert np.all(np.isfinite(fit.table.gain))
 
 
 @pytest.mark.parametrize("shape", [(5, 1024), (6, 100), (1024,), (0, 1024)])
 def test_a_wrong_shape_is_named(shape):
     with pytest.raises(BadArgumentError, match=r"expected|needs"):
-        fit_gain(np.ones(shape), start=GainTable.nominal(6, 0.145, 3.0))
+        fit_gain(np.ones(shape), start=GainTable.nominal(6, 0.145, 3.0), lines=LINES)
 
 
 def test_progress_ends_at_one(draw_truth):
     truth = draw_truth(20, 100e3, np.random.default_rng(3))
     seen = []
-    fit_gain(truth.counts, start=truth.previous, progress=seen.append, reference_time=5.0)
+    fit_gain(truth.counts, start=truth.previous, lines=LINES, progress=seen.append, reference_time=5.0)
     assert seen == sorted(seen)
     assert seen[-1] == 1.0
 
@@ -247,7 +250,9 @@ def test_of_several_starting_scales_the_one_that_fits_best_wins(draw_truth, monk
         return StartingScales(gain, np.stack([right.offset[0]] * 2), right.significance)
 
     monkeypatch.setattr("eicpy.calibration.gain.fit.starting_scales", wrong_first)
-    fit = fit_gain(truth.counts, start=truth.previous, settings=GainFitSettings(ambiguity=ambiguity))
+    fit = fit_gain(
+        truth.counts, start=truth.previous, lines=LINES, settings=GainFitSettings(ambiguity=ambiguity)
+    )
     found = np.abs(energy_errors(fit.fitted, truth.table)[3]) < 0.5
     ambiguous = (fit.table.status & GainStatus.AMBIGUOUS) > 0
     assert found[spoilt].mean() > 0.8
@@ -258,8 +263,8 @@ def test_of_several_starting_scales_the_one_that_fits_best_wins(draw_truth, monk
 
 def test_a_few_pixels_alone_are_fitted_too(draw_truth):
     truth = draw_truth(3, 100e3, np.random.default_rng(11))
-    fit = fit_gain(truth.counts, start=truth.previous, reference_time=7.0)
-    pull = energy_errors(fit.table, truth.table) / fit.table.sigma_energy(np.array(CHECK_ENERGIES))
+    fit = fit_gain(truth.counts, start=truth.previous, lines=LINES, reference_time=7.0)
+    pull = energy_errors(fit.table, truth.table) / fit.table.sigma_energy(np.array(REQUIREMENT.energies))
     assert fit.table.good.all()
     assert np.all(np.abs(pull) < 4.0)
     assert fit.table.reference_time == 7.0

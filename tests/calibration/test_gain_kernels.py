@@ -13,8 +13,9 @@ from eicpy.calibration.gain.kernel import fit_pixels
 from eicpy.calibration.gain.linear_steps import errors, marquardt_step
 from eicpy.calibration.gain.model import deviance_sums, evaluate_block, predict
 from eicpy.calibration.gain.poisson import LOG_LOW, LOG_STEP, deviance_moments, moment_table
+from eicpy.instruments import load
 
-LINES = LineModel.default()
+LINES = LineModel.of(load("eclairs"))
 N_CHANNELS = 1024
 
 

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from eicpy.calibration import (
-    CHECK_ENERGIES,
-    EnergyRequirement,
     GainStatus,
     GainTable,
     compare,
@@ -15,6 +13,9 @@ from eicpy.calibration import (
 )
 from eicpy.calibration.gain.quality import gated_table
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import load
+
+REQUIREMENT = load("eclairs").energy.requirement
 
 
 @pytest.fixture
@@ -93,8 +94,8 @@ def test_pass_fraction_counts_actual_errors_where_the_truth_is_known(previous):
     off = previous.offset.copy()
     off[:100] += 0.35  # fails up to 80 keV, passes above
     off[100:140] += 0.6  # fails everywhere
-    result = pass_fraction(replace(previous, offset=off), truth=previous)
-    assert result.energies == CHECK_ENERGIES
+    result = pass_fraction(replace(previous, offset=off), REQUIREMENT, truth=previous)
+    assert result.energies == REQUIREMENT.energies
     assert result.required == (0.3, 0.3, 0.3, 0.3, 0.5)
     assert result.fraction == pytest.approx((0.65, 0.65, 0.65, 0.65, 0.9))
     assert result.all_energies == pytest.approx(0.65)
@@ -102,32 +103,32 @@ def test_pass_fraction_counts_actual_errors_where_the_truth_is_known(previous):
 
 
 def test_pass_fraction_counts_statistical_errors_otherwise(fitted):
-    result = pass_fraction(fitted)
-    np.testing.assert_array_equal(result.error, fitted.sigma_energy(np.array(CHECK_ENERGIES)))
+    result = pass_fraction(fitted, REQUIREMENT)
+    np.testing.assert_array_equal(result.error, fitted.sigma_energy(np.array(REQUIREMENT.energies)))
     assert result.fraction == (1.0,) * 5
-    assert pass_fraction(GainTable.nominal(3, 0.145, 3.0)).all_energies == 0.0
-    assert pass_fraction(fitted, EnergyRequirement(low=0.01)).fraction[0] == 0.0
+    assert pass_fraction(GainTable.nominal(3, 0.145, 3.0), REQUIREMENT).all_energies == 0.0
+    assert pass_fraction(fitted, REQUIREMENT.model_copy(update={"low": 0.01})).fraction[0] == 0.0
 
 
 def test_pass_fraction_of_some_pixels(previous):
     off = previous.offset + np.where(np.arange(400) < 200, 1.0, 0.0)
     table = replace(previous, offset=off)
     chosen = np.arange(400) >= 200
-    assert pass_fraction(table, truth=previous, pixels=chosen).all_energies == 1.0
+    assert pass_fraction(table, REQUIREMENT, truth=previous, pixels=chosen).all_energies == 1.0
     with pytest.raises(BadArgumentError, match="selection"):
-        pass_fraction(table, pixels=chosen[:5])
+        pass_fraction(table, REQUIREMENT, pixels=chosen[:5])
     with pytest.raises(BadArgumentError, match="truth of 2"):
-        pass_fraction(table, truth=GainTable.nominal(2, 0.145, 3.0))
+        pass_fraction(table, REQUIREMENT, truth=GainTable.nominal(2, 0.145, 3.0))
 
 
 def test_changes_are_energies_of_the_same_channels(fitted, previous):
-    change = compare(fitted, previous)
+    change = compare(fitted, previous, energies=REQUIREMENT.energies)
     channel = previous.channel(np.arange(400), 80.0)
     moved = fitted.energy(np.arange(400), channel) - 80.0
     np.testing.assert_allclose(change.energy[change.energies.index(80.0)], moved, atol=1e-9)
     np.testing.assert_allclose(change.gain, fitted.gain / previous.gain - 1.0)
     assert np.isnan(change.pull).all()  # the last table has no errors
-    assert np.isfinite(compare(fitted, fitted).pull).all()
+    assert np.isfinite(compare(fitted, fitted, energies=REQUIREMENT.energies).pull).all()
     assert not change.outlier.any()
     assert "stand out" in change._repr_html_()
 
@@ -135,9 +136,18 @@ def test_changes_are_energies_of_the_same_channels(fitted, previous):
 def test_changes_that_stand_out_are_flagged(fitted, previous):
     offset = fitted.offset.copy()
     offset[9] += 1.0
-    assert np.flatnonzero(compare(replace(fitted, offset=offset), previous).outlier).tolist() == [9]
+    assert np.flatnonzero(
+        compare(replace(fitted, offset=offset), previous, energies=REQUIREMENT.energies).outlier
+    ).tolist() == [9]
 
 
 def test_tables_of_different_planes_are_not_compared(previous):
     with pytest.raises(BadArgumentError, match="400 and 3"):
-        compare(previous, GainTable.nominal(3, 0.145, 3.0))
+        compare(previous, GainTable.nominal(3, 0.145, 3.0), energies=REQUIREMENT.energies)
+
+
+def test_without_a_requirement_that_of_eclairs_is_taken_for_now_with_a_warning(fitted, previous):
+    with pytest.warns(DeprecationWarning, match="requirement"):
+        assert pass_fraction(fitted).required == pass_fraction(fitted, REQUIREMENT).required
+    with pytest.warns(DeprecationWarning, match="energies"):
+        assert compare(fitted, previous).energies == REQUIREMENT.energies

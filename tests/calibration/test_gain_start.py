@@ -7,6 +7,9 @@ from eicpy.calibration import GainFitSettings, GainTable, LineModel, fit_gain
 from eicpy.calibration.gain.fit import _setting
 from eicpy.calibration.gain.pixel_batch import chosen_tolerance, fit_batch
 from eicpy.calibration.gain.start import _vertex, starting_scales
+from eicpy.instruments import load
+
+LINES = LineModel.of(load("eclairs"))
 
 
 def error_at(gain, offset, truth, energy):
@@ -27,7 +30,7 @@ def test_a_maximum_is_refined_where_a_parabola_has_one_and_else_left():
 @pytest.mark.parametrize("moved", [0.0, 0.015, 0.03])
 def test_scales_that_moved_are_found(draw_truth, moved):
     truth = draw_truth(300, 100e3, np.random.default_rng(31), moved=moved)
-    scales = starting_scales(truth.counts, truth.previous, LineModel.default(), reach=0.12)
+    scales = starting_scales(truth.counts, truth.previous, LINES, reach=0.12)
     for energy in (25.0, 75.0):
         # within what the Poisson fit catches: a line's σ
         error = np.abs(error_at(scales.gain[0], scales.offset[0], truth.table, energy))
@@ -39,14 +42,14 @@ def test_scales_that_moved_are_found(draw_truth, moved):
 def test_spectra_without_lines_are_not_significant(draw_truth):
     truth = draw_truth(100, 30e3, np.random.default_rng(1))
     noise = np.random.default_rng(2).poisson(10.0, truth.counts.shape).astype(float)
-    scales = starting_scales(noise, truth.previous, LineModel.default())
-    found = starting_scales(truth.counts, truth.previous, LineModel.default())
+    scales = starting_scales(noise, truth.previous, LINES)
+    found = starting_scales(truth.counts, truth.previous, LINES)
     assert np.median(scales.significance) < 5.0 < np.median(found.significance)
 
 
 def test_no_counts_at_all_are_no_reason_to_stop():
     start = GainTable.nominal(3, 0.145, 3.0)
-    scales = starting_scales(np.zeros((3, 1024)), start, LineModel.default())
+    scales = starting_scales(np.zeros((3, 1024)), start, LINES)
     assert np.all(scales.significance == 0.0)
     assert np.isfinite(scales.gain[0]).all()
 
@@ -54,13 +57,13 @@ def test_no_counts_at_all_are_no_reason_to_stop():
 def test_without_the_search_fits_fail_and_some_say_converged(draw_truth):
     # gains moved by 3 %: 2.2 keV at the line of Pb
     truth = draw_truth(800, 30e3, np.random.default_rng(1), moved=0.03)
-    lines, settings = LineModel.default(), GainFitSettings(reach=0.12)
+    lines, settings = LINES, GainFitSettings(reach=0.12)
     start = truth.previous
     work = _setting(
         truth.counts, start.gain, start.offset, lines, settings, chosen_tolerance(lines, settings)
     )
     blind = fit_batch(work, start.gain, start.offset)
-    ours = fit_gain(truth.counts, start=start, settings=settings).table
+    ours = fit_gain(truth.counts, start=start, lines=lines, settings=settings).table
 
     def false(gain, offset):
         errors = [np.abs(error_at(gain, offset, truth.table, energy)) for energy in (25.0, 75.0)]

@@ -1,7 +1,6 @@
 """The line tables are xraydb's, and a model that cannot work is refused."""
 
 import csv
-from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -9,12 +8,13 @@ import xraydb
 
 from eicpy.calibration import Block, Line, LineModel
 from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.instruments import load
 
-FOLDER = files("eicpy.calibration.gain") / "data"
+CAMERA = load("eclairs")
 
 
 def rows(name):
-    return list(csv.DictReader((FOLDER / name).read_text().splitlines()))
+    return list(csv.DictReader((CAMERA.folder / name).read_text().splitlines()))
 
 
 def test_energies_and_shares_are_those_of_xraydb():
@@ -36,13 +36,13 @@ def test_no_strong_line_of_the_elements_is_missing():
 
 
 def test_edges_are_those_of_xraydb():
-    for row in rows("edges.csv"):
+    for row in rows("absorption-edges.csv"):
         energy = xraydb.xray_edge(row["element"], row["edge"]).energy / 1e3
         assert float(row["energy_kev"]) == pytest.approx(energy, abs=1e-4)
 
 
-def test_the_default_model_has_its_shares_and_names_in_order():
-    model = LineModel.default()
+def test_the_model_of_eclairs_has_its_shares_and_names_in_order():
+    model = LineModel.of(CAMERA)
     arrays = model.arrays()
     for b in range(len(model.blocks)):
         own = slice(arrays.first_line[b], arrays.first_line[b + 1])
@@ -74,7 +74,7 @@ def test_models_that_cannot_work_are_refused(blocks, words):
 
 def test_a_resolution_must_be_positive():
     with pytest.raises(BadArgumentError, match="resolution"):
-        LineModel(LineModel.default().blocks, fwhm=0.0)
+        LineModel(LineModel.of(CAMERA).blocks, fwhm=0.0)
 
 
 def test_tables_of_another_detector_can_be_read(tmp_path):
@@ -96,3 +96,15 @@ def test_broken_tables_are_named(tmp_path):
     lines.write_text("block,group,element,transition,energy_kev,fraction\na,a,Pb,Ka1,seventy,1\n")
     with pytest.raises(BadDataError, match="seventy"):
         LineModel.from_csv(lines, lines)
+    with pytest.raises(BadDataError, match="unreadable"):
+        LineModel.from_csv(tmp_path / "none.csv", lines)
+
+
+def test_a_detector_without_lines_has_no_model():
+    with pytest.raises(BadArgumentError, match=r"meddea without lines.*gain\.lines"):
+        LineModel.of(load("meddea"))
+
+
+def test_the_former_default_is_eclairs_and_warns():
+    with pytest.warns(DeprecationWarning, match=r"LineModel\.of"):
+        assert LineModel.default() == LineModel.of(CAMERA)

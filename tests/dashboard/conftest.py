@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from waiting import LIMIT, wait_until
 
-from eicpy.dashboard import Server
+from eicpy.dashboard import Server, ServerOptions
 from eicpy.settings import Settings
 
 HERE = Path(__file__).resolve().parent
@@ -223,7 +223,7 @@ def live(tmp_path_factory, simulated_packets):
             lambda: any(raw.stat().st_size for raw in home.glob("archive/eclairs/*/raw.ccsds")),
             what="the first packets of the feeder, whose kernels may have to be compiled",
         )
-        with Server(settings, port=0) as server:
+        with Server(settings, ServerOptions(port=0)) as server:
             yield Live(server, settings, feeder)
     finally:
         if not feeder.stdin.closed:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eicpy.dashboard.live import MovingLightCurve, PhotonView, Ring, Selection
+from eicpy.dashboard.live import MovingLightCurve, PhotonSelection, PhotonView, Ring
 from eicpy.events import (
     Coverage,
     EnergyBands,
@@ -19,7 +19,7 @@ from eicpy.events import (
 from eicpy.instruments import load
 
 CAMERA = load("eclairs")
-EVERYTHING = Selection(window=60.0, low=4.0, high=150.0)
+EVERYTHING = PhotonSelection(window=60.0, low=4.0, high=150.0)
 
 
 def _photons(count, rate=100.0, seed=1, start=3.0e8):
@@ -57,7 +57,7 @@ def _expected(photons, selection):
 )
 def test_counting_piece_by_piece_equals_counting_at_once(cuts, window, low, modules, seed):
     photons = _photons(20_000, seed=seed)
-    selection = Selection(window=window, low=low, high=150.0, modules=modules, pixel=5)
+    selection = PhotonSelection(window=window, low=low, high=150.0, modules=modules, pixel=5)
     view = PhotonView(CAMERA, selection, capacity=1 << 15)
     borders = [0, *sorted(cuts), 20_000]
     for first, last in pairwise(borders):
@@ -72,7 +72,7 @@ def test_counting_piece_by_piece_equals_counting_at_once(cuts, window, low, modu
 
 def test_choosing_anew_equals_having_chosen_from_the_start():
     photons = _photons(30_000)
-    later = Selection(window=60.0, low=20.0, high=80.0, modules=frozenset({1, 2}), pixel=40)
+    later = PhotonSelection(window=60.0, low=20.0, high=80.0, modules=frozenset({1, 2}), pixel=40)
     view = PhotonView(CAMERA, EVERYTHING, capacity=1 << 15)
     view.add(photons)
     view.select(later)
@@ -86,10 +86,10 @@ def test_choosing_anew_equals_having_chosen_from_the_start():
 
 def test_memory_is_bounded_and_what_no_longer_fits_is_taken_out_of_the_counts():
     photons = _photons(5_000)
-    view = PhotonView(CAMERA, Selection(window=1e6, low=0.0, high=1e3), capacity=1000)
+    view = PhotonView(CAMERA, PhotonSelection(window=1e6, low=0.0, high=1e3), capacity=1000)
     for first in range(0, 5_000, 700):
         view.add(photons[first : first + 700])
-    image, spectrum, _chosen = _expected(photons[-1000:], Selection(1e6, 0.0, 1e3))
+    image, spectrum, _chosen = _expected(photons[-1000:], PhotonSelection(1e6, 0.0, 1e3))
     np.testing.assert_array_equal(view.image, image)
     np.testing.assert_array_equal(view.spectrum, spectrum)
     assert view.covered == pytest.approx(photons.time[-1] - photons.time[-1000])
@@ -97,10 +97,10 @@ def test_memory_is_bounded_and_what_no_longer_fits_is_taken_out_of_the_counts():
 
 def test_an_increment_larger_than_the_ring_leaves_its_newest_photons():
     photons = _photons(5_000)
-    view = PhotonView(CAMERA, Selection(window=1e6, low=0.0, high=1e3), capacity=1000)
+    view = PhotonView(CAMERA, PhotonSelection(window=1e6, low=0.0, high=1e3), capacity=1000)
     view.add(photons[:10])
     view.add(photons[10:])
-    np.testing.assert_array_equal(view.image, _expected(photons[-1000:], Selection(1e6, 0.0, 1e3))[0])
+    np.testing.assert_array_equal(view.image, _expected(photons[-1000:], PhotonSelection(1e6, 0.0, 1e3))[0])
 
 
 def test_photons_without_a_time_are_counted_and_not_shown():
@@ -167,7 +167,9 @@ def test_a_gap_shorter_than_a_second_is_none_of_low_rate():
 def test_live_and_night_show_the_same_curve(cuts, window, band, gap, seed):
     photons = _photons(20_000, seed=seed)
     photons.time[12_000:] += gap
-    view = PhotonView(CAMERA, Selection(window=window, low=band[0], high=band[1]), capacity=1 << 15, bins=100)
+    view = PhotonView(
+        CAMERA, PhotonSelection(window=window, low=band[0], high=band[1]), capacity=1 << 15, bins=100
+    )
     for first, last in pairwise([0, *sorted(cuts), 20_000]):
         view.add(photons[first:last])
         view.light_curve()  # a page draws at every step

@@ -3,8 +3,8 @@
 import pytest
 
 from eicpy.acquisition.status import REASONS, Reason, Station
-from eicpy.dashboard import monitor_markup
-from eicpy.dashboard.monitor import MonitorPage
+from eicpy.dashboard.pages import monitor_markup
+from eicpy.dashboard.pages.monitor import MonitorPage
 from eicpy.errors import FailedError
 from eicpy.instruments import load
 from eicpy.runs import RunArchive

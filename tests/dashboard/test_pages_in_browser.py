@@ -11,7 +11,7 @@ import pytest
 from waiting import wait_until
 
 from eicpy.acquisition.status import Station, StatusReport
-from eicpy.dashboard import Server
+from eicpy.dashboard import Server, ServerOptions
 from eicpy.settings import Settings
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -53,7 +53,7 @@ def pages(tmp_path_factory, short_packets, chain):
     with (
         station.report("receiver", role="receiver") as receiver,
         chain.take_orders(station, lambda order: orders.append(order) or f"done: {order.kind}"),
-        Server(settings, port=0, pool=0, orders=True) as server,
+        Server(settings, ServerOptions(port=0, pool=0, orders=True)) as server,
     ):
         receiver.update(state="receiving", values=RECEIVING)
         yield Pages(server, settings, orders, receiver)

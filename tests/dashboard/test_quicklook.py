@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from eicpy.dashboard.pages.quicklook import QuickLookPage
 from eicpy.dashboard.playback import Playing, StreamSource
-from eicpy.dashboard.quicklook import QuickLookPage
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.runs import RunArchive

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from eicpy.dashboard.live import PhotonView, Selection
+from eicpy.dashboard.live import PhotonSelection, PhotonView
 from eicpy.dashboard.reference import BANDS, Reference, chance, compare, significance
 from eicpy.events import Coverage, EventList
 from eicpy.instruments import load
 from eicpy.runs import RunArchive
 
 CAMERA = load("eclairs")
-EVERYTHING = Selection(window=1000.0, low=4.0, high=150.0)
+EVERYTHING = PhotonSelection(window=1000.0, low=4.0, high=150.0)
 
 
 def _photons(rate, seconds, seed, *, line=0.0):
@@ -114,7 +114,7 @@ def test_chosen_times_count_alone(reference):
     photons = _photons(1000.0, 100.0, 5)
     span = (3e8 + 20.0, 3e8 + 30.0)
     inside = (photons.time >= span[0]) & (photons.time <= span[1])
-    view = _view(photons, Selection(window=1000.0, low=4.0, high=150.0, span=span))
+    view = _view(photons, PhotonSelection(window=1000.0, low=4.0, high=150.0, span=span))
     assert view.spectrum.sum() == inside.sum()
     assert view.exposure == pytest.approx(10.0, abs=0.01)
     later = EventList(photons.time + 100.0, photons.detnum, photons.channel)
@@ -126,7 +126,7 @@ def test_chosen_times_count_alone(reference):
 
 def test_photons_that_the_ring_forgets_leave_the_chosen_times_too():
     photons = _photons(1000.0, 10.0, 5)
-    chosen = Selection(window=1000.0, low=4.0, high=150.0, span=(3e8, 3e8 + 1000.0))
+    chosen = PhotonSelection(window=1000.0, low=4.0, high=150.0, span=(3e8, 3e8 + 1000.0))
     view = PhotonView(CAMERA, chosen, capacity=3000)
     for first in range(0, len(photons.time), 700):
         view.add(

@@ -15,11 +15,11 @@ import bokeh
 import pytest
 from waiting import LIMIT, wait_until
 
-from eicpy.dashboard import Server
-from eicpy.dashboard.kernels import PoolAwareKernelManager
-from eicpy.dashboard.request import ORDERS_VARIABLE, orders_allowed
+from eicpy.dashboard import Server, ServerOptions
 from eicpy.dashboard.server import prepare_jupyter_path
-from eicpy.dashboard.voila_server import configuration
+from eicpy.dashboard.server.kernels import PoolAwareKernelManager
+from eicpy.dashboard.server.request import ORDERS_VARIABLE, orders_allowed
+from eicpy.dashboard.server.voila_server import configuration
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.settings import Settings
 
@@ -69,7 +69,7 @@ def test_orders_are_allowed_by_the_flag_alone(settings, tmp_path, monkeypatch):
     monkeypatch.setenv(ORDERS_VARIABLE, "allowed")
     assert orders_allowed()
     for flag in (False, True):
-        environment = Server(settings, port=0, orders=flag)._environment(tmp_path)
+        environment = Server(settings, ServerOptions(port=0, orders=flag))._environment(tmp_path)
         monkeypatch.setenv(ORDERS_VARIABLE, environment[ORDERS_VARIABLE])
         assert orders_allowed() == flag
 
@@ -96,7 +96,7 @@ def test_configuration_is_the_safe_one():
 
 
 def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_notebook):
-    with Server(settings, port=0, pool=0, notebook=trivial_notebook) as server:
+    with Server(settings, ServerOptions(port=0, pool=0, notebook=trivial_notebook)) as server:
         status, text, _headers = _get(server.reports_url)
         assert status == 404
         assert "No report yet" in text
@@ -116,13 +116,13 @@ def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_
         assert "There was an error" not in page
         assert "ipywidgets.HTML" not in page, "sources stay here"
         with pytest.raises(FailedError, match="choose another port"):
-            Server(settings, port=server.port, notebook=trivial_notebook).__enter__()
+            Server(settings, ServerOptions(port=server.port, notebook=trivial_notebook)).__enter__()
 
 
 def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatch):
     token = "a-secret-of-the-duty-desk"  # noqa: S105 - of this test
     monkeypatch.setenv("EIC_DASHBOARD_TOKEN", token)
-    with Server(settings, port=0, pool=0, notebook=trivial_notebook) as server:
+    with Server(settings, ServerOptions(port=0, pool=0, notebook=trivial_notebook)) as server:
         for address in (server.url, f"{server.reports_url}index.html"):
             status, _text, headers = _get(address)
             assert status == 302
@@ -142,7 +142,7 @@ def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatc
 
 
 def test_the_server_ends_with_its_kernels(settings, trivial_notebook):
-    with Server(settings, port=0, pool=1, notebook=trivial_notebook) as server:
+    with Server(settings, ServerOptions(port=0, pool=1, notebook=trivial_notebook)) as server:
         pid = server.pid
         kernels = wait_until(lambda: _children(pid), what="a kernel in the pool")
     assert not _alive(pid)
@@ -152,9 +152,9 @@ def test_the_server_ends_with_its_kernels(settings, trivial_notebook):
 SERVE = """
 import sys
 from pathlib import Path
-from eicpy.dashboard import serve
+from eicpy.dashboard import ServerOptions, serve
 from eicpy.settings import Settings
-serve(Settings.at(Path(sys.argv[1])), port=0)
+serve(Settings.at(Path(sys.argv[1])), ServerOptions(port=0))
 """
 
 
@@ -183,7 +183,7 @@ def test_serve_prints_addresses_and_leaves_nothing_behind(tmp_path, how):
 
 def test_a_port_that_cannot_be_is_refused(settings):
     with pytest.raises(BadArgumentError, match="port 70000"):
-        Server(settings, port=70000)
+        Server(settings, ServerOptions(port=70000))
 
 
 class _Culled(Exception):  # noqa: N818 - a mark, not an error

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -11,10 +12,10 @@ from babel.messages.pofile import read_po
 
 from eicpy.acquisition.status import REASONS, Health
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge
-from eicpy.dashboard.play_controls import PICTURES
-from eicpy.dashboard.request import PageRequest
+from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge_health
+from eicpy.dashboard.server.request import PageRequest
 from eicpy.dashboard.source import PacketTotals
+from eicpy.dashboard.widgets.play_controls import PICTURES
 from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
 from eicpy.housekeeping import Severity
@@ -80,11 +81,11 @@ def test_history_keeps_the_newest_values_and_no_more():
 
 
 def test_the_verdict_is_the_worst_of_what_is_known():
-    assert judge(State.LIVE, _history(-15).parameters, 0).level == Severity.NOMINAL
-    assert judge(State.LIVE, _history(-15).parameters, 1).level == Severity.WARNING
-    assert judge(State.LIVE, _history(-8).parameters, 0).warnings == ("COLD",)
-    assert judge(State.LIVE, _history(0).parameters, 3).alarms == ("COLD",)
-    assert judge(State.LIVE, [], 0).level == Severity.NOMINAL
+    assert judge_health(State.LIVE, _history(-15).parameters, 0).level == Severity.NOMINAL
+    assert judge_health(State.LIVE, _history(-15).parameters, 1).level == Severity.WARNING
+    assert judge_health(State.LIVE, _history(-8).parameters, 0).warnings == ("COLD",)
+    assert judge_health(State.LIVE, _history(0).parameters, 3).alarms == ("COLD",)
+    assert judge_health(State.LIVE, [], 0).level == Severity.NOMINAL
 
 
 def test_losses_are_forgotten_after_a_while():
@@ -100,14 +101,16 @@ def test_losses_are_forgotten_after_a_while():
 @pytest.mark.parametrize("state", State)
 def test_the_first_words_of_the_page_tell_whether_it_is_the_present(language, state):
     texts = Texts(language)
-    said = markup.verdict(judge(state, _history(-15).parameters, 0), 1, 100.0, texts, simulated=True)
+    said = markup.verdict(judge_health(state, _history(-15).parameters, 0), 1, 100.0, texts, simulated=True)
     assert texts(markup.STATES[state]) in said
     assert (texts("well") in said) == (state == State.LIVE)
     assert ("nominal" in said) == (state == State.LIVE)
 
 
 def test_an_alarm_names_its_parameters():
-    said = markup.verdict(judge(State.LIVE, _history(0).parameters, 2), 1, 0.1, Texts("en"), simulated=False)
+    said = markup.verdict(
+        judge_health(State.LIVE, _history(0).parameters, 2), 1, 0.1, Texts("en"), simulated=False
+    )
     assert 'class="eic-verdict alarm"' in said
     assert "COLD" in said
     assert "2 packets lost" in said
@@ -139,8 +142,8 @@ def test_facts_show_totals_of_all_apids():
 
 
 def test_every_word_is_said_somewhere():
-    room = files("eicpy.dashboard")
-    code = "".join(f.read_text(encoding="utf-8") for f in room.iterdir() if f.name.endswith(".py"))
+    room = Path(str(files("eicpy.dashboard")))
+    code = "".join(f.read_text(encoding="utf-8") for f in room.rglob("*.py"))
     code += (files("eicpy") / "text.py").read_text(encoding="utf-8")
     with (files("eicpy") / "locale" / "eicpy.pot").open("rb") as stream:
         words = {message.context for message in read_po(stream) if message.context}

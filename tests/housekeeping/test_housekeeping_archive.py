@@ -218,7 +218,7 @@ def test_damaged_files_are_named(archive: HousekeepingArchive) -> None:
         archive.read("A")
     assert caught.value.file == file
     file.unlink()
-    with pytest.raises(BadDataError, match="not there"):
+    with pytest.raises(BadDataError, match="does not exist"):
         archive.read("A")
 
 

@@ -3,8 +3,9 @@ from itertools import pairwise
 import astropy.units as u
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
-from eicpy.instruments import load
+from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketHeaders, PacketLayout, Polynomial, encode
 
 ECLAIRS = load("eclairs")
@@ -71,3 +72,16 @@ def test_photon_fields_hold_the_camera():
     assert 2 ** layout["DETNUM"].bit_width > ECLAIRS.pixels.count
     assert 2 ** layout["CHANNEL"].bit_width == ECLAIRS.energy.channels
     assert layout["TIME"].bit_width == ECLAIRS.photons.time.bits
+
+
+def test_the_requirement_on_the_energy_has_its_step_at_80_kev():
+    requirement = ECLAIRS.energy.requirement
+    assert requirement.energies == (4.0, 15.0, 50.0, 80.0, 150.0)
+    assert [requirement.at(e) for e in requirement.energies] == [0.3, 0.3, 0.3, 0.3, 0.5]
+
+
+def test_lines_need_a_requirement():
+    entries = ECLAIRS.model_dump() | {"folder": ECLAIRS.folder}
+    entries["energy"]["requirement"] = None
+    with pytest.raises(ValidationError, match=r"gain\.lines: expected \[energy\.requirement\]"):
+        Instrument(**entries)

@@ -36,7 +36,7 @@ def test_names_from_outside_cannot_move_the_cursor():
 
 def test_the_verdict_in_one_line_names_the_worst_and_counts_the_others(bad):
     (line,) = plain(verdict_lines(bad.verdict, 100, 1))
-    assert line.startswith(" ALARM  processor photons is DEAD: last word 41 s ago")
+    assert line.startswith(" ALARM  processor photons is DEAD: last status 41 s ago")
     assert line.endswith(f"(+{len(bad.verdict.reasons) - 1} more)")
 
 

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from eicpy.acquisition.status import LEVELS, REASONS, Reason, Verdict
-from eicpy.dashboard import markup, monitor_markup
+from eicpy.dashboard import markup
 from eicpy.dashboard.health import HousekeepingHistory, State
-from eicpy.dashboard.health import judge as verdict_of
+from eicpy.dashboard.health import judge_health as verdict_of
+from eicpy.dashboard.pages import monitor_markup
 from eicpy.figures import plots, theme
 from eicpy.housekeeping import Limits, LimitWatch, Severity, check_limits, judge
 from eicpy.ingestion import entries_of

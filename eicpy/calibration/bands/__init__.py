@@ -1,13 +1,13 @@
 """Bands: limits of the energy bands, AUX-ECL-BND-CAL.
 
-The description of a detector says which bands are wanted, in keV. The camera counts channels, and which
+The description of a detector lists the bands, in keV. The camera counts channels, and which
 channel an energy falls into differs from pixel to pixel and moves with the gain. This table holds both: the
 limits in keV, by which light curves and images are counted, and the channels that the energy scale in use
 puts there,
 
     c = ceil((E − offset)/gain − 0.5),
 
-the first channel whose centre lies at E or above: its median over the pixels, and how far pixels scatter
+the first channel with its centre at E or above: its median over the pixels, and how far pixels scatter
 around it. The name of the product is real; its layout is not public, so the columns are eicpy's own.
 """
 
@@ -151,7 +151,7 @@ class BandCalibration(CalibrationTable[BandLimits]):
         )
 
     def compare(self, new: BandLimits, old: BandLimits) -> BandChange:
-        """Give what changed."""
+        """Return the changes."""
         same = new.bands == old.bands
         return BandChange(not same, new.channels - old.channels if same else None)
 
@@ -173,8 +173,8 @@ class BandCalibration(CalibrationTable[BandLimits]):
 
     def apply(self, treatment: Treatment, table: BandLimits, name: str) -> Treatment:
         """Count photons in these bands."""
-        told = () if name == "nominal" else (f"bands {name}",)
-        return replace(treatment, bands=table.bands, band_corrections=treatment.band_corrections + told)
+        applied = () if name == "nominal" else (f"bands {name}",)
+        return replace(treatment, bands=table.bands, band_corrections=treatment.band_corrections + applied)
 
 
 TABLE = BandCalibration

@@ -8,10 +8,8 @@ if TYPE_CHECKING:
     from eicpy.calibration.gain.calibration import GainCalibration
     from eicpy.calibration.gain.calibration import GainCalibration as TABLE  # noqa: N814, what the registry finds
     from eicpy.calibration.gain.fit import GainFit, fit_gain
-    from eicpy.calibration.gain.lines import Block, Line, LineModel
+    from eicpy.calibration.gain.lines import LineModel
     from eicpy.calibration.gain.quality import (
-        CHECK_ENERGIES,
-        EnergyRequirement,
         GainChange,
         PassFraction,
         compare,
@@ -21,11 +19,11 @@ if TYPE_CHECKING:
     from eicpy.calibration.gain.settings import GainFitSettings
     from eicpy.calibration.gain.table import GainStatus, GainTable
     from eicpy.calibration.gain.words import gain_states, goodness_marks
+    from eicpy.instruments import Block, EnergyRequirement, Line
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
-    "CHECK_ENERGIES",
     "TABLE",
     "Block",
     "EnergyRequirement",

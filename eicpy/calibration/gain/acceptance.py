@@ -1,4 +1,4 @@
-"""Whether a gain table should be accepted: the rule, and what it says.
+"""Whether a gain table should be accepted: the rule and its reasons.
 
 A person decides. The recommendation is the rule that person would apply to every night: nearly all pixels
 fitted, few bad fits, and the requirement on the energy met by nearly all. It names what is missing.
@@ -9,9 +9,10 @@ from operator import itemgetter
 import numpy as np
 
 from eicpy.calibration.gain.lines import LineModel
-from eicpy.calibration.gain.quality import EnergyRequirement, PassFraction, compare, pass_fraction
+from eicpy.calibration.gain.quality import PassFraction, compare, pass_fraction
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.calibration.table import Recommendation
+from eicpy.instruments import EnergyRequirement
 from eicpy.text import counted
 from eicpy.typing import BoolArray
 
@@ -22,13 +23,13 @@ SHARE_FITTED = 0.95
 SHARE_PASSED = 0.95
 """Of these, pixels within the requirement at all energies, at least."""
 SHARE_BAD_FITS = 0.02
-"""Pixels whose fit is bad or whose change stands out, at most."""
+"""Pixels with a bad fit or an outlying change, at most."""
 
 
 def recommend(
     table: GainTable, used: GainTable, *, requirement: EnergyRequirement, lines: LineModel
 ) -> Recommendation:
-    """Recommend to accept or not to accept a new table, and say why, what is wrong first.
+    """Recommend to accept or not to accept a new table, with the reasons, what is wrong first.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def recommend(
     ]
     reasons = [text for _, text in sorted(zip(right, reasons, strict=True), key=itemgetter(0))]
     if not all(right) and bool(np.all(used.status & np.uint8(GainStatus.NOMINAL))):
-        change = compare(table, used)
+        change = compare(table, used, energies=requirement.energies)
         scatter = np.median(np.abs(change.energy[-1][fitted] - np.median(change.energy[-1][fitted])))
         reasons.append(
             f"The scale in use is the nominal one, though, and worse: at {change.energies[-1]:g} keV half of "
@@ -68,7 +69,7 @@ def recommend(
 
 
 def _about_the_requirement(passed: PassFraction, fitted: BoolArray, lines: LineModel) -> str:
-    """Say at which energy the requirement is met worst, and what would help."""
+    """Return the energy at which the requirement is met worst, and what would help."""
     worst = int(np.argmin(passed.fraction))
     energy, required = passed.energies[worst], passed.required[worst]
     text = (

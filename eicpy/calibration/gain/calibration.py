@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,13 @@ import numpy.typing as npt
 from eicpy.calibration.gain.acceptance import recommend
 from eicpy.calibration.gain.fit import fit_gain
 from eicpy.calibration.gain.lines import LineModel
-from eicpy.calibration.gain.quality import EnergyRequirement, GainChange, compare
+from eicpy.calibration.gain.quality import GainChange, compare
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainTable
 from eicpy.calibration.gain.words import gain_states
 from eicpy.calibration.table import CalibrationTable, Inputs, Made, PixelStates, Recommendation, Treatment
 from eicpy.errors import BadDataError
-from eicpy.instruments import Instrument
+from eicpy.instruments import EnergyRequirement
 
 __all__ = ["GainCalibration"]
 
@@ -29,16 +30,22 @@ class GainCalibration(CalibrationTable[GainTable]):
     title = "energy scale"
     needs = ("ECL-QLK-SPC",)
     report = "gain"
+    absent = "The description of this detector names no lines ([gain.lines]) from which its scale is found."
 
-    def __init__(self, instrument: Instrument) -> None:
-        super().__init__(instrument)
-        # the one call that brings in the lines and the requirement of a detector
-        self.lines, self.requirement = LineModel.default(), EnergyRequirement()
+    @cached_property
+    def lines(self) -> LineModel:
+        """Lines on which the table stands."""
+        return LineModel.of(self.instrument)
+
+    @property
+    def requirement(self) -> EnergyRequirement | None:
+        """Largest error of the energy that the detector may have; None where it is not known."""
+        return self.instrument.energy.requirement
 
     @property
     def applies(self) -> bool:
         """Whether the scale is found from the background of this detector."""
-        return self.instrument.gain is not None
+        return self.instrument.gain is not None and self.instrument.gain.lines is not None
 
     def nominal(self) -> GainTable:
         """The same scale for all pixels, from the description of the detector."""
@@ -82,11 +89,14 @@ class GainCalibration(CalibrationTable[GainTable]):
         return table
 
     def compare(self, new: GainTable, old: GainTable) -> GainChange:
-        """Give maps of what changed."""
-        return compare(new, old)
+        """Return maps of the changes."""
+        scale = self.instrument.energy
+        energies = (scale.low, scale.high) if self.requirement is None else self.requirement.energies
+        return compare(new, old, energies=energies)
 
     def recommend(self, table: GainTable, previous: GainTable) -> Recommendation:
         """Recommend to accept the table or not; see :mod:`eicpy.calibration.gain.acceptance`."""
+        assert self.requirement is not None  # held by the description: lines have a requirement
         return recommend(table, previous, requirement=self.requirement, lines=self.lines)
 
     def apply(self, treatment: Treatment, table: GainTable, name: str) -> Treatment:
@@ -94,7 +104,7 @@ class GainCalibration(CalibrationTable[GainTable]):
         return replace(treatment, scale=table, corrections=(*treatment.corrections, f"gain {name}"))
 
     def states(self, table: GainTable) -> PixelStates:
-        """Give the first reason why each pixel has no value of its night."""
+        """Return the first reason why each pixel has no value of its night."""
         return gain_states(table)
 
     @property

@@ -267,7 +267,7 @@ def _corrected(
 ) -> FloatArray:
     """The shape of a block with a cubic term and steps at the edges: one Gauss-Newton step.
 
-    Line places, width, strengths and the quadratic are left free beside them.
+    Line positions, width, strengths and the quadratic are left free beside them.
     """
     first, last = window
     block: Block = lines.blocks[b]
@@ -324,7 +324,7 @@ def pixel_guess(
     camera
         The camera's spectrum.
     gain, offset
-        Of each pixel.
+        Energy scale of each pixel, keV per channel and keV.
 
     Returns
     -------

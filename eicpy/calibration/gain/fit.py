@@ -1,6 +1,6 @@
 """Gain and offset of all pixels from the fluorescence lines in their background spectra.
 
-Physics: lines of known energy show up in every pixel's spectrum; where they stand in channels tells
+Physics: lines of known energy show up in every pixel's spectrum; their positions in channels give
 the pixel's energy scale. The predecessor fitted line positions by least squares weighted with 1/√N and
 then a straight line through the positions. With a few counts per channel such weights prefer low
 channels and bias the result; here the Poisson likelihood of the counts themselves is maximised, with
@@ -12,7 +12,7 @@ The way of a table:
 1. search of the energy scale by template correlation (:mod:`eicpy.calibration.gain.start`);
 2. spectra laid on one scale and fitted once (:mod:`eicpy.calibration.gain.camera_spectrum`), twice over,
    the second time with the gains of a short first fit, so that the lines are sharp;
-3. Poisson fit of each pixel (:mod:`eicpy.calibration.gain.kernel`), from several places where the
+3. Poisson fit of each pixel (:mod:`eicpy.calibration.gain.kernel`), from several positions where the
    search found more than one;
 4. gates (:mod:`eicpy.calibration.gain.quality`); pixels that fail keep their last value and say so.
 
@@ -47,6 +47,7 @@ from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.start import StartingScales, starting_scales
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
+from eicpy.moved import former_detector
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["GainFit", "fit_gain"]
@@ -61,7 +62,7 @@ class GainFit:
     table
         The new gain table: fitted where the gates agreed, the last good value elsewhere.
     fitted
-        What the fit itself said for every pixel, before the gates; NaN errors where it failed.
+        Values of the fit itself for every pixel, before the gates; NaN errors where it failed.
     previous
         The table that the fit started from.
     lines
@@ -73,13 +74,13 @@ class GainFit:
     windows
         Channels of each block, shape (n_pixels, n_blocks, 2).
     goodness
-        Deviance in standard deviations of what a right model has, shape (n_pixels,); NaN without fit.
+        Deviance in standard deviations of a right model's, shape (n_pixels,); NaN without fit.
     significance
         Of the lines, σ, shape (n_pixels,).
     iterations
         Shape (n_pixels,).
     n_channels
-        Of the spectra.
+        Channels of the spectra.
     """
 
     table: GainTable
@@ -133,7 +134,7 @@ def fit_gain(
     start
         The last table: the search looks around it, and failed pixels keep its values.
     lines
-        Lines and blocks; ECLAIRs' by default.
+        Those of the detector, :meth:`LineModel.of`.
     settings
         Gates and tolerances.
     reference_time
@@ -151,8 +152,22 @@ def fit_gain(
     BadArgumentError
         For a shape that does not fit the table, or blocks outside the channels. Bad values in single
         pixels are not errors: these pixels keep their last value with the status BAD_DATA.
+
+    See Also
+    --------
+    GainTable : The energy scale of all pixels, with its errors.
+    pass_fraction : Share of pixels within the requirement on the energy.
+    compare : Changes since another table.
+
+    References
+    ----------
+    W. Cash 1979, ApJ 228, 939: the likelihood of Poisson counts that is maximised.
+    J. S. Kaastra 2017, A&A 605, A51: the deviance expected of a right model, by which fits are judged.
+    W. T. Elam, B. D. Ravel & J. R. Sieber 2002, Radiat. Phys. Chem. 63, 121: energies of the lines.
     """
-    lines = lines or LineModel.default()
+    if lines is None:
+        new = "fit_gain(…, lines=LineModel.of(instrument))"
+        lines = LineModel.of(former_detector("fit_gain(…) without lines", new))
     settings = settings or GainFitSettings()
     report = progress or (lambda _: None)
     counts, bad = _checked(spectra, start, lines)
@@ -291,7 +306,7 @@ def _fit_all(
     state: _State,
     report: Callable[[float], None],
 ) -> None:
-    """Fit the usable pixels and write what came out to `state`."""
+    """Fit the usable pixels and write the results to `state`."""
     gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
     work = _setting(counts, gain, offset, lines, settings, chosen_tolerance(lines, settings))
     quick = fit_batch(work, gain, offset, max_iterations=3)

@@ -69,8 +69,8 @@ def _add_block(
         for p in range(q):
             value = row[p]
             if value != 0.0:
-                place = p if p < 2 else start + p - 2
-                score[place] += value * pull
+                column = p if p < 2 else start + p - 2
+                score[column] += value * pull
                 scaled = value * weight
                 for r in range(p + 1):
                     local[p, r] += scaled * row[r]
@@ -150,8 +150,8 @@ def _add_bending(
         reach = REACH * width / gain
         low = min(max(first, math.floor(centre - reach)), last)
         high = max(min(last, math.ceil(centre + reach)), low)
-        place = start + 4 + lines.group[line]
-        strength = theta[place]
+        column = start + 4 + lines.group[line]
+        strength = theta[column]
         step = gain / width
         z = (gain * low + offset - lines.energy[line]) / width
         gauss = lines.fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z)
@@ -171,9 +171,9 @@ def _add_bending(
             bending[start, 0] += bent * (z * z - 1.0) * edge / (width * sigma)
             bending[start, 1] += bent * (z * z - 1.0) / (width * sigma)
             bending[start, start] += bent * z * (2.0 - z * z) / (sigma * sigma)
-            bending[place, 0] += weight * edge / width
-            bending[place, 1] += weight / width
-            bending[place, start] -= weight * z / sigma
+            bending[column, 0] += weight * edge / width
+            bending[column, 1] += weight / width
+            bending[column, start] -= weight * z / sigma
 
 
 @kernel

@@ -59,7 +59,7 @@ def marquardt_step(
     factor: FloatArray,
     step: FloatArray,
 ) -> bool:
-    """Marquardt step of what is not frozen, solved with a unit diagonal so that units do not matter."""
+    """Marquardt step of the free parameters, solved with a unit diagonal so that units do not matter."""
     n = score.size
     for p in range(n):
         if not information[p, p] > 0.0:

@@ -1,79 +1,26 @@
 """The fluorescence lines that carry the energy scale, and the parts of the spectrum around them.
 
-No calibration source flies with ECLAIRs: the energy scale hangs on the fluorescence lines that the
-background excites in the shield (Pb K), the mask (Ta K) and the crystals themselves (Cd K, Te K). The
-energies and the intensities within a shell are atomic constants: `data/lines.csv` keeps those of
-xraydb (Elam, Ravel & Sieber 2002, Radiat. Phys. Chem. 63, 121), and a test holds the two together.
+A detector without a calibration source finds its energy scale from the fluorescence lines that the background
+excites in its shield, its mask and its crystals. Which lines these are stands in its description.
 
 Within a *group* (Kα or Kβ of an element) the differences of energy and the ratios of intensity are
 fixed; the strength of a group is free, because self-absorption and geometry change Kβ/Kα. A *block* is
-a stretch of spectrum with its groups, one line width and a quadratic continuum.
+a part of the spectrum with its groups, one line width and a quadratic continuum.
 """
 
-import csv
-from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError
+from eicpy.instruments import Block, Instrument, Line
+from eicpy.instruments.lines import read_blocks
+from eicpy.moved import former_detector
 
 __all__ = ["Block", "Line", "LineModel"]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An emission line.
-
-    Parameters
-    ----------
-    group
-        Lines of one group share their strength, for example ``Pb Ka``.
-    name
-        Element and transition (Siegbahn), for example ``Pb Ka1``.
-    energy
-        keV.
-    fraction
-        Share of the group's strength; the shares of a group add up to 1.
-    """
-
-    group: str
-    name: str
-    energy: float
-    fraction: float
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A stretch of the spectrum that is fitted: its lines, one width, a quadratic continuum.
-
-    Parameters
-    ----------
-    name
-        For example ``Pb K``.
-    low, high
-        Ends, keV.
-    lines
-        Lines inside.
-    edges
-        Absorption edges inside, keV, where the continuum may have a step: above the K edge of Cd, for
-        example, some photons lose a fluorescence photon to a neighbour and are no single events.
-    """
-
-    name: str
-    low: float
-    high: float
-    lines: tuple[Line, ...]
-    edges: tuple[float, ...] = ()
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Groups of lines, in the order of their first line."""
-        return tuple(dict.fromkeys(line.group for line in self.lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +36,8 @@ class LineModel:
 
     Examples
     --------
-    >>> [block.name for block in LineModel.default().blocks]
+    >>> from eicpy.instruments import load
+    >>> [block.name for block in LineModel.of(load("eclairs")).blocks]
     ['CdTe K', 'Ta K', 'Pb K']
     """
 
@@ -121,58 +69,30 @@ class LineModel:
             raise BadArgumentError(f"got a resolution of {self.fwhm} keV, expected a positive one")
 
     @classmethod
-    def default(cls) -> Self:
-        """Blocks of ECLAIRs: Cd and Te K, Ta K, Pb K."""
-        folder = Path(str(files("eicpy.calibration.gain"))) / "data"
-        return cls.from_csv(folder / "lines.csv", folder / "blocks.csv", folder / "edges.csv")
-
-    @classmethod
-    def from_csv(cls, lines: Path, blocks: Path, edges: Path | None = None, *, fwhm: float = 1.2) -> Self:
-        """Read the tables.
-
-        Parameters
-        ----------
-        lines
-            Columns block, group, element, transition, energy_kev, fraction.
-        blocks
-            Columns block, low_kev, high_kev.
-        edges
-            Columns block, element, edge, energy_kev.
-        fwhm
-            First guess of the resolution, keV.
+    def of(cls, instrument: Instrument) -> Self:
+        """Return the lines of a detector, from its description.
 
         Raises
         ------
-        BadDataError
-            For a missing column or a value that is not a number.
+        BadArgumentError
+            For a detector without lines.
         """
-        members: dict[str, list[Line]] = {}
-        for row in _rows(lines, ("block", "group", "element", "transition", "energy_kev", "fraction")):
-            members.setdefault(row["block"], []).append(
-                Line(
-                    group=row["group"],
-                    name=f"{row['element']} {row['transition']}",
-                    energy=_number(row["energy_kev"], lines),
-                    fraction=_number(row["fraction"], lines),
-                )
+        if instrument.gain is None or instrument.gain.lines is None:
+            raise BadArgumentError(
+                f"got {instrument.name} without lines, expected [gain.lines] in its description; "
+                "docs/howto/describe-a-detector.md explains it"
             )
-        steps: dict[str, list[float]] = {}
-        if edges is not None:
-            for row in _rows(edges, ("block", "element", "edge", "energy_kev")):
-                steps.setdefault(row["block"], []).append(_number(row["energy_kev"], edges))
-        return cls(
-            blocks=tuple(
-                Block(
-                    name=row["block"],
-                    low=_number(row["low_kev"], blocks),
-                    high=_number(row["high_kev"], blocks),
-                    lines=tuple(members.get(row["block"], [])),
-                    edges=tuple(steps.get(row["block"], [])),
-                )
-                for row in _rows(blocks, ("block", "low_kev", "high_kev"))
-            ),
-            fwhm=fwhm,
-        )
+        return cls(instrument.line_blocks(), instrument.gain.lines.fwhm)
+
+    @classmethod
+    def from_csv(cls, lines: Path, blocks: Path, edges: Path | None = None, *, fwhm: float = 1.2) -> Self:
+        """Read the tables of lines; see :func:`eicpy.instruments.lines.read_blocks`."""
+        return cls(read_blocks(lines, blocks, edges), fwhm)
+
+    @classmethod
+    def default(cls) -> Self:
+        """Lines of ECLAIRs; goes with the next release, as :meth:`of` takes those of any detector."""
+        return cls.of(former_detector("LineModel.default()", "LineModel.of(instrument)"))
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -237,7 +157,7 @@ class LineArrays(NamedTuple):
     n_groups
         Groups of each block.
     n_parameters
-        Of the whole model.
+        Parameters of the whole model.
     """
 
     energy: npt.NDArray[np.float64]
@@ -248,19 +168,3 @@ class LineArrays(NamedTuple):
     first_parameter: npt.NDArray[np.int64]
     n_groups: npt.NDArray[np.int64]
     n_parameters: int
-
-
-def _rows(file: Path, columns: tuple[str, ...]) -> Iterable[dict[str, str]]:
-    with Path(file).open(newline="") as stream:
-        reader = csv.DictReader(stream)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise BadDataError(f"missing columns {', '.join(sorted(missing))}", file=file)
-        yield from reader
-
-
-def _number(text: str, file: Path) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise BadDataError(f"got {text!r}, expected a number", file=file) from error

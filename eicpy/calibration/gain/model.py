@@ -7,7 +7,7 @@ In a block of m channels from `first`, with u = (c − first + ½ − m/2)/(m/2)
 
 with Φ the normal distribution function: counts are integrals over the channel, not values at its
 centre. κ, the shape of the continuum, and w, how
-lines widen with energy inside a block, are what the camera's spectrum told (1 where it told nothing).
+lines widen with energy inside a block, are measured in the camera's spectrum (1 where it gives none).
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
 """
@@ -95,7 +95,7 @@ def evaluate_block(
     baseline
         Shape of the continuum, one value for each channel of the spectrum.
     mu
-        Output, counts in its first last − first places.
+        Output, counts in its first last − first elements.
     jacobian
         Output, shape (m, 6 + groups) at least; columns gain, offset, σ, continuum (3), strengths.
     """

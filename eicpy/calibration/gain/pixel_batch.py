@@ -1,4 +1,4 @@
-"""Fits of many pixels at once: guess, prior terms, threads, and the choice between several places."""
+"""Fits of many pixels at once: guess, prior terms, threads, choice between starting points."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 
-PLANE_MINIMUM = 200  # pixels, below which the plane does not tell how much pixels differ
+PLANE_MINIMUM = 200  # pixels, below which the plane does not show how much pixels differ
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
 SMALLEST_TOLERANCE = 0.05  # relative; the camera's own values are not trusted further
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the fit of some pixels works on, the same for every place it starts from.
+    """Data of the fit of some pixels, the same for every starting point.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class PixelFits:
-    """Outcome of the kernel; arrays over pixels, as :func:`eicpy.calibration.gain.kernel.fit_pixels` says."""
+    """Arrays over pixels that :func:`eicpy.calibration.gain.kernel.fit_pixels` returns."""
 
     parameters: FloatArray
     variance: FloatArray
@@ -160,7 +160,7 @@ def measured_tolerance(work: Setting, fits: PixelFits, gain: FloatArray, offset:
     Returns
     -------
     numpy.ndarray
-        Shape (n_parameters,); not above the tolerances of `work`, which stay where pixels are too few.
+        Shape (n_parameters,); not above the tolerances of `work`, which are kept where pixels are too few.
     """
     usable = np.isfinite(fits.variance).all(axis=1)
     if np.count_nonzero(usable) < PLANE_MINIMUM:
@@ -181,7 +181,7 @@ def measured_tolerance(work: Setting, fits: PixelFits, gain: FloatArray, offset:
 def try_candidate(
     work: Setting, scales: StartingScales, candidate: int, best: PixelFits, rival: FloatArray
 ) -> None:
-    """Fit from another place; the better likelihood stays in `best`, the loser's goes to `rival`.
+    """Fit from another starting point; the better likelihood is kept in `best`, the other in `rival`.
 
     The channels fitted are the same as before, so that the two likelihoods are comparable.
 
@@ -190,7 +190,7 @@ def try_candidate(
     work
         Spectra and what is known about all.
     scales, candidate
-        The places, and which of them.
+        The starting points, and which of them.
     best
         Best fits so far; changed in place.
     rival

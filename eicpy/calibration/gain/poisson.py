@@ -27,6 +27,10 @@ def deviance_moments(expected: float) -> tuple[float, float]:
     ----------
     expected
         Expected counts μ > 0.
+
+    References
+    ----------
+    W. Cash 1979, ApJ 228, 939; J. S. Kaastra 2017, A&A 605, A51.
     """
     n = np.arange(int(expected + 12.0 * np.sqrt(expected) + 30.0))
     probability = np.exp(xlogy(n, expected) - expected - gammaln(n + 1.0))

@@ -1,28 +1,34 @@
 """Whether to believe a gain table: gates, pass fractions, changes.
 
-A fit's own flag says only that it stopped. What shows a false minimum is a deviance that is too high
+A fit's own flag shows only that it stopped. What shows a false minimum is a deviance that is too high
 for the counts, or a pixel that moved quite differently from all others. Both are judged against the
 plane itself: if the line shapes are not quite Gaussian, every pixel's deviance grows with exposure, and
 a fixed limit would in the end reject the whole camera.
 
-The requirement of the camera is on the energy, not on gain and offset: |E_reconstructed − E_true| at
-most 0.3 keV up to 80 keV and 0.5 keV above, checked at 4, 15, 50, 80 and 150 keV.
+The requirement of a camera is on the energy, not on gain and offset: the largest |E_reconstructed − E_true|
+up to some energy and above it, checked at several energies. It stands in the description of the detector.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
+from eicpy.instruments import EnergyRequirement
+from eicpy.moved import former_detector
+from eicpy.quantities import in_unit
 from eicpy.typing import BoolArray, FloatArray
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from astropy.units import Quantity
+
 __all__ = [
-    "CHECK_ENERGIES",
     "EnergyRequirement",
     "GainChange",
     "PassFraction",
@@ -32,10 +38,6 @@ __all__ = [
     "pass_fraction",
 ]
 
-
-CHECK_ENERGIES = (4.0, 15.0, 50.0, 80.0, 150.0)
-"""Energies at which the requirement is checked, keV."""
-
 PLANE_MINIMUM = 30  # pixels, below which the plane has no statistics of its own
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
 
@@ -43,28 +45,7 @@ ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of
 class _Fit(Protocol):
     @property
     def table(self) -> GainTable:
-        """What came of it, as of :class:`~eicpy.calibration.gain.GainFit`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EnergyRequirement:
-    """Largest error of the reconstructed energy.
-
-    Parameters
-    ----------
-    low, high
-        keV, up to and above `limit`.
-    limit
-        keV.
-    """
-
-    low: float = 0.3
-    high: float = 0.5
-    limit: float = 80.0
-
-    def at(self, energy: float) -> float:
-        """Largest error allowed at an energy, keV."""
-        return self.low if energy <= self.limit else self.high
+        """The table, as of :class:`~eicpy.calibration.gain.GainFit`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +92,20 @@ def pass_fraction(
     fit: GainTable | _Fit,
     requirement: EnergyRequirement | None = None,
     *,
-    energies: Sequence[float] = CHECK_ENERGIES,
+    energies: "Sequence[float] | Quantity | None" = None,
     truth: GainTable | None = None,
     pixels: BoolArray | None = None,
 ) -> PassFraction:
-    """Share of pixels whose energies are reconstructed within the requirement.
+    """Share of pixels that reconstruct energies within the requirement.
 
     Parameters
     ----------
     fit
         A fit or a table.
     requirement
-        0.3 keV up to 80 keV and 0.5 keV above by default.
+        That of the detector, ``instrument.energy.requirement``.
     energies
-        keV.
+        keV or a Quantity; those of the requirement by default.
     truth
         The true scale, where it is known (simulations): then the actual error counts. Without it the
         statistical 1 σ error counts, and a pixel of unknown error does not pass.
@@ -135,15 +116,22 @@ def pass_fraction(
     ------
     BadArgumentError
         For a truth or a selection of another number of pixels.
+
+    See Also
+    --------
+    GainTable.sigma_energy : The statistical error of each pixel.
+    compare : Changes from one table to the next.
     """
     table = fit if isinstance(fit, GainTable) else fit.table
-    requirement = requirement or EnergyRequirement()
+    if requirement is None:
+        new = "pass_fraction(table, instrument.energy.requirement)"
+        requirement = former_detector("pass_fraction(table)", new).energy.requirement
     if truth is not None and len(truth) != len(table):
         raise BadArgumentError(f"got a truth of {len(truth)} pixels for a table of {len(table)}")
     chosen = np.ones(len(table), np.bool_) if pixels is None else np.asarray(pixels, np.bool_)
     if chosen.shape != (len(table),):
         raise BadArgumentError(f"got a selection of shape {chosen.shape}, expected ({len(table)},)")
-    E = np.asarray(energies, np.float64)
+    E: FloatArray = in_unit(requirement.energies if energies is None else energies, "keV")
     error = table.sigma_energy(E) if truth is None else np.abs(_moved(table, truth, E))
     required = np.array([requirement.at(float(e)) for e in E])
     passed = error[:, chosen] <= required[:, np.newaxis]
@@ -182,7 +170,7 @@ class GainChange:
     pull
         `energy` in units of both tables' errors; NaN where one is unknown. Same shape.
     outlier
-        Pixels whose change stands out from the others', shape (n_pixels,).
+        Pixels that changed unlike the others, shape (n_pixels,).
     """
 
     gain: FloatArray
@@ -208,17 +196,17 @@ def compare(
     new: GainTable,
     old: GainTable,
     *,
-    energies: Sequence[float] = CHECK_ENERGIES,
+    energies: "Sequence[float] | Quantity | None" = None,
     outlier_gate: float = 6.0,
 ) -> GainChange:
-    """Maps of what changed from one table to the next.
+    """Maps of the changes from one table to the next.
 
     Parameters
     ----------
     new, old
         Tables of the same pixels.
     energies
-        keV.
+        Energies at which the change is given, keV or a Quantity, such as those of the detector's requirement.
     outlier_gate
         A pixel stands out when its change lies more than this many σ (scatter of the plane) from the median.
 
@@ -226,10 +214,17 @@ def compare(
     ------
     BadArgumentError
         For tables of different numbers of pixels.
+
+    See Also
+    --------
+    pass_fraction : Errors against the requirement, or the truth.
     """
     if len(new) != len(old):
         raise BadArgumentError(f"got tables of {len(new)} and {len(old)} pixels, expected the same plane")
-    E = np.asarray(energies, np.float64)
+    if energies is None:
+        former = former_detector("compare(new, old)", "compare(new, old, energies=…)")
+        energies = former.energy.requirement.energies
+    E: FloatArray = in_unit(energies, "keV")
     change = _moved(new, old, E)
     with np.errstate(invalid="ignore", divide="ignore"):
         pull = change / np.hypot(new.sigma_energy(E), old.sigma_energy(E))
@@ -244,7 +239,7 @@ def compare(
 
 
 def goodness_gate(goodness: FloatArray, deviance_gate: float = GainFitSettings().deviance_gate) -> float:
-    """Give the deviance, in σ of a right model's, beyond which a fit counts as bad.
+    """Return the deviance, in σ of a right model's, beyond which a fit counts as bad.
 
     Parameters
     ----------
@@ -274,7 +269,7 @@ def gated_table(
     Parameters
     ----------
     fitted
-        What the fit said, with the fit's own complaints in ``status``.
+        Values of the fit, with its own flags in ``status``.
     previous
         The last table.
     goodness
@@ -315,7 +310,7 @@ def _robust_scatter(values: FloatArray) -> float:
 
 
 def _outliers(change: FloatArray, judged: BoolArray, gate: float) -> BoolArray:
-    """Pixels whose change lies `gate` σ from the median of the judged ones, at any energy."""
+    """Pixels that changed by more than `gate` σ from the median of the judged ones, at any energy."""
     outlier = np.zeros(change.shape[1], np.bool_)
     if np.count_nonzero(judged) < PLANE_MINIMUM:
         return outlier

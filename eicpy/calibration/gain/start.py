@@ -9,10 +9,10 @@ continuum, and multiplied with all spectra at once – a matrix product. For blo
 
     S_b = Σ_c n_c·t_c / √(Σ_c t_c²·B_c),   t = (L − Q·a)/B  with Qᵀ·t = 0,
 
-is the significance, in σ, of the lines at that place; the sum of S_b²/2 over blocks (where positive) is
+is the significance, in σ, of the lines at that position; the sum of S_b²/2 over blocks (where positive) is
 the rise of the log likelihood with free strengths. The grid is spanned by the channels of a low and a
 high energy, which the data determine almost independently, unlike gain and offset themselves. What the
-last table says counts as a wide Gaussian (3 % in gain, 0.3 keV in offset): it decides only where the
+last table gives counts as a wide Gaussian (3 % in gain, 0.3 keV in offset): it decides only where the
 counts do not.
 """
 
@@ -42,9 +42,9 @@ class StartingScales:
     ----------
     gain, offset
         keV per channel and keV, shape (n_candidates, n_pixels); the first candidate is the best, further
-        ones are NaN where no other place is nearly as good.
+        ones are NaN where no other position is nearly as good.
     significance
-        Of all lines together at the best place, σ, shape (n_pixels,).
+        Of all lines together at the best position, σ, shape (n_pixels,).
     """
 
     gain: FloatArray
@@ -73,7 +73,7 @@ def starting_scales(
     reach
         Largest relative change of a gain that is looked for.
     n_candidates
-        How many places are returned for each pixel at most.
+        How many positions are returned for each pixel at most.
     """
     energies = _pivots(lines)
     axes = [_axis(previous, E, reach) for E in energies]
@@ -94,9 +94,9 @@ def starting_scales(
     best = np.sqrt(2.0 * rise.max(axis=1))
     _doubt(rise, gain, previous.gain, PLANE_GAIN_SCATTER * previous.gain)
     _doubt(rise, offset, previous.offset, np.full(len(previous), PLANE_OFFSET_SCATTER))
-    places = _peaks(rise.reshape(len(spectra), axes[0].size, axes[1].size), axes, n_candidates)
-    gains = (energies[1] - energies[0]) / (places[:, :, 1] - places[:, :, 0])
-    return StartingScales(gain=gains, offset=energies[0] - gains * places[:, :, 0], significance=best)
+    positions = _peaks(rise.reshape(len(spectra), axes[0].size, axes[1].size), axes, n_candidates)
+    gains = (energies[1] - energies[0]) / (positions[:, :, 1] - positions[:, :, 0])
+    return StartingScales(gain=gains, offset=energies[0] - gains * positions[:, :, 0], significance=best)
 
 
 def _doubt(rise: FloatArray, grid: FloatArray, expected: FloatArray, width: FloatArray) -> None:
@@ -171,7 +171,7 @@ def _peaks(rise: FloatArray, axes: list[FloatArray], n_candidates: int) -> Float
     """Places of the highest maxima, refined by parabolas, shape (n_candidates, n_pixels, 2)."""
     n, n_low, n_high = rise.shape
     pixel = np.arange(n)
-    places = np.full((n_candidates, n, 2), np.nan)
+    positions = np.full((n_candidates, n, 2), np.nan)
     best = np.zeros(n)
     for candidate in range(n_candidates):
         flat = rise.reshape(n, -1).argmax(axis=1)
@@ -182,21 +182,21 @@ def _peaks(rise: FloatArray, axes: list[FloatArray], n_candidates: int) -> Float
         worth = value > best - MARGIN
         a = _vertex(rise, pixel, (i, j), 0)
         b = _vertex(rise, pixel, (i, j), 1)
-        places[candidate, worth, 0] = (axes[0][i] + STEP * a)[worth]
-        places[candidate, worth, 1] = (axes[1][j] + STEP * b)[worth]
+        positions[candidate, worth, 0] = (axes[0][i] + STEP * a)[worth]
+        positions[candidate, worth, 1] = (axes[1][j] + STEP * b)[worth]
         if candidate + 1 < n_candidates:
             _blank(rise, i, j)
-    return places
+    return positions
 
 
-def _vertex(rise: FloatArray, pixel: IntArray, place: tuple[IntArray, ...], axis: int) -> FloatArray:
+def _vertex(rise: FloatArray, pixel: IntArray, position: tuple[IntArray, ...], axis: int) -> FloatArray:
     """Vertex of the parabola through three neighbours, in steps from the middle one; 0 at a border."""
     size = rise.shape[axis + 1]
-    index = place[axis]
+    index = position[axis]
     inner = (index > 0) & (index < size - 1)
-    before, after = list(place), list(place)
+    before, after = list(position), list(position)
     before[axis], after[axis] = np.maximum(index - 1, 0), np.minimum(index + 1, size - 1)
-    y0, y1, y2 = rise[pixel, *before], rise[pixel, *place], rise[pixel, *after]
+    y0, y1, y2 = rise[pixel, *before], rise[pixel, *position], rise[pixel, *after]
     usable = inner & np.isfinite(y0) & np.isfinite(y2) & (2.0 * y1 > y0 + y2)
     y0, y1, y2 = y0[usable], y1[usable], y2[usable]
     shift = np.zeros(pixel.size)

@@ -25,9 +25,12 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import PixelGrid
 from eicpy.products.declarations import definition
+from eicpy.quantities import in_unit
 from eicpy.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
+    from astropy.units import Quantity
+
     from eicpy.figures.theme import Figure
 
 __all__ = ["GainStatus", "GainTable"]
@@ -95,10 +98,15 @@ class GainTable:
     deviance, dof
         Poisson deviance of the pixel's fit and its degrees of freedom; NaN and 0 where none.
     goodness
-        The deviance in standard deviations of what a right model has at these counts (SIGNIFICANCE):
+        The deviance in standard deviations of a right model's at these counts (SIGNIFICANCE):
         normal with unit width around 0 where the model is right; NaN where there was no fit.
     reference_time
         Middle of the data behind the table, s TT since MJDREF; NaN where unknown.
+
+    See Also
+    --------
+    fit_gain : Make a table from spectra.
+    eicpy.events.PixelScale : Gain and offset alone.
 
     Examples
     --------
@@ -175,33 +183,33 @@ class GainTable:
         energy: FloatArray = self.gain[pixel] * (np.asarray(channel) + 0.5) + self.offset[pixel]
         return energy
 
-    def channel(self, detnum: npt.ArrayLike, energy: npt.ArrayLike) -> FloatArray:
-        """Inverse of :meth:`energy`: the fractional channel whose centre has that energy (keV)."""
+    def channel(self, detnum: npt.ArrayLike, energy: "npt.ArrayLike | Quantity") -> FloatArray:
+        """Inverse of :meth:`energy`: the fractional channel centred on that energy (keV or Quantity)."""
         pixel = np.asarray(detnum)
-        channel: FloatArray = (np.asarray(energy) - self.offset[pixel]) / self.gain[pixel] - 0.5
+        channel: FloatArray = (in_unit(energy, "keV") - self.offset[pixel]) / self.gain[pixel] - 0.5
         return channel
 
-    def sigma_energy(self, energy: npt.ArrayLike) -> FloatArray:
+    def sigma_energy(self, energy: "npt.ArrayLike | Quantity") -> FloatArray:
         """Statistical error of the reconstructed energy, with the covariance of gain and offset.
 
         Parameters
         ----------
         energy
-            keV, any shape.
+            keV or a Quantity, any shape.
 
         Returns
         -------
         numpy.ndarray
             keV, shape of `energy` + (n_pixels,); NaN for pixels without errors.
         """
-        position = (np.asarray(energy, dtype=np.float64)[..., np.newaxis] - self.offset) / self.gain
+        position = (np.asarray(in_unit(energy, "keV"))[..., np.newaxis] - self.offset) / self.gain
         variance = position**2 * self.gain_error**2 + 2.0 * position * self.covariance + self.offset_error**2
         sigma: FloatArray = np.sqrt(np.maximum(variance, 0.0))
         return sigma
 
     @property
     def good(self) -> BoolArray:
-        """Pixels whose entry was fitted on the table's own data, shape (n_pixels,)."""
+        """Pixels fitted on the table's own data, shape (n_pixels,)."""
         good: BoolArray = self.status == np.uint8(GainStatus.GOOD)
         return good
 
@@ -245,7 +253,7 @@ class GainTable:
         detnum = np.asarray(columns["DETNUM"], dtype=np.int64)
         n = detnum.size
         if not np.array_equal(np.sort(detnum), np.arange(n)):
-            raise BadDataError(f"got {n} rows whose DETNUM are not 0 to {n - 1}, each once")
+            raise BadDataError(f"got {n} rows with DETNUM other than 0 to {n - 1}, each once")
         order = np.argsort(detnum)
         values: dict[str, npt.NDArray[Any]] = {}
         for column, name in _ATTRIBUTES.items():

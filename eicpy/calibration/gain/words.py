@@ -27,7 +27,7 @@ _MEANINGS = {0: "a value of this night"} | {int(flag): text for flag, _, text in
 
 
 def gain_states(table: GainTable) -> PixelStates:
-    """Give the first reason why each pixel has no value of its night; 0 where it has one.
+    """Return the first reason why each pixel has no value of its night; 0 where it has one.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class PixelStatusTable:
 
 @dataclass(frozen=True, slots=True)
 class PixelChange:
-    """Pixels whose status changed.
+    """Pixels with another status than before.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
         return PixelStatusTable(values["STATUS"].astype(np.uint8), *measured)
 
     def compare(self, new: PixelStatusTable, old: PixelStatusTable) -> PixelChange:
-        """Give the pixels whose status changed."""
+        """Return the pixels with another status than before."""
         changed = np.flatnonzero(new.status != old.status)
         return PixelChange(changed, old.status[changed], new.status[changed])
 
     def states(self, table: PixelStatusTable) -> PixelStates:
-        """Give the status of each pixel in words."""
+        """Return the status of each pixel in words."""
         labels = {int(s): _label(s) for s in PixelStatus}
         return PixelStates(table.status, labels, ordinary=int(PixelStatus.GOOD))
 

@@ -8,7 +8,7 @@ pixel's own scatter s is measured on the plane, and counts are judged by the gam
 
     N ~ Poisson(μ·g),  g ~ Gamma(mean 1, variance s²):  mean μ, variance μ + s²·μ²,
 
-whose tails are exact at ten counts as at ten thousand. A pixel is a candidate when good pixels would
+with tails that are exact at ten counts as at ten thousand. A pixel is a candidate when good pixels would
 count so little or so much with less than the false-alarm probability asked for.
 """
 
@@ -33,7 +33,7 @@ __all__ = ["PixelHealth", "PixelStatus", "pixel_status"]
 DEAD_SHARE = 0.05  # of the expected counts; less counts as nothing
 MAX_ROUNDS = 20
 CLIP = 1e-3  # probability at which a pixel stops shaping the surface
-SMALLEST = 1e-300  # probability below which a departure is not told apart (37 σ)
+SMALLEST = 1e-300  # probability below which departures are not distinguished (37 σ)
 MIN_PIXELS = 60  # with fewer, the surface is a constant
 
 
@@ -178,6 +178,11 @@ def pixel_status(
     ------
     BadArgumentError
         For counts or illumination of another shape than the plane, or a false alarm outside (0, 0.5).
+
+    See Also
+    --------
+    eicpy.events.ImageAccumulator : Counts of each pixel in bands.
+    eicpy.figures.plots.detector_status : Draw the status of pixels.
 
     Notes
     -----

@@ -20,7 +20,7 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
-from eicpy.dashboard.kernels import PoolAwareKernelManager, VersionOneConnection
+from eicpy.dashboard.server.kernels import PoolAwareKernelManager, VersionOneConnection
 
 __all__ = ["DashboardServer", "PageHandler", "ReportsHandler", "configuration", "main"]
 
@@ -42,7 +42,7 @@ class ReportsHandler(AuthenticatedFileHandler):
         return "frame-ancestors 'self'; sandbox allow-scripts allow-downloads allow-popups"
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str:
-        """Say in words that there is no report yet, rather than 404."""
+        """Report in words that there is no report yet, rather than 404."""
         if Path(absolute_path) == Path(root) and not (Path(root) / "index.html").is_file():
             raise web.HTTPError(404, reason="No report yet")
         return super().validate_absolute_path(root, absolute_path)
@@ -111,7 +111,7 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
 
 
 def configuration(setup: dict[str, Any], token: str | None) -> Config:
-    """Everything that Voilà is told.
+    """Return the whole configuration of Voilà.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
         config_file_paths=[],
         token=token or "",
         kernel_websocket_connection_class=VersionOneConnection,
-        # Without it the page's farewell is refused and its kernel stays (voila#1458); the server has
+        # Without it the page's farewell is refused and its kernel runs on (voila#1458); the server has
         # no cookie-authenticated action besides, and cross-origin websockets are refused.
         tornado_settings={"disable_check_xsrf": True},
     )
@@ -153,7 +153,7 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
 
 
 def main() -> None:
-    """Read the set-up from the standard input and serve until told to stop."""
+    """Read the set-up from the standard input and serve until stopped."""
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as parent:
         setup = json.loads(parent.readline())
     token = os.environ.pop(TOKEN_VARIABLE, None)

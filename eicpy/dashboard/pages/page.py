@@ -1,4 +1,4 @@
-"""What all live pages share: the clock in the browser, languages, errors that stay here, how a page opens.
+"""What all live pages share: the clock in the browser, languages, errors that end here, how a page opens.
 
 The notebooks in ``dashboards/`` only open a page. The browser drives it: a hidden clock widget ticks there,
 and each tick looks once for new data. So nothing runs without a reader, a kernel whose tab was closed is
@@ -14,8 +14,8 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
-from eicpy.dashboard.panels import Panel
-from eicpy.dashboard.request import PageRequest
+from eicpy.dashboard.server.request import PageRequest
+from eicpy.dashboard.widgets.panels import Panel
 from eicpy.errors import EicpyError
 from eicpy.instruments import Instrument, available, load
 from eicpy.settings import Settings
@@ -62,7 +62,7 @@ class LivePage:
         raise NotImplementedError
 
     def draw(self) -> None:
-        """Show everything anew."""
+        """Draw everything again."""
         raise NotImplementedError
 
     def lay_out(self, parts: Sequence[ipywidgets.Widget]) -> None:
@@ -84,7 +84,7 @@ class LivePage:
         def guarded(*values: Any) -> None:
             try:
                 call(*values)
-            except Exception:  # noqa: BLE001 - whatever it is: logged, and said on the page
+            except Exception:  # noqa: BLE001 - whatever it is: logged, and shown on the page
                 _log.exception("in the page %s of %s", self.name or "camera", self.instrument.name)
                 self.verdict.value = markup.problem(self.texts("internal_error"), self.texts)
 
@@ -159,7 +159,7 @@ def open_live_page(build: Callable[[Settings, Instrument, Texts], LivePage]) -> 
     Returns
     -------
     ipywidgets.Widget
-        To be the last value of a cell. If the page cannot be opened, a box that says why.
+        To be the last value of a cell. If the page cannot be opened, a box with the reason.
     """
     settings = Settings.from_environment()
     request = PageRequest.from_voila()

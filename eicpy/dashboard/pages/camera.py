@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.panels import HousekeepingPanel
-from eicpy.dashboard.photon_panels import PhotonPanels
+from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge_health
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.source import ArchiveSource, LiveSource
+from eicpy.dashboard.widgets.panels import HousekeepingPanel
+from eicpy.dashboard.widgets.photon_panels import PhotonPanels
 from eicpy.figures.series import with_unit
 from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
@@ -22,7 +22,7 @@ from eicpy.text import Texts
 
 __all__ = ["CameraPage", "open_page"]
 
-PATIENCE, FIRST_PATIENCE = 0.25, 2.0
+READING_TIME, FIRST_READING_TIME = 0.25, 2.0
 """Longest time to read on in one look, and in the first, s."""
 SKIP_PHOTONS_BEHIND = 64 << 20
 """Bytes behind from which photons are not decoded: they would have left the ring before they are shown."""
@@ -58,7 +58,7 @@ class CameraPage(LivePage):
         self._table_drawn = float("-inf")
         self._forget()
         self.translate()
-        self._read(FIRST_PATIENCE)
+        self._read(FIRST_READING_TIME)
         self.draw()
         self._place()
 
@@ -71,7 +71,7 @@ class CameraPage(LivePage):
         self._offered = 0
 
     def _place(self) -> None:
-        self.photons.connect(self.guarded)  # before the figures are made: they tell which events they want
+        self.photons.connect(self.guarded)  # before the figures are made: they name the events they want
         image, spectrum, light_curve, housekeeping = map(self.figure, self.panels)
         curves = column([spectrum, light_curve], "3 1 420px", "eic-panel")
         scroll = column([self.table], "1 1 auto", "eic-scroll")
@@ -91,14 +91,14 @@ class CameraPage(LivePage):
 
     def look(self) -> None:
         """Read on, and show what is new."""
-        if self._read(PATIENCE):
+        if self._read(READING_TIME):
             self.draw()
         else:
             self._draw_status()
 
-    def _read(self, patience: float) -> bool:
-        """Read on for a while; tells whether anything new came."""
-        deadline = time.monotonic() + patience
+    def _read(self, seconds: float) -> bool:
+        """Read for some seconds; returns whether anything new came."""
+        deadline = time.monotonic() + seconds
         came = False
         while (increment := self.source.poll()) is not None:
             if self.source.started != self._shown_run:
@@ -119,7 +119,7 @@ class CameraPage(LivePage):
         self._table_drawn = float("-inf")
 
     def draw(self) -> None:
-        """Show everything anew."""
+        """Draw everything again."""
         self.photons.draw()
         if self.source.behind > SKIP_PHOTONS_BEHIND:
             left = self.texts.number(self.source.behind / 1e6)
@@ -153,7 +153,7 @@ class CameraPage(LivePage):
         totals, age = self.source.totals, self.source.age()
         parameters = self.history.parameters
         losses = self.losses.update(time.monotonic(), totals.lost + totals.damaged)
-        judged = judge(self.source.state(), parameters, losses)
+        judged = judge_health(self.source.state(), parameters, losses)
         checked = sum(p.limits is not None and p.level is not Severity.UNKNOWN for p in parameters)
         self.verdict.value = markup.verdict(judged, checked, age, self.texts, simulated=self.source.simulated)
         rate = self.photons.rate if judged.state != State.NO_RUN else float("nan")
@@ -162,7 +162,7 @@ class CameraPage(LivePage):
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the live page; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the live page; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(_camera)
 
 

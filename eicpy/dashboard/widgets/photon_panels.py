@@ -7,9 +7,9 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from eicpy.dashboard.controls import Controls
 from eicpy.dashboard.live import PhotonView
-from eicpy.dashboard.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
+from eicpy.dashboard.widgets.controls import Controls
+from eicpy.dashboard.widgets.panels import ImagePanel, LightCurvePanel, Panel, SpectrumPanel
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.text import Texts
@@ -27,7 +27,7 @@ class PhotonPanels:
     texts
         First language.
     language
-        The control of the language, placed beside the others.
+        The control of the language, shown beside the others.
     capacity
         Photons kept.
     """
@@ -50,7 +50,7 @@ class PhotonPanels:
         self.view = PhotonView(self.instrument, self.controls.selection(), self._capacity)
 
     def add(self, photons: PhotonBlock) -> None:
-        """Take in photons."""
+        """Add photons."""
         self.view.add(photons)
 
     def connect(self, guarded: Callable[[Callable[..., Any]], Callable[..., None]]) -> None:

@@ -98,11 +98,11 @@ class ImagePanel(Panel):
         self._changes = False
 
     def on_click(self, call: Callable[..., None]) -> None:
-        """Call with the place (y, z) of a click."""
+        """Call with the position (y, z) of a click."""
         self.plot.on_event(Tap, lambda event: call(event.x, event.y))
 
     def detnum_at(self, y: float, z: float) -> int | None:
-        """Pixel at a place; None outside the detector."""
+        """Pixel at a position; None outside the detector."""
         if not (0 <= y < self.pixels.columns and 0 <= z < self.pixels.rows):  # NaN is outside too
             return None
         return int(self.by_place[int(z), int(y)])
@@ -134,12 +134,12 @@ class ImagePanel(Panel):
         self.source("pixel").data = self._boxes([] if pixel is None else [np.array([pixel])])
 
     def _boxes(self, groups: list[npt.NDArray[Any]]) -> dict[str, list[float]]:
-        places = [self.pixels.yz(group) for group in groups]
+        positions = [self.pixels.yz(group) for group in groups]
         return {
-            "left": [float(y.min()) for y, _z in places],
-            "right": [float(y.max()) + 1 for y, _z in places],
-            "bottom": [float(z.min()) for _y, z in places],
-            "top": [float(z.max()) + 1 for _y, z in places],
+            "left": [float(y.min()) for y, _z in positions],
+            "right": [float(y.max()) + 1 for y, _z in positions],
+            "bottom": [float(z.min()) for _y, z in positions],
+            "top": [float(z.max()) + 1 for _y, z in positions],
         }
 
 

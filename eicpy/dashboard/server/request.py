@@ -14,7 +14,7 @@ ORDERS_VARIABLE = "EIC_DASHBOARD_ORDERS"
 
 
 def orders_allowed() -> bool:
-    """Whether the server was told that its pages may give orders."""
+    """Whether the server allows its pages to give orders."""
     return os.environ.get(ORDERS_VARIABLE) == "allowed"
 
 

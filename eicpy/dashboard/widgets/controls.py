@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 
-from eicpy.dashboard.live import Selection
+from eicpy.dashboard.live import PhotonSelection
 from eicpy.instruments import Instrument
 from eicpy.text import Texts
 
@@ -30,7 +30,7 @@ class Controls:
     texts
         First language.
     language
-        The control of the language, placed with the others.
+        The control of the language, shown with the others.
     """
 
     def __init__(self, instrument: Instrument, texts: Texts, language: ipywidgets.Widget) -> None:
@@ -68,7 +68,7 @@ class Controls:
         self.widget.add_class("eic-controls")
 
     def translate(self, texts: Texts) -> None:
-        """Write the controls in a language; what is chosen stays chosen."""
+        """Write the controls in a language; the choice is kept."""
         self.window.description = texts("window")
         self.energy.description = texts("energy_range")
         self.modules.description = texts("modules")
@@ -109,12 +109,14 @@ class Controls:
         key = self.modules.value
         return texts("of_all") if key not in self._modules or key == "all" else self._label(key, texts)
 
-    def selection(self) -> Selection:
+    def selection(self) -> PhotonSelection:
         """What is chosen, with everything that could not be chosen replaced by what is offered first."""
         window = self.window.value if self.window.value in WINDOWS else WINDOWS[1]
         low, high = self._energies(self.energy.value)
         _word, _number, members = self._modules.get(str(self.modules.value), self._modules["all"])
-        return Selection(window=window, low=low, high=high, modules=members, pixel=self.pixel, span=self.span)
+        return PhotonSelection(
+            window=window, low=low, high=high, modules=members, pixel=self.pixel, span=self.span
+        )
 
     def _energies(self, value: Any) -> tuple[float, float]:
         low, high = (float(v) for v in value)

@@ -5,9 +5,9 @@ import numpy as np
 from bokeh.models import ColumnDataSource, FixedTicker, PrintfTickFormatter, Range1d
 from bokeh.models.annotations import Span
 
-from eicpy.dashboard.panels import Panel
-from eicpy.dashboard.photon_panels import PhotonPanels
 from eicpy.dashboard.reference import Comparison, Reference, compare
+from eicpy.dashboard.widgets.panels import Panel
+from eicpy.dashboard.widgets.photon_panels import PhotonPanels
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.text import Texts
@@ -112,7 +112,7 @@ class ComparedPanels(PhotonPanels):
 
 
 def comparison_words(panels: ComparedPanels, texts: Texts) -> tuple[str, str, str]:
-    """What the comparison says.
+    """Result of the comparison in words.
 
     Returns
     -------

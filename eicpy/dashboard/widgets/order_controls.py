@@ -19,7 +19,7 @@ __all__ = ["OrderControls"]
 
 Kind = Literal["start", "stop", "configure", "comment"]
 LONGEST_NAME, LONGEST_TEXT = 60, 500
-PATIENCE = 5.0
+ORDER_TIMEOUT = 5.0
 """How long to wait for the receiver's answer, s."""
 
 
@@ -29,11 +29,11 @@ class OrderControls:
     Parameters
     ----------
     station
-        Whose receiver gets the orders.
+        Status folder of the receiver that gets the orders.
     language
-        The control of the language, placed beside the others.
+        The control of the language, shown beside the others.
     allowed
-        Whether orders may be given; without that the page says how they would be.
+        Whether orders may be given; else the page explains how to allow them.
     """
 
     def __init__(self, station: Station, language: ipywidgets.Widget, *, allowed: bool) -> None:
@@ -87,7 +87,7 @@ class OrderControls:
         else:
             order = Order.model_validate({"kind": kind, "text": text, "by": f"{name} (page)", "on": on})
             try:
-                self._show(send_order(self._station, order, timeout=PATIENCE), bad=False)
+                self._show(send_order(self._station, order, timeout=ORDER_TIMEOUT), bad=False)
                 self.text.value = ""
             except EicpyError as error:
                 self._show(str(error), bad=True)

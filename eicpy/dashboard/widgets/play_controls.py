@@ -39,7 +39,7 @@ class RunList:
         self._closed: dict[int, str] = {}
 
     def read(self) -> bool:
-        """Look for runs; tells whether the list is another one now."""
+        """List the runs; returns whether the list has changed."""
         labels = {}
         for run in self._archive.runs()[-MOST_RUNS:]:
             if run.number not in self._closed:
@@ -65,7 +65,7 @@ class RunList:
 
 
 def _label(run: Any) -> tuple[str, bool]:
-    """Number, suffix, start, size and comment; whether the run is closed and they stay."""
+    """Number, suffix, start, size and comment; whether the run is closed, so that they are final."""
     size = run.size / 1e6
     name = f"{run.number} {run.suffix}".strip()
     try:
@@ -113,7 +113,7 @@ class PlayControls:
         self.widget.add_class("eic-controls")
 
     def translate(self, texts: Texts) -> None:
-        """Write the controls in a language; what is chosen stays chosen."""
+        """Write the controls in a language; the choice is kept."""
         self.source.description, self.mode.description = texts("source"), texts("mode")
         self.speed.description, self.reference.description = texts("speed"), texts("reference")
         self.picture.description, self.packets.description = texts("picture"), texts("step_packets")
@@ -181,7 +181,7 @@ class PlayControls:
             control.observe(lambda _change: None if self._offering else call(), names="value")
 
     def _offer(self, control: ipywidgets.Dropdown, options: list[tuple[str, str]]) -> None:
-        """Exchange the options; what is chosen stays chosen, and nobody is called."""
+        """Exchange the options; the choice is kept, and no callback is called."""
         value = control.value
         self._offering = True
         try:

@@ -1,6 +1,6 @@
 """Start the dashboards and the reports in a browser, from one command.
 
-A process of its own runs Voilà (:mod:`eicpy.dashboard.voila_server`); this module prepares what it
+A process of its own runs Voilà (:mod:`eicpy.dashboard.server.voila_server`); this module prepares what it
 needs, waits until it answers, and ends it with all its kernels. Everything that the page needs is
 copied at the start from the packages that are installed here, so that BokehJS and Bokeh are always of
 the same version and nothing comes from the network.
@@ -17,6 +17,7 @@ import tempfile
 import time
 import webbrowser
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -24,11 +25,11 @@ from typing import Any, Self
 
 import bokeh
 
-from eicpy.dashboard.request import ORDERS_VARIABLE
+from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.errors import BadArgumentError, FailedError, unbindable
 from eicpy.settings import Settings
 
-__all__ = ["PAGES", "Server", "notebook_folder", "prepare_jupyter_path", "serve"]
+__all__ = ["PAGES", "Server", "ServerOptions", "notebook_folder", "prepare_jupyter_path", "serve"]
 
 PAGES = ("quicklook", "monitor")
 """Pages beside that of the camera: each the name of a notebook, and its address."""
@@ -42,7 +43,7 @@ def notebook_folder() -> Path:
     Raises
     ------
     FailedError
-        Where they are in neither place.
+        Where they are in neither folder.
     """
     package = Path(str(files("eicpy")))
     folders = (package.parent / "dashboards", package / "dashboards")
@@ -89,13 +90,12 @@ def _claim_port(host: str, port: int) -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
-    """The dashboard's server as a context: started on entry, gone with its kernels on exit.
+@dataclass(frozen=True)
+class ServerOptions:
+    """How the dashboard is served.
 
     Parameters
     ----------
-    settings
-        Whose data are shown.
     port
         0: a free one.
     host
@@ -111,37 +111,52 @@ class Server:
     orders
         Let the monitor page start and stop runs, mark configuration and write comments. Whoever reaches the
         page may then do so.
+
+    Raises
+    ------
+    BadArgumentError
+        For a port that cannot be.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        port: int = 8866,
-        host: str = "127.0.0.1",
-        reports: bool = True,
-        pool: int = 1,
-        cull_idle_timeout: int = 90,
-        cull_interval: int = 20,
-        notebook: Path | None = None,
-        orders: bool = False,
-    ) -> None:
-        if not 0 <= port <= 65535:
-            raise BadArgumentError(f"got port {port}, expected 0 to 65535")
+    port: int = 8866
+    host: str = "127.0.0.1"
+    reports: bool = True
+    pool: int = 1
+    cull_idle_timeout: int = 90
+    cull_interval: int = 20
+    notebook: Path | None = None
+    orders: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise BadArgumentError(f"got port {self.port}, expected 0 to 65535")
+
+
+class Server:
+    """The dashboard's server as a context: started on entry, gone with its kernels on exit.
+
+    Parameters
+    ----------
+    settings
+        Folders of the set-up to show.
+    options
+        Address, pages and kernels.
+    """
+
+    def __init__(self, settings: Settings, options: ServerOptions | None = None) -> None:
         self.settings = settings
-        self.host = host
-        self.port = port
+        self.options = options = options or ServerOptions()
+        self.port = options.port
         self.log_file = settings.home / "logs" / "dashboard-server.log"
-        self._reports = settings.reports if reports else None
-        self._orders = orders
+        self._reports = settings.reports if options.reports else None
         self._setup: dict[str, Any] = {
-            "notebook": str(notebook or notebook_folder() / "camera.ipynb"),
-            "pages": [] if notebook else list(PAGES),
-            "host": host,
-            "pool": pool,
+            "notebook": str(options.notebook or notebook_folder() / "camera.ipynb"),
+            "pages": [] if options.notebook else list(PAGES),
+            "host": options.host,
+            "pool": options.pool,
             "reports": None if self._reports is None else str(self._reports),
-            "cull_idle_timeout": cull_idle_timeout,
-            "cull_interval": cull_interval,
+            "cull_idle_timeout": options.cull_idle_timeout,
+            "cull_interval": options.cull_interval,
         }
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -149,7 +164,7 @@ class Server:
     @property
     def url(self) -> str:
         """Address of the dashboard."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
         return f"http://{host}:{self.port}/"
 
     @property
@@ -173,7 +188,7 @@ class Server:
         return self._process
 
     def __enter__(self) -> Self:
-        self.port = _claim_port(self.host, self.port)
+        self.port = _claim_port(self.options.host, self.port)
         if self._reports is not None:
             self._reports.mkdir(parents=True, exist_ok=True)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -198,7 +213,7 @@ class Server:
         return os.environ | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
-            ORDERS_VARIABLE: "allowed" if self._orders else "",  # said each time: never inherited
+            ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # set each time: never inherited
             "JUPYTER_PATH": os.pathsep.join(paths),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
             "JUPYTER_DATA_DIR": str(folder / "data"),
@@ -214,7 +229,7 @@ class Server:
         setup = self._setup | {"port": self.port, "transport": transport}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "eicpy.dashboard.voila_server"],
+                [sys.executable, "-m", "eicpy.dashboard.server.voila_server"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -226,13 +241,13 @@ class Server:
         self._process.stdin.flush()
         self._wait_until_it_answers()
 
-    def _wait_until_it_answers(self, patience: float = 120.0) -> None:
-        deadline = time.monotonic() + patience
+    def _wait_until_it_answers(self, timeout: float = 120.0) -> None:
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self._running().poll() is not None:
                 break
             try:
-                socket.create_connection((self.host, self.port), timeout=5).close()
+                socket.create_connection((self.options.host, self.port), timeout=5).close()
             except OSError:
                 time.sleep(0.1)
             else:
@@ -278,11 +293,8 @@ def _say(line: str) -> None:
 
 def serve(
     settings: Settings,
+    options: ServerOptions | None = None,
     *,
-    port: int = 8866,
-    host: str = "127.0.0.1",
-    reports: bool = True,
-    orders: bool = False,
     open_browser: bool = False,
     announce: Callable[[str], None] = _say,
 ) -> None:
@@ -292,17 +304,15 @@ def serve(
 
     Parameters
     ----------
-    settings, port, host, reports, orders
+    settings, options
         As for :class:`Server`.
     open_browser
         Open the dashboard in the user's browser.
     announce
-        Gets the lines that tell the addresses.
+        Called with the lines that list the addresses.
 
     Raises
     ------
-    BadArgumentError
-        For a port that cannot be.
     FailedError
         If the server does not start, or ends by itself.
     """
@@ -312,13 +322,13 @@ def serve(
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        with Server(settings, port=port, host=host, reports=reports, orders=orders) as server:
+        with Server(settings, options) as server:
             pages = {"dashboard": server.url} | server.page_urls
             if server.reports_url is not None:
                 pages["reports"] = server.reports_url
             for name, address in pages.items():
                 announce(f"{name + ':':<10} {address}")
-            if orders:
+            if server.options.orders:
                 announce("Whoever opens the monitor can start and stop runs.")
             announce("Ctrl-C ends them all.")
             if open_browser:

@@ -66,15 +66,15 @@ def verdict(overview: Overview, texts: Texts) -> str:
     chips = f'<span class="eic-state">{escape(state)}</span>'
     if overview.run is not None and overview.run.simulated:
         chips += f'<span class="eic-state">{texts("data_simulated")}</span>'
-    told = "".join(f"<li>{escape(word)}</li>" for word in words)
+    listed = "".join(f"<li>{escape(word)}</li>" for word in words)
     return (
         f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{chips}'
-        f'<strong>{texts(WORDS[judged.level])}</strong><ul class="eic-reasons">{told}</ul></div>'
+        f'<strong>{texts(WORDS[judged.level])}</strong><ul class="eic-reasons">{listed}</ul></div>'
     )
 
 
 def _told_state(part: PartView, texts: Texts) -> str:
-    """What a part says of itself; of one that does not live, that first."""
+    """Status that a process reports of itself; first whether it is running."""
     return part.state if part.health == "alive" else f"{texts('health_' + part.health)} · {part.state}"
 
 
@@ -223,7 +223,7 @@ def _part(part: PartView, cells: list[tuple[str, str]], notes: list[str], texts:
 def journal(overview: Overview, texts: Texts) -> str:
     """Write the last error, and what operators did, the newest first."""
     error = overview.last_error
-    told = (
+    listed = (
         f'<p class="eic-caption">{texts("last_error")}: {UNKNOWN}</p>'
         if error is None
         else f'<p class="eic-error"><b>{texts("last_error")}</b> {_moment(error.time)} UTC, '
@@ -240,7 +240,7 @@ def journal(overview: Overview, texts: Texts) -> str:
         )
         for entry in reversed(overview.journal)
     ]
-    return told + _table("journal", ["time_utc", "who", "what", "#run"], rows, texts)
+    return listed + _table("journal", ["time_utc", "who", "what", "#run"], rows, texts)
 
 
 def _chip(words: str, kind: str) -> str:

@@ -14,11 +14,11 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d
 
 from eicpy.acquisition.status import Overview, OverviewReader
-from eicpy.dashboard import monitor_markup
-from eicpy.dashboard.order_controls import OrderControls
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.panels import Panel
-from eicpy.dashboard.request import orders_allowed
+from eicpy.dashboard.pages import monitor_markup
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
+from eicpy.dashboard.server.request import orders_allowed
+from eicpy.dashboard.widgets.order_controls import OrderControls
+from eicpy.dashboard.widgets.panels import Panel
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
@@ -49,7 +49,7 @@ class RatePanel(Panel):
         super().__init__(plot)
 
     def add(self, overview: Overview) -> None:
-        """Take in a look; where nothing is received, or nobody knows, there is a gap."""
+        """Add a reading; a gap where nothing is received, or the rate is not known."""
         receiver = overview.receiver
         known = receiver is not None and receiver.health == "alive" and receiver.rate is not None
         rate = receiver.rate / 1e6 if receiver is not None and known and receiver.rate is not None else np.nan
@@ -65,9 +65,9 @@ class MonitorPage(LivePage):
     Parameters
     ----------
     settings
-        Whose chain.
+        Set-up with the live chain.
     instrument
-        Of which detector.
+        The detector.
     texts
         First language.
     orders
@@ -106,7 +106,7 @@ class MonitorPage(LivePage):
         self.controls.connect(self.guarded, self._renew)
 
     def look(self) -> None:
-        """Read the chain anew, every second."""
+        """Read the chain again, every second."""
         self._looks += 1
         if self._looks % LOOKS == 0:
             self._renew()
@@ -139,7 +139,7 @@ def _scrolled(children: list[ipywidgets.Widget], flex: str) -> ipywidgets.VBox:
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the monitor; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the monitor; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(_monitor)
 
 

@@ -5,18 +5,19 @@ or by the photon files that are dropped on a disk, the newest of which appears b
 """
 
 import time
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from eicpy.dashboard import markup, quicklook_markup
-from eicpy.dashboard.compared import ComparedPanels, comparison_words
+from eicpy.dashboard import markup
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
-from eicpy.dashboard.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.play_controls import PlayControls, RunList
+from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
+from eicpy.dashboard.widgets.compared import ComparedPanels, comparison_words
+from eicpy.dashboard.widgets.play_controls import PlayControls, RunList
 from eicpy.events import PhotonBlock
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
@@ -24,14 +25,14 @@ from eicpy.settings import Settings
 from eicpy.text import Texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["QuickLookPage", "open_page"]
 
-PATIENCE, FIRST_PATIENCE = 0.25, 1.5
-"""Longest time to read on in one look, and in the first, s."""
+READING_TIME, FIRST_READING_TIME = 0.25, 1.5
+"""Longest time to read in one tick, and in the first, s."""
 LIST_EVERY = 3.0
-"""Time between two looks for new runs, s."""
+"""Time between two listings of the runs, s."""
 
 
 class QuickLookPage(LivePage):
@@ -40,7 +41,7 @@ class QuickLookPage(LivePage):
     Parameters
     ----------
     settings
-        Whose data.
+        Set-up with the runs.
     instrument
         The detector.
     texts
@@ -67,13 +68,13 @@ class QuickLookPage(LivePage):
         self._reading: Iterable[None] = ()
         self._shown = self.source.started
         self.translate()
-        self._read(FIRST_PATIENCE)
+        self._read(FIRST_READING_TIME)
         self.draw()
-        self._place()
+        self._arrange()
 
-    def _place(self) -> None:
+    def _arrange(self) -> None:
         guarded, controls = self.guarded, self.controls
-        # Before the figures are made: they tell the browser which events they want.
+        # Before the figures are made: they name the events they want to the browser.
         self.photons.connect(guarded)
         self.photons.light_curve.on_span(guarded(self._choose_span))
         image, spectrum, light_curve, difference = map(self.figure, self.panels)
@@ -101,16 +102,16 @@ class QuickLookPage(LivePage):
 
     def look(self) -> None:
         """Read on, and show what is new."""
-        came = self._read(PATIENCE)
-        compared = self._read_reference(PATIENCE)
+        came = self._read(READING_TIME)
+        compared = self._read_reference(READING_TIME)
         if came or compared:
             self.photons.draw()
         self._list_runs()
         self._draw_status()
 
-    def _read(self, patience: float) -> bool:
-        """Read on for a while; tells whether anything new came."""
-        deadline = time.monotonic() + patience
+    def _read(self, seconds: float) -> bool:
+        """Read for some seconds; returns whether anything new came."""
+        deadline = time.monotonic() + seconds
         came = False
         while (photons := self._next()) is not None:
             self.photons.add(photons)
@@ -121,16 +122,16 @@ class QuickLookPage(LivePage):
         return came
 
     def _next(self) -> PhotonBlock | None:
-        """Photons that came; those of another run or file take the place of what was shown."""
+        """New photons; those of another run or file replace what was shown."""
         source = self.source if self.files is None else self.files
         increment = source.poll()
         if source.started != self._shown:
             self._begin(source.started)
         return None if increment is None else increment.photons
 
-    def _read_reference(self, patience: float) -> bool:
-        """Read on in the reference for a while; tells whether there was anything to read."""
-        deadline = time.monotonic() + patience
+    def _read_reference(self, seconds: float) -> bool:
+        """Read the reference for some seconds; returns whether there was anything to read."""
+        deadline = time.monotonic() + seconds
         pieces = 0
         for pieces, _piece in enumerate(self._reading, start=1):  # noqa: B007, counted until it is too late
             if time.monotonic() > deadline:
@@ -165,7 +166,7 @@ class QuickLookPage(LivePage):
         self.draw()
 
     def _begin(self, started: int) -> None:
-        """Show nothing until something comes."""
+        """Clear the panels until new photons come."""
         self._shown = started
         self.photons.controls.choose_span(None)
         self.photons.begin()
@@ -190,7 +191,7 @@ class QuickLookPage(LivePage):
         self.draw()
 
     def _choose_span(self, first: Any, last: Any) -> None:
-        """Choose times by their places on the axis of the light curve, ms."""
+        """Choose times by their positions on the axis of the light curve, ms."""
         newest = self.photons.view.newest
         span = None
         if isinstance(first, int | float) and isinstance(last, int | float) and newest > 0:
@@ -221,7 +222,7 @@ class QuickLookPage(LivePage):
         self.photons.translate(self.texts)
 
     def draw(self) -> None:
-        """Show everything anew."""
+        """Draw everything again."""
         self.photons.draw()
         self._draw_status()
 
@@ -235,7 +236,7 @@ class QuickLookPage(LivePage):
             self.table.value = file_table(self.files, texts)
             self.facts.value = file_facts(self.files, newest, rate, texts)
         else:
-            chips = quicklook_markup.state_words(source, texts)
+            chips = _state_words(source, texts)
             if source.state() == State.NO_RUN and source.playing.run is None:
                 kind, answer, reasons = "past", "", texts("no_run")
             totals = source.totals
@@ -243,9 +244,34 @@ class QuickLookPage(LivePage):
             if missing and self.photons.compared is not None:
                 reasons = "; ".join([reasons, texts("compare_losses", missing, count=texts.number(missing))])
             self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
-        self.verdict.value = quicklook_markup.verdict(chips, kind, answer, reasons)
+        self.verdict.value = _verdict(chips, kind, answer, reasons)
+
+
+def _state_words(source: StreamSource, texts: Texts) -> list[str]:
+    """What is played, and whether it is the present, in a few words each."""
+    playing = source.playing
+    if playing.run is None:
+        words = [texts(markup.STATES[source.state()])]
+    else:
+        pace = texts("speed_all") if playing.speed is None else f"×{playing.speed:g}"
+        state = "playback_ended" if source.finished else "playback_paused" if playing.paused else "playback"
+        words = [texts(state, run=playing.run, pace=pace)]
+    if playing.mode == "last":
+        words.append(texts("newest_only", skipped=texts.number(source.skipped)))
+    if source.simulated:
+        words.append(texts("data_simulated"))
+    return words
+
+
+def _verdict(chips: "Sequence[str]", kind: str, answer: str, reasons: str) -> str:
+    """Write the line of what is shown and how it compares; `kind` is nominal, warning or past."""
+    shown = "".join(f'<span class="eic-state">{escape(words)}</span>' for words in chips)
+    strong = f"<strong>{escape(answer)}</strong>" if answer else ""
+    return (
+        f'<div class="eic-verdict {kind}" role="status">{shown}{strong}<span>{escape(reasons)}</span></div>'
+    )
 
 
 def open_page() -> ipywidgets.Widget:
-    """Open the quick look; see :func:`eicpy.dashboard.page.open_live_page`."""
+    """Open the quick look; see :func:`eicpy.dashboard.pages.page.open_live_page`."""
     return open_live_page(QuickLookPage)

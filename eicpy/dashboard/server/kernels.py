@@ -1,6 +1,6 @@
 """How the dashboard's server treats kernels and their connections: two corrections of Voilà 0.5.
 
-Two classes that Voilà is told to use, each for a defect that was met in version 0.5.13:
+Two classes that Voilà is configured to use, each for a defect in version 0.5.13:
 
 - a websocket client that does not offer the sub-protocol v1 makes the server read a legacy frame as a
   table of 10¹⁷ offsets, until its memory is full: such a client is turned away;

@@ -1,0 +1,1 @@
+"""Panels and controls of the pages."""
