@@ -229,11 +229,11 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
         raise BadDataError("packets of another version, or telecommands")
     rows = table.rows
     service = subservice = None
-    told = {(bit, width): value for bit, width, value in others}
-    if PUS_TYPE in told and PUS_SUBTYPE in told:
-        service, subservice = told.pop(PUS_TYPE), told.pop(PUS_SUBTYPE)
+    criteria = {(bit, width): value for bit, width, value in others}
+    if PUS_TYPE in criteria and PUS_SUBTYPE in criteria:
+        service, subservice = criteria.pop(PUS_TYPE), criteria.pop(PUS_SUBTYPE)
         rows = _behind_header(rows, _PUS_BITS[_pus(table)])
-    structure, laid_out = _structure(sorted((*position, value) for position, value in told.items()), rows)
+    structure, laid_out = _structure(sorted((*position, value) for position, value in criteria.items()), rows)
     return ImportedPacket(
         name,
         header["apid"],
@@ -284,5 +284,5 @@ def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int 
             return value, (*rows[:k], replace(row, type="structure"), *rows[k + 1 :])
         position += row.bit_width
     name = unique_name("STRUCTURE", [row.name for row in rows])
-    told = Row(name, end - first, "structure", str(first), description="distinguishes packets of one APID")
-    return value, (told, *rows)
+    marker = Row(name, end - first, "structure", str(first), description="distinguishes packets of one APID")
+    return value, (marker, *rows)

@@ -133,7 +133,7 @@ class ChainPlan:
         options = self._receiving | {
             "--processor": list(self.processors),
             "--port": [] if pages is None else [str(pages)],
-            "--patience": [f"{timeout:g}"],
+            "--timeout": [f"{timeout:g}"],
             "--bus": [self.bus] if self.bus else [],
         }
         without = [

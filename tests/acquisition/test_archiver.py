@@ -42,7 +42,7 @@ class Line:
         self.archiver.take(stream, self.framers[stream].flush())
 
     def order(self, kind, **fields):
-        return self.archiver.obey(Order(kind=kind, by="Ada", **fields))
+        return self.archiver.execute(Order(kind=kind, by="Ada", **fields))
 
     def end(self):
         for stream, framer in self.framers.items():

@@ -186,7 +186,7 @@ def test_udp_tells_when_nobody_listens(night, eclairs):
         UdpLink("127.0.0.1", port, datagram=0)
 
 
-def test_nobody_there_fails_after_the_patience():
+def test_nobody_listening_fails_after_the_timeout():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(FailedError, match="no receiver answers"):

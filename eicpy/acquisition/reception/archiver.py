@@ -164,7 +164,7 @@ class Archiver:
                 self._write(work)
             self._work.popleft()
 
-    def obey(self, order: Order) -> str:
+    def execute(self, order: Order) -> str:
         """Carry out an order of the operator.
 
         Parameters

@@ -301,7 +301,7 @@ class Reception:
 
     def _execute(self, order: Order) -> str:
         if order.kind == "comment":
-            return self.archiver.obey(
+            return self.archiver.execute(
                 order
             )  # a failure is the answer to the operator, and reception continues
         answer = ""
@@ -310,7 +310,7 @@ class Reception:
         def execute() -> None:
             nonlocal answer, failed
             try:
-                answer = self.archiver.obey(order)
+                answer = self.archiver.execute(order)
             except FailedError as error:
                 failed = error
                 raise
