@@ -144,7 +144,8 @@ class MonitorApp(App[Leave]):
         """Read again, unless the last reading still waits for the disk; show its age in any case."""
         if not self._reading:
             self._reading = True
-            self.run_worker(self._look(), group="reading")
+            # the function: a coroutine would never be awaited where the screen closes before its worker runs
+            self.run_worker(self._look, group="reading")  # type: ignore[arg-type]  # its union confuses mypy
         elif time.monotonic() - self._read_at > STALE:
             self._draw_title()
 
