@@ -265,7 +265,7 @@ def accept_old_keywords(
                     found |= {before.get(name, name): f"{parameter}={kind.__name__}(…)" for name in moved}
             if found:
                 new = ", ".join(dict.fromkeys(found.values()))
-                _warn(f"{call.__name__}({', '.join(found)})", f"{call.__name__}({new})", 3)
+                _warn(f"{call.__qualname__}({', '.join(found)})", f"{call.__qualname__}({new})", 3)
             return call(*args, **keywords)
 
         return accept

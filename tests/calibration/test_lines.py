@@ -7,6 +7,7 @@ import pytest
 import xraydb
 
 from eicpy.calibration import Block, Line, LineModel
+from eicpy.calibration.gain.calibration import GainCalibration
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import load
 
@@ -108,3 +109,12 @@ def test_a_detector_without_lines_has_no_model():
 def test_the_former_default_is_eclairs_and_warns():
     with pytest.warns(DeprecationWarning, match=r"LineModel\.of"):
         assert LineModel.default() == LineModel.of(CAMERA)
+
+
+def test_a_description_of_before_takes_the_lines_of_eclairs_for_one_release():
+    before = CAMERA.model_copy(update={"gain": CAMERA.gain.model_copy(update={"lines": None})})
+    table = GainCalibration(before)
+    assert table.applies
+    with pytest.warns(DeprecationWarning, match=r"\[gain.lines\]"):
+        assert table.lines == LineModel.of(CAMERA)
+    assert table.requirement == CAMERA.energy.requirement

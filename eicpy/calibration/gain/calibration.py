@@ -17,7 +17,8 @@ from eicpy.calibration.gain.table import GainTable
 from eicpy.calibration.gain.words import gain_states
 from eicpy.calibration.table import CalibrationTable, Inputs, Made, PixelStates, Recommendation, Treatment
 from eicpy.errors import BadDataError
-from eicpy.instruments import EnergyRequirement
+from eicpy.instruments import EnergyRequirement, Instrument
+from eicpy.moved import former_detector
 
 __all__ = ["GainCalibration"]
 
@@ -30,22 +31,31 @@ class GainCalibration(CalibrationTable[GainTable]):
     title = "energy scale"
     needs = ("ECL-QLK-SPC",)
     report = "gain"
-    absent = "The description of this detector names no lines ([gain.lines]) from which its scale is found."
+    absent = "The description of this detector does not say ([gain]) that its scale is found from lines."
+
+    @cached_property
+    def _source(self) -> Instrument:
+        """The detector; ECLAIRs for a description of the version before, which named no lines."""
+        rule = self.instrument.gain
+        if rule is None or rule.lines is not None:
+            return self.instrument
+        former: Instrument = former_detector(f"[gain] of {self.instrument.name}", "[gain.lines]")
+        return former
 
     @cached_property
     def lines(self) -> LineModel:
         """Lines on which the table stands."""
-        return LineModel.of(self.instrument)
+        return LineModel.of(self._source)
 
     @property
     def requirement(self) -> EnergyRequirement | None:
         """Largest error of the energy that the detector may have; None where it is not known."""
-        return self.instrument.energy.requirement
+        return self._source.energy.requirement
 
     @property
     def applies(self) -> bool:
         """Whether the scale is found from the background of this detector."""
-        return self.instrument.gain is not None and self.instrument.gain.lines is not None
+        return self.instrument.gain is not None
 
     def nominal(self) -> GainTable:
         """The same scale for all pixels, from the description of the detector."""

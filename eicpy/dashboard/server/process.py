@@ -27,6 +27,7 @@ import bokeh
 
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.errors import BadArgumentError, FailedError, unbindable
+from eicpy.moved import accept_old_keywords
 from eicpy.settings import Settings
 
 __all__ = ["PAGES", "Server", "ServerOptions", "notebook_folder", "prepare_jupyter_path", "serve"]
@@ -143,6 +144,7 @@ class Server:
         Address, pages and kernels.
     """
 
+    @accept_old_keywords(options=ServerOptions)
     def __init__(self, settings: Settings, options: ServerOptions | None = None) -> None:
         self.settings = settings
         self.options = options = options or ServerOptions()
@@ -291,6 +293,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+@accept_old_keywords(options=ServerOptions)
 def serve(
     settings: Settings,
     options: ServerOptions | None = None,
