@@ -168,6 +168,7 @@ NAMES = {
         ),
     },
     "eicpy.packets": {"eicpy.packets": "Texts=TextCalibration"},
+    "eicpy.packets.index": {"eicpy.packets.indexer": "PacketIndexer index_packets"},
     "eicpy.pipeline": {
         "eicpy.pipeline": "read_table=read_calibration_table",
         "eicpy.ingestion": "FileOutcome inbox ingest watch",

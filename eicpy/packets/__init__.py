@@ -14,7 +14,8 @@ from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
 from eicpy.packets.encode_headers import PacketHeaders
 from eicpy.packets.identity import packet_identity
-from eicpy.packets.index import PacketIndex, PacketIndexer, PacketStatus, Skipped, index_packets
+from eicpy.packets.index import PacketIndex, PacketStatus, Skipped
+from eicpy.packets.indexer import PacketIndexer, index_packets
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout
 from eicpy.packets.limits import Limits
 from eicpy.packets.report import ApidReport, PacketReport, inspect_file, report_index

@@ -18,7 +18,8 @@ import numpy as np
 from eicpy.errors import ExitCode
 from eicpy.packets.buffers import map_file
 from eicpy.packets.continuity import Continuity, continuity
-from eicpy.packets.index import PacketIndex, PacketStatus, index_packets
+from eicpy.packets.index import PacketIndex, PacketStatus
+from eicpy.packets.indexer import index_packets
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 

@@ -84,7 +84,7 @@ def test_reading_stops_and_goes_on_when_a_small_disk_has_space_again(
     assert (summary.packets, summary.damaged, summary.foreign_bytes) == (6_500, 0, 0)
     assert len(summary.problems) == 1
     assert caplog.text.count("NO SPACE") == 1
-    assert "there is space again" in caplog.text
+    assert "space is available again" in caplog.text
     assert station.statuses()["receiver"].error is None
 
 

@@ -122,7 +122,9 @@ def test_times_in_utc_are_those_of_astropy(file, epoch, scale):
     leap = 86400 // 2  # with the epoch of 2015 and UTC: second 60 of the last minute
     for number, coarse in enumerate([0, leap - 1, leap, leap + 1, 536_500_000, 2**31 + 12_345, 2**32 - 1]):
         fine = 7919 * number
-        path = file(encode(layout, 5, [number], [coarse], fine, {"A": 1}, header=rule).tobytes())
+        path = file(
+            encode(layout, PacketHeaders(5, [number], [coarse], fine), {"A": 1}, header=rule).tobytes()
+        )
         onboard = TimeDelta(float(coarse), fine / 65536, format="sec")
         expected = (Time(epoch, scale=scale).tai + onboard).utc.isot
         assert inspect_file(path, instrument=instrument).apids[5].first["utc"] == expected
