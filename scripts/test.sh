@@ -9,5 +9,6 @@ scripts/lint.sh || status=1
 
 workers=${WORKERS:-2}
 # A file of tests stays in one process, so that what it prepares - a browser, a simulated night - is made once.
-pytest --numprocesses "$workers" --dist loadfile --durations 15 "$@" </dev/null || status=1
+# Files are taken in the order of tests/conftest.py, those with slow tests first.
+pytest --numprocesses "$workers" --dist loadfile --no-loadscope-reorder --durations 15 "$@" </dev/null || status=1
 exit $status

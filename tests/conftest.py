@@ -73,7 +73,13 @@ def browser() -> "Iterator[Browser]":
         started.close()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with slow tests first, so that no process ends with them alone (see scripts/test.sh)."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_report_header() -> str:
-    """Tell which of the things that a test may miss are there."""
+    """Report which of the things that a test may miss are there."""
     shared = ROOT.parent / "shared" / "data"
     return f"real data: {shared if shared.is_dir() else 'none'}; cores: {os.cpu_count()}"

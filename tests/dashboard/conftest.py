@@ -87,9 +87,9 @@ class OpenPage:
         self.context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def camera_page(browser, live):
-    """The live page on a desktop, left open for several tests."""
+    """The live page on a desktop, open for the tests of a class only: drawing it takes a whole core."""
     page = OpenPage(browser, live.server.url).wait_for_figures()
     yield page
     page.close()

@@ -38,100 +38,6 @@ def _status(url):
         return error.code
 
 
-def test_page_renders_with_the_installed_bokeh_and_nothing_from_elsewhere(camera_page):
-    page = camera_page
-    assert "There was an error when executing cell" not in page.text("body")
-    assert page.page.evaluate("Bokeh.version") == bokeh.__version__
-    assert "ECLAIRs" in page.text("h1")
-    assert len(page.titles()) == 4
-    assert page.columns("image", "image")["image"]
-    foreign = [u for u in page.requests if urlparse(u).hostname not in {"127.0.0.1", None}]
-    assert foreign == []
-    assert page.errors == []
-
-
-def test_verdict_status_and_table_say_how_the_camera_is(camera_page):
-    page = camera_page
-    verdict = page.text(".eic-verdict")
-    assert "LIVE" in verdict
-    assert "simulated data" in verdict
-    assert "DPIX_VCTRLHVELS6" in verdict  # the simulated excursion, beyond its warning limit
-    assert "Attention" in verdict
-    facts = page.text(".eic-facts")
-    for word in ("Run", "Newest data", "ago", "Packets", "Lost", "Damaged"):
-        assert word in facts
-    first = page.page.locator(".eic-table tbody tr").first.inner_text()
-    assert "DPIX_VCTRLHVELS6" in first
-    assert "WARNING" in first
-
-
-def test_it_updates_without_a_hole_while_data_arrive(camera_page):
-    page = camera_page
-    before = page.columns("series-0", "rate")
-    newest = max(before["time"])
-
-    def later():
-        return max(page.columns("series-0", "rate")["time"]) > newest + 20_000
-
-    wait_until(later, what="twenty seconds of data more in the light curve")
-    after = page.columns("series-0", "rate")
-    time, rate = _floats(after["time"]) / 1e3, _floats(after["rate"])
-    known = np.flatnonzero(np.isfinite(rate))
-    inside = slice(known[0], known[-1] + 1)
-    assert np.isfinite(rate[inside]).all(), "a hole in the light curve"
-    np.testing.assert_allclose(np.diff(time[inside]), 1.0, atol=1e-3)
-    assert rate[inside].min() > 0.5 * np.median(rate[inside])
-    assert time[known[-1]] * 1e3 > newest, "the newest bins are those that came while the page was open"
-
-
-def test_a_click_shows_the_spectrum_of_a_pixel(camera_page):
-    page = camera_page
-    assert not any(page.columns("pixel", "left")["left"])
-    page.page.locator(".bk-Figure .bk-Canvas").first.click()
-    wait_until(lambda: len(page.columns("pixel", "left")["left"]) == 1, what="the mark of a pixel")
-    wait_until(lambda: "detnum" in page.text(".eic-caption"), what="the values of the pixel")
-    counts = int(re.search(r": (\d+) counts", page.text(".eic-caption").replace("\u202f", "")).group(1))
-    own = wait_until(lambda: np.nansum(_floats(page.columns("series-1", "counts")["counts"])))
-    assert 0 < own < 3 * counts + 20
-    page.page.get_by_role("button", name="Forget pixel").click()
-    wait_until(lambda: not page.columns("pixel", "left")["left"], what="the pixel to be forgotten")
-
-
-def test_a_parameter_is_drawn_with_its_limits(camera_page):
-    page = camera_page
-    assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
-    page.page.get_by_label("Parameter").select_option(label="ECL_TEMPTH01")
-    wait_until(lambda: page.titles()[3] == "ECL_TEMPTH01", what="another parameter")
-    axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
-    assert axis == "ECL_TEMPTH01 (°C)"
-    limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
-    wait_until(lambda: page.page.evaluate(f"{limits}.length") >= 2, what="its limits")
-
-
-def test_controls_change_the_figures(camera_page):
-    page = camera_page
-    everything = sum(page.columns("series-0", "counts")["counts"][5:-5])
-
-    page.page.get_by_label("Modules").select_option(label="module 17")
-    wait_until(lambda: "module 17" in page.titles()[1], what="the title of the spectrum")
-    wait_until(
-        lambda: np.nansum(_floats(page.columns("series-0", "counts")["counts"])) < 0.05 * everything,
-        what="the spectrum of one module",
-    )
-    assert len(page.columns("modules", "left")["left"]) == 1, "the module is outlined"
-    wait_until(lambda: np.nanmedian(_floats(page.columns("series-0", "rate")["rate"])) < 100)
-
-    handle = page.page.locator(".eic-controls .noUi-handle-lower")
-    handle.focus()
-    for _ in range(20):
-        handle.press("ArrowRight")
-    wait_until(lambda: "14–150 keV" in page.titles()[0], what="energies in the title of the image")
-
-    page.page.get_by_label("Time").select_option(label="1 min")
-    wait_until(lambda: np.ptp(page.columns("series-0", "rate")["time"]) < 65_000, what="the last minute")
-    assert page.errors == []
-
-
 def _laid_out(page):
     """Left and right edges of all boxes of the page; None while one of them is still to be laid out.
 
@@ -195,25 +101,115 @@ def test_the_kernel_is_gone_when_the_tab_is_closed(live, open_page):
     wait_until(lambda: _status(address) == 404, what="the end of the kernel")
 
 
-def test_a_websocket_that_does_not_offer_the_first_version_is_closed(live, camera_page):
-    import websocket
+class TestOneOpenPage:
+    """A page that stays open for all of these, and is closed before others open theirs."""
 
-    page = camera_page
-    address = f"ws://127.0.0.1:{live.server.port}/api/kernels/{page.kernel}/channels"
-    client = websocket.create_connection(address, timeout=LIMIT, enable_multithread=False)
-    try:
-        code, frame = client.recv_data_frame()
-        assert code == websocket.ABNF.OPCODE_CLOSE
-        assert int.from_bytes(frame.data[:2], "big") == 1002
-    finally:
-        client.shutdown()
-    before = int(page.page.get_attribute(".eic-heartbeat", "data-tick"))
-    page.page.wait_for_function(f"+document.querySelector('.eic-heartbeat').dataset.tick > {before + 2}")
+    def test_page_renders_with_the_installed_bokeh_and_nothing_from_elsewhere(self, camera_page):
+        page = camera_page
+        assert "There was an error when executing cell" not in page.text("body")
+        assert page.page.evaluate("Bokeh.version") == bokeh.__version__
+        assert "ECLAIRs" in page.text("h1")
+        assert len(page.titles()) == 4
+        assert page.columns("image", "image")["image"]
+        foreign = [u for u in page.requests if urlparse(u).hostname not in {"127.0.0.1", None}]
+        assert foreign == []
+        assert page.errors == []
 
+    def test_verdict_status_and_table_say_how_the_camera_is(self, camera_page):
+        page = camera_page
+        verdict = page.text(".eic-verdict")
+        assert "LIVE" in verdict
+        assert "simulated data" in verdict
+        assert "DPIX_VCTRLHVELS6" in verdict  # the simulated excursion, beyond its warning limit
+        assert "Attention" in verdict
+        facts = page.text(".eic-facts")
+        for word in ("Run", "Newest data", "ago", "Packets", "Lost", "Damaged"):
+            assert word in facts
+        first = page.page.locator(".eic-table tbody tr").first.inner_text()
+        assert "DPIX_VCTRLHVELS6" in first
+        assert "WARNING" in first
 
-def test_a_silent_camera_is_not_called_well(live, camera_page):
-    """Last: afterwards nothing comes any more."""
-    page = camera_page
-    live.stop_feeding()
-    wait_until(lambda: "NO NEW DATA" in page.text(".eic-verdict"), what="the page to notice the silence")
-    assert "The camera is well" not in page.text(".eic-verdict")
+    def test_it_updates_without_a_hole_while_data_arrive(self, camera_page):
+        page = camera_page
+        before = page.columns("series-0", "rate")
+        newest = max(before["time"])
+
+        def later():
+            return max(page.columns("series-0", "rate")["time"]) > newest + 20_000
+
+        wait_until(later, what="twenty seconds of data more in the light curve")
+        after = page.columns("series-0", "rate")
+        time, rate = _floats(after["time"]) / 1e3, _floats(after["rate"])
+        known = np.flatnonzero(np.isfinite(rate))
+        inside = slice(known[0], known[-1] + 1)
+        assert np.isfinite(rate[inside]).all(), "a hole in the light curve"
+        np.testing.assert_allclose(np.diff(time[inside]), 1.0, atol=1e-3)
+        assert rate[inside].min() > 0.5 * np.median(rate[inside])
+        assert time[known[-1]] * 1e3 > newest, "the newest bins are those that came while the page was open"
+
+    def test_a_click_shows_the_spectrum_of_a_pixel(self, camera_page):
+        page = camera_page
+        assert not any(page.columns("pixel", "left")["left"])
+        page.page.locator(".bk-Figure .bk-Canvas").first.click()
+        wait_until(lambda: len(page.columns("pixel", "left")["left"]) == 1, what="the mark of a pixel")
+        wait_until(lambda: "detnum" in page.text(".eic-caption"), what="the values of the pixel")
+        counts = int(re.search(r": (\d+) counts", page.text(".eic-caption").replace("\u202f", "")).group(1))
+        own = wait_until(lambda: np.nansum(_floats(page.columns("series-1", "counts")["counts"])))
+        assert 0 < own < 3 * counts + 20
+        page.page.get_by_role("button", name="Forget pixel").click()
+        wait_until(lambda: not page.columns("pixel", "left")["left"], what="the pixel to be forgotten")
+
+    def test_a_parameter_is_drawn_with_its_limits(self, camera_page):
+        page = camera_page
+        assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
+        page.page.get_by_label("Parameter").select_option(label="ECL_TEMPTH01")
+        wait_until(lambda: page.titles()[3] == "ECL_TEMPTH01", what="another parameter")
+        axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
+        assert axis == "ECL_TEMPTH01 (°C)"
+        limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
+        wait_until(lambda: page.page.evaluate(f"{limits}.length") >= 2, what="its limits")
+
+    def test_controls_change_the_figures(self, camera_page):
+        page = camera_page
+        everything = sum(page.columns("series-0", "counts")["counts"][5:-5])
+
+        page.page.get_by_label("Modules").select_option(label="module 17")
+        wait_until(lambda: "module 17" in page.titles()[1], what="the title of the spectrum")
+        wait_until(
+            lambda: np.nansum(_floats(page.columns("series-0", "counts")["counts"])) < 0.05 * everything,
+            what="the spectrum of one module",
+        )
+        assert len(page.columns("modules", "left")["left"]) == 1, "the module is outlined"
+        wait_until(lambda: np.nanmedian(_floats(page.columns("series-0", "rate")["rate"])) < 100)
+
+        handle = page.page.locator(".eic-controls .noUi-handle-lower")
+        handle.focus()
+        for _ in range(20):
+            handle.press("ArrowRight")
+        wait_until(lambda: "14–150 keV" in page.titles()[0], what="energies in the title of the image")
+
+        page.page.get_by_label("Time").select_option(label="1 min")
+        wait_until(lambda: np.ptp(page.columns("series-0", "rate")["time"]) < 65_000, what="the last minute")
+        assert page.errors == []
+
+    def test_a_websocket_that_does_not_offer_the_first_version_is_closed(self, live, camera_page):
+        import websocket
+
+        page = camera_page
+        address = f"ws://127.0.0.1:{live.server.port}/api/kernels/{page.kernel}/channels"
+        client = websocket.create_connection(address, timeout=LIMIT, enable_multithread=False)
+        try:
+            code, frame = client.recv_data_frame()
+            assert code == websocket.ABNF.OPCODE_CLOSE
+            assert int.from_bytes(frame.data[:2], "big") == 1002
+        finally:
+            client.shutdown()
+        before = int(page.page.get_attribute(".eic-heartbeat", "data-tick"))
+        page.page.wait_for_function(f"+document.querySelector('.eic-heartbeat').dataset.tick > {before + 2}")
+
+    def test_a_silent_camera_is_not_called_well(self, live, camera_page):
+        """Last: afterwards nothing comes any more."""
+        page = camera_page
+        live.stop_feeding()
+        wait_until(lambda: "NO NEW DATA" in page.text(".eic-verdict"), what="the page to notice the silence")
+        assert "The camera is well" not in page.text(".eic-verdict")
