@@ -74,15 +74,14 @@ def browser() -> "Iterator[Browser]":
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files so that no process ends with a slow one alone (see scripts/test.sh).
+    """Order the files: slow ones first, so that no process ends with one alone; those with a browser last.
 
-    Those with slow tests come first, and of those in a browser one at the beginning and the others after the
-    slow ones: two browsers that draw at once keep each other waiting.
+    From its first page to the end of the process, the browser's driver keeps an event loop running in the
+    main thread, in which no other test could run its own.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    browser = sorted({item.path for item in items if item.get_closest_marker("browser")})
-    order = dict.fromkeys(slow, 1) | dict.fromkeys(browser, 2) | dict.fromkeys(browser[:1], 0)
-    items.sort(key=lambda item: order.get(item.path, 3))
+    order = {item.path: 0 for item in items if item.get_closest_marker("slow")}
+    order |= {item.path: 2 for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: order.get(item.path, 1))
 
 
 def pytest_report_header() -> str:
