@@ -79,7 +79,7 @@ class Reference:
         self.run, self.instrument = run, instrument
         self.coverage = Coverage()
         self.done = 0.0
-        """Share that was read, 0 to 1."""
+        """Share that was read: 1 only when the counts hold all of it."""
         self._spectra = SpectraAccumulator(instrument.pixels.count, instrument.energy.channels)
         self._counts = self._spectra.counts
 
@@ -88,11 +88,12 @@ class Reference:
         end = self.run.size
         with follow(self.run, self.instrument) as cursor:
             while cursor.position < end and not cursor.finished:
+                self.done = cursor.position / end
+                yield
                 photons = EventList.of(cursor.poll().photons)
                 self.add(photons[np.isfinite(photons.time)])
-                self.done = min(1.0, cursor.position / end) if end else 1.0
-                yield
         self.finish()
+        yield  # so that whoever reads shows what is complete only now
 
     def add(self, photons: EventList) -> None:
         """Count photons that have a time."""

@@ -100,6 +100,19 @@ def test_the_page_plays_a_run_and_compares_it_with_another(page):
     assert "passes packets over" in page.verdict.value
 
 
+def test_a_slow_machine_compares_nothing_before_all_of_the_reference_is_counted(page, monkeypatch):
+    """Each look has no time but for one piece of the reference: it never shows counts that are half there."""
+    page.controls.source.value = "run-1"
+    _play_all(page)
+    monkeypatch.setattr("eicpy.dashboard.pages.quicklook.READING_TIME", -1.0)
+    page.controls.reference.value = "run-2"
+    for _ in range(50):
+        page.look()
+        assert "Differs" not in page.verdict.value
+        assert page.photons.compared is None or page.photons.compared.rate == pytest.approx(1.0, abs=1e-9)
+    assert "As run 2" in page.verdict.value
+
+
 def test_a_span_dragged_on_the_light_curve_counts_alone(page):
     page.controls.source.value = "run-1"
     _play_all(page)
