@@ -217,7 +217,8 @@ def _execute(
     # Whatever a notebook does (a dead kernel, a timeout, no kernel at all) is the notebook's failure:
     # the page and the ledger report it, and it never stops the night.
     except Exception as error:  # noqa: BLE001, see above
-        message = f"{type(error).__name__}: {_ANSI.sub('', str(error)).strip().splitlines()[0][:300]}"
+        text = _ANSI.sub("", str(error)).strip().partition("\n")[0]  # an error may come without a word
+        message = f"{type(error).__name__}: {text[:300]}"
         _log.exception("the notebook %s stopped", notebook)
     executed = nbformat.read(partial, as_version=4) if partial.is_file() else source
     partial.unlink(missing_ok=True)

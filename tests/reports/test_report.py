@@ -95,6 +95,17 @@ def test_a_kernel_that_dies_or_hangs_is_a_failed_report(make_notebook, tmp_path,
     assert outcome.notebook.is_file()
 
 
+def test_an_error_without_a_word_is_a_failed_report(make_notebook, tmp_path, monkeypatch):
+    def stop(*_a: object, **_k: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("papermill.execute_notebook", stop)
+    outcome = run_report(make_notebook(), {}, tmp_path / "report")
+    assert outcome.status == "failed"
+    assert outcome.message.startswith("TimeoutError")
+    assert "This report failed" in outcome.page.read_text()
+
+
 def test_a_page_without_figures_is_small_and_measured_data_carry_no_banner(make_notebook, tmp_path):
     page = run_report(
         make_notebook("1 + 1"), {}, tmp_path / "report", subject=ReportSubject(simulated=False)
