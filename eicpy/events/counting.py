@@ -5,7 +5,7 @@ a photon that is counted at once waits for them. So photons are sorted roughly b
 is written to the end of the queue of its group of `GROUP` neighbouring counters, as the 16 bits that number
 the counter in its group. A full queue is counted in an array that fits the cache, which is then added to the
 spectra, and by ranges of channels to the images, in vectors. Bands are a few edges for each pixel, not one
-number for each of its channels. ``docs/decisions/0016-photon-kernels.md`` has the model and the measurements.
+number for each of its channels. ``docs/decisions/0018-photon-kernels.md`` has the model and the measurements.
 
 Short loops, each with one thing to do, are faster than one loop for the whole chain.
 No kernel divides 64-bit integers for a photon or calls back into Python. Indices go through unsigned numbers,

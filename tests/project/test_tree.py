@@ -205,3 +205,14 @@ def test_make_finds_its_way():
         pytest.skip("no make on this machine")
     done = subprocess.run([make, "help"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"install", "test", "demo", "benchmark", "docs"} <= set(re.findall(r"make (\w+)", done.stdout))
+
+
+def test_pages_that_code_refers_to_exist():
+    named = {
+        (path.relative_to(ROOT).as_posix(), page)
+        for path in project_files()
+        if path.suffix in {".py", ".toml", ".yml", ".sh"}
+        for page in re.findall(r"\bdocs/[\w./-]+\.md\b", path.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert {(where, page) for where, page in named if not (ROOT / page).is_file()} == set()
