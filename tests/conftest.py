@@ -6,7 +6,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -29,6 +29,8 @@ CHROMIUM_FLAGS = (
 hypothesis.settings.register_profile("deterministic", derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("search", derandomize=False, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
+EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "0"))
+"""Examples of each property in a long search, instead of those that the property asks for."""
 
 # A shell starts its jobs in the background with Ctrl-C ignored, and so would be all processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -82,6 +84,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = {item.path: 0 for item in items if item.get_closest_marker("slow")}
     order |= {item.path: 2 for item in items if item.get_closest_marker("browser")}
     items.sort(key=lambda item: order.get(item.path, 1))
+    for item in items:
+        test = getattr(item, "obj", None)
+        if EXAMPLES and getattr(test, "is_hypothesis_test", False):
+            _with_examples(test, EXAMPLES)
+
+
+def _with_examples(test: Any, number: int) -> None:
+    """Let a property try so many examples; the library has no public way that outranks the property's own."""
+    own = getattr(test, "_hypothesis_internal_use_settings", hypothesis.settings())
+    wanted = hypothesis.settings(own, max_examples=number, suppress_health_check=list(hypothesis.HealthCheck))
+    test._hypothesis_internal_use_settings = wanted
 
 
 def pytest_report_header() -> str:
