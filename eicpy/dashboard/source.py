@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from eicpy.dashboard.health import HousekeepingBlock, State
 from eicpy.decoding import is_simulated
+from eicpy.errors import BadDataError
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
-from eicpy.errors import BadDataError
 from eicpy.runs import Run, RunArchive, follow
 from eicpy.settings import Settings
 

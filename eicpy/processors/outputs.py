@@ -96,8 +96,8 @@ class Output:
 
 def _gone(path: Path, event: str, size: int) -> GoneError:
     return GoneError(
-        f"{path}: {event} while the processor was writing it; its {size} bytes are no longer there (start the "
-        "processor over with --again: it is given all packets again)"
+        f"{path}: {event} while the processor was writing it; its {size} bytes are no longer there "
+        "(start the processor over with --again: it is given all packets again)"
     )
 
 

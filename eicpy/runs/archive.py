@@ -270,8 +270,11 @@ class RunArchive:
         return closed
 
     def find(self, sha256: str) -> Run | None:
-        """The run that is, or is becoming, the copy of a file; None if there is none."""
-        found = next(self._finished.with_hash(sha256, self.names().folders()), None)
+        """The run that is, or is becoming, the copy of a file; None if there is none.
+
+        One that another process opened within the last moment may not be found: who copies holds a lock.
+        """
+        found = next(self._finished.with_hash(sha256, self.glance().folders()), None)
         return None if found is None else Run(self.folder / found)
 
     def discard(self, writer: RunWriter) -> None:

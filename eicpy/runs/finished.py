@@ -17,7 +17,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,7 +68,7 @@ class FinishedRuns:
         self._rows = 0
         self._lock = threading.RLock()
 
-    def unfinished(self, names: Iterable[str], *, sure: bool = True) -> list[str]:
+    def unfinished(self, names: Sequence[str], *, sure: bool = True) -> list[str]:
         """Those of some runs that are not known to be finished.
 
         Parameters
@@ -82,38 +82,38 @@ class FinishedRuns:
         Returns
         -------
         list of str
-            Names in the order given; what does not read is among them.
+            Names by number; what does not read is among them.
         """
         with self._lock:
-            return self._unfinished(list(names), sure=sure)
+            return self._unfinished(names, sure=sure)
 
-    def with_hash(self, sha256: str, names: Iterable[str]) -> Iterator[str]:
+    def with_hash(self, sha256: str, names: Sequence[str]) -> Iterator[str]:
         """Those of some runs that hold bytes with a hash, or are a copy of a file with it, the newest first.
 
         Runs that are not finished come too if the hash stands in their description.
         """
-        names = list(names)
         with self._lock:
             open_runs = set(self._unfinished(names, sure=False))
             found = set(self._by_hash.get(sha256, ()))
         wanted = sha256.encode()
-        for name in reversed(names):
-            if name in found or name in open_runs:
-                with contextlib.suppress(OSError):
-                    if wanted in Path(self._folder, name, METADATA_NAME).read_bytes():
-                        yield name
+        for name in sorted(found | open_runs, key=_by_number, reverse=True):
+            with contextlib.suppress(OSError):
+                if wanted in Path(self._folder, name, METADATA_NAME).read_bytes():
+                    yield name
 
-    def _unfinished(self, names: list[str], *, sure: bool) -> list[str]:
+    def _unfinished(self, names: Sequence[str], *, sure: bool) -> list[str]:
         known = self._load() if self._known is None else self._known
         now = time.monotonic()
         if sure or not self._looked <= now < self._looked + max(_TRUSTED, _SHARE * self._cost):
             self._forget([name for name, run in known.items() if _stamp(self._folder, name) != run.stamp])
             self._looked, self._cost = now, time.monotonic() - now
-        fresh = {name: run for name in names if name not in known and (run := _read(self._folder, name))}
+        unknown = set(names).difference(known)
+        fresh = {name: run for name in sorted(unknown) if (run := _read(self._folder, name))}
         if fresh:
             self._keep(fresh)
             self._write(fresh, len(names))
-        return [name for name in names if name not in known]
+            unknown.difference_update(fresh)
+        return sorted(unknown, key=_by_number)
 
     @property
     def _path(self) -> Path:
@@ -161,6 +161,10 @@ class FinishedRuns:
             self._rows += len(fresh)
         except (OSError, FailedError) as error:
             _log.debug("what is known of finished runs is not kept: %s", error)
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    return int(name.partition("-")[0]), name
 
 
 def _line(runs: dict[str, _Finished]) -> bytes:

@@ -17,9 +17,9 @@ import os
 import re
 import time
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 __all__ = ["Listing", "RunNames", "listing"]
@@ -75,10 +75,16 @@ class RunNames:
         at = bisect_right(self.numbers, number)
         return self.numbers[at] if at < len(self.numbers) else None
 
-    def folders(self, last: int | None = None) -> list[str]:
+    def folders(self, last: int | None = None) -> Sequence[str]:
         """Names of the folders of all runs, or of so many of the newest, by number."""
-        some = -last if last else None
-        return [name for number in self.numbers[some:] for name in self.names[number]][some:]
+        if not last:
+            return self.all_folders
+        return [name for number in self.numbers[-last:] for name in self.names[number]][-last:]
+
+    @cached_property
+    def all_folders(self) -> tuple[str, ...]:
+        """Names of the folders of all runs, by number."""
+        return tuple(name for number in self.numbers for name in self.names[number])
 
 
 @dataclass(frozen=True)

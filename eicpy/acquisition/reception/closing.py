@@ -13,6 +13,7 @@ from eicpy.decoding.decode import is_simulated
 from eicpy.errors import EicpyError, FailedError, GoneError
 from eicpy.files import is_passing
 from eicpy.instruments import Instrument
+from eicpy.packets import PacketIndex
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.listing import RunNames
 from eicpy.runs.run import Run
@@ -117,7 +118,7 @@ class Closer:
 
     def _complete(self, run: Run, writer: RunWriter) -> StreamCount:
         try:
-            index = run.index(self._instrument)
+            index = _index(run, self._instrument, writer)
             count = StreamCount()
             count.add(index)
             writer.complete(simulated=is_simulated(index, self._instrument))
@@ -125,3 +126,12 @@ class Closer:
             writer.release()
         run.commands_and_housekeeping(self._instrument)
         return count
+
+
+def _index(run: Run, instrument: Instrument, writer: RunWriter) -> PacketIndex:
+    writer.check()
+    try:
+        return run.index(instrument)
+    except OSError as error:
+        writer.check()  # it may have been removed meanwhile
+        raise FailedError(f"{run.raw_file}: could not be read: {error.strerror}") from error
