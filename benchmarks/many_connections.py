@@ -2,8 +2,8 @@
 
 A receiver in a process of its own is attacked in turn by nobody, by connections that send nothing, a byte or
 a text, before and after a real sender has begun; then a bench connects for each packet without closing. Told
-are the packets that were archived, the connections that were closed to make room, the time until the last packet
-was archived, and the largest memory of the receiver.
+are the packets that were archived, the connections that were closed to make room, the time until the last
+packet was archived, and the largest memory of the receiver.
 
     python benchmarks/many_connections.py [--connections 600] [--packets 5000]
 """
@@ -102,8 +102,9 @@ def attacked(work: Callable[[Receiver, list[socket.socket]], int]) -> None:
         for each in held:
             each.close()
         print(
-            f"  {values.get('packets')} of {wanted} packets archived after {seconds:.1f} s; open "
-            f"{values.get('connections')}, closed {values.get('gave_way')}; memory {before:.0f} → {memory:.0f} MB"
+            f"  {values.get('packets')} of {wanted} packets archived after {seconds:.1f} s; "
+            f"open {values.get('connections')}, closed {values.get('gave_way')}; "
+            f"memory {before:.0f} → {memory:.0f} MB"
         )
         print(f"  {receiver.end()}")
 

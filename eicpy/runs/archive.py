@@ -152,7 +152,7 @@ class RunArchive:
         folder_name(1, suffix)
         with self.lock("archive"):
             for _ in range(_ATTEMPTS):
-                before = self.glance()
+                before = self._listing.at_hand()
                 try:
                     number = self._claim_number(max(above, before.last), before.leftovers)
                 except OSError as error:

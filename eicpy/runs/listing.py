@@ -37,6 +37,12 @@ _SHARE = 500
 _BREATH = 4
 """A reader that only glances lets so many times the duration of the last reading pass before the next."""
 
+_LONGEST_TRUSTED = 30.0
+"""How long a list is trusted at most without being read again, s."""
+_ATTEMPTS = 5
+"""How often a list is read where the folder changes while it is read."""
+_LINKS = 4
+"""Where in its state the links of the folder stand: two, and one for each folder in it; 1 where not kept."""
 _FEW = 100
 """Fresh names that are looked at one by one."""
 
@@ -98,7 +104,7 @@ class _Read:
     at: float = 0.0
     """When the list was read, s."""
     cost: float = 0.0
-    """How long it took, s."""
+    """Processor time that took, s."""
     entries: frozenset[str] = frozenset()
     """All that could be told from its name: runs and leftovers, and what is neither."""
     runs: RunNames = RunNames()
@@ -154,19 +160,32 @@ class Listing:
             return read.runs
         return self._list(state, now)
 
+    def at_hand(self) -> RunNames:
+        """The runs as of the last change that the folder shows, for who holds the archive's lock."""
+        read, now, state = self._read, time.monotonic(), self._state()
+        if state is None:
+            return self._nothing()
+        return read.runs if state == read.state and not self._is_old(read, now) else self._list(state, now)
+
     def placed(self, name: str, before: RunNames) -> None:
         """Note a run that this process has made, so that it need not read the whole list for its own change.
+
+        The caller holds the archive's lock since it asked for the runs :meth:`at_hand`: other processes made
+        none. Where the number of folders shows that somebody has copied one in, nothing is noted.
 
         Parameters
         ----------
         name
             Of its folder.
         before
-            What it saw before.
+            What was at hand before.
         """
         read, state, now = self._read, self._state(), time.monotonic()
-        if state is None or read.runs is not before:
+        if state is None or read.state is None or read.runs is not before:
             return  # another thread has read since; the state says so
+        links = (read.state[_LINKS], state[_LINKS])
+        if links != (1, 1) and links[1] != links[0] + 1:
+            return
         runs = _with(read.runs, [name], [])
         self._read = _Read(state, now, read.at, read.cost, read.entries | {name}, runs)
 
@@ -184,14 +203,19 @@ class Listing:
 
     @staticmethod
     def _is_old(read: _Read, now: float) -> bool:
-        return not read.at <= now < read.at + max(_TRUSTED, _SHARE * read.cost)
+        return not read.at <= now < read.at + min(max(_TRUSTED, _SHARE * read.cost), _LONGEST_TRUSTED)
 
     def _list(self, state: _State, now: float) -> RunNames:
-        read = self._read
-        try:
-            found = frozenset(os.listdir(self._folder))  # noqa: PTH208, a path for each of thousands takes long
-        except OSError:
-            return self._nothing()
+        read, begun = self._read, time.thread_time()
+        for _ in range(_ATTEMPTS):  # a list of many names is read in pieces: it must not have a hole
+            try:
+                found = frozenset(os.listdir(self._folder))  # noqa: PTH208, a path for each takes long
+            except OSError:
+                return self._nothing()
+            after = self._state()
+            if after is None or after == state:
+                break
+            state, now = after, time.monotonic()
         known = read.entries if read.state is not None and read.state[:2] == state[:2] else frozenset[str]()
         runs = read.runs if known else RunNames()
         fresh, gone = found - known, known - found
@@ -200,7 +224,7 @@ class Listing:
             not_yet = self._not_folders(fresh)
             runs = _with(runs, sorted(fresh - not_yet), gone)
         seen = read.seen if state == read.state else now
-        cost = time.monotonic() - now
+        cost = time.thread_time() - begun
         self._read = _Read(state, seen, now, cost, found - not_yet, runs)
         return runs
 

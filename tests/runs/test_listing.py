@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eicpy.runs import RunArchive, provide
 from eicpy.runs import listing as module
+from eicpy.runs import provide
 from eicpy.runs.listing import Listing
 
 
@@ -132,10 +132,10 @@ def test_a_reader_that_waits_reads_the_folder_as_rarely_whatever_the_number_of_r
 def test_a_number_that_somebody_took_since_the_folder_was_read_is_not_used(archive, monkeypatch):
     archive.create(source="x").close()
     archive.create(source="x").close()
-    before = archive.glance()
+    before = archive.names()
     (archive.folder / "000003").mkdir()
     (archive.folder / "000003" / "raw.ccsds").write_bytes(b"copied in")
-    monkeypatch.setattr(RunArchive, "glance", lambda _archive: before)
+    monkeypatch.setattr(Listing, "at_hand", lambda _listing: before)
     assert archive.create(source="x").close().number == 4
     assert archive.run(3).raw_file.read_bytes() == b"copied in"
 
@@ -148,6 +148,41 @@ def test_a_last_number_that_a_power_failure_spoilt_hinders_nothing(archive, capl
     assert archive.create(source="x").close().number == 4
     assert "holds no number" in caplog.text
     assert (archive.folder / "last-number").read_text() == "4\n"
+
+
+def test_a_list_never_shows_a_run_without_the_one_before_it(archive, monkeypatch):
+    """A reader goes on to the next number: a run missing when a later one showed would be passed over."""
+    monkeypatch.setattr(module, "_BREATH", 1e9)  # as where reading the list was held up for long
+    listing, mkdir = archive._listing, Path.mkdir
+
+    def seen_by_another_thread(path, *arguments, **named):
+        mkdir(path, *arguments, **named)
+        listing.now()
+
+    for number in range(1, 8):
+        with monkeypatch.context() as context:
+            if number % 2:  # another thread reads while the run is being made, and its list lacks it
+                context.setattr(Path, "mkdir", seen_by_another_thread)
+            archive.create(source="x").close()
+        assert listing.glance().numbers in [tuple(range(1, n + 1)) for n in range(number + 1)]
+    assert listing.now().numbers == tuple(range(1, 8))
+
+
+def test_a_list_that_changes_while_it_is_read_is_read_again(archive, monkeypatch):
+    for _ in range(3):
+        archive.create(source="x").close()
+    listdir, missed = os.listdir, ["000004"]
+
+    def in_pieces(folder):
+        found = listdir(folder)
+        if missed:  # made behind the place that was read, and another one before it
+            (archive.folder / missed.pop()).mkdir()
+            (archive.folder / "000005").mkdir()
+            return [*found, "000005"]
+        return found
+
+    monkeypatch.setattr(module.os, "listdir", in_pieces)
+    assert Listing(str(archive.folder)).now().numbers == (1, 2, 3, 4, 5)
 
 
 STEPS = {
