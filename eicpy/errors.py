@@ -15,10 +15,11 @@ FailedError       ``failed``                3          503
 MissingDataError  ``missing-data``          1          404
 InUseError        ``in-use``                3          409
 RefusedError      ``refused``               3          403
+GoneError         ``gone``                  3          410
 ================  ========================  =========  ====
 
-The last three belong to two families each, so that a caller who catches either meets them: a file that is
-not there is not found and is bad data, a run that another process writes is a conflict and a failure.
+The three before the last belong to two families each, so that a caller who catches either meets them: a file
+that is not there is not found and is bad data, a run that another process writes is a conflict and a failure.
 
 The shell learns only what it must do differently (:class:`ExitCode`): the call was wrong, data were bad and
 the good part is kept, or the work failed.
@@ -37,6 +38,7 @@ __all__ = [
     "EicpyError",
     "ExitCode",
     "FailedError",
+    "GoneError",
     "InUseError",
     "MissingDataError",
     "NotAllowedError",
@@ -164,6 +166,13 @@ class RefusedError(NotAllowedError, FailedError):
 
     kind = "refused"
     exit_code = ExitCode.FAILED
+
+
+class GoneError(FailedError):
+    """What the work is done on was removed, moved or replaced meanwhile: the folder of a run, an output."""
+
+    kind = "gone"
+    http_status = HTTPStatus.GONE
 
 
 def unreadable(error: OSError) -> type[BadDataError]:

@@ -27,6 +27,7 @@ __all__ = [
     "atomic_file",
     "hash_file",
     "is_full_disk",
+    "is_passing",
     "locked",
     "locked_folder",
     "sha256_of",
@@ -36,6 +37,13 @@ __all__ = [
 ]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PASSING = _FULL | frozenset(
+    {
+        errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN,
+        errno.EROFS, errno.EACCES, errno.EPERM,
+    }
+)  # fmt: skip
+"""Errors of a folder that was removed, a disk that was unmounted or is read-only, a right that was taken."""
 _READ_BYTES = 1 << 20
 
 
@@ -50,14 +58,34 @@ def is_full_disk(error: BaseException) -> bool:
     >>> is_full_disk(OSError(errno.ENOSPC, "No space left on device")), is_full_disk(OSError(errno.EIO, ""))
     (True, False)
     """
+    return any(
+        (isinstance(cause, OSError) and cause.errno in _FULL)
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        for cause in _causes(error)
+    )
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says that a folder cannot be written now, and might be later without our help.
+
+    A full disk (:func:`is_full_disk`), one that is not mounted or is mounted read-only, a folder that was
+    removed, a permission that was taken; not a disk that is broken.
+
+    Examples
+    --------
+    >>> is_passing(OSError(errno.EROFS, "Read-only file system")), is_passing(OSError(errno.EIO, ""))
+    (True, False)
+    """
+    causes = list(_causes(error))
+    return is_full_disk(error) or any(isinstance(c, OSError) and c.errno in _PASSING for c in causes)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and those that it was raised from or after."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno in _FULL:
-            return True
-        if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return True
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def hash_file(path: Path, length: int | None = None) -> "hashlib._Hash":

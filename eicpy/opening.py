@@ -96,10 +96,10 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
     archive = RunArchive(open_setup(home).archive(instrument), instrument)
     if number is not None:
         return archive.run(number)
-    runs = archive.runs()
-    if not runs:
+    newest = archive.newest()
+    if newest is None:
         raise MissingDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
-    return runs[-1]
+    return newest
 
 
 def open_photons(file: str | Path, instrument: str = "eclairs") -> "EventFile | EventList":

@@ -86,6 +86,7 @@ def receive(
         f"{summary.size} bytes, {summary.packets} packets, "
         f"{summary.damaged} damaged, {summary.foreign_bytes} foreign bytes"
         + (f", {summary.udp_dropped} datagrams lost" if summary.udp_dropped else "")
+        + (f", {summary.gave_way} connections closed because there were too many" if summary.gave_way else "")
     )
     for problem in summary.problems:
         click.echo(f"eic: {problem}", err=True)

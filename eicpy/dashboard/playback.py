@@ -6,9 +6,10 @@ from typing import Literal
 from eicpy.dashboard.health import State
 from eicpy.dashboard.source import STALE_AFTER, NewPackets, PacketTotals, age_of
 from eicpy.decoding import is_simulated
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, RunArchive
+from eicpy.runs.metadata import folder_name
 from eicpy.runs.provider.provide import Mode, ProvideOptions, Provider, provide
 from eicpy.settings import Settings
 
@@ -168,7 +169,10 @@ class StreamSource:
     def _seen(self, given: NewPackets) -> NewPackets:
         number = given.run
         if self._run is None or number != self._run.number:
-            self._forget(self.archive.run(number))
+            try:
+                self._forget(self.archive.run(number))
+            except NotFoundError:  # it was removed while it was read
+                self._forget(Run(self.archive.folder / folder_name(number, "")))
         self.simulated = self.simulated or bool(is_simulated(given.index, self._instrument))
         return given
 

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from eicpy.dashboard.health import HousekeepingBlock, State
 from eicpy.decoding import is_simulated
+from eicpy.errors import BadDataError
 from eicpy.events import PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
@@ -21,8 +22,19 @@ STALE_AFTER = 15.0
 
 def age_of(run: Run) -> float | None:
     """Time since bytes were last added to a run, s; None where none were."""
-    status = run.raw_file.stat()
+    try:
+        status = run.raw_file.stat()
+    except OSError:
+        return None  # it was removed
     return max(0.0, time.time() - status.st_mtime) if status.st_size else None
+
+
+def _may_grow(run: Run) -> bool:
+    """Whether bytes may still come: the run is open, and was not removed."""
+    try:
+        return run.is_open
+    except BadDataError:  # whether it is open is not known
+        return run.raw_file.exists()
 
 
 class NewPackets(Protocol):
@@ -170,14 +182,13 @@ class ArchiveSource:
         if now - self._looked < self._look_again:
             return
         self._looked = now
-        runs = self._archive.runs()
-        if not runs:
+        newest = self._archive.newest()
+        if newest is None:
             return
-        newest = runs[-1]
         if self._run is None or newest.number != self._run.number:
             if self._follower is not None:
                 self._follower.close()
             self._run, self._follower = newest, follow(newest, self._instrument)
             self.started += 1
             self.simulated = False
-        self._ended = not self._run.is_open
+        self._ended = not _may_grow(self._run)

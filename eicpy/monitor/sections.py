@@ -14,6 +14,7 @@ from eicpy.acquisition.status import (
     RunView,
     Verdict,
 )
+from eicpy.acquisition.status.verdict import GIVEN_UP, NO_ARCHIVE, NO_SPACE
 from eicpy.errors import readable
 from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
@@ -24,6 +25,7 @@ __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 
 LEVEL_STYLES = {Severity.NOMINAL: "good", Severity.WARNING: "wrong", Severity.ALARM: "alarm"}
 _HEALTH_STYLES = {"alive": "", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "dim"}
+_BAD_STATES = frozenset({NO_SPACE, NO_ARCHIVE, GIVEN_UP})
 _RUN_TEXTS = (("operator", "by"), ("setup", "set-up"), ("position", "position"), ("comment", "comment"))
 
 
@@ -117,13 +119,14 @@ def _losses(receiver: ReceiverView) -> str:
         (receiver.damaged, f"{grouped(receiver.damaged)} packets damaged"),
         (receiver.foreign_bytes, f"{size_text(receiver.foreign_bytes)} of no packet"),
         (receiver.udp_dropped, f"{grouped(receiver.udp_dropped)} datagrams lost"),
+        (receiver.gave_way, f"{grouped(receiver.gave_way)} connections closed for others"),
     )
     return " · ".join(text for count, text in counts if count)
 
 
 def _state(part: PartView) -> Line:
     if part.health == "alive":
-        return words((readable(part.state), "alarm" if part.state in {"no space", "given up"} else "good"))
+        return words((readable(part.state), "alarm" if part.state in _BAD_STATES else "good"))
     last = f" (last: {readable(part.state)}, {span_text(part.age)} ago)" if part.health != "ended" else ""
     return words((part.health.upper() if last else part.health, _HEALTH_STYLES[part.health]), last)
 

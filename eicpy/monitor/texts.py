@@ -13,6 +13,8 @@ _TEXTS = {
     "part-failed": "{who} failed: {text}",
     "part-silent": "{who} does not respond: no status for {age}",
     "no-space": "NO SPACE: reception is paused, {free} free",
+    "no-archive": "NO ARCHIVE: it cannot be written, reception is paused",
+    "run-gone": "RUN GONE, {age} ago: {text}",
     "given-up": "{who} was given up after {restarts} restarts",
     "receiver-error": "receiver: {text}",
     "disk-alarm": "disk full in {seconds}, {free} free",
@@ -30,6 +32,10 @@ _TEXTS = {
     "part-error": "{part}: {text}",
     "behind": "{part} is {seconds} behind ({bytes})",
     "restarted": "{part} crashed and was restarted, {restarts} in all, the last {age} ago",
+    "connections-closed": (
+        "{connections} connections were closed because there were too many ({open} are open), "
+        "the last {age} ago"
+    ),
     "link-refused": "{address} was refused: it is no peer",
     "nobody-sends": "nobody sends: no connection is open",
     "link-silent": "{address} is connected and sends nothing for {age}",
@@ -44,6 +50,8 @@ _WORDS = {
     "bytes": size_text,
     "packets": lambda n: counted(n, "packet"),
     "datagrams": grouped,
+    "connections": grouped,
+    "open": grouped,
     "restarts": grouped,
 }
 

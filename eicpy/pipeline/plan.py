@@ -290,7 +290,7 @@ def _begin(start: str | None, first_day: date) -> float:
     return float(to_seconds((begin + timedelta(days=max(empty, 0))).isoformat()))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1 << 17)  # of all runs: it is asked for each night
 def _span(folder: Path, size: int, instrument: str) -> tuple[float, float]:  # noqa: ARG001, a run that grew is read again
     """First and last time of a run's packets, s; (inf, −inf) where there is none."""
     detector = load(instrument)
@@ -299,7 +299,18 @@ def _span(folder: Path, size: int, instrument: str) -> tuple[float, float]:  # n
 
 
 def _runs(instrument: Instrument, settings: Settings) -> list[Run]:
-    return [r for r in RunArchive(settings.archive(instrument.name), instrument.name).runs() if r.size]
+    return [
+        run
+        for run in RunArchive(settings.archive(instrument.name), instrument.name).runs()
+        if _has_bytes(run)
+    ]
+
+
+def _has_bytes(run: Run) -> bool:
+    try:
+        return run.size > 0
+    except FileNotFoundError:
+        return False  # its raw file was removed
 
 
 def _without_repeats(stretches: Sequence[RunSelection]) -> tuple[RunSelection, ...]:

@@ -231,6 +231,7 @@ class Execution:
         if self._dirty and (self.context.save_wanted or now - self._saved_at >= self._interval):
             self.save()
         if now - self._reported_at >= REPORT_SECONDS:
+            self.context.outputs.check()
             self.report_status()
 
     def _end_run_if_over(self) -> None:

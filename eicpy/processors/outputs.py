@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, GoneError
 from eicpy.files import sync_folder
 
 __all__ = ["Output", "Outputs"]
@@ -69,11 +69,36 @@ class Output:
             os.fsync(self._descriptor)
             self._dirty = False
 
+    def check(self) -> None:
+        """Look whether the file still is the one under its name.
+
+        Raises
+        ------
+        GoneError
+            If it was deleted, moved or replaced: what is written would be lost.
+        """
+        try:
+            if os.path.samestat(self.path.stat(), os.fstat(self._descriptor)):
+                return
+            event = "was replaced"
+        except (FileNotFoundError, NotADirectoryError):
+            event = "was removed"
+        except OSError:
+            return  # the disk does not answer: nothing is known
+        raise _gone(self.path, event, self.size)
+
     def close(self) -> None:
         """Close the file; buffered bytes are lost."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _gone(path: Path, event: str, size: int) -> GoneError:
+    return GoneError(
+        f"{path}: {event} while the processor was writing it; its {size} bytes are no longer there "
+        "(start the processor over with --again: it is given all packets again)"
+    )
 
 
 def is_output_name(name: str) -> bool:
@@ -140,8 +165,24 @@ class Outputs:
         self.close(name)
         self._discarded.add(name)
 
+    def check(self) -> None:
+        """Look whether all outputs still are in their folder.
+
+        Raises
+        ------
+        GoneError
+            If one was deleted, moved, replaced or cut.
+        """
+        for output in self._open.values():
+            output.check()
+        for name, size in self._closed.items():
+            file = self.folder / name
+            if size and name not in self._discarded and (not file.exists() or file.stat().st_size < size):
+                raise _gone(file, "was removed or cut", size)
+
     def settle(self) -> dict[str, int]:
         """Force all to the disk; gives their sizes for the checkpoint."""
+        self.check()
         for output in self._open.values():
             output.sync()
         sizes = self._closed | {name: output.size for name, output in self._open.items()}

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.decoding import PhotonColumns, is_simulated, photons
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.events import EventList, EventWriter
 from eicpy.instruments import Instrument
 from eicpy.processors.context import Context
@@ -120,7 +120,11 @@ class PhotonFiles:
         if self._repeats is None:
             self._repeats = Deduplicator()
             before = int(batch.index.offset[0])
-            for piece in _pieces(self._context.archive.run(batch.run), batch.instrument, before):
+            try:
+                run = self._context.archive.run(batch.run)
+            except NotFoundError:
+                return self._repeats  # it was removed while it was read
+            for piece in _pieces(run, batch.instrument, before):
                 chosen = piece.local[(piece.index.apid == self._apid) & (piece.index.offset < before)]
                 self._repeats.fresh(piece.data, chosen)
         return self._repeats

@@ -29,7 +29,6 @@ from eicpy.processors.parameters import check_parameters
 from eicpy.runs import RunArchive
 from eicpy.runs.provider.cursor import Cursor
 from eicpy.runs.provider.provide import Mode, ProvideOptions, provide
-from eicpy.runs.provider.walk import run_numbers
 from eicpy.settings import Settings
 
 __all__ = ["Job", "Summary", "run_processor"]
@@ -272,5 +271,5 @@ class _Runner:
             return None
         if job.first_run is not None:
             return Cursor(self.archive.run(job.first_run).number)
-        there = run_numbers(self.archive)
-        return Cursor(there[-1]) if there else None
+        newest = self.archive.names().last
+        return Cursor(newest) if newest else None

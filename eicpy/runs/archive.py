@@ -7,18 +7,19 @@ number unused, never a number used twice nor half a run, even if the newest runs
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
 from eicpy.errors import BadDataError, ConflictError, FailedError, NotFoundError
-from eicpy.files import atomic_file, locked, sync_folder
-from eicpy.runs.metadata import METADATA_NAME, RunMetadata, folder_name
+from eicpy.files import locked, sync_folder
+from eicpy.runs.finished import FinishedRuns, finished_runs
+from eicpy.runs.listing import Listing, RunNames, listing
+from eicpy.runs.metadata import RunMetadata, folder_name
 from eicpy.runs.run import RAW_NAME, Run
 from eicpy.runs.writer import RunWriter
 
@@ -26,7 +27,10 @@ __all__ = ["RunArchive"]
 
 _log = logging.getLogger(__name__)
 
-_LEFTOVER = re.compile(r"\..*\.(new|discarded)")
+_MOST_SHOWN = 200
+"""Runs that a notebook shows."""
+_ATTEMPTS = 20
+"""How many numbers are tried where each turns out to be taken, by runs that were copied in just now."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,28 @@ class RunArchive:
     folder: Path
     instrument: str
 
-    def runs(self) -> list[Run]:
-        """All runs, by number."""
-        if not self.folder.is_dir():
-            return []
-        with os.scandir(self.folder) as entries:
-            numbered = [(number, entry.name) for entry in entries if (number := _number(entry)) > 0]
-        return [Run(self.folder / name) for _, name in sorted(numbered)]
+    def runs(self, last: int | None = None) -> list[Run]:
+        """All runs, by number.
+
+        Parameters
+        ----------
+        last
+            Only so many, the newest.
+        """
+        return [Run(self.folder / name) for name in self.names().folders(last)]
+
+    def names(self) -> RunNames:
+        """Numbers and names of the runs that exist now; quicker than :meth:`runs` for thousands."""
+        return self._listing.now()
+
+    def glance(self) -> RunNames:
+        """The same for who asks many times a second: a run that appeared just now may come a moment later."""
+        return self._listing.glance()
+
+    def newest(self) -> Run | None:
+        """The run with the highest number; None if there is none."""
+        runs = self.runs(1)
+        return runs[0] if runs else None
 
     def run(self, number: int) -> Run:
         """The run of a number, whatever its suffix.
@@ -77,13 +96,15 @@ class RunArchive:
         NotFoundError
             If there is none.
         """
-        folders = [self.folder / f"{number:06d}", *self.folder.glob(f"{number:06d}-*")]
-        run = next((run for run in map(Run, folders) if run.raw_file.is_file()), None)
-        if run is None:
-            known = [r.number for r in self.runs()]
-            span = f"one of the {len(known)} runs from {known[0]} to {known[-1]}" if known else "no run yet"
-            raise NotFoundError(f"got run {number}, expected {span} in {self.folder}")
-        return run
+        for look in (self.glance, self.names):  # what a glance does not find may be new, or was renamed
+            names = look()
+            for name in names.names.get(number, ()):
+                run = Run(self.folder / name)
+                if run.raw_file.is_file():
+                    return run
+        known = names.numbers
+        span = f"one of the {len(known)} runs from {known[0]} to {known[-1]}" if known else "no run yet"
+        raise NotFoundError(f"got run {number}, expected {span} in {self.folder}")
 
     def create(
         self,
@@ -96,6 +117,7 @@ class RunArchive:
         position: str = "",
         simulated: bool | None = None,
         expected_sha256: str | None = None,
+        above: int = 0,
     ) -> RunWriter:
         """Open a new run.
 
@@ -112,6 +134,8 @@ class RunArchive:
             Whether the data are simulated; None while that is not known.
         expected_sha256
             Hash of the file that will be copied, so that a copy that was interrupted is found again.
+        above
+            The number is higher than this one: for who knows of runs that were removed with all else.
 
         Returns
         -------
@@ -127,27 +151,39 @@ class RunArchive:
         """
         folder_name(1, suffix)
         with self.lock("archive"):
-            try:
-                number = self._claim_number()
-            except OSError as error:
-                raise FailedError(f"{self.folder}: no run could be numbered: {error.strerror}") from error
-            metadata = RunMetadata(
-                number=number,
-                suffix=suffix,
-                instrument=self.instrument,
-                source=source,
-                opened=datetime.now(tz=UTC),
-                operator=operator,
-                setup=setup,
-                comment=comment,
-                position=position,
-                simulated=simulated,
-                expected_sha256=expected_sha256,
-            )
-            try:
-                return RunWriter(self._place(metadata))
-            except OSError as error:
-                raise FailedError(f"{self.folder}: could not open run {number}: {error.strerror}") from error
+            for _ in range(_ATTEMPTS):
+                before = self._listing.at_hand()
+                try:
+                    number = self._claim_number(max(above, before.last), before.leftovers)
+                except OSError as error:
+                    raise FailedError(f"{self.folder}: no run could be numbered: {error.strerror}") from error
+                metadata = RunMetadata(
+                    number=number,
+                    suffix=suffix,
+                    instrument=self.instrument,
+                    source=source,
+                    opened=datetime.now(tz=UTC),
+                    operator=operator,
+                    setup=setup,
+                    comment=comment,
+                    position=position,
+                    simulated=simulated,
+                    expected_sha256=expected_sha256,
+                )
+                try:
+                    writer = RunWriter(self._place(metadata))
+                except FileExistsError:
+                    above = number  # somebody has copied that run in since the folder was read
+                except OSError as error:
+                    raise FailedError(
+                        f"{self.folder}: could not open run {number}: {error.strerror}"
+                    ) from error
+                else:
+                    self._listing.placed(writer.run.folder.name, before)
+                    return writer
+        raise FailedError(
+            f"{self.folder}: could not open run {number}: it is there already, and so were others"
+        )
 
     def reopen(self, number: int) -> RunWriter:
         """Go on with a run that was left open, by a crash for example.
@@ -168,30 +204,34 @@ class RunArchive:
 
     def abandoned(self) -> list[Run]:
         """Runs that are open though no process writes them: what a crash leaves."""
-        found = []
-        for run in self.runs():
-            try:
-                if run.is_open and not run.is_written:
-                    found.append(run)
-            except (BadDataError, OSError) as error:  # its raw file may be gone, or not be ours to read
-                _log.warning("left as it is: %s", error)
-        return found
+        return [run for run, metadata in self._not_written() if metadata.closed is None]
 
-    def unfinished(self) -> list[Run]:
+    def unfinished(self, names: RunNames | None = None) -> list[Run]:
         """Runs that a crash left open, or closed without their hash; no process works on them.
 
         Copies of files (with ``expected_sha256``) are left out: the next ingest completes them.
+
+        Parameters
+        ----------
+        names
+            Only those of a list that was asked for before; by default of all.
         """
-        found = []
-        for run in self.runs():
+        return [
+            run
+            for run, metadata in self._not_written(names)
+            if metadata.sha256 is None and metadata.expected_sha256 is None
+        ]
+
+    def _not_written(self, names: RunNames | None = None) -> Iterator[tuple[Run, RunMetadata]]:
+        """Runs that are not finished and that no process writes."""
+        for name in self._finished.unfinished((self.names() if names is None else names).folders()):
+            run = Run(self.folder / name)
             try:
                 metadata = run.metadata
-                whole = metadata.sha256 is not None or metadata.expected_sha256 is not None
-                if not whole and not run.is_written:
-                    found.append(run)
+                if not run.is_written:
+                    yield run, metadata
             except (BadDataError, OSError) as error:  # its raw file may be gone, or not be ours to read
                 _log.warning("left as it is: %s", error)
-        return found
 
     def take_over(self, run: Run) -> RunWriter:
         """A writer of an unfinished run, closed for readers now if a crash left it open; to be completed.
@@ -201,7 +241,8 @@ class RunArchive:
         FailedError
             If another process holds it, or the archive cannot be written.
         """
-        writer = RunWriter(run)
+        with self.lock("archive"):  # a run that is being opened this moment has its writer afterwards
+            writer = RunWriter(run)
         try:
             if run.is_open:
                 writer.seal(comment=f"{run.metadata.comment} (closed after its writer died)".strip())
@@ -229,15 +270,12 @@ class RunArchive:
         return closed
 
     def find(self, sha256: str) -> Run | None:
-        """The run that is, or is becoming, the copy of a file; None if there is none."""
-        wanted = sha256.encode()
-        for run in reversed(self.runs()):
-            description = run.folder / METADATA_NAME
-            if (
-                description.is_file() and wanted in description.read_bytes()
-            ):  # cheaper than reading the fields
-                return run
-        return None
+        """The run that is, or is becoming, the copy of a file; None if there is none.
+
+        One that another process opened within the last moment may not be found: who copies holds a lock.
+        """
+        found = next(self._finished.with_hash(sha256, self.glance().folders()), None)
+        return None if found is None else Run(self.folder / found)
 
     def discard(self, writer: RunWriter) -> None:
         """Remove a run that is being written and must not be kept; its number is not used again."""
@@ -260,20 +298,38 @@ class RunArchive:
         with locked(folder / name):
             yield
 
-    def _claim_number(self) -> int:
+    @property
+    def _listing(self) -> Listing:
+        return listing(os.fspath(self.folder.absolute()))
+
+    @property
+    def _finished(self) -> FinishedRuns:
+        return finished_runs(os.fspath(self.folder.absolute()))
+
+    def _claim_number(self, highest: int, leftovers: tuple[str, ...]) -> int:
+        """A number that no run has had, written down before it is used."""
         counter = self.folder / "last-number"
         try:
-            last = int(counter.read_text()) if counter.exists() else 0
-        except ValueError as error:
-            raise FailedError(f"{counter}: expected the number of the last run; write it by hand") from error
-        with os.scandir(self.folder) as entries:  # once: there may be thousands of runs
-            found = list(entries)
-        for entry in found:
-            if _LEFTOVER.fullmatch(entry.name):  # of a process killed in _place or discard; we hold the lock
-                shutil.rmtree(entry.path)
-        number = max([last, *map(_number, found)]) + 1
-        with atomic_file(counter) as stream:
+            last = int(counter.read_text())
+        except FileNotFoundError:
+            last = 0
+        except ValueError:
+            _log.warning(
+                "%s holds no number, after a power failure for example; numbers go on after run %d, the "
+                "highest there is", counter, highest,
+            )  # fmt: skip
+            last = 0
+        for name in leftovers:  # of a process killed in _place or discard; we hold the lock
+            with suppress(FileNotFoundError):
+                shutil.rmtree(self.folder / name)
+        number = max(last, highest) + 1
+        draft = self.folder / ".last-number.partial"  # one name for all: we hold the lock
+        with draft.open("wb") as stream:
             stream.write(f"{number}\n".encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.rename(counter)
+        sync_folder(self.folder)
         return number
 
     def _place(self, metadata: RunMetadata) -> Run:
@@ -283,7 +339,13 @@ class RunArchive:
         with (draft / RAW_NAME).open("xb") as stream:
             os.fsync(stream.fileno())
         metadata.write(draft)
-        draft.rename(self.folder / name)
+        try:
+            draft.rename(self.folder / name)
+        except OSError as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if (self.folder / name).exists():
+                raise FileExistsError(error.errno, error.strerror) from error
+            raise
         sync_folder(self.folder)
         return Run(self.folder / name)
 
@@ -293,14 +355,9 @@ class RunArchive:
             f"<tr><td>{escape(run.folder.name)}</td><td>{m.opened:%Y-%m-%d %H:%M:%S}</td>"
             f"<td>{run.size / 1e6:.3f}</td>"
             f"<td>{'closed' if m.closed else 'open'}</td><td>{escape(m.source)}</td></tr>"
-            for run in self.runs()
+            for run in self.runs(_MOST_SHOWN)
             for m in [run.metadata]
         )
-        return f"<table><caption>Runs of {escape(self.instrument)}</caption>{head}{rows}</table>"
-
-
-def _number(entry: os.DirEntry[str]) -> int:
-    """Number in the name of a folder of a run; 0 for anything else."""
-    number, dash, suffix = entry.name.partition("-")
-    named = number.isascii() and number.isdecimal() and bool(suffix) == bool(dash)
-    return int(number) if named and entry.is_dir() else 0
+        hidden = len(self.names().numbers) - _MOST_SHOWN
+        more = f" (the newest {_MOST_SHOWN}; {hidden} older ones are not shown)" if hidden > 0 else ""
+        return f"<table><caption>Runs of {escape(self.instrument)}{more}</caption>{head}{rows}</table>"

@@ -28,7 +28,7 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
         is listed with its size.
     """
     rows: list[tuple[str, ...]] = []
-    for run in archive.runs()[-last if last else None :]:
+    for run in archive.runs(last):
         packets = indexed_packets(run.raw_file)
         size, number = _megabytes(run), str(run.number)
         count = "" if packets is None else str(packets)

@@ -1,19 +1,30 @@
-"""Writing a run: bytes are appended whole or not at all, and the run is closed with its size and hash."""
+"""Writing a run: bytes are appended whole or not at all, and the run is closed with its size and hash.
+
+A file that is deleted goes on taking bytes as long as it is open, and loses them when it is closed. So a
+writer looks before and after it appends whether its file still is the one in the archive. Where it is not,
+the bytes are taken back, and :class:`~eicpy.errors.GoneError` says what became of those before: whoever has
+the new ones writes them into another run. A folder that was only given another suffix is followed.
+"""
 
 import hashlib
+import logging
 import os
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import RawIOBase
 from typing import Any, Self
 
-from eicpy.errors import BadDataError, FailedError, InUseError
+from eicpy.errors import BadDataError, FailedError, GoneError, InUseError
 from eicpy.files import locked_folder, try_lock
 from eicpy.runs.edit import rewrite
+from eicpy.runs.listing import listing
 from eicpy.runs.metadata import RunMetadata
 from eicpy.runs.run import Run
 
 __all__ = ["RunWriter"]
+
+_log = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 22
 
@@ -48,6 +59,7 @@ class RunWriter:
         self._digest = hashlib.sha256()
         self._hashed = 0
         self._hashing = threading.Lock()
+        self._path = os.fspath(self.run.raw_file)
 
     def append(self, data: bytes | bytearray | memoryview) -> int:
         """Append bytes and hand them to the operating system, all or none.
@@ -70,7 +82,10 @@ class RunWriter:
         FailedError
             If they could not all be written, for example on a full disk. The raw file is as it was
             before the call, which can be repeated once there is space.
+        GoneError
+            If the run was removed, moved or replaced meanwhile: these bytes are in no run.
         """
+        self.check()
         start = self.size
         view = memoryview(data).cast("B")
         written = 0
@@ -79,12 +94,60 @@ class RunWriter:
                 written += os.write(self._descriptor, view[written:])
         except OSError as error:
             self._cut(start)
+            self.check()
             raise FailedError(
                 f"{self.run.raw_file}: could not append {len(view)} bytes at byte {start}: {error.strerror}; "
                 f"the {start} bytes before are intact, none of the new ones was kept"
             ) from error
+        try:
+            self.check()
+        except GoneError:
+            self._cut(
+                start
+            )  # a reader that still has the file open is given these bytes by the next run alone
+            raise
         self.size += written
         return start
+
+    def check(self) -> None:
+        """Look whether the raw file still is the one in the archive.
+
+        Raises
+        ------
+        GoneError
+            If it was deleted, moved away or replaced: what is appended would be lost with it.
+        """
+        mine = os.fstat(self._descriptor)
+        try:
+            if mine.st_nlink and os.path.samestat(os.stat(self._path), mine):  # noqa: PTH116, at each append
+                return
+            event = "was replaced by another file"
+        except (FileNotFoundError, NotADirectoryError):
+            event = "was moved away, or its disk was"
+        except OSError as error:  # no permission, or no answer: the file may still be there, and it is open
+            _log.debug("%s: not looked at: %s", self._path, error)
+            return
+        if mine.st_nlink and self._is_renamed(mine):
+            return
+        if not mine.st_nlink:
+            event = "was deleted"
+        lost = "nothing was in it" if not self.size else f"its {self.size} bytes are no longer there"
+        raise GoneError(f"{self.run.raw_file}: run {self.run.number} {event} while it was written; {lost}")
+
+    def _is_renamed(self, mine: os.stat_result) -> bool:
+        """Whether the folder of the run was only given another suffix; it is followed there."""
+        archive = self.run.folder.parent
+        for name in listing(os.fspath(archive.absolute())).now().names.get(self.run.number, ()):
+            run = Run(archive / name)
+            try:
+                same = os.path.samestat(run.raw_file.stat(), mine)
+            except OSError:
+                continue
+            if same:
+                _log.warning("%s is called %s now", self.run.folder, name)
+                self.run, self._path = run, os.fspath(run.raw_file)
+                return True
+        return False
 
     def _cut(self, size: int) -> None:
         try:
@@ -147,7 +210,10 @@ class RunWriter:
         ------
         FailedError
             If the description could not be written; the run is still open.
+        GoneError
+            If the run was removed, moved or replaced meanwhile.
         """
+        self.check()
         return self.describe(closed=datetime.now(tz=UTC), size=self.size, **changes)
 
     def complete(self, **changes: Any) -> Run:
@@ -169,9 +235,12 @@ class RunWriter:
             If the raw file has not the size any more that it had when the run was closed.
         FailedError
             If the description could not be written; the run can be completed later.
+        GoneError
+            If the run was removed, moved or replaced meanwhile.
         """
         try:
             self.sync()
+            self.check()
             stated = self.run.metadata.size
             if stated != self.size:
                 raise BadDataError(
@@ -203,6 +272,7 @@ class RunWriter:
         """
         try:
             self.sync()
+            self.check()
             self.seal(sha256=self.sha256, **changes)
         finally:
             self.release()
@@ -222,15 +292,20 @@ class RunWriter:
 
     def hash_some(self, most: int) -> None:
         """Bring the hash forward by at most so many bytes, so that less is left to do at the close."""
-        with self._hashing, self.run.raw_file.open("rb", buffering=0) as stream:
-            stream.seek(self._hashed)
-            end = min(self.size, self._hashed + most)
-            while self._hashed < end:
-                chunk = stream.read(min(_READ_BYTES, end - self._hashed))
-                if not chunk:
-                    raise FailedError(f"{self.run.raw_file}: ends before byte {end}; somebody cut it")
-                self._digest.update(chunk)
-                self._hashed += len(chunk)
+        try:
+            with self._hashing, self.run.raw_file.open("rb", buffering=0) as stream:
+                self._hash(stream, min(self.size, self._hashed + most))
+        except OSError as error:
+            raise FailedError(f"{self.run.raw_file}: could not be read: {error.strerror}") from error
+
+    def _hash(self, stream: RawIOBase, end: int) -> None:
+        stream.seek(self._hashed)
+        while self._hashed < end:
+            chunk = stream.read(min(_READ_BYTES, end - self._hashed))
+            if not chunk:
+                raise FailedError(f"{self.run.raw_file}: ends before byte {end}; somebody cut it")
+            self._digest.update(chunk)
+            self._hashed += len(chunk)
 
     def __enter__(self) -> Self:
         return self

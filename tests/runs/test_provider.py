@@ -1,5 +1,6 @@
 """The provider: live and playback with one call, nothing lost, nothing twice."""
 
+import shutil
 import threading
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eicpy.decoding import PacketCounts, packet_seconds
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import load
 from eicpy.packets import PacketHeaders, PacketIndex, PacketLayout, checksum_crc16, encode, index_packets
 from eicpy.runs import Cursor, ProvideOptions, RunArchive, follow, kind_names, provide
@@ -275,6 +276,53 @@ class TestLive:
             closed(archive, b"".join(packets.each[3:]))
             found += given_now(provider)
         assert found == packets.each
+
+    def test_a_run_that_is_replaced_while_it_is_read_ends_and_the_next_one_follows(
+        self, archive, make_packets, eclairs, monkeypatch, caplog
+    ):
+        monkeypatch.setattr("eicpy.runs.provider.walk._LOOK", 0.0)
+        packets = make_packets(np.arange(9.0))
+        writer = archive.create(source="x")
+        writer.append(b"".join(packets.each[:3]))
+        with provide(archive, eclairs) as provider:
+            found = given_now(provider)
+            writer.run.raw_file.unlink()
+            writer.run.raw_file.write_bytes(b"".join(packets.each[:2]))
+            closed(archive, b"".join(packets.each[3:]))
+            found += given_now(provider)
+        writer.release()
+        assert found == packets.each
+        assert "run 1 was replaced while it was read" in caplog.text
+
+    def test_a_run_that_is_removed_before_its_turn_is_passed_over(
+        self, archive, make_packets, eclairs, caplog
+    ):
+        packets = make_packets(np.arange(9.0))
+        for first in (0, 3, 6):
+            closed(archive, b"".join(packets.each[first : first + 3]))
+        with provide(archive, eclairs, [1, 2, 3]) as provider:
+            found = [packet for _, packet in provider.step(3).packets()]
+            shutil.rmtree(archive.run(2).folder)
+            found += [packet for increment in provider.stream() for _, packet in increment.packets()]
+            assert provider.finished
+        assert found == packets.each[:3] + packets.each[6:]
+        assert "run 2 is passed over" in caplog.text
+        with pytest.raises(NotFoundError, match="got run 2"):
+            provide(archive, eclairs, [1, 2, 3])
+
+    def test_a_reader_far_behind_knows_how_far_though_runs_come_and_go(self, archive, eclairs, monkeypatch):
+        monkeypatch.setattr("eicpy.runs.provider.walk._FEW", 2)
+        monkeypatch.setattr("eicpy.runs.provider.walk._SIZES_TRUSTED", 0.0)
+        monkeypatch.setattr("eicpy.runs.provider.walk._SHARE", 0)
+        for n in range(1, 7):
+            closed(archive, bytes(10**n))
+        with provide(archive, eclairs, start=Cursor(1, 4)) as provider:
+            assert provider.behind == 1111110 - 4
+            shutil.rmtree(archive.run(3).folder)
+            closed(archive, bytes(5))
+            assert provider.behind == 1110110 - 4 + 5
+        with provide(archive, eclairs, None) as provider:
+            assert provider.behind == 1110115
 
     @pytest.mark.parametrize("read", [5.5, 6.0])
     def test_bytes_that_a_full_disk_cut_off_again_are_forgotten(

@@ -7,19 +7,26 @@ stops it the last. The raw files of the runs, one after the other, are the bytes
 Where the instrument says by which commands measurements begin and end, what comes outside of them goes into
 runs with the suffix ``configuration``. Where it does not, or says that a measurement is to be assumed, all
 goes into a plain run until a command or an order comes.
+
+A run that somebody removes, moves or replaces while it is written is let go at once, and what comes goes into
+a new run of the same kind. Where the disk of the archive was taken away, it is waited for: nothing is written
+into the empty folder that is left of it.
 """
 
+import errno
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from eicpy.acquisition.reception.duplicate_commands import CommandCopies
 from eicpy.acquisition.reception.framing import Piece
 from eicpy.acquisition.status import Order
 from eicpy.decoding.measurement import Switch, measurement_switches
-from eicpy.errors import BadDataError, ConflictError, FailedError
+from eicpy.errors import BadDataError, ConflictError, FailedError, GoneError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.edit import edit_run
@@ -75,6 +82,9 @@ class Archiver:
         Returns, when a run is opened, where its bytes come from.
     texts
         What people say about the runs to come.
+    on_gone
+        Called with each run that was removed, moved or replaced while it was written, and what is known of
+        it.
     """
 
     archive: RunArchive
@@ -82,6 +92,7 @@ class Archiver:
     close: Callable[[RunWriter], None]
     source: Callable[[], str]
     texts: RunTexts = field(default_factory=RunTexts)
+    on_gone: Callable[[Run, GoneError], None] = lambda _run, _error: None
     error: str | None = None
     """What is wrong with the instrument's measurement rule, once that was found out."""
     opened: list[Run] = field(default_factory=list)
@@ -93,7 +104,9 @@ class Archiver:
         rule = self.instrument.measurement
         self.mode: Mode = "automatic" if rule is None or rule.assumed else "configuration"
         self.archived = 0
-        """Bytes that are in the archive."""
+        """Bytes that are in the archive; those of a run that was removed while it was written are not."""
+        self._device = _device(self.archive.folder)
+        self._current = self.texts
         self._suffix = CONFIGURATION if self.mode == "configuration" else ""
         self._marked: Mode | None = None
         self._trouble: FailedError | None = None
@@ -163,6 +176,25 @@ class Archiver:
             else:
                 self._write(work)
             self._work.popleft()
+
+    def check(self) -> None:
+        """Look whether the run that is open still is in the archive; where not, open another.
+
+        Raises
+        ------
+        FailedError
+            If no other can be opened.
+        """
+        if self.writer is None or self._work:
+            return
+        try:
+            self.writer.check()
+        except GoneError as error:
+            self._let_go(error)
+            self._turn(_Turn(self.mode, opens=True))
+            self._raise_trouble()
+        else:
+            self._follow()
 
     def execute(self, order: Order) -> str:
         """Carry out an order of the operator.
@@ -239,8 +271,29 @@ class Archiver:
                 self._trouble = error
 
     def _write(self, data: bytes | memoryview) -> None:
-        self._writer().append(data)
+        try:
+            self._writer().append(data)
+        except GoneError as error:
+            self._let_go(error)
+            self._writer().append(data)
         self.archived += len(data)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Take note that the folder of the run was given another suffix."""
+        if self.writer is not None:
+            self.opened[-1] = self.writer.run
+
+    def _let_go(self, error: GoneError) -> None:
+        """Let go of a run that is not in the archive any more; the next one goes on with its texts."""
+        assert self.writer is not None  # it has just said that its run is gone
+        writer, self.writer = self.writer, None
+        writer.release()
+        self.archived -= writer.size
+        words = f"goes on where run {writer.run.number} was taken away while it was written"
+        comment = self._current.comment
+        self._next = replace(self._current, comment=f"{comment} ({words})" if comment else words)
+        self.on_gone(writer.run, error)
 
     def _raise_trouble(self) -> None:
         """Raise what went wrong, now that all is written or held."""
@@ -251,19 +304,30 @@ class Archiver:
     def _do_turn(self, turn: _Turn) -> None:
         suffix = CONFIGURATION if turn.mode == "configuration" else ""
         if self.writer is not None and (turn.opens or self.writer.size or self._suffix != suffix):
-            try:
-                self.writer.seal()
-            except BadDataError as error:  # its description was damaged; its bytes are not
-                _log.error("run %d is left as it is: %s", self.writer.run.number, error)
-            writer, self.writer = self.writer, None
-            self.close(writer)
+            self._end_run()
         self._suffix, self._next = suffix, turn.texts or self._next
         if turn.opens:
             self._writer()
 
+    def _end_run(self) -> None:
+        assert self.writer is not None  # asked before
+        after = self._next
+        try:
+            self.writer.seal()
+        except GoneError as error:
+            self._let_go(error)
+            self._next = after  # the next run is another measurement
+            return
+        except BadDataError as error:  # its description was damaged; its bytes are not
+            _log.error("run %d is left as it is: %s", self.writer.run.number, error)
+        self._follow()
+        writer, self.writer = self.writer, None
+        self.close(writer)
+
     def _writer(self) -> RunWriter:
         if self.writer is None:
-            texts = self._next or self.texts
+            self._check_disk()
+            self._current = texts = self._next or self.texts
             self.writer = self.archive.create(
                 source=self.source(),
                 suffix=self._suffix,
@@ -271,10 +335,22 @@ class Archiver:
                 setup=texts.setup,
                 comment=texts.comment,
                 position=texts.position,
+                above=max((run.number for run in self.opened), default=0),
             )
+            self._device = _device(self.archive.folder)
             self.opened.append(self.writer.run)
             self._next = None
         return self.writer
+
+    def _check_disk(self) -> None:
+        """Refuse to write where another disk was: it would hide what was written once it is back."""
+        folder = self.archive.folder
+        if not self.opened or _device(folder) == self._device or (folder / "last-number").exists():
+            return
+        raise FailedError(
+            f"{folder}: the disk that the archive was on is not there any more; it is waited for (to go on "
+            "without it, start the receiver again)"
+        ) from OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
     def _name(self) -> str:
         return f"run {self.opened[-1].number}" if self.opened else "no run"
@@ -322,3 +398,15 @@ class Archiver:
         before = run.metadata.comment
         edit_run(run, actor=order.by, comment=f"{before}\n{order.text}" if before else order.text)
         return f"comment added to run {run.number}"
+
+
+def _device(folder: Path) -> int | None:
+    """The disk that a folder is on, or would be made on; None where that is not known."""
+    for each in (folder, *folder.absolute().parents):
+        try:
+            return each.stat().st_dev
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return None
+    return None

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from eicpy.acquisition.reception.streams import Stream
 
-__all__ = ["Connection"]
+__all__ = ["SCRATCH", "Connection"]
 
 _log = logging.getLogger(__name__)
 
+SCRATCH = 1 << 16
+"""Bytes of a connection that are taken at first, at most."""
 _BUFFER = 1 << 20
 _SMALL = 1 << 16
+"""Bytes that there is room for; more, up to the buffer, as long as they come so fast that this is filled."""
 _REST = 0.002
 """Pause after a small read, s: bytes that come meanwhile are read at once, not packet by packet."""
 
@@ -24,6 +27,8 @@ class Taker(Protocol):
 
     is_full: bool
     """Whether nothing can be taken, for want of space."""
+    scratch: memoryview
+    """Where the first bytes of any connection go, until they are taken in the same breath."""
 
     def admit(self, connection: "Connection", address: str) -> bool:
         """Whether a peer may connect; notes the connection if so."""
@@ -46,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, taker: Taker) -> None:
         self._taker = taker
-        self._first = memoryview(bytearray(_SMALL))
+        self._room = _SMALL
         self._transport: asyncio.Transport | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._paused = False
@@ -54,28 +59,44 @@ class Connection(asyncio.BufferedProtocol):
         self.port = 0
         self.stream: Stream | None = None
         """Its stream; None until the first bytes show which one it continues."""
+        self.good_before = 0
+        """Good packets of its stream before it took that over."""
         self.since = time.monotonic()
+
+    @property
+    def has_proved_itself(self) -> bool:
+        """Whether it has sent whole packets of the instrument."""
+        return self.stream is not None and self.stream.good > self.good_before
+
+    def fileno(self) -> int:
+        """Descriptor of the socket; -1 once it is closed."""
+        connection = None if self._transport is None else self._transport.get_extra_info("socket")
+        return -1 if connection is None else int(connection.fileno())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept a connection of a peer; refuse all others."""
         assert isinstance(transport, asyncio.Transport)  # a TCP server makes no other
         name = transport.get_extra_info("peername")
-        if name is None or not self._taker.admit(self, name[0]):
+        if name is None:
+            transport.abort()
+            return
+        self.address, self.port = name[:2]
+        if not self._taker.admit(self, self.address):
             transport.abort()
             return
         self._transport = transport
-        self.address, self.port = name[:2]
         _log.info("connection from %s port %s", self.address, self.port)
         _keep_alive(transport.get_extra_info("socket"))
         self.pause_or_resume()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002, the signature is asyncio's
         """Where the next bytes go."""
-        return self._first if self.stream is None else self.stream.framer.room(_BUFFER)
+        return self._taker.scratch if self.stream is None else self.stream.framer.room(self._room)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take the bytes that came."""
-        self._taker.take(self, self._first[:nbytes] if self.stream is None else nbytes)
+        self._room = min(4 * self._room, _BUFFER) if nbytes >= self._room else max(self._room // 4, _SMALL)
+        self._taker.take(self, self._taker.scratch[:nbytes] if self.stream is None else nbytes)
         if nbytes < _SMALL and self._resting is None and self._transport is not None:
             self._resting = asyncio.get_running_loop().call_later(_REST, self._rested)
             self.pause_or_resume()

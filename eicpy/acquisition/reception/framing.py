@@ -133,6 +133,11 @@ class Framer:
         """Take as many bytes as were put into the :meth:`room` just asked for."""
         return self._cut(self._buffer[: len(self._tail) + size])
 
+    @property
+    def spare(self) -> int:
+        """Memory beside the bytes that wait, bytes."""
+        return len(self._buffer)
+
     def compact(self) -> None:
         """Release all memory but the bytes that wait: more may not come for a while."""
         self._tail, self._buffer = memoryview(bytes(self._tail)), memoryview(bytearray(0))

@@ -46,6 +46,8 @@ class ReceiveSummary:
         Connections accepted.
     refused
         Addresses that are no peers, with how often they tried.
+    gave_way
+        Connections that were closed because there were too many.
     udp_dropped
         Datagrams that came and were lost.
     seconds
@@ -62,6 +64,7 @@ class ReceiveSummary:
     foreign_bytes: int = 0
     connections: int = 0
     refused: dict[str, int] = field(default_factory=dict)
+    gave_way: int = 0
     udp_dropped: int = 0
     seconds: float = 0.0
     problems: tuple[str, ...] = ()
@@ -73,7 +76,8 @@ class ReceiveSummary:
         return (
             f"<p>Received: {run}, {self.size} bytes, {self.packets} packets, {self.damaged} damaged, "
             f"{self.foreign_bytes} foreign bytes, {self.connections} connections, "
-            f"{self.udp_dropped} datagrams lost, refused: {refused}</p>"
+            f"{self.udp_dropped} datagrams lost, {self.gave_way} connections closed for others, "
+            f"refused: {refused}</p>"
         )
 
 
@@ -193,12 +197,13 @@ def _summarise(reception: Reception) -> ReceiveSummary:
     return ReceiveSummary(
         run=runs[-1] if runs else None,
         runs=runs,
-        size=reception.archiver.archived,
+        size=reception.archived,
         packets=count.packets,
         damaged=count.damaged,
         foreign_bytes=count.foreign_bytes,
         connections=reception.connections,
         refused=dict(reception.refused),
+        gave_way=reception.open.gave_way.total(),
         udp_dropped=reception.udp_dropped,
         seconds=reception.last - reception.first,
         problems=tuple(reception.problems),

@@ -2,15 +2,15 @@
 
 import shutil
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from eicpy.acquisition.reception.connection import Connection
+from eicpy.acquisition.reception.admission import ConnectionTable, GaveWay
 from eicpy.acquisition.reception.framing import StreamCount
 from eicpy.acquisition.reception.streams import Stream
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
@@ -47,7 +47,7 @@ class ReceptionState:
     mode
         Of the measurement.
     is_full
-        Whether reading has stopped for want of space.
+        Whether reading has stopped, for want of space or of the archive.
     last
         When bytes came last, on the monotonic clock; 0 if none have.
     count
@@ -60,6 +60,8 @@ class ReceptionState:
         All streams, and the open connections.
     refused
         Transport and address of those who were not let in.
+    gave_way
+        Connections that were closed because there were too many, by why it was these.
     """
 
     run: Run | None
@@ -73,8 +75,9 @@ class ReceptionState:
     udp_dropped: int
     listening: list[str]
     streams: Iterable[Stream]
-    connections: Iterable[Connection]
+    connections: ConnectionTable
     refused: list[tuple[str, str]]
+    gave_way: Counter[GaveWay]
 
 
 class ReceptionReport:
@@ -101,9 +104,16 @@ class ReceptionReport:
         self.status: StatusReport | None = None
         self.error: str | None = None
         """What is wrong now."""
+        self.waits_for: Literal["space", "archive"] = "space"
+        """What is not there while reading has stopped."""
+        self._gone: list[str] = []
         self._reported: str | None = None
         self.rate = 0.0
         """Bytes per second."""
+
+    def gone(self, words: str) -> None:
+        """A run was taken away while it was written."""
+        self._gone.append(words)
 
     def seen(self, index: PacketIndex, run: int) -> None:
         """Count packets of a run, many at a time: judging each chunk by itself would cost more."""
@@ -141,7 +151,7 @@ class ReceptionReport:
         self._count()
         error = self.error or state.error
         self.status.update(
-            state="closing" if ended else _word(state, now),
+            state="closing" if ended else self._word(state, now),
             error=error,
             recovered=error is None and self._reported is not None,
             values=self._values(state, now),
@@ -159,13 +169,18 @@ class ReceptionReport:
         return {
             "run": None if run is None else run.number,
             "suffix": "" if run is None else run.suffix,
-            "run_size": 0 if run is None else run.size,
+            "run_size": 0 if run is None else _size(run),
             "received": state.archived + state.held,
             "archived": state.archived,
             "rate": self.rate,
             "packets": count.packets,
             "damaged": count.damaged,
             "foreign_bytes": count.foreign_bytes,
+            "runs_gone": len(self._gone),
+            "run_gone": self._gone[-1] if self._gone else "",
+            "connections": len(state.connections),
+            "most_connections": state.connections.most,
+            "gave_way": {why: state.gave_way[why] for why in sorted(state.gave_way)},
             "links": _links(state, now),
             "apids": self._counts(self._tally.counts),
             "commands": self._counts(self._tally.commands),
@@ -179,16 +194,15 @@ class ReceptionReport:
             "mode": state.mode,
         }
 
+    def _word(self, state: ReceptionState, now: float) -> str:
+        if state.is_full:
+            return f"no {self.waits_for}"
+        return "receiving" if state.last and now - state.last < 2.0 else "waiting"
+
     def _counts(self, counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int]]:
         """By APID; of too many those of the instrument, then those of which most came."""
         reported = sorted(counts, key=lambda apid: (apid not in self._known, -counts[apid].received))[:_APIDS]
         return {str(apid): vars(counts[apid]) for apid in sorted(reported)}
-
-
-def _word(state: ReceptionState, now: float) -> str:
-    if state.is_full:
-        return "no space"
-    return "receiving" if state.last and now - state.last < 2.0 else "waiting"
 
 
 def _links(state: ReceptionState, now: float) -> list[dict[str, Any]]:
@@ -200,7 +214,7 @@ def _links(state: ReceptionState, now: float) -> list[dict[str, Any]]:
             "bytes": stream.received,
             "age": now - stream.last,
         }
-        for stream in state.streams
+        for stream in sorted(state.streams, key=lambda stream: (stream.good == 0, -stream.last))
     ]
     links += [
         {"address": c.address, "transport": "tcp", "state": "connected", "bytes": 0, "age": now - c.since}
@@ -212,6 +226,14 @@ def _links(state: ReceptionState, now: float) -> list[dict[str, Any]]:
         for transport, address in state.refused
     ]
     return links[:_LINKS]
+
+
+def _size(run: Run) -> int | None:
+    """Bytes of the run; None where it is not there any more, or does not say."""
+    try:
+        return run.size
+    except OSError:
+        return None
 
 
 def _free(folder: Path) -> int | None:

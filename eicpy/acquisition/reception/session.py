@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import numpy as np
+
+from eicpy.acquisition.reception.admission import ConnectionTable
 from eicpy.acquisition.reception.archiver import Archiver, RunTexts
 from eicpy.acquisition.reception.closing import Closer
-from eicpy.acquisition.reception.connection import Connection
+from eicpy.acquisition.reception.connection import SCRATCH, Connection
 from eicpy.acquisition.reception.datagrams import MOST_STRANGERS, DatagramReader, count_stranger
 from eicpy.acquisition.reception.framing import Piece, StreamCount
 from eicpy.acquisition.reception.held_sockets import GivenSockets
@@ -23,10 +26,11 @@ from eicpy.acquisition.reception.sockets import Datagram
 from eicpy.acquisition.reception.streams import Stream, Streams
 from eicpy.acquisition.status import Order, Station, StatusReport, serve_orders
 from eicpy.decoding.running_continuity import RunningContinuity
-from eicpy.errors import BadArgumentError, FailedError
-from eicpy.files import is_full_disk
+from eicpy.errors import BadArgumentError, FailedError, GoneError
+from eicpy.files import is_full_disk, is_passing
 from eicpy.instruments import Instrument
 from eicpy.packets import index_packets
+from eicpy.packets.primary_header import APIDS
 from eicpy.process import stop_on_signals
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.run import Run
@@ -40,10 +44,6 @@ _RETRY = 1.0
 _SYNC = 1.0
 _REPORT = 0.5
 _MOST_TURNS = 256
-_MOST_CONNECTIONS = 400
-"""Open at once: each takes a megabyte, and files are needed for runs."""
-_SILENT = 1.0
-"""After this long without a first byte a connection gives way to another, s."""
 _HASHED_A_SECOND = 1 << 25
 
 
@@ -74,24 +74,35 @@ class Reception:
         self._peers = _addresses(rules.peers)
         self._on_run = on_run
         self._closer = Closer(archive, instrument, self._closed)
-        self.archiver = Archiver(archive, instrument, self._closer.submit, self._source, texts)
+        self.archiver = Archiver(
+            archive, instrument, self._closer.submit, self._source, texts, on_gone=self._run_gone
+        )
         self.streams = Streams(instrument, self._archive, self._gone, rules.timeout)
         self.count = StreamCount()
         self.connections = 0
         self.refused: Counter[str] = Counter()
         self.problems: list[str] = []
         self.first = self.last = 0.0
-        self.open: set[Connection] = set()
+        self.open = ConnectionTable()
+        self.scratch = memoryview(bytearray(SCRATCH))
         self.datagrams: DatagramReader | None = None
         self.tcp_address = ("", 0)
         self.is_full = False
-        """Whether reading has stopped for want of space."""
+        """Whether reading has stopped, for want of space or of the archive itself."""
+        self._known = np.zeros(APIDS, np.bool_)
+        self._known[[header.apid for header in instrument.headers] or slice(None)] = True
         self._strangers = 0
         self._udp_dropped = 0
         self._retried = 0.0
         self._error: FailedError | None = None
         self._disconnected = False
+        self._station: Station | None = None
         self._report = ReceptionReport(archive.folder, instrument)
+
+    @property
+    def archived(self) -> int:
+        """Bytes that are in the archive; those of runs that were taken away meanwhile are not."""
+        return self.archiver.archived - self._closer.gone
 
     @property
     def udp_dropped(self) -> int:
@@ -124,7 +135,7 @@ class Reception:
             status: StatusReport | None = None
             if station is not None:
                 status = stack.enter_context(station.report("receiver", role="receiver"))
-            self._report.status = status
+            self._report.status, self._station = status, station
             sockets = bind()
             stack.callback(sockets.close)
             stack.push_async_callback(self._end)
@@ -132,7 +143,7 @@ class Reception:
             if sockets.udp is not None:
                 self.datagrams = DatagramReader(sockets, self._is_peer, self._take_datagrams)
             _warm(instrument=self._instrument)
-            self._recover()
+            self._closer.recover(self.archive.names())
             for listening in sockets.tcp:
                 server = await loop.create_server(lambda: Connection(self), sock=listening)
                 stack.callback(server.close)
@@ -151,7 +162,7 @@ class Reception:
             refused += [("udp", address) for address in list(datagrams.refused)]
         return ReceptionState(
             run=archiver.opened[-1] if archiver.opened else None,
-            archived=archiver.archived,
+            archived=self.archived,
             held=archiver.held,
             error=archiver.error,
             mode=archiver.mode,
@@ -162,6 +173,7 @@ class Reception:
             listening=listening,
             streams=self.streams.all,
             connections=self.open,
+            gave_way=self.open.gave_way,
             refused=refused,
         )
 
@@ -178,6 +190,7 @@ class Reception:
             await asyncio.sleep(_TICK)
             now = time.monotonic()
             self.streams.tick(now)
+            self.open.trim()
             self._try_again(now)
             if now - synced > _SYNC:
                 synced = now
@@ -194,22 +207,9 @@ class Reception:
         if not self._is_peer(address):
             count_stranger(self.refused, address)
             return False
-        if len(self.open) >= _MOST_CONNECTIONS and not self._make_room():
-            if address not in self.refused:
-                _log.warning("refused %s: %d connections are open", address, len(self.open))
-            count_stranger(self.refused, address)
-            return False
         self.open.add(connection)
         self.connections += 1
         return True
-
-    def _make_room(self) -> bool:
-        """Close the connection that has been open longest without a byte; False if there is none."""
-        late = time.monotonic() - _SILENT  # what a younger one has sent may not have been read yet
-        silent = [connection for connection in self.open if not connection.stream and connection.since < late]
-        if silent:
-            min(silent, key=lambda connection: connection.since).leave()
-        return bool(silent)
 
     def take(self, connection: Connection, chunk: memoryview | int) -> None:
         """Take bytes of a connection."""
@@ -217,6 +217,7 @@ class Reception:
         if connection.stream is None:
             assert not isinstance(chunk, int)  # it has no stream that could have room
             connection.stream = self.streams.of_connection(connection.address, chunk, now)
+            connection.good_before = connection.stream.good
         self.streams.feed(connection.stream, chunk, now)
 
     def lost(self, connection: Connection) -> None:
@@ -241,6 +242,7 @@ class Reception:
 
     def _archive(self, stream: Stream, piece: Piece) -> None:
         self.count.add(piece.index)
+        stream.good += int(np.count_nonzero(piece.index.good & self._known[piece.index.apid]))
         opened = self.archiver.opened
         self._report.seen(piece.index, opened[-1].number if opened else 0)
         self._guard(functools.partial(self.archiver.take, stream, piece))
@@ -249,18 +251,34 @@ class Reception:
         self.archiver.copies.end(stream)
 
     def _guard(self, work: Callable[[], None]) -> None:
-        """Do what writes to the archive: on a full disk wait for space, else give up."""
+        """Do what writes to the archive: wait where it cannot be written now, else give up."""
         try:
             work()
         except FailedError as error:
-            if not is_full_disk(error):
+            if not is_passing(error):
                 _log.error("reception stops: %s", error)
                 self._error = self._error or error
             elif not self.is_full:
-                _log.error("NO SPACE, reading stops until there is some: %s", error)
-                self.problems.append(f"no space: {error}")
-                self._report.error = f"no space: {error}"
+                self._report.waits_for = "space" if is_full_disk(error) else "archive"
+                _log.error(
+                    "NO %s, reading stops until there is some: %s", self._report.waits_for.upper(), error
+                )
+                self._report.error = f"no {self._report.waits_for}: {error}"
+                if self._report.error not in self.problems:
+                    self.problems.append(self._report.error)
             self._set_full(full=True)
+
+    def _run_gone(self, run: Run, error: GoneError) -> None:
+        """Say wherever somebody looks that a run was taken away while it was written."""
+        words = f"{error}; what comes goes into a new run"
+        _log.error("RUN %d IS GONE: %s", run.number, words)
+        self.problems.append(words)
+        self._report.gone(words)
+        if self._station is not None:
+            try:
+                self._station.journal("receiver", words, run.number)
+            except FailedError as trouble:
+                _log.error("not in the journal: %s", trouble)
 
     def _try_again(self, now: float) -> None:
         if not self.is_full or self._error is not None or now - self._retried < _RETRY:
@@ -269,7 +287,7 @@ class Reception:
         with contextlib.suppress(FailedError):
             self.archiver.retry()
         if not self.archiver.is_blocked:
-            _log.warning("space is available again, reading resumes")
+            _log.warning("%s is available again, reading resumes", self._report.waits_for)
             self._report.error = None
             self._closer.retry()
             self.last = now  # nobody was silent: nobody was listened to
@@ -287,7 +305,12 @@ class Reception:
             self._report.update(self._state())
 
     async def _sync(self) -> None:
-        """Force appended bytes to the disk, and continue the hash of the run while little comes."""
+        """Force appended bytes to the disk, and continue the hash of the run while little comes.
+
+        Before, see that the run is still there.
+        """
+        if not self.is_full:
+            self._guard(self.archiver.check)
         writer = self.archiver.writer
         if writer is None:
             return
@@ -297,7 +320,9 @@ class Reception:
             if self._report.rate < _HASHED_A_SECOND:
                 await loop.run_in_executor(None, writer.hash_some, _HASHED_A_SECOND)
         except FailedError as error:
-            self._guard(functools.partial(_raise, error))
+            self._guard(self.archiver.check)  # its run may be gone, which is said with other words
+            if self.archiver.writer is writer:
+                self._guard(functools.partial(_raise, error))
 
     def _execute(self, order: Order) -> str:
         if order.kind == "comment":
@@ -342,14 +367,6 @@ class Reception:
         senders |= {("tcp", connection.address) for connection in self.open}
         return ", ".join(f"{transport} {address}" for transport, address in sorted(senders)) or "nobody yet"
 
-    def _recover(self) -> None:
-        for run in self.archive.unfinished():
-            try:
-                self._closer.submit(self.archive.take_over(run))
-                _log.warning("completing run %d, which a receiver that died had left", run.number)
-            except FailedError as error:
-                _log.warning("run %d is left as it is: %s", run.number, error)
-
     def _closed(self, run: Run, _count: StreamCount) -> None:
         if self._on_run is not None:
             self._on_run(run)
@@ -366,10 +383,13 @@ class Reception:
         try:
             self.archiver.finish()
         except FailedError as error:
-            held = self.archiver.held
+            held, run = self.archiver.held, self.archiver.writer and self.archiver.writer.run.number
             self.archiver.abandon()
             if self._error is None:
-                self._error = FailedError(f"{held} bytes that were received are not in the archive: {error}")
+                words = f"{held} bytes that were received are not in the archive"
+                if not held:
+                    words = f"what was received is in the archive, but run {run} is left open"
+                self._error = FailedError(f"{words}: {error}")
                 self._error.__cause__ = error
         await asyncio.get_running_loop().run_in_executor(None, self._closer.close)
         self.problems += [str(error) for error in self._closer.errors]

@@ -17,7 +17,9 @@ __all__ = ["Stream", "Streams"]
 QUIET = 0.1
 """After this long without a byte, what ends with a whole packet is taken for whole, s."""
 _MOST_PASSING = 256
-"""Senders of datagrams and lost connections that are waited for; of more, the one silent longest is not."""
+"""Senders of datagrams, and lost connections, that are waited for; of more, not the one silent longest."""
+_IDLE = 1.0
+"""After this long without a byte a stream gives back the memory for more than what waits, s."""
 
 
 @dataclass(eq=False)
@@ -31,6 +33,8 @@ class Stream:
     """Time of the last byte, s of the monotonic clock."""
     received: int = 0
     """Bytes."""
+    good: int = 0
+    """Whole packets of the instrument."""
     connected: bool = True
     lost: float = 0.0
     """When its connection was lost, s."""
@@ -128,6 +132,8 @@ class Streams:
     def tick(self, now: float) -> None:
         """Return bytes that have waited for the timeout, and end streams that no connection continued."""
         for stream in list(self.all):
+            if now - stream.last > _IDLE and stream.framer.spare:
+                stream.framer.compact()
             if not stream.looked_at and stream.framer.waiting and now - stream.last > QUIET:
                 stream.looked_at = True
                 if stream.framer.ends_whole:
@@ -150,7 +156,7 @@ class Streams:
             self.end(stream)
 
     def _new(self, address: str, transport: Literal["tcp", "udp"], now: float) -> Stream:
-        passing = [stream for stream in self.all if stream.is_passing]
+        passing = [stream for stream in self.all if stream.is_passing and stream.transport == transport]
         if len(passing) >= _MOST_PASSING:
             self.end(min(passing, key=lambda stream: max(stream.last, stream.lost)))
         stream = Stream(address, transport, Framer(self._instrument.headers), now)

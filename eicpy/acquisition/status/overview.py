@@ -33,7 +33,6 @@ from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
-from eicpy.runs.run import Run
 from eicpy.settings import Settings
 
 __all__ = ["Overview", "OverviewReader", "read_overview"]
@@ -106,7 +105,6 @@ class OverviewReader:
     _counts: dict[tuple[object, ...], int] = field(default_factory=dict, init=False, repr=False)
     _risen: dict[tuple[object, ...], datetime] = field(default_factory=dict, init=False, repr=False)
     _packets: dict[tuple[bool, int], tuple[float, int]] = field(default_factory=dict, init=False, repr=False)
-    _last_run: tuple[int, Run | None] = field(default=(0, None), init=False, repr=False)
 
     @property
     def station(self) -> Station:
@@ -184,7 +182,7 @@ class OverviewReader:
         """The run that the receiver writes; where none writes, the last of the archive."""
         try:
             written = receiver.run if receiver and receiver.health in {"alive", "silent"} else None
-            run = self._newest() if written is None else self.archive.run(written)
+            run = self.archive.newest() if written is None else self.archive.run(written)
         except (BadArgumentError, OSError) as error:
             unreadable["run archive"] = str(error)
             run = None
@@ -215,17 +213,6 @@ class OverviewReader:
             },
         )
 
-    def _newest(self) -> Run | None:
-        """The newest run, looked for again only when runs were added or removed."""
-        try:
-            changed = self.archive.folder.stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
-        if self._last_run[0] != changed:
-            runs = self.archive.runs()
-            self._last_run = (changed, runs[-1] if runs else None)
-        return self._last_run[1]
-
     def _apids(self, said: Said, receiver: ReceiverView | None, moment: datetime) -> tuple[ApidView, ...]:
         found = []
         reported = receiver.updated.timestamp() if receiver and receiver.updated else 0.0
@@ -248,6 +235,8 @@ class OverviewReader:
         if receiver is not None:
             self._watch(("udp-dropped",), receiver.udp_dropped or 0, moment)
             self._watch(("foreign-bytes",), receiver.foreign_bytes or 0, moment)
+            self._watch(("connections-closed",), receiver.gave_way or 0, moment)
+            self._watch(("run-gone",), receiver.runs_gone or 0, moment)
         return tuple(sorted(found, key=lambda view: (view.command, view.apid)))
 
     def _name(self, apid: int, *, command: bool) -> str:

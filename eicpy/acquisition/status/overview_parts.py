@@ -69,6 +69,14 @@ class ReceiverView(PartView):
     """Bytes that are part of no packet; archived all the same."""
     udp_dropped: int | None = None
     """Datagrams that the operating system had no room for: lost."""
+    connections: int | None = None
+    """Open now."""
+    gave_way: int | None = None
+    """Connections that were closed because there were too many."""
+    runs_gone: int | None = None
+    """Runs that were removed, moved or replaced while they were written."""
+    run_gone: str = ""
+    """What is known of the last of them."""
 
 
 @dataclass(frozen=True, kw_only=True)

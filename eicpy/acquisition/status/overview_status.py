@@ -116,6 +116,10 @@ def part_of(status: Status, moment: datetime) -> PartView:
             damaged=said.count("damaged"),
             foreign_bytes=said.count("foreign_bytes"),
             udp_dropped=said.count("udp_dropped"),
+            connections=said.count("connections"),
+            gave_way=sum(int(n) for n in said.plain("gave_way").values() if isinstance(n, (int, float))),
+            runs_gone=said.count("runs_gone"),
+            run_gone=said.text("run_gone"),
         )
     if status.role == "processor":
         return ProcessorView(

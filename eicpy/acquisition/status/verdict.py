@@ -33,7 +33,7 @@ DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
 LITTLE_SPACE = 1 << 30
 """Free bytes below which this is reported at any rate."""
 LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
-NO_SPACE, GIVEN_UP = "no space", "given up"
+NO_SPACE, NO_ARCHIVE, GIVEN_UP = "no space", "no archive", "given up"
 """States that are bad news in themselves."""
 
 
@@ -42,6 +42,8 @@ LEVELS = {Severity.NOMINAL: "WELL", Severity.WARNING: "ATTENTION", Severity.ALAR
 REASONS: dict[str, Severity] = {
     "part-dead": Severity.ALARM,
     "no-space": Severity.ALARM,
+    "no-archive": Severity.ALARM,
+    "run-gone": Severity.ALARM,
     "part-failed": Severity.ALARM,
     "given-up": Severity.ALARM,
     "receiver-error": Severity.ALARM,
@@ -61,6 +63,7 @@ REASONS: dict[str, Severity] = {
     "restarted": Severity.WARNING,
     "disk-attention": Severity.WARNING,
     "little-space": Severity.WARNING,
+    "connections-closed": Severity.WARNING,
     "link-refused": Severity.WARNING,
     "nobody-sends": Severity.WARNING,
     "link-silent": Severity.WARNING,
@@ -74,6 +77,8 @@ code                values
 ==================  ==========================================================================
 ``part-dead``       ``part``, ``role``, ``state``, ``age`` (s since its last word)
 ``no-space``        ``free`` (bytes)
+``no-archive``      none: it cannot be written, ``receiver-error`` says why
+``run-gone``        ``text``, ``runs``, ``age`` (s since the last run was taken away while it was written)
 ``part-failed``     ``part``, ``role``, ``text``
 ``given-up``        ``part``, ``restarts``
 ``receiver-error``  ``text``
@@ -90,6 +95,8 @@ like                ``damaged``, ``duplicated``, ``out_of_order``
 ``behind``          ``part``, ``bytes``, ``seconds``
 ``restarted``       ``part``, ``restarts``, ``age``
 ``little-space``    ``free``
+``connections-      ``connections`` (closed because there were too many), ``open``, ``age``
+closed``
 ``link-refused``    ``address``
 ``nobody-sends``    none: no connection is open
 ``link-silent``     ``address``, ``age``
@@ -159,7 +166,8 @@ def judge(
         What is known of each.
     risen
         When a count last rose, by ``("apid", command, apid, count)``, ``("udp-dropped",)``,
-        ``("foreign-bytes",)``, ``("restarted", part)`` and ``("link-refused", address)``.
+        ``("foreign-bytes",)``, ``("run-gone",)``, ``("connections-closed",)``, ``("restarted", part)`` and
+        ``("link-refused", address)``.
     unreadable
         Why something could not be read, by what it is.
 
@@ -223,6 +231,14 @@ def _of_receiver(
         yield Reason("receiver-ended", {"age": receiver.age or 0.0})
     if receiver.health == "alive" and receiver.state == NO_SPACE:
         yield Reason("no-space", {"free": disk.free if disk else 0})
+    if receiver.health == "alive" and receiver.state == NO_ARCHIVE:
+        yield Reason("no-archive")
+    if ("run-gone",) in recent:
+        gone: dict[str, float | str] = {"text": receiver.run_gone, "runs": receiver.runs_gone or 0}
+        yield Reason("run-gone", {**gone, "age": recent["run-gone",]})
+    if ("connections-closed",) in recent:
+        closed = {"connections": receiver.gave_way or 0, "open": receiver.connections or 0}
+        yield Reason("connections-closed", {**closed, "age": recent["connections-closed",]})
     if ("udp-dropped",) in recent:
         yield Reason("udp-dropped", {"datagrams": receiver.udp_dropped or 0, "age": recent["udp-dropped",]})
     if ("foreign-bytes",) in recent:
@@ -240,9 +256,13 @@ def _of_links(
     connected = [link for link in links if link.state == "connected"]
     if not connected:
         yield Reason("nobody-sends")
+    ages: dict[str, float] = {}  # of the byte that came last by any connection of an address
     for link in connected:
-        if link.age is not None and link.age > SILENCE:
-            yield Reason("link-silent", {"address": link.address, "age": link.age})
+        if link.age is not None:
+            ages[link.address] = min(link.age, ages.get(link.address, link.age))
+    for address, age in ages.items():
+        if age > SILENCE:
+            yield Reason("link-silent", {"address": address, "age": age})
 
 
 def _of_packets(apid: ApidView, recent: Mapping[tuple[object, ...], float]) -> Iterator[Reason]:

@@ -34,7 +34,7 @@ def _moment(value: datetime | None) -> str:
 
 def reason_words(reason: Reason, texts: Texts) -> str:
     """A reason of the verdict as a sentence."""
-    counts = dict.fromkeys(("packets", "datagrams", "restarts"), texts.number)
+    counts = dict.fromkeys(("packets", "datagrams", "restarts", "connections"), texts.number)
     writers = {
         "age": texts.duration,
         "seconds": texts.duration,

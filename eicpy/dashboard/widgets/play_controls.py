@@ -41,7 +41,7 @@ class RunList:
     def read(self) -> bool:
         """List the runs; returns whether the list has changed."""
         labels = {}
-        for run in self._archive.runs()[-MOST_RUNS:]:
+        for run in self._archive.runs(MOST_RUNS):
             if run.number not in self._closed:
                 label, closed = _label(run)
                 if closed:

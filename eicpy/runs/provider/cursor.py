@@ -107,6 +107,16 @@ class Follower:
         self.run, self._closing = run, _Closing(run)
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether the file that is read is still the one in the archive: it was not removed or replaced."""
+        try:
+            return os.path.samestat(self.run.raw_file.stat(), os.fstat(self._stream.fileno()))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True  # of a disk that does not answer nothing is known
+
+    @property
     def cursor(self) -> Cursor:
         """The position after the packets that were given."""
         return Cursor(self.run.number, self.start + self._indexer.consumed)

@@ -34,7 +34,7 @@ from eicpy.runs.provider.newest import Newest
 from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
 from eicpy.runs.provider.seek import begin_at_time, first_run, position_of_packet, recall
 from eicpy.runs.provider.selection import Selection
-from eicpy.runs.provider.walk import RunWalk, Source, runs_with_bytes
+from eicpy.runs.provider.walk import RunWalk, Source
 
 if TYPE_CHECKING:
     from astropy.time import Time
@@ -414,7 +414,7 @@ def provide(
     walk = RunWalk(archive, instrument, numbers, start)
     repeats = Deduplicator() if unique else None
     if repeats is not None and start is not None:
-        recall(repeats, archive, selection, runs_with_bytes(archive) if numbers is None else numbers, start)
+        recall(repeats, archive, selection, archive.names().numbers if numbers is None else numbers, start)
     return Provider(walk, instrument, selection, mode=mode, pacer=pacer, repeats=repeats, start=walk.cursor)
 
 
@@ -425,10 +425,12 @@ def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:
             raise BadArgumentError(f"got runs {runs!r}, expected 'live' or numbers of runs")
         return None
     if runs is None:
-        return runs_with_bytes(archive)
+        return list(archive.names().numbers)
     numbers = [runs] if isinstance(runs, int) else list(runs)
     if not numbers:
         raise BadArgumentError("got no run, expected at least one number, or None for all runs")
     if len(set(numbers)) < len(numbers):
         raise BadArgumentError(f"got runs {numbers}, expected each number once")
+    for number in numbers:
+        archive.run(number)
     return numbers

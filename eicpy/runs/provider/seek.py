@@ -13,7 +13,7 @@ from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Follower
 from eicpy.runs.provider.deduplicate import REMEMBERED, Deduplicator
 from eicpy.runs.provider.selection import Selection
-from eicpy.runs.provider.walk import run_numbers, runs_with_bytes
+from eicpy.runs.provider.walk import runs_with_bytes
 from eicpy.times import to_seconds
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ def position_of_time(
         None if all packets are before it.
     """
     seconds = float(moment) if isinstance(moment, int | float) else float(to_seconds(moment))
-    for number in runs:
-        index = archive.run(number).index(instrument)
+    for run in runs_with_bytes(archive, runs):
+        index = run.index(instrument)
         row = first_at(index, instrument, seconds)
         if row is not None:
-            return Cursor(number, int(index.offset[row]))
+            return Cursor(run.number, int(index.offset[row]))
     return None
 
 
@@ -99,10 +99,11 @@ def first_run(archive: RunArchive, numbers: list[int] | None) -> int:
     NotFoundError
         If there is none.
     """
-    there = run_numbers(archive)[-1:] if numbers is None else numbers
-    if not there:
+    there = archive.names().numbers[-1:] if numbers is None else numbers
+    first = next(runs_with_bytes(archive, there), None)
+    if first is None:
         raise NotFoundError(f"got a packet number, expected a run that it is in: none in {archive.folder}")
-    return there[0]
+    return first.number
 
 
 def begin_at_time(
@@ -111,15 +112,20 @@ def begin_at_time(
     """Position of a time; the end of the runs where all packets are before it."""
     if numbers is not None:
         found = position_of_time(archive, instrument, numbers, moment)
-        return found or (end_of_run(archive, instrument, numbers[-1]) if numbers else None)
-    there = runs_with_bytes(archive)
+        return found or _end_of_last(archive, instrument, numbers)
+    there = archive.names().numbers
     best: Cursor | None = None
-    for number in reversed(there):  # the newest runs that reach beyond it
-        found = position_of_time(archive, instrument, [number], moment)
+    for run in runs_with_bytes(archive, there[::-1]):  # the newest runs that reach beyond it
+        found = position_of_time(archive, instrument, [run.number], moment)
         if found is None:
             break
         best = found
-    return best or (end_of_run(archive, instrument, there[-1]) if there else None)
+    return best or _end_of_last(archive, instrument, there)
+
+
+def _end_of_last(archive: RunArchive, instrument: Instrument, numbers: Sequence[int]) -> Cursor | None:
+    last = next(runs_with_bytes(archive, numbers[::-1]), None)
+    return None if last is None else end_of_run(archive, instrument, last.number)
 
 
 def recall(
@@ -145,8 +151,8 @@ def recall(
         list(runs[: runs.index(start.run) + 1]) if start.run in runs else [n for n in runs if n < start.run]
     )
     missing, begin = REMEMBERED, []
-    for number in reversed(before):
-        index = archive.run(number).index(instrument)
+    for run in runs_with_bytes(archive, before[::-1]):
+        number, index = run.number, run.index(instrument)
         rows = int(np.searchsorted(index.offset, start.offset)) if number == start.run else len(index)
         first = max(0, rows - missing)
         begin.append((number, int(index.offset[first]) if rows else 0))

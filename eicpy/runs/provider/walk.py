@@ -7,9 +7,9 @@ first: the end of one or the beginning of the next.
 
 import logging
 import os
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from eicpy.decoding.running_continuity import PacketCounts
@@ -17,9 +17,9 @@ from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import Instrument
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Follower, Increment
-from eicpy.runs.run import Run
+from eicpy.runs.run import RAW_NAME, Run
 
-__all__ = ["RunWalk", "Source", "run_numbers", "runs_with_bytes"]
+__all__ = ["RunWalk", "Source", "runs_with_bytes"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,9 +28,11 @@ _GRACE = 1.0
 _LOOK = 0.2
 """Between two checks whether a run has a writer, s."""
 
-
-_NUMBER = re.compile(r"[0-9]{6}|[1-9][0-9]{6,}")
-"""Digits in the name of a run: other folders, named by a date for example, are no runs."""
+_FEW = 64
+"""Runs to come whose sizes are read each time."""
+_SIZES_TRUSTED = 1.0
+_SHARE = 50
+"""Sizes of more of them are read again after this long, s, and for at most this part of the time."""
 
 
 class Source(Protocol):
@@ -58,27 +60,13 @@ class Source(Protocol):
         """Close the files."""
 
 
-def run_numbers(archive: RunArchive) -> list[int]:
-    """Numbers of the runs that exist now, in order; quicker than ``archive.runs()``."""
-    try:
-        names = os.listdir(archive.folder)  # noqa: PTH208, a path for each of thousands takes long
-    except FileNotFoundError:
-        return []
-    heads = {name.partition("-")[0] for name in names}
-    return sorted(int(head) for head in heads if _NUMBER.fullmatch(head))
-
-
-def runs_with_bytes(archive: RunArchive) -> list[int]:
-    """Numbers of the runs that have a raw file; a folder without one has no packets."""
-    found = []
-    for number in run_numbers(archive):
+def runs_with_bytes(archive: RunArchive, numbers: Sequence[int]) -> Iterator[Run]:
+    """Those of some runs that have a raw file; a folder without one has no packets, and is passed over."""
+    for number in numbers:
         try:
-            archive.run(number)
+            yield archive.run(number)
         except BadArgumentError:
             _log.warning("run %d in %s holds no raw file; passed over", number, archive.folder)
-        else:
-            found.append(number)
-    return found
 
 
 class RunWalk:
@@ -91,14 +79,15 @@ class RunWalk:
     instrument
         Describes the packets that are expected.
     runs
-        Their numbers, in this order; None for all from the start on, for ever.
+        Their numbers, in this order; None for all from the start on, for ever. One that is removed before it
+        is its turn is passed over.
     start
         Where to begin. Without one: at the beginning of the first of `runs`, or of the newest run.
 
     Raises
     ------
     BadArgumentError
-        For a run that is not there, or a start in none of them.
+        For a start in none of them, or in one that is not there.
     """
 
     def __init__(
@@ -112,7 +101,8 @@ class RunWalk:
         self.instrument = instrument
         self._live = runs is None
         self._start = start
-        self._ahead: list[int] = []
+        self._ahead: deque[int] = deque()
+        self._sizes = _Sizes(archive)
         self._follower: Follower | None = None
         self._past: dict[int, PacketCounts] = {}
         self._silent = self._looked = 0.0
@@ -120,9 +110,7 @@ class RunWalk:
         if runs is None:
             self._begin_live(start)
         else:
-            self._ahead = list(runs)
-            for number in runs:
-                archive.run(number)
+            self._ahead = deque(runs)
             self._begin_playback(start)
 
     @property
@@ -133,7 +121,7 @@ class RunWalk:
         if self._start is not None:
             return self._start
         first = self._after + 1 if self._live else (self._ahead[0] if self._ahead else 0)
-        return Cursor(first if first in run_numbers(self.archive) else 0)
+        return Cursor(first if first in self.archive.glance().names else 0)
 
     @property
     def finished(self) -> bool:
@@ -167,16 +155,14 @@ class RunWalk:
 
     def behind(self, cursor: Cursor) -> int:
         """Bytes after a position, in its run and in those that follow."""
-        later = [n for n in run_numbers(self.archive) if n > cursor.run] if self._live else self._ahead
-        here = [] if cursor.run == 0 or cursor.run in later else [cursor.run]
-        size = 0
-        for number in here + later:
-            try:
-                held = self._find(number).size
-            except (BadArgumentError, OSError):
-                continue  # it was removed meanwhile
-            size += max(0, held - cursor.offset) if number == cursor.run else held
-        return size
+        later = self.archive.glance().after(cursor.run) if self._live else tuple(self._ahead)
+        size = self._sizes.of(later)
+        if cursor.run == 0:
+            return size
+        here = self._sizes.of((cursor.run,))
+        if cursor.run in later:  # its turn has not come yet, and it was counted
+            return size - min(cursor.offset, here)
+        return size + max(0, here - cursor.offset)
 
     def close(self) -> None:
         """Close the raw file."""
@@ -186,12 +172,12 @@ class RunWalk:
             self._follower = None
 
     def _begin_live(self, start: Cursor | None) -> None:
-        there = run_numbers(self.archive)
+        there = self.archive.names()
         if start is None:
-            self._after = there[-1] - 1 if there else 0
+            self._after = max(there.last - 1, 0)
             return
         self._after = start.run
-        if start.run in there:
+        if start.run in there.names:
             self._open(start.run, start.offset)
         elif start.run:
             _log.warning("run %d is no longer in %s; going on after it", start.run, self.archive.folder)
@@ -201,21 +187,14 @@ class RunWalk:
             return
         if start.run not in self._ahead:
             raise NotFoundError(
-                f"got a start in run {start.run}, expected one of the runs {', '.join(map(str, self._ahead))}"
+                f"got a start in run {start.run}, expected one of the runs {_listed(self._ahead)}"
             )
-        at = self._ahead.index(start.run)
-        self._ahead = self._ahead[at + 1 :]
+        while self._ahead.popleft() != start.run:
+            continue
         self._open(start.run, start.offset)
 
     def _open_next(self) -> bool:
-        if not self._live:
-            if self._ahead:
-                self._open(self._ahead.pop(0), 0)
-                return True
-            return False
-        for number in run_numbers(self.archive):
-            if number <= self._after:
-                continue
+        while (number := self._next()) is not None:
             try:
                 self._open(number, 0)
             except (BadArgumentError, OSError) as error:  # removed meanwhile, or no run
@@ -224,6 +203,12 @@ class RunWalk:
             else:
                 return True
         return False
+
+    def _next(self) -> int | None:
+        """Number of the run that comes next; None where there is none yet, or no more."""
+        if self._live:
+            return self.archive.glance().next_after(self._after)
+        return self._ahead.popleft() if self._ahead else None
 
     def _open(self, number: int, offset: int) -> None:
         self.close()
@@ -249,9 +234,9 @@ class RunWalk:
         if now - self._looked < _LOOK:
             return False
         self._looked = now
-        if not run.raw_file.exists():
+        if not follower.is_in_place:
             return self._moved(follower)
-        if self._live and not any(n > run.number for n in run_numbers(self.archive)):
+        if self._live and self.archive.glance().last <= run.number:
             return False
         if run.is_written:
             self._silent = 0.0
@@ -264,12 +249,62 @@ class RunWalk:
 
     def _moved(self, follower: Follower) -> bool:
         """Whether a run was removed, and its folder not only renamed."""
+        number = follower.run.number
         try:
-            follower.moved(self._find(follower.run.number))
+            follower.moved(self._find(number))
         except BadArgumentError:
-            _log.warning("run %d was removed while it was read", follower.run.number)
+            _log.warning("run %d was removed while it was read", number)
+            return True
+        if not follower.is_in_place:
+            _log.warning(
+                "run %d was replaced while it was read; the bytes that replace it are not given", number
+            )
             return True
         return False
+
+
+class _Sizes:
+    """How many bytes runs hold: of very many that are still to come it is looked up now and then only."""
+
+    def __init__(self, archive: RunArchive) -> None:
+        self._archive = archive
+        self._known: dict[int, int] = {}
+        self._looked = self._cost = 0.0
+
+    def of(self, numbers: Sequence[int]) -> int:
+        """Bytes of some runs; of more than a few as they were some seconds ago, but 0 only if it is 0 now."""
+        begun = time.monotonic()
+        many = len(numbers) > _FEW
+        known = self._known if many else {}
+        if not self._looked <= begun < self._looked + max(_SIZES_TRUSTED, _SHARE * self._cost):
+            known = {}
+        fresh = [number for number in numbers if number not in known]
+        names, folder = self._archive.glance().names, os.fspath(self._archive.folder)
+        sizes = {
+            n: max((_size(f"{folder}/{name}/{RAW_NAME}") for name in names.get(n, ())), default=0)
+            for n in fresh
+        }
+        total = sum(sizes.values()) + sum(known[n] for n in numbers if n in known)
+        if many:
+            if not known:
+                self._looked, self._cost = begun, time.monotonic() - begun
+            self._known = known | {n: size for n, size in sizes.items() if size}
+        return total
+
+
+def _size(file: str) -> int:
+    try:
+        return os.stat(file).st_size  # noqa: PTH116, of thousands
+    except OSError:
+        return 0  # it was removed meanwhile
+
+
+def _listed(numbers: Sequence[int], most: int = 20) -> str:
+    """Numbers as a text that is not too long."""
+    texts = [str(number) for number in numbers]
+    if len(texts) > most:
+        texts = [*texts[: most - 2], "…", texts[-1]]
+    return ", ".join(texts)
 
 
 def _sum(some: Mapping[int, PacketCounts], more: Mapping[int, PacketCounts]) -> dict[int, PacketCounts]:
