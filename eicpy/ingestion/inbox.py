@@ -13,9 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
+from eicpy.errors import BadArgumentError, BadDataError, EicpyError, FailedError, NotFoundError, readable
 from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
+from eicpy.inputs import refusing
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
@@ -171,6 +172,8 @@ def take_file(
 ) -> IngestOutcome | PhotonFileOutcome:
     """Ingest a file of packets or of photons, by its content.
 
+    Whatever the content makes a reader raise refuses this file and nothing else: see :mod:`eicpy.inputs`.
+
     Parameters
     ----------
     path, instrument, database, archive, progress
@@ -183,9 +186,15 @@ def take_file(
     BadDataError, FailedError
         As :func:`eicpy.ingestion.ingest_file` and :func:`eicpy.ingestion.ingest_photon_file`.
     """
-    if photons is not None and is_fits(path):
-        return ingest_photon_file(path, instrument, database, photons)
-    return ingest_file(path, instrument, database, archive, progress=progress)
+    try:
+        with refusing(path, "packets or photons"):
+            if photons is not None and is_fits(path):
+                return ingest_photon_file(path, instrument, database, photons)
+            return ingest_file(path, instrument, database, archive, progress=progress)
+    except (BadDataError, FailedError):
+        raise
+    except EicpyError as error:  # what a reader says about a call is said about the file here
+        raise BadDataError(str(error), file=path) from error
 
 
 def _take(

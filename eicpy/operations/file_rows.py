@@ -86,7 +86,8 @@ def refuse_file(database: Database, instrument: str, identity: FileIdentity, mes
 def seen_before(database: Database, instrument: str, identity: FileIdentity) -> FileRow | None:
     """The finished row (stored or refused) of a file with the same path, size and modification time.
 
-    So that a watched folder need not be read again after a restart.
+    So that a watched folder need not be read again after a restart. A file whose content could not be judged has
+    no hash in its row, and is tried again.
     """
     with database.read() as session:
         return session.scalars(
@@ -97,6 +98,7 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
                 FileRow.size == identity.size,
                 FileRow.modified_ns == identity.modified_ns,
                 FileRow.state != FileState.CLAIMED,
+                FileRow.sha256.is_not(None),
             )
             .limit(1)
         ).one_or_none()

@@ -136,10 +136,29 @@ def test_no_value_of_any_card_makes_more_than_bad_data(
     [
         ("DATASUM", "'12\0'", "DATASUM"),
         ("DATASUM", "1E999", "DATASUM"),
-        ("NAXIS2", "1E999", "FITS header"),
-        ("NAXIS2", "-1", "none below 0"),
-        ("NAXIS2", "1" + "0" * 30, "truncated"),
-        ("TFIELDS", "1E999", "header of"),
+        *(
+            ("NAXIS2", value, rf"got NAXIS2 = {said}.*, expected a whole number from 0")
+            for value, said in [
+                ("1E999", "inf"), ("1E30", r"1e\+30"), ("-1", "-1"), ("1" + "0" * 30, "1000"),
+                ("9" * 20, "9999"), ("'10'", "'10'"), ("T", "True"), ("7.5", "7.5"), ("", "<"), ("(1, 2)", r"\(1"),
+            ]
+        ),
+        ("NAXIS2", str(2**63 - 1), "more than any file holds"),
+        ("NAXIS2", str(2**55), "truncated"),
+        ("NAXIS1", "0", "got rows of 0 bytes"),
+        ("NAXIS", "1000", "got NAXIS = 1000, expected a whole number from 0 to 999"),
+        ("NAXIS", "1", "got a table of NAXIS 1"),
+        ("NAXIS", "999", "cannot be read"),
+        ("BITPIX", "7", "got BITPIX = 7, expected one of 8, 16"),
+        ("BITPIX", "-64", "got a table of NAXIS 2, BITPIX -64"),
+        ("PCOUNT", "-1", "got PCOUNT = -1"),
+        ("PCOUNT", str(2**62), "truncated"),
+        ("GCOUNT", "2", "GCOUNT 2, expected 2, 8, 1"),
+        ("TFIELDS", "1000", "got TFIELDS = 1000"),
+        ("TFORM1", "'99999999999999999999D'", "cannot be read"),
+        ("TFORM1", "'2147483647D'", "cannot be read|expected [0-9]+ from its columns"),
+        ("TFORM1", "'QD(3)'", "format QD"),
+        ("TFIELDS", "1E999", "got TFIELDS = inf"),
         ("DETCOLS", "1E999", "DETCOLS inf"),
         ("DETCOLS", "1000", "1 to 256"),
         ("STEPBACK", "'x'", "STEPBACK 'x'"),
