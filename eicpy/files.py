@@ -26,6 +26,7 @@ from eicpy.errors import FailedError
 __all__ = [
     "atomic_file",
     "hash_file",
+    "hash_stream",
     "is_full_disk",
     "locked",
     "locked_folder",
@@ -85,6 +86,14 @@ def hash_file(path: Path, length: int | None = None) -> "hashlib._Hash":
         while chunk := stream.read(min(_READ_BYTES, length)):
             digest.update(chunk)
             length -= len(chunk)
+    return digest
+
+
+def hash_stream(stream: BinaryIO) -> "hashlib._Hash":
+    """SHA-256 of what is left of an open file, in bounded memory."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(_READ_BYTES):
+        digest.update(chunk)
     return digest
 
 

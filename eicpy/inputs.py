@@ -1,12 +1,13 @@
-"""Files that others made: only ordinary ones are opened, and whatever is wrong with one refuses that one alone.
+"""Files that others made: only ordinary ones are opened, and what is wrong with one refuses it alone.
 
-To open a pipe waits for somebody who writes into it, a device may never end. So a path from outside is looked at
-before it is opened, opened without waiting, and looked at again: what stands under a name can change in between.
+To open a pipe waits for somebody who writes into it, a device may never end. So a path from outside is looked
+at before it is opened, opened without waiting, and looked at again: what stands under a name can change in
+between.
 
-What a hostile or broken file makes a reader raise nobody can list. The boundary (:func:`refusing`) stands around
-the reading of each file: what the reader says on purpose passes, everything else becomes a refused file with its
-reason. An exception that no reader should raise is a mistake of eicpy: it is logged with its traceback under the
-name ``eicpy.mistakes``, and the work goes on with the next file.
+What a hostile or broken file makes a reader raise nobody can list. The boundary (:func:`refusing`) stands
+around the reading of each file: what the reader says on purpose passes, everything else becomes a refused
+file with its reason. An exception that no reader should raise is a mistake of eicpy: it is logged with its
+traceback under the name ``eicpy.mistakes``, and the work goes on with the next file.
 """
 
 import errno
@@ -36,7 +37,7 @@ MISTAKES = "eicpy.mistakes"
 
 
 class UnreadError(BadDataError):
-    """A file that was not read though its content may be good: no permission, no memory, a mistake of eicpy."""
+    """A file that was not read though it may be good: no permission, no memory, a mistake of eicpy."""
 
 
 MOST_TEXT = 1 << 26
@@ -106,7 +107,7 @@ def open_regular(path: Path | str, expected: str = "a file") -> BinaryIO:
         Where it cannot be opened.
     """
     check_regular(path, expected)
-    stream = Path(path).open("rb") if not hasattr(os, "O_NONBLOCK") else open(path, "rb", opener=_at_once)  # noqa: PTH123, SIM115, Path.open takes no opener
+    stream = Path(path).open("rb") if not hasattr(os, "O_NONBLOCK") else open(path, "rb", opener=_at_once)  # noqa: SIM115, Path.open takes no opener
     kind = _kind(os.fstat(stream.fileno()).st_mode)
     if kind is not None:  # it was put there since
         stream.close()
@@ -144,7 +145,7 @@ def read_text(path: Path | str, expected: str = "a text in UTF-8") -> str:
 
 
 def single_byte(stream: BinaryIO) -> str | None:
-    """In words, the one byte that all bytes of a file are; None for a file of different bytes, or an empty one.
+    """In words, the one byte that a file consists of; None for different bytes, or an empty file.
 
     Ends at the first byte that differs; a hole of a sparse file, which reads as zeros, is passed over without
     being read.

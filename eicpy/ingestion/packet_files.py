@@ -22,7 +22,7 @@ import numpy as np
 
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError, EicpyError, NotFoundError, readable
-from eicpy.files import hash_file
+from eicpy.files import hash_file, hash_stream
 from eicpy.inputs import UnreadError, open_regular, refusing, single_byte
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -133,25 +133,55 @@ def ingest_file(
         with refusing(path, "packets"):
             identity = _identify(path, instrument, progress)
     except BadDataError as error:
-        _refuse(path, instrument, database, error)
+        refuse(path, instrument, database, error)
         raise
     assert identity.sha256 is not None  # _identify read the file
-    with archive.lock(f"ingest-{identity.sha256[:2]}"):
+    with archive.lock(lock_of(identity.sha256)):
         row = find_file(database, instrument.name, identity.sha256)
-        kept = _kept(archive, row)
-        if kept is not None:
-            return _outcome(path, IngestState.KNOWN, kept, instrument, identity.sha256)
-        interrupted = row is not None and row.state is FileState.CLAIMED
-        if not interrupted:
-            claim_file(database, instrument.name, identity)
-        run = archive.find(identity.sha256)  # also after a lost or replaced database
-        resumed = run is not None
-        if run is None or run.is_open:
-            run = _copy(identity, instrument, archive, run, progress)
-        outcome = _outcome(
-            path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, identity.sha256
-        )
-        mark_stored(database, instrument.name, identity, run=run.number, message=_summary(outcome))
+        return store(identity, row, instrument, database, archive, progress=progress)
+
+
+def lock_of(sha256: str) -> str:
+    """Name of the lock of the archive under which a file of this hash is stored."""
+    return f"ingest-{sha256[:2]}"
+
+
+def store(
+    identity: FileIdentity,
+    row: FileRow | None,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestOutcome:
+    """Store a file that was identified, unless it is stored; the caller holds the lock of its hash.
+
+    Parameters
+    ----------
+    identity
+        The file, with its hash.
+    row
+        Its row in the database, where there is one.
+    instrument, database, archive, progress
+        As in :func:`ingest_file`.
+    """
+    path, sha256 = identity.path, identity.sha256
+    assert sha256 is not None
+    kept = kept_run(archive, row)
+    if kept is not None:
+        return outcome_of(path, IngestState.KNOWN, kept, instrument, sha256)
+    interrupted = row is not None and row.state is FileState.CLAIMED
+    if not interrupted:
+        claim_file(database, instrument.name, identity)
+    run = archive.find(sha256)  # also after a lost or replaced database
+    resumed = run is not None
+    if run is None or run.is_open:
+        run = _copy(identity, instrument, archive, run, progress or _silent)
+    outcome = outcome_of(
+        path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, sha256
+    )
+    mark_stored(database, instrument.name, identity, run=run.number, message=summary(outcome))
     return outcome
 
 
@@ -216,11 +246,12 @@ def _contents(path: Path) -> str:
     return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
 
 
-def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
+def refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
+    """Write down why nothing of a file was stored."""
     identity = FileIdentity.of(path)
     try:
         with open_regular(path) as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            sha256 = hash_stream(stream).hexdigest()
     except (OSError, BadDataError):
         sha256 = None
     if isinstance(error, UnreadError):
@@ -277,7 +308,7 @@ def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunW
     return None
 
 
-def _kept(archive: RunArchive, row: FileRow | None) -> Run | None:
+def kept_run(archive: RunArchive, row: FileRow | None) -> Run | None:
     """The run that holds the content of a file by its row; None where there is none, or not any more."""
     if row is None or row.state is not FileState.STORED or row.run is None:
         return None
@@ -288,13 +319,17 @@ def _kept(archive: RunArchive, row: FileRow | None) -> Run | None:
         return None
 
 
-def _outcome(path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str) -> IngestOutcome:
+def outcome_of(
+    path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str
+) -> IngestOutcome:
+    """The outcome of a file whose bytes are in a run."""
     index = run.index(instrument)
     good = int(np.count_nonzero(index.good))
     return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
 
 
-def _summary(outcome: IngestOutcome) -> str:
+def summary(outcome: IngestOutcome) -> str:
+    """What is in a file, in a line."""
     return f"{outcome.packets} packets, {outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes"
 
 

@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
-from eicpy.files import atomic_file
-from eicpy.inputs import UnreadError, open_regular, refusing
+from eicpy.files import atomic_file, hash_stream
 from eicpy.ingestion.packet_files import IngestState
+from eicpy.inputs import UnreadError, open_regular, refusing
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
@@ -272,7 +272,7 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 def _hash(path: Path) -> str:
     with open_regular(path, "photons") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return hash_stream(stream).hexdigest()
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:

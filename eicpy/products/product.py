@@ -245,7 +245,7 @@ def read_table(path: Path, unit: Unit) -> ProductTable:
 
 
 def table_blocks(path: Path, unit: Unit, size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Go through the columns of a table extension, so many rows at a time; one block without rows if it has none.
+    """Go through the columns of a table extension, so many rows at a time; an empty one has one block.
 
     Parameters
     ----------

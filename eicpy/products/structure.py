@@ -66,7 +66,9 @@ def reading(what: str, path: Path, offset: int | None = None) -> Iterator[None]:
                 raise
             raise BadDataError(error.what, file=path, offset=offset, advice=error.advice) from error
         except _DAMAGE as error:
-            raise BadDataError(f"got {what} that cannot be read: {error}", file=path, offset=offset) from error
+            raise BadDataError(
+                f"got {what} that cannot be read: {error}", file=path, offset=offset
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

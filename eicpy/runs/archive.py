@@ -9,8 +9,8 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -26,6 +26,7 @@ __all__ = ["RunArchive"]
 
 _log = logging.getLogger(__name__)
 
+_HASH = re.compile(rb"\b[0-9a-f]{64}\b")
 _LEFTOVER = re.compile(r"\..*\.(new|discarded)")
 
 
@@ -239,6 +240,16 @@ class RunArchive:
                 return run
         return None
 
+    def find_many(self, hashes: Collection[str]) -> set[str]:
+        """Those of many hashes for which :meth:`find` finds a run; looks through the archive once."""
+        wanted = {sha256.encode(): sha256 for sha256 in hashes}
+        found: set[str] = set()
+        for run in self.runs() if wanted else ():
+            with suppress(FileNotFoundError):
+                stated = _HASH.findall((run.folder / METADATA_NAME).read_bytes())
+                found.update(wanted[sha256] for sha256 in stated if sha256 in wanted)
+        return found
+
     def discard(self, writer: RunWriter) -> None:
         """Remove a run that is being written and must not be kept; its number is not used again."""
         with self.lock("archive"):
@@ -260,7 +271,24 @@ class RunArchive:
         with locked(folder / name):
             yield
 
-    def _claim_number(self) -> int:
+    def claim_numbers(self, count: int) -> int:
+        """Numbers for several new runs, written down before the runs exist.
+
+        The caller holds the lock ``archive``.
+
+        Parameters
+        ----------
+        count
+            How many.
+
+        Returns
+        -------
+        int
+            The first of them.
+        """
+        return self._claim_number(count) - count + 1
+
+    def _claim_number(self, count: int = 1) -> int:
         counter = self.folder / "last-number"
         try:
             last = int(counter.read_text()) if counter.exists() else 0
@@ -271,7 +299,7 @@ class RunArchive:
         for entry in found:
             if _LEFTOVER.fullmatch(entry.name):  # of a process killed in _place or discard; we hold the lock
                 shutil.rmtree(entry.path)
-        number = max([last, *map(_number, found)]) + 1
+        number = max([last, *map(_number, found)]) + count
         with atomic_file(counter) as stream:
             stream.write(f"{number}\n".encode())
         return number

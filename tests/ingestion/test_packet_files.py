@@ -127,9 +127,7 @@ class TestRefused:
         self._refused(tmp_path / "none", eclairs, database, archive, "could not be read: No such file")
 
     def test_a_folder(self, tmp_path, eclairs, database, archive):
-        self._refused(
-            tmp_path, eclairs, database, archive, "got a folder, expected a file of packets"
-        )
+        self._refused(tmp_path, eclairs, database, archive, "got a folder, expected a file of packets")
 
     def test_unreadable(self, file, eclairs, database, archive, monkeypatch):
         file.chmod(0)
