@@ -242,6 +242,8 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     b'whole'
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a rename would take the place of a device, as root
+        raise FailedError(f"{path}: a folder, a pipe or a device; expected a file, or a new name")
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -246,7 +246,6 @@ def refusing(file: Path | str, what: str = "a file") -> Iterator[None]:
         reason = f"{type(error).__name__}: {error}"
         _log.exception("%s: refused by a mistake of eicpy itself", readable(file))
         raise UnreadError(
-            f"could not be read, by a mistake of eicpy itself ({reason})",
+            f"could not be read, by a mistake of eicpy itself: {reason}; please report it with its traceback",
             file=file,
-            advice="please report it, with the traceback that was logged",
         ) from error
