@@ -114,7 +114,7 @@ def take_files(
     instrument, database, archive, photons
         As in :func:`take_file`.
     progress
-        Called with (file, bytes done, bytes in all) of large files.
+        Called with (file, bytes done, bytes in all).
 
     Yields
     ------
@@ -133,12 +133,12 @@ def take_files(
         if small is not None:
             together.append(small)
         if together and (small is None or len(together) == _TOGETHER):
-            yield from _take_together(together, instrument, database, archive)
+            yield from _take_together(together, instrument, database, archive, progress)
             together = []
         if small is None:
             shown = None if progress is None else _of_file(progress, path)
             yield _alone(path, instrument, database, archive, photons, shown)
-    yield from _take_together(together, instrument, database, archive)
+    yield from _take_together(together, instrument, database, archive, progress)
 
 
 def _of_file(progress: Callable[[Path, int, int], None], path: Path) -> Callable[[int, int], None]:
@@ -167,7 +167,11 @@ def _read_small(path: Path, instrument: Instrument) -> _Small | None:
 
 
 def _take_together(
-    together: Sequence[_Small], instrument: Instrument, database: Database, archive: RunArchive
+    together: Sequence[_Small],
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    progress: Callable[[Path, int, int], None] | None,
 ) -> Iterator[tuple[Path, Taken]]:
     """Store small files; one by one should that fail together for another reason than the archive."""
     if not together:
@@ -181,7 +185,10 @@ def _take_together(
             "files could not be stored together, by a mistake of eicpy itself; each is taken alone"
         )
         outcomes = [_alone(small.identity.path, instrument, database, archive) for small in together]
-    yield from outcomes
+    for small, outcome in zip(together, outcomes, strict=True):
+        if progress is not None:
+            progress(small.identity.path, small.identity.size, small.identity.size)
+        yield outcome
 
 
 def _alone(

@@ -139,8 +139,16 @@ def test_no_value_of_any_card_makes_more_than_bad_data(
         *(
             ("NAXIS2", value, rf"got NAXIS2 = {said}.*, expected a whole number from 0")
             for value, said in [
-                ("1E999", "inf"), ("1E30", r"1e\+30"), ("-1", "-1"), ("1" + "0" * 30, "1000"),
-                ("9" * 20, "9999"), ("'10'", "'10'"), ("T", "True"), ("7.5", "7.5"), ("", "<"), ("(1, 2)", r"\(1"),
+                ("1E999", "inf"),
+                ("1E30", r"1e\+30"),
+                ("-1", "-1"),
+                ("1" + "0" * 30, "1000"),
+                ("9" * 20, "9999"),
+                ("'10'", "'10'"),
+                ("T", "True"),
+                ("7.5", "7.5"),
+                ("", "<"),
+                ("(1, 2)", r"\(1"),
             ]
         ),
         ("NAXIS2", str(2**63 - 1), "more than any file holds"),
