@@ -150,9 +150,7 @@ def main() -> None:
                     for file in (Path(root) / f"{number}").iterdir():
                         Path(f"crash-{number}-{file.name}").write_bytes(file.read_bytes())
                     raise
-    print(
-        f"{number * LOT} damaged files and {number} good ones: each refused or kept whole, none a mistake of ours"
-    )
+    print(f"{number * LOT} damaged and {number} good files: each refused or kept whole, none by a mistake")
 
 
 if __name__ == "__main__":
