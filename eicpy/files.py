@@ -26,6 +26,7 @@ from eicpy.errors import FailedError
 __all__ = [
     "atomic_file",
     "hash_file",
+    "hash_stream",
     "is_full_disk",
     "is_passing",
     "locked",
@@ -113,6 +114,14 @@ def hash_file(path: Path, length: int | None = None) -> "hashlib._Hash":
         while chunk := stream.read(min(_READ_BYTES, length)):
             digest.update(chunk)
             length -= len(chunk)
+    return digest
+
+
+def hash_stream(stream: BinaryIO) -> "hashlib._Hash":
+    """SHA-256 of what is left of an open file, in bounded memory."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(_READ_BYTES):
+        digest.update(chunk)
     return digest
 
 
@@ -261,6 +270,8 @@ def atomic_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     b'whole'
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a rename would take the place of a device, as root
+        raise FailedError(f"{path}: a folder, a pipe or a device; expected a file, or a new name")
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

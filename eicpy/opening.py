@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eicpy.errors import MissingDataError
+from eicpy.inputs import open_regular
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def open_photons(file: str | Path, instrument: str = "eclairs") -> "EventFile | 
     from eicpy.events import EventFile, EventList
 
     path = Path(file)
-    with path.open("rb") as stream:
+    with open_regular(path, "photons or packets") as stream:
         if stream.read(6) == b"SIMPLE":
             return EventFile(path)
     from eicpy.decoding import photons

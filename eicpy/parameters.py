@@ -4,6 +4,8 @@ Whoever runs one gives values by name, in Python or as texts of a command line; 
 declaration refuses an unknown name and a wrong type, and adds the defaults.
 """
 
+import math
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,7 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from eicpy.errors import BadArgumentError
 
-__all__ = ["CheckedParameters", "check", "make_model"]
+__all__ = ["CheckedParameters", "check", "make_model", "reason_against"]
+
+_MOST_TEXT = 65_536
+_MOST_WHOLE = (1 << 63) - 1
 
 
 class CheckedParameters(dict[str, Any]):
@@ -19,7 +24,9 @@ class CheckedParameters(dict[str, Any]):
 
 
 class _Parameters(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
 
 def make_model(name: str, fields: Mapping[str, tuple[Any, Any]]) -> type[BaseModel]:
@@ -59,13 +66,18 @@ def check(
     Raises
     ------
     BadArgumentError
-        For an unknown name, a missing one or a value of the wrong type; the message lists what is known.
+        For an unknown name, a missing one, a value of the wrong type or one that nothing can use
+        (:func:`reason_against`); the message lists what is known.
 
     Examples
     --------
     >>> check(make_model("fit", {"bins": (int, 20), "level": (float, 3.0)}), {"bins": 7}, owner="fit")
     {'bins': 7, 'level': 3.0}
     """
+    for name, value in values.items():
+        reason = reason_against(name) or reason_against(value)
+        if reason is not None:
+            raise BadArgumentError(f"parameters of {owner}: {_shown(name)}: {reason}")
     try:
         if mode == "text":
             checked = model.model_validate_strings(dict(values))
@@ -81,4 +93,49 @@ def check(
             for name, field in model.model_fields.items()
         )
         raise BadArgumentError(f"parameters of {owner}: {wrong}. Expected: {known or 'none'}") from error
+    for name in checked.model_fields_set:
+        reason = reason_against(getattr(checked, name))
+        if reason is not None:
+            raise BadArgumentError(f"parameters of {owner}: {name}: {reason}")
     return CheckedParameters({name: getattr(checked, name) for name in model.model_fields})
+
+
+def reason_against(value: object) -> str | None:
+    r"""Why no program can use a value that somebody typed; None where nothing speaks against it.
+
+    Parameters
+    ----------
+    value
+        A number or a text; nothing is said about other values.
+
+    Examples
+    --------
+    >>> reason_against(float("nan"))
+    'got nan, expected a finite number'
+    >>> reason_against("bell \x07")
+    "got 'bell \\x07', expected no control characters"
+    >>> reason_against("Ångström")
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"got {value}, expected a finite number"
+    if isinstance(value, int) and not -_MOST_WHOLE - 1 <= value <= _MOST_WHOLE:
+        return f"got {_shown(value)}, expected a whole number of at most 64 bits"
+    return _reason_against_text(value) if isinstance(value, str) else None
+
+
+def _reason_against_text(text: str) -> str | None:
+    if len(text) > _MOST_TEXT:
+        return f"got {len(text)} characters, expected at most {_MOST_TEXT}"
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        return f"got {_shown(text)}, expected a text in UTF-8"
+    if any(unicodedata.category(letter) == "Cc" and letter not in "\n\t" for letter in text):
+        return f"got {_shown(text)}, expected no control characters"
+    return None
+
+
+def _shown(value: object) -> str:
+    try:
+        text = ascii(value)
+    except ValueError:  # a number of more digits than Python writes
+        text = "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}…"

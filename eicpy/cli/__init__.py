@@ -5,7 +5,6 @@ answers at once. The exit status says what happened: 0 clean, 1 something was lo
 (the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed.
 """
 
-import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -32,6 +31,7 @@ from eicpy.cli import (
     simulate,
 )
 from eicpy.cli.console import CommandGroup
+from eicpy.cli.guard import guarded, start_logging
 from eicpy.cli.options import FILE
 from eicpy.settings import Settings
 
@@ -64,13 +64,12 @@ def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
     Exit status: 0 clean; 1 something was lost or damaged, the good part is kept; 2 the call was wrong;
     3 it failed.
     """  # noqa: D301, click wants the control character itself, not its escape
-    level = [logging.WARNING, logging.INFO, logging.DEBUG][min(verbose, 2)]
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     url = os.environ.get("EIC_DATABASE_URL")
     ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
     if home:  # also for the search for descriptions of detectors, and for processes that are started
         ctx.call_on_close(partial(_restore, "EIC_HOME", os.environ.get("EIC_HOME")))
         os.environ["EIC_HOME"] = str(ctx.obj.home)
+    start_logging(verbose, ctx.obj.home)
 
 
 def _restore(variable: str, value: str | None) -> None:
@@ -85,4 +84,4 @@ for _module in (
     receive, release, report, runs, send, simulate,
 ):  # fmt: skip
     for _name in _module.__all__:
-        main.add_command(getattr(_module, _name))
+        main.add_command(guarded(getattr(_module, _name)))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from eicpy.cli.options import instrument_option, receiving_options, run_options
+from eicpy.cli.options import SECONDS, instrument_option, receiving_options, run_options
 
 __all__ = ["acquire"]
 
@@ -27,7 +27,7 @@ __all__ = ["acquire"]
     "--orders", is_flag=True, help="Let whoever opens the monitor page start and stop runs, write comments."
 )
 @click.option(
-    "--timeout", "--patience", "timeout", default=60.0, show_default=True, type=click.FloatRange(0.0),
+    "--timeout", "--patience", "timeout", default=60.0, show_default=True, type=SECONDS,
     metavar="SECONDS",
     help="At the end: how long processors may take to finish what is archived.",
 )  # fmt: skip

@@ -7,8 +7,16 @@ import click
 from eicpy.cli.instrument import instrument
 from eicpy.cli.options import FILE
 from eicpy.errors import ExitCode, readable
+from eicpy.inputs import check_regular, refusing
 
 __all__: list[str] = []  # the command is one of the group 'instrument'
+
+
+def check_source(source: Path, form: str) -> None:
+    """Refuse pipes and devices, also in a folder of tables."""
+    files = source.glob("*.dat") if form == "scos" and source.is_dir() else [source]
+    for file in files:
+        check_regular(file, "a packet database")
 
 
 @instrument.command("import")
@@ -35,7 +43,9 @@ def import_instrument(ctx: click.Context, form: str, source: Path, name: str, ou
     from eicpy.importers import import_scos, import_xtce
     from eicpy.instruments import search_path
 
-    made = (import_scos if form == "scos" else import_xtce)(source, name)
+    check_source(source, form)
+    with refusing(source, "a packet database"):
+        made = (import_scos if form == "scos" else import_xtce)(source, name)
     folder = made.write(out or ctx.obj.home / "instruments")
     click.echo(made.report())
     click.echo(f"written to {readable(folder)}")

@@ -27,7 +27,9 @@ __all__ = ["night"]
     "--scheduler", metavar="ADDRESS", help="Dask scheduler to work on, for example tcp://host:8786."
 )
 @click.option(
-    "--workers", type=click.IntRange(0), help="Processes; 0 works in this one alone.  [default: by cores]"
+    "--workers",
+    type=click.IntRange(0, 1024),
+    help="Processes; 0 works in this one alone.  [default: by cores]",
 )
 @click.pass_context
 def night(

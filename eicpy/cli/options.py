@@ -8,10 +8,22 @@ from typing import Any
 
 import click
 
-__all__ = ["DATES", "FILE", "instrument_option", "packet_options", "receiving_options", "run_options", "utc"]
+__all__ = [
+    "DATES",
+    "FILE",
+    "SECONDS",
+    "instrument_option",
+    "packet_options",
+    "receiving_options",
+    "run_options",
+    "utc",
+]
 
 FILE = click.Path(path_type=Path)
 DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]
+
+SECONDS = click.FloatRange(0.0, 1e9)
+"""A time to wait: what the system's clocks take."""
 
 Decorator = Callable[[Any], Any]
 

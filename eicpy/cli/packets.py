@@ -8,6 +8,7 @@ import click
 from eicpy.cli.console import show_packets
 from eicpy.cli.options import FILE
 from eicpy.errors import EicpyError, ExitCode
+from eicpy.inputs import refusing
 
 __all__ = ["packets"]
 
@@ -41,7 +42,8 @@ def packets(
     worst = ExitCode.CLEAN
     for file in files:
         try:
-            report = inspect_file(file, checksum, detector)
+            with refusing(file, "packets"):
+                report = inspect_file(file, checksum, detector)
         except EicpyError as error:  # the other files are still reported
             click.echo(f"eic: {error}", err=True)
             worst = max(worst, error.exit_code)

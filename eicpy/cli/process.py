@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from eicpy.cli.console import name_values
-from eicpy.cli.options import instrument_option, packet_options
+from eicpy.cli.options import SECONDS, instrument_option, packet_options
 
 __all__ = ["process"]
 
@@ -34,9 +34,7 @@ __all__ = ["process"]
 )
 @packet_options
 @click.option("--speed", type=click.FloatRange(0, min_open=True), help="Pace of a playback; 1 is real time.")
-@click.option(
-    "--checkpoint", "interval", type=click.FloatRange(0.0), metavar="SECONDS", help="Time between two saves."
-)
+@click.option("--checkpoint", "interval", type=SECONDS, metavar="SECONDS", help="Time between two saves.")
 @click.option(
     "--label", default="", help="Name on the monitor and of the folder.  [default: the processor's]"
 )

@@ -20,7 +20,10 @@ __all__ = ["report"]
     help="Parameter of the notebook; repeat for more.",
 )  # fmt: skip
 @click.option("--out", type=FILE, help="Folder of the report.  [default: under reports/notebooks]")
-@click.option("--timeout", default=1800, show_default=True, metavar="SECONDS", help="Longest time of a cell.")
+@click.option(
+    "--timeout", default=1800, show_default=True, type=click.IntRange(1, 10**9), metavar="SECONDS",
+    help="Longest time of a cell.",
+)  # fmt: skip
 @click.pass_context
 def report(
     ctx: click.Context,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from eicpy.cli.console import TerminalProgress
-from eicpy.cli.options import FILE, instrument_option
+from eicpy.cli.options import FILE, SECONDS, instrument_option
 
 __all__ = ["send"]
 
@@ -34,16 +34,30 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
 @instrument_option(required=False)
 @click.option("--udp", is_flag=True, help="UDP instead of TCP, whole packets in each datagram.")
 @click.option(
-    "--datagram", default=1472, show_default=True, metavar="BYTES", help="Most bytes of a datagram (UDP)."
+    "--datagram",
+    default=1472,
+    show_default=True,
+    type=click.IntRange(7, 65_507),
+    metavar="BYTES",
+    help="Most bytes of a datagram (UDP).",
 )
 @click.option(
-    "--speed", type=float, metavar="N", help="By the packets' on-board time: 1 real time, 10 faster."
+    "--speed",
+    type=click.FloatRange(0.0, min_open=True),
+    metavar="N",
+    help="By the packets' on-board time: 1 real time, 10 faster.",
 )
-@click.option("--rate", type=float, metavar="BYTES", help="Per second.  [default: as fast as it goes]")
-@click.option("--loop", default=1, metavar="N", help="Send it N times; 0: until Ctrl-C.")
+@click.option(
+    "--rate", type=click.FloatRange(0.0, min_open=True), metavar="BYTES",
+    help="Per second.  [default: as fast as it goes]",
+)  # fmt: skip
+@click.option(
+    "--loop", default=1, type=click.IntRange(0), metavar="N", help="Send it N times; 0: until Ctrl-C."
+)
 @click.option("--reconnect", is_flag=True, help="Connect again when the receiver goes away, and go on.")
 @click.option(
-    "--timeout", "--patience", "connect_timeout", default=10.0, show_default=True, metavar="SECONDS",
+    "--timeout", "--patience", "connect_timeout", default=10.0, show_default=True, type=SECONDS,
+    metavar="SECONDS",
     help="How long to try to connect.",
 )  # fmt: skip
 @_fault_options
@@ -51,7 +65,13 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
     "--seed", default=1, show_default=True, help="Seed of the faults: the same hits the same packets."
 )
 @click.option(
-    "--stall-time", "stall", default=2.0, show_default=True, metavar="SECONDS", help="Length of a stall."
+    "--stall-time",
+    "stall",
+    default=2.0,
+    show_default=True,
+    type=SECONDS,
+    metavar="SECONDS",
+    help="Length of a stall.",
 )
 @click.option(
     "--resume",

@@ -14,7 +14,10 @@ __all__ = ["simulate"]
 @click.command()
 @click.argument("name", default="demo")
 @click.option(
-    "--duration", type=float, metavar="SECONDS", help="Of data.  [default: of the ready-made night]"
+    "--duration",
+    type=click.FloatRange(0.0, 1e9, min_open=True),
+    metavar="SECONDS",
+    help="Of data.  [default: of the ready-made night]",
 )
 @click.option("--start", type=click.DateTime(DATES), metavar="DATE", help="Begin, UTC.")
 @click.option("--seed", type=click.IntRange(0), help="Seed: the same gives the same bytes.")

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from eicpy.egse.stream_chunk import ByteArray, StreamChunk
-from eicpy.errors import BadDataError, NotFoundError, readable
+from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
+from eicpy.inputs import kind_of_file
 from eicpy.instruments import Instrument
 from eicpy.packets import HeaderRule, PacketIndexer
 
@@ -78,6 +79,9 @@ class FileSource:
     def __post_init__(self) -> None:
         self.file = Path(self.file)
         self.name = self.name or readable(self.file)
+        kind = kind_of_file(self.file)
+        if kind is not None:
+            raise BadArgumentError(f"{readable(self.file)}: {kind}; expected a file of packets")
         if not self.file.is_file():
             raise NotFoundError(f"{readable(self.file)}: no such file")
         try:

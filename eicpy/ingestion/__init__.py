@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from eicpy.lazy import attach
 
 if TYPE_CHECKING:
+    from eicpy.ingestion.batch import take_file
     from eicpy.ingestion.files import FileOutcome, inbox, ingest, watch
     from eicpy.ingestion.housekeeping_tables import append_table, entries_of, table_limits
-    from eicpy.ingestion.inbox import WatchOptions, WatchReport, take_file
+    from eicpy.ingestion.inbox import WatchOptions, WatchReport
     from eicpy.ingestion.packet_files import IngestOutcome, IngestState, ingest_file, register_run
     from eicpy.ingestion.photon_files import (
         PhotonFileOutcome,

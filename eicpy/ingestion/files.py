@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eicpy.errors import BadDataError, ExitCode, readable
-from eicpy.ingestion.inbox import WatchOptions, take_file, watch_folder
+from eicpy.ingestion.batch import take_files
+from eicpy.ingestion.inbox import WatchOptions, watch_folder
 from eicpy.ingestion.packet_files import IngestOutcome
 from eicpy.ingestion.photon_files import PhotonFileOutcome, photon_folder
 from eicpy.instruments import Instrument, load
@@ -98,13 +99,12 @@ def ingest(
     photons = photon_folder(settings, instrument)
     outcomes = []
     with open_database(settings) as database:
-        for file in files:
-            shown = None if progress is None else _named(progress, readable(file.name))
-            try:
-                taken = take_file(file, detector, database, archive, photons, progress=shown)
+        shown = None if progress is None else _named(progress)
+        for file, taken in take_files(files, detector, database, archive, photons, progress=shown):
+            if isinstance(taken, BadDataError):
+                outcome = FileOutcome.refused(file, taken)
+            else:
                 outcome = FileOutcome.of(taken)
-            except BadDataError as error:
-                outcome = FileOutcome.refused(file, error)
             outcomes.append(outcome)
             if on_outcome is not None:
                 on_outcome(outcome)
@@ -174,5 +174,5 @@ def watch(
     return outcomes
 
 
-def _named(progress: Callable[[float, float, str], None], name: str) -> Callable[[int, int], None]:
-    return lambda done, total: progress(done, total, name)
+def _named(progress: Callable[[float, float, str], None]) -> Callable[[Path, int, int], None]:
+    return lambda file, done, total: progress(done, total, readable(file.name))

@@ -7,15 +7,17 @@ be ingested is recorded with its error and not tried again until it changes.
 """
 
 import logging
+import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
-from eicpy.ingestion.packet_files import IngestOutcome, ingest_file
-from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
+from eicpy.ingestion.batch import Taken, take_files
+from eicpy.ingestion.packet_files import IngestOutcome
+from eicpy.ingestion.photon_files import PhotonFileOutcome
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
@@ -23,7 +25,7 @@ from eicpy.operations.file_rows import FileIdentity, seen_before
 from eicpy.process import stop_on_signals
 from eicpy.runs import RunArchive
 
-__all__ = ["WatchOptions", "WatchReport", "take_file", "watch_folder"]
+__all__ = ["WatchOptions", "WatchReport", "watch_folder"]
 
 _UNFINISHED = (".part", ".partial", ".tmp")
 
@@ -71,11 +73,27 @@ class WatchReport:
     refused: dict[Path, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Version:
+    """A file at one time: its identity, and when anything of it changed, permissions included, ns."""
+
+    identity: FileIdentity
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> "_Version":
+        try:
+            changed = path.stat().st_ctime_ns
+        except OSError:
+            changed = 0
+        return cls(FileIdentity.of(path), changed)
+
+
 @dataclass
 class _Look:
     """A file as it was at the last scan."""
 
-    identity: FileIdentity
+    version: _Version
     first: float
     """When it was first seen, s."""
     since: float
@@ -130,28 +148,15 @@ def watch_folder(
     stop = stop or threading.Event()
     report = WatchReport()
     looks: dict[Path, _Look] = {}
-    done: dict[Path, FileIdentity] = {}
+    done: dict[Path, _Version] = {}
     last_news = time.monotonic()
     with stop_on_signals(stop):
         while not stop.is_set():
-            for identity in _settled(inbox, looks, options.settle):
-                if stop.is_set():
-                    break
-                if done.get(identity.path) == identity:
-                    continue
-                if seen_before(database, instrument.name, identity) is None:
-                    _take(
-                        identity.path,
-                        instrument,
-                        database,
-                        archive,
-                        options.photons,
-                        report,
-                        on_outcome,
-                        on_refused,
-                    )
-                    last_news = time.monotonic()
-                done[identity.path] = identity
+            settled = _settled(inbox, looks, options.settle)
+            new = _unseen(settled, done, database, instrument.name, stop)
+            for path, taken in take_files(new, instrument, database, archive, options.photons):
+                _report(path, taken, report, on_outcome, on_refused)
+                last_news = time.monotonic()
             if options.until_idle is not None and _is_idle(
                 looks, done, last_news, options.until_idle, options.settle
             ):
@@ -160,59 +165,45 @@ def watch_folder(
     return report
 
 
-def take_file(
-    path: Path,
-    instrument: Instrument,
+def _unseen(
+    settled: list[_Version],
+    done: dict[Path, _Version],
     database: Database,
-    archive: RunArchive,
-    photons: Path | None = None,
-    *,
-    progress: Callable[[int, int], None] | None = None,
-) -> IngestOutcome | PhotonFileOutcome:
-    """Ingest a file of packets or of photons, by its content.
-
-    Parameters
-    ----------
-    path, instrument, database, archive, progress
-        As in :func:`eicpy.ingestion.ingest_file`.
-    photons
-        Folder for copies of photon files; None: only packets are taken.
-
-    Raises
-    ------
-    BadDataError, FailedError
-        As :func:`eicpy.ingestion.ingest_file` and :func:`eicpy.ingestion.ingest_photon_file`.
-    """
-    if photons is not None and is_fits(path):
-        return ingest_photon_file(path, instrument, database, photons)
-    return ingest_file(path, instrument, database, archive, progress=progress)
+    instrument: str,
+    stop: threading.Event,
+) -> Iterator[Path]:
+    """Files that were not taken or refused before as they are now, until asked to stop; `done` is updated."""
+    for version in settled:
+        if stop.is_set():
+            return
+        path = version.identity.path
+        if done.get(path) == version:
+            continue
+        done[path] = version
+        if seen_before(database, instrument, version.identity) is None:
+            yield path
 
 
-def _take(
+def _report(
     path: Path,
-    instrument: Instrument,
-    database: Database,
-    archive: RunArchive,
-    photons: Path | None,
+    taken: Taken,
     report: WatchReport,
     on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None,
     on_refused: Callable[[Path, BadDataError], None] | None,
 ) -> None:
-    try:
-        outcome = take_file(path, instrument, database, archive, photons)
-    except BadDataError as error:
-        _log.warning("not ingested: %s", error)
-        report.refused[path] = str(error)
+    if isinstance(taken, BadDataError):
+        _log.warning("not ingested: %s", taken)
+        report.refused[path] = str(taken)
         if on_refused is not None:
-            on_refused(path, error)
+            on_refused(path, taken)
     else:
-        _log.info("%s: %s", readable(path.name), outcome.state)
-        report.outcomes.append(outcome)
+        _log.info("%s: %s", readable(path.name), taken.state)
+        report.outcomes.append(taken)
         if on_outcome is not None:
-            on_outcome(outcome)
+            on_outcome(taken)
 
 
-def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileIdentity]:
+def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[_Version]:
     """Files that have not changed for `settle` seconds, oldest first; `looks` is updated."""
     try:
         paths = [p for p in inbox.iterdir() if _is_candidate(p)]
@@ -224,18 +215,18 @@ def _settled(inbox: Path, looks: dict[Path, _Look], settle: float) -> list[FileI
     now = time.monotonic()
     settled = []
     for path in paths:
-        identity = FileIdentity.of(path)
+        version = _Version.of(path)
         look = looks.get(path)
-        if look is None or look.identity != identity:
-            looks[path] = look = _Look(identity, now if look is None else look.first, now)
+        if look is None or look.version != version:
+            looks[path] = look = _Look(version, now if look is None else look.first, now)
         if now - look.since >= settle:
-            settled.append(identity)
-    return sorted(settled, key=lambda identity: (identity.modified_ns, identity.path))
+            settled.append(version)
+    return sorted(settled, key=lambda version: (version.identity.modified_ns, version.identity.path))
 
 
 def _is_idle(
     looks: dict[Path, _Look],
-    done: dict[Path, FileIdentity],
+    done: dict[Path, _Version],
     last_news: float,
     until_idle: float,
     settle: float,
@@ -243,11 +234,17 @@ def _is_idle(
     """Whether nothing new came for long enough; a file that never settles does not keep the watch running."""
     now = time.monotonic()
     waiting = any(
-        done.get(path) != look.identity and now - look.first <= until_idle + 2 * settle
+        done.get(path) != look.version and now - look.first <= until_idle + 2 * settle
         for path, look in looks.items()
     )
     return not waiting and now - last_news >= until_idle
 
 
 def _is_candidate(path: Path) -> bool:
-    return not path.name.startswith(".") and path.suffix not in _UNFINISHED and path.is_file()
+    """Whether a name in the folder is a file to take; what cannot even be looked at is none."""
+    if path.name.startswith(".") or path.suffix in _UNFINISHED:
+        return False
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:  # a link to nowhere or in a circle, or gone since
+        return False

@@ -21,12 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from eicpy.decoding import is_simulated
-from eicpy.errors import BadDataError, readable, unreadable
-from eicpy.files import hash_file, sha256_of
+from eicpy.errors import BadDataError, EicpyError, NotFoundError, readable
+from eicpy.files import hash_file, hash_stream
+from eicpy.inputs import UnreadError, open_regular, refusing, single_byte
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
-from eicpy.operations.models import FileState
+from eicpy.operations.models import FileRow, FileState
 from eicpy.packets import PacketIndex, PacketIndexer, index_packets
 from eicpy.runs import Run, RunArchive, RunWriter
 
@@ -129,26 +130,58 @@ def ingest_file(
     path = Path(path).absolute()
     progress = progress or _silent
     try:
-        identity = _identify(path, instrument, progress)
+        with refusing(path, "packets"):
+            identity = _identify(path, instrument, progress)
     except BadDataError as error:
-        _refuse(path, instrument, database, error)
+        refuse(path, instrument, database, error)
         raise
     assert identity.sha256 is not None  # _identify read the file
-    with archive.lock(f"ingest-{identity.sha256[:2]}"):
+    with archive.lock(lock_of(identity.sha256)):
         row = find_file(database, instrument.name, identity.sha256)
-        if row is not None and row.state is FileState.STORED and row.run is not None:
-            return _outcome(path, IngestState.KNOWN, archive.run(row.run), instrument, identity.sha256)
-        interrupted = row is not None and row.state is FileState.CLAIMED
-        if not interrupted:
-            claim_file(database, instrument.name, identity)
-        run = archive.find(identity.sha256)  # also after a lost or replaced database
-        resumed = run is not None
-        if run is None or run.is_open:
-            run = _copy(identity, instrument, archive, run, progress)
-        outcome = _outcome(
-            path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, identity.sha256
-        )
-        mark_stored(database, instrument.name, identity, run=run.number, message=_summary(outcome))
+        return store(identity, row, instrument, database, archive, progress=progress)
+
+
+def lock_of(sha256: str) -> str:
+    """Name of the lock of the archive under which a file of this hash is stored."""
+    return f"ingest-{sha256[:2]}"
+
+
+def store(
+    identity: FileIdentity,
+    row: FileRow | None,
+    instrument: Instrument,
+    database: Database,
+    archive: RunArchive,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestOutcome:
+    """Store a file that was identified, unless it is stored; the caller holds the lock of its hash.
+
+    Parameters
+    ----------
+    identity
+        The file, with its hash.
+    row
+        Its row in the database, where there is one.
+    instrument, database, archive, progress
+        As in :func:`ingest_file`.
+    """
+    path, sha256 = identity.path, identity.sha256
+    assert sha256 is not None
+    kept = kept_run(archive, row)
+    if kept is not None:
+        return outcome_of(path, IngestState.KNOWN, kept, instrument, sha256)
+    interrupted = row is not None and row.state is FileState.CLAIMED
+    if not interrupted:
+        claim_file(database, instrument.name, identity)
+    run = archive.find(sha256)  # also after a lost or replaced database
+    resumed = run is not None
+    if run is None or run.is_open:
+        run = _copy(identity, instrument, archive, run, progress or _silent)
+    outcome = outcome_of(
+        path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, sha256
+    )
+    mark_stored(database, instrument.name, identity, run=run.number, message=summary(outcome))
     return outcome
 
 
@@ -177,20 +210,18 @@ def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int],
     indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
     apids = sorted(h.apid for h in instrument.headers)
     size = 0
-    if path.exists() and not path.is_file():
-        raise BadDataError("got a folder, a pipe or a device; expected a file of packets", file=path)
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                progress(size, 2 * identity.size)
-                if indexer is not None and _has_any(indexer.feed(chunk), apids):
-                    indexer = None
-    except OSError as error:
-        raise unreadable(error)(
-            f"could not be read: {error.strerror}; expected a file of packets", file=path
-        ) from error
+    with open_regular(path, "a file of packets") as stream:
+        uniform = single_byte(stream)
+        if uniform is not None:
+            raise BadDataError(f"got {uniform}, {identity.size} of them; expected packets", file=path)
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            progress(size, 2 * identity.size)
+            if size > identity.size:
+                raise UnreadError("it grew while it was read; expected a file that is complete", file=path)
+            if indexer is not None and _has_any(indexer.feed(chunk), apids):
+                indexer = None
     if size == 0:
         raise BadDataError("got an empty file, expected packets", file=path)
     if indexer is not None and not _has_any(indexer.finish(), apids):
@@ -209,18 +240,22 @@ def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
 
 def _contents(path: Path) -> str:
     """Content of the start of a file, found without any packet definition."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         index = index_packets(stream.read(_CHUNK))
     found = np.unique(index.apid[index.good]).tolist()
     return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
 
 
-def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
+def refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
+    """Write down why nothing of a file was stored."""
     identity = FileIdentity.of(path)
     try:
-        sha256 = sha256_of(path) if path.is_file() else None
-    except OSError:
+        with open_regular(path) as stream:
+            sha256 = hash_stream(stream).hexdigest()
+    except (OSError, BadDataError):
         sha256 = None
+    if isinstance(error, UnreadError):
+        sha256 = None  # its content was not judged: it is tried again at the next start
     refuse_file(database, instrument.name, replace(identity, sha256=sha256), str(error))
 
 
@@ -237,9 +272,9 @@ def _copy(
         writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
     with writer:  # an error leaves the run open for the next call
         try:
-            with identity.path.open("rb") as stream:
+            with open_regular(identity.path, "a file of packets") as stream:
                 stream.seek(writer.size)
-                while chunk := stream.read(_CHUNK):
+                while writer.size < identity.size and (chunk := stream.read(_CHUNK)):
                     writer.append(chunk)
                     progress(identity.size + writer.size, 2 * identity.size)
         except OSError as error:
@@ -253,7 +288,14 @@ def _copy(
                 file=identity.path,
                 advice="ingest it again when nobody writes it any more",
             )
-        return writer.close(simulated=is_simulated(writer.run.index(instrument), instrument))
+        try:
+            simulated = is_simulated(writer.run.index(instrument), instrument)
+        except (EicpyError, OSError):
+            raise
+        except Exception:  # a mistake of eicpy, which the next version may not make: no half run is left
+            archive.discard(writer)
+            raise
+        return writer.close(simulated=simulated)
 
 
 def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:
@@ -266,13 +308,28 @@ def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunW
     return None
 
 
-def _outcome(path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str) -> IngestOutcome:
+def kept_run(archive: RunArchive, row: FileRow | None) -> Run | None:
+    """The run that holds the content of a file by its row; None where there is none, or not any more."""
+    if row is None or row.state is not FileState.STORED or row.run is None:
+        return None
+    try:
+        return archive.run(row.run)
+    except NotFoundError:
+        _log.warning("run %d is not in the archive any more: its file is archived again", row.run)
+        return None
+
+
+def outcome_of(
+    path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str
+) -> IngestOutcome:
+    """The outcome of a file whose bytes are in a run."""
     index = run.index(instrument)
     good = int(np.count_nonzero(index.good))
     return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
 
 
-def _summary(outcome: IngestOutcome) -> str:
+def summary(outcome: IngestOutcome) -> str:
+    """What is in a file, in a line."""
     return f"{outcome.packets} packets, {outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes"
 
 

@@ -12,7 +12,7 @@ original. Photons without a time, or of a pixel or channel that the detector doe
 counted; the copy holds them all.
 """
 
-import shutil
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,15 +21,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError, unreadable
+from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
-from eicpy.files import atomic_file, sha256_of
+from eicpy.files import atomic_file, hash_stream
 from eicpy.ingestion.packet_files import IngestState
+from eicpy.inputs import UnreadError, open_regular, refusing
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
-from eicpy.products import Unit, canonical_card, read_structure, read_table, reading, verify_unit
+from eicpy.products import Unit, canonical_card, read_structure, reading, table_blocks, verify_unit
 from eicpy.settings import Settings
 from eicpy.times import MJDREFF, MJDREFI
 
@@ -88,9 +89,9 @@ class PhotonFileOutcome:
 def is_fits(path: Path) -> bool:
     """Whether a file begins as a FITS file does; False for one that does not read."""
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(len(_MAGIC)) == _MAGIC
-    except OSError:
+    except (OSError, BadDataError):
         return False
 
 
@@ -131,7 +132,7 @@ def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> It
         except BadArgumentError as error:
             raise BadDataError(str(error), file=path) from error
         return
-    yield from _plain(path, units).blocks(size)
+    yield from _plain(path, units, size)
 
 
 def usable(photons: EventList, instrument: Instrument) -> EventList:
@@ -169,9 +170,10 @@ def ingest_photon_file(
     path = Path(path).absolute()
     identity = FileIdentity.of(path)
     try:
-        sha256 = _hash(path)
-        identity = replace(identity, sha256=sha256)
-        outcome = _inspect(path, instrument, sha256)
+        with refusing(path, "photons"):
+            sha256 = _hash(path)
+            identity = replace(identity, sha256=sha256)
+            outcome = _inspect(path, instrument, sha256)
         row, kept = find_file(database, instrument.name, sha256), photon_copy(folder, sha256)
         if row is not None and row.state is FileState.STORED and kept.is_file():
             return replace(outcome, state=IngestState.KNOWN)
@@ -181,6 +183,8 @@ def ingest_photon_file(
             outcome = replace(outcome, state=IngestState.RESUMED)
         _copy(path, kept, sha256)
     except BadDataError as error:
+        if isinstance(error, UnreadError):
+            identity = replace(identity, sha256=None)  # its content was not judged
         refuse_file(database, instrument.name, identity, str(error))
         raise
     mark_stored(database, instrument.name, identity, run=None, message=outcome.summary)
@@ -209,8 +213,8 @@ def _inspect(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutco
     return PhotonFileOutcome(path, IngestState.STORED, sha256, good, total - good, first, last)
 
 
-def _plain(path: Path, units: list[Unit]) -> EventList:
-    """Photons of a plain table."""
+def _plain(path: Path, units: list[Unit], size: int) -> Iterator[EventList]:
+    """Photons of a plain table, a block at a time."""
     found: list[str] = []
     for unit in units[1:]:
         if unit.header.get("XTENSION") != "BINTABLE":
@@ -220,16 +224,18 @@ def _plain(path: Path, units: list[Unit]) -> EventList:
         channel = next((by_name[c] for c in _CHANNELS if c in by_name), None)
         pixel = next((by_name[c] for c in _PIXELS if c in by_name), None)
         if "TIME" in by_name and channel is not None and pixel is not None:
-            columns = read_table(path, unit).columns
-            picked = [columns[name] for name in (by_name["TIME"], pixel, channel)]
-            if any(values.ndim != 1 or values.dtype.kind not in "iuf" for values in picked):
-                raise BadDataError(
-                    f"got columns of {unit.name or 'the table'} that are not one number a row",
-                    file=path,
-                    offset=unit.offset,
-                )
-            time = picked[0].astype(np.float64) + _shift(path, unit)
-            return EventList(time, _small(picked[1]), _small(picked[2]))
+            shift = _shift(path, unit)
+            for columns in table_blocks(path, unit, size):
+                picked = [columns[name] for name in (by_name["TIME"], pixel, channel)]
+                if any(values.ndim != 1 or values.dtype.kind not in "iuf" for values in picked):
+                    raise BadDataError(
+                        f"got columns of {unit.name or 'the table'} that are not one number a row",
+                        file=path,
+                        offset=unit.offset,
+                    )
+                time = picked[0].astype(np.float64) + shift
+                yield EventList(time, _small(picked[1]), _small(picked[2]))
+            return
         found.append(f"{unit.name or 'a table'} with {', '.join(names)}")
     raise BadDataError(
         f"got {'; '.join(found) or 'no table'}, expected ECL-EVT-CAL or a table with TIME, "
@@ -265,20 +271,27 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
 
 
 def _hash(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise unreadable(error)(f"could not be read: {error.strerror}", file=path) from error
+    with open_regular(path, "photons") as stream:
+        return hash_stream(stream).hexdigest()
 
 
 def _copy(path: Path, kept: Path, sha256: str) -> None:
     """Copy a file, all of it or nothing."""
-    with path.open("rb") as source, atomic_file(kept) as target:
-        shutil.copyfileobj(source, target, _CHUNK)
-        target.flush()
-        if sha256_of(Path(target.name)) != sha256:
+    digest = hashlib.sha256()
+    with atomic_file(kept) as target:
+        for chunk in _chunks(path):
+            digest.update(chunk)
+            target.write(chunk)
+        if digest.hexdigest() != sha256:
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=path,
                 advice="it is taken once it is complete",
             )
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Bytes of a file; that it cannot be read is its own fault, not that of the copy."""
+    with refusing(path, "photons"), open_regular(path, "photons") as source:
+        while chunk := source.read(_CHUNK):
+            yield chunk

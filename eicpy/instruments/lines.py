@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eicpy.errors import BadDataError
+from eicpy.inputs import read_text
 
 __all__ = ["Block", "Line", "read_blocks"]
 
@@ -106,9 +107,9 @@ def read_blocks(lines: Path, blocks: Path, edges: Path | None = None) -> tuple[B
 
 def _rows(file: Path, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
     try:
-        reader = csv.DictReader(Path(file).read_text(encoding="utf-8").splitlines())
+        reader = csv.DictReader(read_text(file).splitlines())
         missing = set(columns) - set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, csv.Error) as error:
         raise BadDataError(f"unreadable: {error}", file=file) from error
     if missing:
         raise BadDataError(f"missing columns {', '.join(sorted(missing))}", file=file)

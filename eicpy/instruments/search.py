@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eicpy.errors import BadDataError, NotFoundError
+from eicpy.inputs import read_text
 from eicpy.instruments.description import Instrument
 from eicpy.settings import Settings
 
@@ -80,11 +81,11 @@ def load(name: str) -> Instrument:
 @cache
 def _read(file: Path, _changed: int) -> Instrument:
     try:
-        entries = tomllib.loads(file.read_text(encoding="utf-8"))
+        entries = tomllib.loads(read_text(file))
         instrument = Instrument(**entries | {"folder": file.parent})
     except ValidationError as error:
         raise BadDataError(_wrong_entries(error), file=file, advice=_ADVICE) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, RecursionError, OSError) as error:
         raise BadDataError(f"unreadable: {error}", file=file, advice=_ADVICE) from error
     if instrument.name != file.parent.name:
         raise BadDataError(

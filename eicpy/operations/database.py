@@ -9,6 +9,7 @@ The tables are brought to the newest version on opening. Two processes that star
 after the other: under a lock file for SQLite, an advisory lock for PostgreSQL.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, FailedError, NotFoundError
 from eicpy.files import locked
+from eicpy.operations.words import reason_of, shown_address
 from eicpy.settings import Settings
 
 __all__ = ["Database", "open_database"]
@@ -47,7 +50,7 @@ class Database:
     @property
     def url(self) -> str:
         """Address, with the password hidden."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return shown_address(self.engine.url)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -61,8 +64,9 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session:
                 yield session
-        except (OperationalError, InterfaceError) as error:
-            raise FailedError(f"{self.url}: could not be read: {error.orig}") from error
+        except (DBAPIError, PoolTimeoutError) as error:
+            reason = reason_of(error, self.engine.url)
+            raise FailedError(f"{self.url}: could not be read: {reason}") from error
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -77,10 +81,9 @@ class Database:
         try:
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except (OperationalError, InterfaceError) as error:
-            raise FailedError(
-                f"{self.url}: could not be written, nothing was changed: {error.orig}"
-            ) from error
+        except (DBAPIError, PoolTimeoutError) as error:
+            reason = reason_of(error, self.engine.url)
+            raise FailedError(f"{self.url}: could not be written, nothing was changed: {reason}") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -112,43 +115,64 @@ def open_database(settings: Settings) -> Database:
     Raises
     ------
     BadArgumentError
-        For an address that SQLAlchemy cannot use.
+        For an address that SQLAlchemy cannot use, or an SQLite file in a folder that does not exist, unless
+        it is in the set-up's own.
     FailedError
         If the database cannot be reached or written, or was made by a newer version.
     """
     from eicpy.operations.migration import migrate  # noqa: PLC0415, alembic takes a second
 
-    engine = _engine(settings.database_url)
+    engine = _engine(settings)
     try:
         with _migration_lock(engine):
             migrate(engine)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         engine.dispose()
-        raise FailedError(f"{engine.url!r}: could not be opened: {error}") from error
+        reason = reason_of(error, engine.url) if isinstance(error, SQLAlchemyError) else error.strerror
+        raise FailedError(f"{shown_address(engine.url)}: could not be opened: {reason}") from error
     except BaseException:
         engine.dispose()
         raise
     return Database(engine)
 
 
-def _engine(url: str) -> Engine:
+def _engine(settings: Settings) -> Engine:
+    url = settings.database_url
+    # what the pool says when a server went away is said by us, once, with the address and the reason
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
         file = _sqlite_file(parsed.database)
-        file.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(file, settings.home)
         engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except BadArgumentError:
+        raise
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, ValueError, TypeError) as error:
+        # what make_url says of a port that is no number may repeat a part of the password
+        why = f": {reason_of(error)}" if isinstance(error, (NoSuchModuleError, ModuleNotFoundError)) else ""
         raise BadArgumentError(
-            f"got database address {url.partition('://')[0]}://…, expected for example "
-            f"sqlite:////folder/eic.sqlite or postgresql+pg8000://user:password@host/database: {error}"
+            f"got database address {url.partition('://')[0] if '://' in url else ''}://…, expected "
+            f"for example sqlite:////folder/eic.sqlite or postgresql+pg8000://user:password@host/database{why}"
         ) from error
-    except OSError as error:
-        raise FailedError(f"{file.parent}: could not be made: {error.strerror}") from error
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(file: Path, home: Path) -> None:
+    """Make the folder of a database in the set-up; another has to exist: its name may be mistyped."""
+    folder = file.absolute().parent
+    if not folder.is_relative_to(home) and not folder.is_dir():
+        raise NotFoundError(
+            f"got database {file}, expected a folder {folder} that exists; make it, or correct "
+            "EIC_DATABASE_URL"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FailedError(f"{folder}: could not be made: {error.strerror}") from error
 
 
 def _sqlite_file(database: str | None) -> Path:

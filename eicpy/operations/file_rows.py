@@ -1,10 +1,12 @@
 """Rows about ingested files: claimed before the first byte is copied, stored after the last."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eicpy.errors import readable
 from eicpy.operations.database import Database
@@ -16,6 +18,8 @@ __all__ = [
     "dropped_files",
     "files",
     "find_file",
+    "find_files",
+    "mark_many_stored",
     "mark_stored",
     "newest_photon_file",
     "refuse_file",
@@ -66,6 +70,34 @@ def find_file(database: Database, instrument: str, sha256: str) -> FileRow | Non
         ).one_or_none()
 
 
+def find_files(database: Database, instrument: str, hashes: Iterable[str]) -> dict[str, FileRow]:
+    """Rows of many files by the hash of their content; those that were never offered are left out."""
+    with database.read() as session:
+        rows = session.scalars(
+            select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256.in_(list(hashes)))
+        )
+        return {row.sha256: row for row in rows if row.sha256 is not None}
+
+
+def mark_many_stored(
+    database: Database, instrument: str, stored: Iterable[tuple[FileIdentity, int, str]]
+) -> None:
+    """Write down that all bytes of files are in closed runs, all in one transaction.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument
+        The detector.
+    stored
+        For each file: what identifies it, with its hash, the number of its run, and a message.
+    """
+    with database.write() as session:
+        for identity, run, message in stored:
+            _put_row(session, instrument, identity, FileState.STORED, run=run, message=message)
+
+
 def claim_file(database: Database, instrument: str, identity: FileIdentity) -> FileRow:
     """Write down that a file is going to be copied, with its hash, before the first byte is."""
     return _put(database, instrument, identity, FileState.CLAIMED, run=None, message="")
@@ -86,7 +118,8 @@ def refuse_file(database: Database, instrument: str, identity: FileIdentity, mes
 def seen_before(database: Database, instrument: str, identity: FileIdentity) -> FileRow | None:
     """The finished row (stored or refused) of a file with the same path, size and modification time.
 
-    So that a watched folder need not be read again after a restart.
+    So that a watched folder need not be read again after a restart. A file whose content could not be judged
+    has no hash in its row, and is tried again.
     """
     with database.read() as session:
         return session.scalars(
@@ -97,6 +130,7 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
                 FileRow.size == identity.size,
                 FileRow.modified_ns == identity.modified_ns,
                 FileRow.state != FileState.CLAIMED,
+                FileRow.sha256.is_not(None),
             )
             .limit(1)
         ).one_or_none()
@@ -149,19 +183,31 @@ def _put(
     run: int | None,
     message: str,
 ) -> FileRow:
+    with database.write() as session:
+        return _put_row(session, instrument, identity, state, run=run, message=message)
+
+
+def _put_row(
+    session: Session,
+    instrument: str,
+    identity: FileIdentity,
+    state: FileState,
+    *,
+    run: int | None,
+    message: str,
+) -> FileRow:
     now = datetime.now(tz=UTC)
     same = FileRow.sha256 == identity.sha256
     if identity.sha256 is None:
         same = FileRow.sha256.is_(None) & (FileRow.path == readable(identity.path))
-    with database.write() as session:
-        row = session.scalars(select(FileRow).where(FileRow.instrument == instrument, same)).first()
-        if row is None:
-            row = FileRow(instrument=instrument, sha256=identity.sha256, claimed_at=now)
-            session.add(row)
-        elif row.state is FileState.STORED and state is not FileState.STORED:
-            return row  # what is in the archive stays known, whatever happens to the file
-        row.path, row.name = readable(identity.path), readable(identity.path.name)
-        row.size, row.modified_ns = identity.size, identity.modified_ns
-        row.state, row.run, row.message = state, run, message
-        row.finished_at = None if state is FileState.CLAIMED else now
+    row = session.scalars(select(FileRow).where(FileRow.instrument == instrument, same)).first()
+    if row is None:
+        row = FileRow(instrument=instrument, sha256=identity.sha256, claimed_at=now)
+        session.add(row)
+    elif row.state is FileState.STORED and state is not FileState.STORED:
+        return row  # what is in the archive stays known, whatever happens to the file
+    row.path, row.name = readable(identity.path), readable(identity.path.name)
+    row.size, row.modified_ns = identity.size, identity.modified_ns
+    row.state, row.run, row.message = state, run, message
+    row.finished_at = None if state is FileState.CLAIMED else now
     return row

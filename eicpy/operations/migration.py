@@ -11,6 +11,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from eicpy.errors import FailedError
+from eicpy.operations.words import shown_address
 
 __all__ = ["migrate", "migration_config"]
 
@@ -39,12 +40,12 @@ def migrate(engine: Engine) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
         if current == head:
             return
-        _log.info("bringing the tables of %r from version %s to %s", engine.url, current, head)
+        _log.info("bringing the tables of %s from version %s to %s", shown_address(engine.url), current, head)
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
         except CommandError as error:
             raise FailedError(
-                f"{engine.url!r}: its tables are at version {current}, unknown to this eicpy "
+                f"{shown_address(engine.url)}: its tables are at version {current}, unknown to this eicpy "
                 f"(newest it knows: {head}); update eicpy, or use another EIC_HOME"
             ) from error

@@ -1,6 +1,7 @@
 """Bytes that hold packets: in memory, mapped from a file, or reserved for results."""
 
 import mmap
+import os
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
+from eicpy.inputs import kind_of_file, open_regular
 
 __all__ = ["Buffer", "ByteArray", "as_byte_array", "byte_block", "map_file"]
 
@@ -77,15 +79,16 @@ def map_file(path: Path | str) -> ByteArray:
     try:
         if not path.exists():
             raise NotFoundError(f"{readable(path)}: no such file")
-        if not path.is_file():
-            raise BadArgumentError(f"{readable(path)}: a folder, a pipe or a device; expected a file")
-        size = path.stat().st_size
-        if size == 0:
-            return as_byte_array(b"")
-        populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
-        if populate is None or size > MAPPED_AT_ONCE:
-            return as_byte_array(np.memmap(path, dtype=np.uint8, mode="r"))
-        with path.open("rb") as file:
+        kind = kind_of_file(path)
+        if kind is not None:
+            raise BadArgumentError(f"{readable(path)}: {kind}; expected a file")
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return as_byte_array(b"")
+            populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
+            if populate is None or size > MAPPED_AT_ONCE:
+                return as_byte_array(np.memmap(file, dtype=np.uint8, mode="r"))
             pages = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
         return as_byte_array(np.frombuffer(pages, dtype=np.uint8))
     except OSError as error:

@@ -5,7 +5,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from html import escape
@@ -16,9 +16,10 @@ import erfa
 import numpy as np
 
 from eicpy.errors import ExitCode
+from eicpy.inputs import open_regular, refusing, single_byte
 from eicpy.packets.buffers import map_file
 from eicpy.packets.continuity import Continuity, continuity
-from eicpy.packets.index import PacketIndex, PacketStatus
+from eicpy.packets.index import PacketIndex, PacketStatus, Skipped
 from eicpy.packets.indexer import index_packets
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
@@ -377,5 +378,12 @@ def inspect_file(
     index_packets : the index alone.
     continuity : lost, duplicated and late packets alone.
     """
-    index = index_packets(map_file(path), None if instrument is None else instrument.headers, checksum)
+    data = map_file(path)
+    with refusing(path, "packets"), open_regular(path) as stream:
+        uniform = single_byte(stream)
+        if uniform is not None:  # gigabytes of nothing are not looked through for packets
+            index = replace(PacketIndex.empty(), skipped=(Skipped(0, len(data), uniform),))
+        else:
+            headers = None if instrument is None else instrument.headers
+            index = index_packets(data, headers, checksum)
     return report_index(Path(path), index, instrument if isinstance(instrument, HasTime) else None)

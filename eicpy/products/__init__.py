@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         read_product,
         read_table,
         row_dtype,
+        table_blocks,
         write_product,
     )
     from eicpy.products.provenance import InputFile, Provenance, software_commit, software_versions
@@ -71,6 +72,7 @@ __all__ = [
     "row_dtype",
     "software_commit",
     "software_versions",
+    "table_blocks",
     "verify_unit",
     "write_product",
 ]

@@ -1,6 +1,6 @@
 """Whole products: written from arrays, read into arrays, checked against their declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = [
     "read_product",
     "read_table",
     "row_dtype",
+    "table_blocks",
     "write_product",
 ]
 
@@ -176,6 +177,8 @@ def row_dtype(unit: Unit, path: Path) -> np.dtype[Any]:
     with reading(f"a header of {unit.name}", path, unit.offset):
         dtype = np.dtype(_fields(unit, path))
         width, rows = int(unit.header["NAXIS1"]), int(unit.header["NAXIS2"])
+    if rows and not width:
+        raise BadDataError(f"got {rows} rows of no bytes in {unit.name}", file=path, offset=unit.offset)
     if dtype.itemsize * rows > unit.data_size or dtype.itemsize != width:
         raise BadDataError(
             f"got rows of {width} bytes in {unit.name}, expected {dtype.itemsize} from its columns",
@@ -191,7 +194,7 @@ def _fields(unit: Unit, path: Path) -> list[tuple[Any, ...]]:
     for number in range(1, int(unit.header["TFIELDS"]) + 1):
         name, form = str(unit.header[f"TTYPE{number}"]).strip(), str(unit.header[f"TFORM{number}"]).strip()
         count, letter = form[:-1] or "1", form[-1]
-        if letter not in _NUMPY or not count.isdigit() or unit.header.get(f"TSCAL{number}", 1) != 1:
+        if letter not in _NUMPY or not count.isdecimal() or unit.header.get(f"TSCAL{number}", 1) != 1:
             raise BadDataError(
                 f"got column {name} of format {form} in {unit.name}, expected one of "
                 f"{', '.join(_NUMPY)} without scale",
@@ -237,14 +240,51 @@ def read_table(path: Path, unit: Unit) -> ProductTable:
     BadDataError
         For a column format that products do not use.
     """
+    columns = next(table_blocks(path, unit, max(1, int(unit.header["NAXIS2"]))))
+    return ProductTable(unit.name, header_values(unit.header), columns)
+
+
+def table_blocks(path: Path, unit: Unit, size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Go through the columns of a table extension, so many rows at a time; an empty one has one block.
+
+    Parameters
+    ----------
+    path
+        The file.
+    unit
+        The extension.
+    size
+        Rows in a block at most.
+
+    Yields
+    ------
+    dict
+        Columns by name, in native byte order.
+
+    Raises
+    ------
+    BadDataError
+        For a column format that products do not use, or a file that was cut since its structure was read.
+    """
     dtype = row_dtype(unit, path)
-    with reading(f"columns of {unit.name}", path, unit.data_offset):
-        return ProductTable(unit.name, header_values(unit.header), _columns(path, unit, dtype))
+    rows = int(unit.header["NAXIS2"])
+    for first in range(0, max(rows, 1), size):
+        with reading(f"columns of {unit.name}", path, unit.data_offset):
+            columns = _columns(path, unit, dtype, first, min(size, rows - first))
+        yield columns
 
 
-def _columns(path: Path, unit: Unit, dtype: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
-    """Columns in native byte order."""
-    rows = np.fromfile(path, dtype=dtype, count=int(unit.header["NAXIS2"]), offset=unit.data_offset)
+def _columns(
+    path: Path, unit: Unit, dtype: np.dtype[Any], first: int, count: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Columns of some rows in native byte order."""
+    if dtype.itemsize == 0:
+        rows = np.zeros(count, dtype=dtype)
+    else:
+        position = unit.data_offset + first * dtype.itemsize
+        rows = np.fromfile(path, dtype=dtype, count=count, offset=position)
+    if len(rows) != count:
+        raise BadDataError(f"got {len(rows)} rows, expected {count} from row {first}: the file was cut")
     columns: dict[str, npt.NDArray[Any]] = {}
     for number, name in enumerate(dtype.names or (), start=1):
         values = rows[name]

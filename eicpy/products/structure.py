@@ -19,6 +19,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from eicpy.errors import BadDataError, unreadable
+from eicpy.inputs import open_regular, refusing
 
 __all__ = ["BLOCK", "Unit", "WordSum", "encode_checksum", "read_structure", "reading", "verify_unit"]
 
@@ -27,7 +28,15 @@ BLOCK = 2880
 _CARD = 80
 _CHUNK = 1 << 22
 _EXCLUDED = frozenset((*range(0x3A, 0x41), *range(0x5B, 0x61)))
-_DAMAGE = (ValueError, LookupError, TypeError, OverflowError, fits.VerifyError)
+_MOST_BLOCKS = 1000
+"""Blocks of a header at most: 36 000 cards."""
+_MOST_UNITS = 10_000
+_MOST_AXES = 999
+"""FITS Standard 4.0 §4.4.1.1; the same holds for the columns of a table (§7.3.1)."""
+_BITPIX = (8, 16, 32, 64, -32, -64)
+_LARGEST = (1 << 63) - 1
+"""Largest size of a file, bytes."""
+_DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, fits.VerifyError)
 """What Python, numpy and astropy raise for a value that is not of the kind expected."""
 
 
@@ -49,14 +58,17 @@ def reading(what: str, path: Path, offset: int | None = None) -> Iterator[None]:
     BadDataError
         In place of what Python, numpy or astropy raise, and of one that names no file.
     """
-    try:
-        yield
-    except BadDataError as error:
-        if error.file is not None:
-            raise
-        raise BadDataError(error.what, file=path, offset=offset, advice=error.advice) from error
-    except _DAMAGE as error:
-        raise BadDataError(f"got {what} that cannot be read: {error}", file=path, offset=offset) from error
+    with refusing(path, what):
+        try:
+            yield
+        except BadDataError as error:
+            if error.file is not None:
+                raise
+            raise BadDataError(error.what, file=path, offset=offset, advice=error.advice) from error
+        except _DAMAGE as error:
+            raise BadDataError(
+                f"got {what} that cannot be read: {error}", file=path, offset=offset
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +157,70 @@ def encode_checksum(total: int) -> str:
 
 
 def _read_header(file: BinaryIO, path: Path, offset: int) -> bytes:
-    blocks = b""
-    while True:
+    blocks: list[bytes] = []
+    while len(blocks) < _MOST_BLOCKS:
         block = file.read(BLOCK)
         if len(block) < BLOCK:
             raise BadDataError(
                 f"got {len(block)} bytes of a header block, expected {BLOCK}: the file is truncated",
                 file=path,
-                offset=offset + len(blocks),
+                offset=offset + len(blocks) * BLOCK,
                 advice="fetch or make the file again",
             )
-        blocks += block
-        cards = (block[i : i + 8] for i in range(0, BLOCK, _CARD))
-        if b"END     " in cards:
-            return blocks
+        blocks.append(block)
+        if b"END     " in (block[i : i + 8] for i in range(0, BLOCK, _CARD)):
+            return b"".join(blocks)
+    raise BadDataError(
+        f"got {_MOST_BLOCKS * BLOCK // _CARD} cards of a header without its END", file=path, offset=offset
+    )
+
+
+def _whole(header: fits.Header, keyword: str, most: int, default: int | None = None) -> int:
+    """A number of a header that says how many or how much: a whole one, from 0 to a limit."""
+    if default is not None and keyword not in header:
+        return default
+    value = header[keyword]
+    if type(value) is not int or not 0 <= value <= most:
+        raise BadDataError(f"got {keyword} = {_short(value)}, expected a whole number from 0 to {most}")
+    return value
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
 
 
 def _data_size(header: fits.Header) -> int:
-    axes = [int(header[f"NAXIS{i + 1}"]) for i in range(int(header["NAXIS"]))]
-    counts = (*axes, int(header.get("PCOUNT", 0)), int(header.get("GCOUNT", 1)))
-    if min(counts) < 0:
-        raise ValueError(f"got sizes {counts}, expected none below 0")
+    """Bytes of data (FITS Standard 4.0 §4.4.1.1, §6.1.1, §7.3.1), in the unlimited integers of Python."""
+    bits = header["BITPIX"]
+    if type(bits) is not int or bits not in _BITPIX:
+        raise BadDataError(f"got BITPIX = {_short(bits)}, expected one of {', '.join(map(str, _BITPIX))}")
+    axes = [_whole(header, f"NAXIS{i + 1}", _LARGEST) for i in range(_whole(header, "NAXIS", _MOST_AXES))]
+    behind, groups = _whole(header, "PCOUNT", _LARGEST, 0), _whole(header, "GCOUNT", _LARGEST, 1)
     if not axes:
         return 0
-    return abs(int(header["BITPIX"])) // 8 * counts[-1] * (math.prod(axes) + counts[-2])
+    if str(header.get("XTENSION", "")).strip() == "BINTABLE":
+        _check_table(header, axes, behind)
+    if axes[0] == 0 and header.get("GROUPS") is True:  # random groups: the first axis is no axis
+        axes = axes[1:]
+    size = abs(bits) // 8 * groups * (math.prod(axes) + behind)
+    if size > _LARGEST:
+        raise BadDataError(f"got axes {_short(tuple(axes))}: {_short(size)} bytes, more than any file holds")
+    return size
+
+
+def _check_table(header: fits.Header, axes: list[int], behind: int) -> None:
+    """Compare the sizes that a table states (§7.3.1, §7.3.2) with each other."""
+    _whole(header, "TFIELDS", _MOST_AXES)
+    if len(axes) != 2 or header["BITPIX"] != 8 or header.get("GCOUNT", 1) != 1:
+        raise BadDataError(
+            f"got a table of NAXIS {len(axes)}, BITPIX {header['BITPIX']}, "
+            f"GCOUNT {header.get('GCOUNT')}, expected 2, 8, 1"
+        )
+    rows = math.prod(axes)
+    heap = _whole(header, "THEAP", _LARGEST, rows)
+    if not rows <= heap <= rows + behind:
+        raise BadDataError(f"got THEAP = {heap}, expected {rows} to {rows + behind}")
 
 
 def read_structure(path: Path) -> list[Unit]:
@@ -192,12 +244,16 @@ def read_structure(path: Path) -> list[Unit]:
     path = Path(path)
     units: list[Unit] = []
     try:
-        with path.open("rb") as file:
+        with open_regular(path, "FITS") as file:
             size = file.seek(0, 2)
             if size == 0:
                 raise BadDataError("got an empty file, expected FITS", file=path)
             offset = 0
             while offset < size:
+                if len(units) == _MOST_UNITS:
+                    raise BadDataError(
+                        f"got more than {_MOST_UNITS} header-data units", file=path, offset=offset
+                    )
                 file.seek(offset)
                 units.append(_unit(file, path, offset, first=not units))
                 offset = units[-1].end

@@ -17,6 +17,7 @@ import nbformat
 from pydantic import BaseModel
 
 from eicpy.errors import BadDataError, NotFoundError
+from eicpy.inputs import check_regular, read_text, refusing
 from eicpy.parameters import CheckedParameters, check, make_model
 
 if TYPE_CHECKING:
@@ -39,16 +40,23 @@ def read_notebook(path: Path) -> "nbformat.NotebookNode":
     """
     import nbformat  # noqa: PLC0415, takes seconds: a wrong parameter should not cost them
 
+    check_regular(path, "a notebook")
     if not path.is_file():
         raise NotFoundError(f"got notebook {path}, which does not exist; expected the path of an .ipynb file")
-    try:
-        notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, UnicodeDecodeError, KeyError) as error:
-        raise BadDataError(
-            f"got {type(error).__name__}, expected a notebook of format 4",
-            file=path,
-            advice="open and save it in JupyterLab",
-        ) from error
+    with refusing(path, "a notebook"):
+        try:
+            notebook: nbformat.NotebookNode = nbformat.read(path, as_version=4)
+        except (
+            nbformat.reader.NotJSONError,
+            nbformat.ValidationError,
+            UnicodeDecodeError,
+            LookupError,
+        ) as error:
+            raise BadDataError(
+                f"got {type(error).__name__}, expected a notebook of format 4",
+                file=path,
+                advice="open and save it in JupyterLab",
+            ) from error
     return notebook
 
 
@@ -110,11 +118,19 @@ def check_parameters(
 
 def _parameter_cells(path: Path) -> list[str]:
     """Sources of the cells tagged ``parameters``, from the JSON itself where that is of format 4."""
+    check_regular(path, "a notebook")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path, "a notebook"))
         cells = document["cells"] if document["nbformat"] == 4 else read_notebook(path).cells
         tagged = [cell["source"] for cell in cells if "parameters" in cell["metadata"].get("tags", ())]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # no notebook: it says why
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # no notebook: it says why
         tagged = [c.source for c in read_notebook(path).cells if "parameters" in c.metadata.get("tags", ())]
     return ["".join(source) for source in tagged]
 

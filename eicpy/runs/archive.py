@@ -8,7 +8,7 @@ number unused, never a number used twice nor half a run, even if the newest runs
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -277,6 +277,11 @@ class RunArchive:
         found = next(self._finished.with_hash(sha256, self.glance().folders()), None)
         return None if found is None else Run(self.folder / found)
 
+    def find_many(self, hashes: Collection[str]) -> set[str]:
+        """Those of many hashes for which :meth:`find` finds a run; looks through the archive once."""
+        folders = self.glance().folders() if hashes else ()
+        return {sha256 for sha256 in hashes if any(self._finished.with_hash(sha256, folders))}
+
     def discard(self, writer: RunWriter) -> None:
         """Remove a run that is being written and must not be kept; its number is not used again."""
         with self.lock("archive"):
@@ -306,8 +311,26 @@ class RunArchive:
     def _finished(self) -> FinishedRuns:
         return finished_runs(os.fspath(self.folder.absolute()))
 
-    def _claim_number(self, highest: int, leftovers: tuple[str, ...]) -> int:
-        """A number that no run has had, written down before it is used."""
+    def claim_numbers(self, count: int) -> int:
+        """Numbers for several new runs, written down before the runs exist.
+
+        The caller holds the lock ``archive``.
+
+        Parameters
+        ----------
+        count
+            How many.
+
+        Returns
+        -------
+        int
+            The first of them.
+        """
+        before = self.names()
+        return self._claim_number(before.last, before.leftovers, count) - count + 1
+
+    def _claim_number(self, highest: int, leftovers: tuple[str, ...], count: int = 1) -> int:
+        """A number that no run has had, or the last of several, written down before it is used."""
         counter = self.folder / "last-number"
         try:
             last = int(counter.read_text())
@@ -322,7 +345,7 @@ class RunArchive:
         for name in leftovers:  # of a process killed in _place or discard; we hold the lock
             with suppress(FileNotFoundError):
                 shutil.rmtree(self.folder / name)
-        number = max(last, highest) + 1
+        number = max(last, highest) + count
         draft = self.folder / ".last-number.partial"  # one name for all: we hold the lock
         with draft.open("wb") as stream:
             stream.write(f"{number}\n".encode())

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 
 from eicpy.errors import BadDataError
 from eicpy.files import hash_file, try_lock
+from eicpy.inputs import open_regular, read_text
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.runs.commands import load_or_extract
@@ -82,7 +83,7 @@ class Run:
         """
         file = self.folder / METADATA_NAME
         try:
-            return RunMetadata.model_validate_json(file.read_bytes())
+            return RunMetadata.model_validate_json(read_text(file, "run.json"))
         except (OSError, ValidationError) as error:
             raise BadDataError(f"got no readable description of a run: {error}", file=file) from error
 
@@ -94,7 +95,7 @@ class Run:
     @property
     def is_written(self) -> bool:
         """Whether a living process holds the run open for writing."""
-        with self.raw_file.open("rb") as stream:
+        with open_regular(self.raw_file, "the bytes of a run") as stream:
             return not try_lock(stream.fileno())
 
     @property

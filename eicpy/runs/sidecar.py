@@ -18,7 +18,7 @@ from eicpy.files import atomic_file
 from eicpy.instruments import PacketHeader
 from eicpy.packets import PacketIndex, index_packets
 
-__all__ = ["SIDECAR_NAME", "indexed_packets", "load_or_build"]
+__all__ = ["SIDECAR_NAME", "indexed_packets", "load_or_build", "write_index"]
 
 SIDECAR_NAME = "index.npz"
 _FORMAT = 2
@@ -57,6 +57,24 @@ def load_or_build(raw_file: Path, headers: Sequence[PacketHeader], *, keep: bool
             except FailedError as error:
                 _log.warning("the index is not kept beside the run and will be built again: %s", error)
     return index
+
+
+def write_index(raw_file: Path, index: PacketIndex, headers: Sequence[PacketHeader]) -> None:
+    """Write the index of a raw file beside it, before anybody sees either.
+
+    Parameters
+    ----------
+    raw_file
+        The bytes.
+    index
+        Their packets.
+    headers
+        Header rules by which they were found.
+    """
+    file = raw_file.with_name(SIDECAR_NAME)
+    index.save(file)
+    with zipfile.ZipFile(file, "a") as members:
+        members.writestr(_STAMP, _stamp(raw_file.stat().st_size, headers))
 
 
 def indexed_packets(raw_file: Path) -> int | None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.inputs import read_text
 from eicpy.simulation import BenchConfig, SimulationConfig, preset, read_config
 
 __all__ = ["simulation_config"]
@@ -34,7 +35,7 @@ def simulation_config(name: str, file: Path | None = None, **changes: Any) -> Si
         if file is None:
             base = preset(name).model_dump()
         else:
-            base = read_config(json.loads(file.read_text(encoding="utf-8"))).model_dump()
+            base = read_config(json.loads(read_text(file, "JSON"))).model_dump()
         return read_config(base | given)
-    except (ValidationError, OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValidationError, OSError, BadDataError, json.JSONDecodeError, RecursionError) as error:
         raise BadArgumentError(f"simulation {file or name}: {error}") from error

@@ -127,21 +127,19 @@ class TestRefused:
         self._refused(tmp_path / "none", eclairs, database, archive, "could not be read: No such file")
 
     def test_a_folder(self, tmp_path, eclairs, database, archive):
-        self._refused(
-            tmp_path, eclairs, database, archive, "a folder, a pipe or a device; expected a file of packets"
-        )
+        self._refused(tmp_path, eclairs, database, archive, "got a folder, expected a file of packets")
 
     def test_unreadable(self, file, eclairs, database, archive, monkeypatch):
         file.chmod(0)
         if os.geteuid() == 0:  # whom no permission stops: refuse as the system would refuse others
-            opened = Path.open
+            opened = os.open
 
             def refusing(path, *arguments, **named):
-                if path == file:
-                    raise PermissionError(13, "Permission denied")
+                if str(path) == str(file):
+                    raise PermissionError(13, "Permission denied", str(path))
                 return opened(path, *arguments, **named)
 
-            monkeypatch.setattr(Path, "open", refusing)
+            monkeypatch.setattr("eicpy.inputs.os.open", refusing)
         self._refused(file, eclairs, database, archive, "could not be read: Permission denied")
 
     def test_no_packets_at_all(self, tmp_path, eclairs, database, archive):

@@ -155,10 +155,11 @@ def test_a_full_disk_ends_the_watch_and_the_next_one_completes(inbox, setup, mak
     def full(_descriptor, _data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eicpy.runs.writer.os.write", full)
-    with pytest.raises(FailedError, match="No space left"):
-        watch_folder(inbox, *setup, options=quick(0.3))
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr("eicpy.ingestion.batch.SMALL", 0)
+        patched.setattr("eicpy.runs.writer.os.write", full)
+        with pytest.raises(FailedError, match="No space left"):
+            watch_folder(inbox, *setup, options=quick(0.3))
     assert [o.state for o in watch_folder(inbox, *setup, options=quick(0.3)).outcomes] == ["resumed"]
 
 

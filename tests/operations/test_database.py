@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from waiting import LIMIT
 
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, FailedError, NotFoundError
 from eicpy.operations import ProductEntry, add_product, open_database, products
 from eicpy.operations.migration import migration_config
 from eicpy.operations.models import Base, ProductRow
@@ -145,6 +145,53 @@ def test_a_server_that_does_not_answer_is_a_failure_and_the_password_stays_secre
         open_database(settings)
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_no_address_shows_its_password(tmp_path):
+    for url in (
+        "postgresql+pg8000://eic:se:cret@127.0.0.1:port/eic",
+        "postgresql+pg8000://eic@127.0.0.1:1/eic?password=se:cret",
+        "nosuchdatabase://eic:se:cret@host/name",
+    ):
+        with pytest.raises((BadArgumentError, FailedError)) as caught:
+            open_database(Settings.at(tmp_path, url))
+        assert "cret" not in str(caught.value)
+
+
+def test_a_folder_elsewhere_is_not_made(tmp_path):
+    """A mistyped address would else begin an empty database, where nothing is known any more."""
+    address = f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}"
+    with pytest.raises(NotFoundError, match=r"expected a folder .*nowhere that exists; make it, or correct"):
+        open_database(Settings.at(tmp_path / "home", address))
+    assert not (tmp_path / "nowhere").exists()
+    (tmp_path / "nowhere").mkdir()
+    open_database(Settings.at(tmp_path / "home", address)).close()
+
+
+def test_what_a_database_says_is_said_in_a_line(tmp_path):
+    """No statement, no link to the pages of SQLAlchemy, and nothing in the log."""
+    with open_database(Settings.at(tmp_path)) as database:
+        with database.write() as session:
+            session.execute(text("DROP TABLE product"))
+        for opened, words in ((database.read, "could not be read"), (database.write, "could not be written")):
+            with (
+                pytest.raises(
+                    FailedError, match=rf"eic\.sqlite: {words}.*: no such table: product$"
+                ) as caught,
+                opened() as session,
+            ):
+                session.execute(text("SELECT * FROM product"))
+            assert all(part not in str(caught.value) for part in ("Background", "SQL", "\n"))
+
+
+def test_a_lock_at_the_opening_is_said_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("eicpy.operations.database._BUSY_SECONDS", 0.1)
+    open_database(Settings.at(tmp_path)).close()
+    other = sqlite3.connect(tmp_path / "eic.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(FailedError, match=r"eic\.sqlite: could not be opened: database is locked$"):
+        open_database(Settings.at(tmp_path))
+    other.close()
 
 
 def test_a_file_that_is_no_database_is_a_failure(tmp_path):

@@ -278,7 +278,7 @@ def test_an_empty_a_foreign_and_a_missing_file_are_bad_data(tmp_path: Path) -> N
         read_product(text)
     with pytest.raises(BadDataError, match="No such file"):
         read_product(tmp_path / "none.fits")
-    with pytest.raises(BadDataError, match="directory"):
+    with pytest.raises(BadDataError, match="got a folder, expected FITS"):
         read_product(tmp_path)
 
 

@@ -45,10 +45,32 @@ def test_text_of_a_command_line_becomes_the_declared_type(make_notebook):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(text=st.text(max_size=30))
+@given(text=st.text(st.characters(exclude_categories=["Cc", "Cs"], include_characters="\n\t"), max_size=30))
 def test_any_text_reaches_a_text_parameter_unchanged(make_notebook, text):
     path = make_notebook(parameters='night: str = ""')
     assert check_parameters(path, {"night": text}, mode="text") == {"night": text}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("level", "nan", "finite number"),
+        ("level", "-inf", "finite number"),
+        ("level", "1e999", "finite number"),
+        ("level", float("nan"), "finite number"),
+        ("bins", "9" * 25, "64 bits"),
+        ("bins", -(10**30), "64 bits"),
+        ("night", "\udcff", "UTF-8"),
+        ("night", "a\x1b[31m", "control characters"),
+        ("night", "x" * 70_000, "at most 65536"),
+        ("ni\udcff", "x", "UTF-8"),
+    ],
+)
+def test_what_nothing_can_use_is_refused(make_notebook, name, value, words):
+    path = make_notebook(parameters='night: str = ""\nlevel: float = 3.0\nbins: int = 20')
+    with pytest.raises(BadArgumentError, match=words) as caught:
+        check_parameters(path, {name: value}, mode="text" if isinstance(value, str) else "python")
+    str(caught.value).encode()
 
 
 @pytest.mark.parametrize(

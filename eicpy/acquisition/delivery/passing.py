@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from eicpy.acquisition.delivery.formats import PacketWriter
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.files import atomic_file
+from eicpy.inputs import check_regular
 from eicpy.moved import moved_names
 from eicpy.runs.provider.cursor import Cursor, Increment
 
@@ -62,6 +63,7 @@ class CursorFile:
         BadDataError
             If the file is no cursor.
         """
+        check_regular(self.file, "a position")
         try:
             text = self.file.read_bytes()
         except FileNotFoundError:
