@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eicpy.errors import readable
 from eicpy.operations.database import Database
@@ -60,10 +61,8 @@ class FileIdentity:
 
 def find_file(database: Database, instrument: str, sha256: str) -> FileRow | None:
     """The row of a file by the hash of its content; None if it was never offered."""
-    with database.read() as session:
-        return session.scalars(
-            select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256 == sha256)
-        ).one_or_none()
+    query = select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256 == sha256)
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def claim_file(database: Database, instrument: str, identity: FileIdentity) -> FileRow:
@@ -88,18 +87,18 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
 
     So that a watched folder need not be read again after a restart.
     """
-    with database.read() as session:
-        return session.scalars(
-            select(FileRow)
-            .where(
-                FileRow.instrument == instrument,
-                FileRow.path == readable(identity.path),
-                FileRow.size == identity.size,
-                FileRow.modified_ns == identity.modified_ns,
-                FileRow.state != FileState.CLAIMED,
-            )
-            .limit(1)
-        ).one_or_none()
+    query = (
+        select(FileRow)
+        .where(
+            FileRow.instrument == instrument,
+            FileRow.path == readable(identity.path),
+            FileRow.size == identity.size,
+            FileRow.modified_ns == identity.modified_ns,
+            FileRow.state != FileState.CLAIMED,
+        )
+        .limit(1)
+    )
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def files(
@@ -111,8 +110,7 @@ def files(
         query = query.where(FileRow.instrument == instrument)
     if state is not None:
         query = query.where(FileRow.state == state)
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def dropped_files(database: Database, instrument: str, last: int = 20) -> list[FileRow]:
@@ -124,8 +122,7 @@ def dropped_files(database: Database, instrument: str, last: int = 20) -> list[F
         .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(last)
     )
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def newest_photon_file(database: Database, instrument: str) -> FileRow | None:
@@ -136,8 +133,7 @@ def newest_photon_file(database: Database, instrument: str) -> FileRow | None:
         .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(1)
     )
-    with database.read() as session:
-        return session.scalars(query).one_or_none()
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def _put(
@@ -153,7 +149,8 @@ def _put(
     same = FileRow.sha256 == identity.sha256
     if identity.sha256 is None:
         same = FileRow.sha256.is_(None) & (FileRow.path == readable(identity.path))
-    with database.write() as session:
+
+    def work(session: Session) -> FileRow:
         row = session.scalars(select(FileRow).where(FileRow.instrument == instrument, same)).first()
         if row is None:
             row = FileRow(instrument=instrument, sha256=identity.sha256, claimed_at=now)
@@ -164,4 +161,6 @@ def _put(
         row.size, row.modified_ns = identity.size, identity.modified_ns
         row.state, row.run, row.message = state, run, message
         row.finished_at = None if state is FileState.CLAIMED else now
-    return row
+        return row
+
+    return database.change(work)
