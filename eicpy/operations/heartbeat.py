@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 30.0
 """Between two signs of life, s."""
+_JOIN_SECONDS = 30.0
 
 
 def database_time(session: Session) -> datetime:
@@ -62,7 +63,7 @@ class Heartbeat:
 
     def __exit__(self, *exception: object) -> None:
         self._ended.set()
-        self._thread.join(BEAT_SECONDS)
+        self._thread.join(_JOIN_SECONDS)
 
     def beat(self) -> None:
         """Give a sign of life, and see whether the step is still ours.

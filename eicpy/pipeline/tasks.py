@@ -30,6 +30,8 @@ ASK_SECONDS = 2.0
 """Between two questions to the scheduler, s."""
 FETCH_SECONDS = 10
 """A result that does not come within this, s, went with its worker, and is computed again."""
+RUNNING = frozenset({"pending", "lost"})
+"""A task is lost while its result, which went with a worker, is computed again."""
 RETRIES = 1
 """A task whose worker died (out of memory, killed) is given one more worker, and no third."""
 
@@ -123,7 +125,7 @@ def _collected(client: Any, pending: dict[int, Any]) -> Iterator[tuple[int, Task
     last_seen = asked = time.monotonic()
     said = False
     while pending:
-        for number in [n for n, future in pending.items() if future.status != "pending"]:
+        for number in [n for n, future in pending.items() if future.status not in RUNNING]:
             outcome = _outcome(pending[number])
             if outcome is not None:
                 del pending[number]
