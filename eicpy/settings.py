@@ -5,13 +5,11 @@ environment variable ``EIC_HOME`` names it; without it the platform's user data 
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
 import platformdirs
-
-from eicpy.errors import BadArgumentError
 
 __all__ = ["Settings"]
 
@@ -27,26 +25,21 @@ class Settings:
     database_url
         SQLAlchemy address of the internal database; by default an SQLite file in `home`.
     database_timeout
-        How long a database that does not answer is waited for, s.
+        How long a database that does not answer is waited for, s; None: as ``EIC_DATABASE_TIMEOUT`` says,
+        or 120 s.
     """
 
     home: Path
     database_url: str
-    database_timeout: float = 120.0
+    database_timeout: float | None = None
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read ``EIC_HOME``, ``EIC_DATABASE_URL`` and ``EIC_DATABASE_TIMEOUT``.
-
-        Raises
-        ------
-        BadArgumentError
-            For a timeout that is no number of seconds.
-        """
+        """Read ``EIC_HOME`` and ``EIC_DATABASE_URL``."""
         home = (
             Path(os.environ.get("EIC_HOME") or platformdirs.user_data_path("eicpy")).expanduser().absolute()
         )
-        return cls.at(home, os.environ.get("EIC_DATABASE_URL"), _seconds("EIC_DATABASE_TIMEOUT"))
+        return cls.at(home, os.environ.get("EIC_DATABASE_URL"))
 
     @classmethod
     def at(
@@ -54,8 +47,7 @@ class Settings:
     ) -> "Settings":
         """Settings for a given folder."""
         home = Path(home).absolute()
-        made = cls(home=home, database_url=database_url or f"sqlite:///{home / 'eic.sqlite'}")
-        return made if database_timeout is None else replace(made, database_timeout=database_timeout)
+        return cls(home, database_url or f"sqlite:///{home / 'eic.sqlite'}", database_timeout)
 
     def archive(self, instrument: str) -> Path:
         """Folder of the run archive of an instrument: raw packets, one folder per run."""
@@ -88,16 +80,3 @@ class Settings:
     def reports(self) -> Path:
         """Folder of the reports: static pages and their index."""
         return self.home / "reports"
-
-
-def _seconds(variable: str) -> float | None:
-    text = os.environ.get(variable)
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0.0 <= seconds < float("inf"):
-        raise BadArgumentError(f"got {variable}={text!r}, expected a number of seconds")
-    return seconds

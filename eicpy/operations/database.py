@@ -15,6 +15,7 @@ after the other: under a lock file for SQLite, an advisory lock for PostgreSQL.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ __all__ = ["Database", "open_database"]
 _T = TypeVar("_T")
 _BUSY_SECONDS = 5.0
 _POOL_LOG = "eicpy"
+_TIMEOUT_VARIABLE = "EIC_DATABASE_TIMEOUT"
 _ANSWER_SECONDS = 60.0
 """A server that says nothing for so long, s, is gone: its host lost power, or the network a cable."""
 _WITH_ANSWER_TIMEOUT = "pg8000"
@@ -236,14 +238,15 @@ def open_database(settings: Settings) -> Database:
     Raises
     ------
     BadArgumentError
-        For an address that SQLAlchemy cannot use.
+        For an address that SQLAlchemy cannot use, or a timeout that is no number of seconds.
     FailedError
         If the database cannot be reached or written, or was made by a newer version.
     """
     from eicpy.operations.migration import migrate  # noqa: PLC0415, alembic takes a second
 
+    timeout = _timeout() if settings.database_timeout is None else settings.database_timeout
     engine = _engine(settings.database_url)
-    database = Database(engine, settings.database_timeout)
+    database = Database(engine, timeout)
     waiting = Waiting(database.url, database.timeout)
     try:
         while True:
@@ -264,6 +267,17 @@ def open_database(settings: Settings) -> Database:
         engine.dispose()
         raise
     return database
+
+
+def _timeout() -> float:
+    said = os.environ.get(_TIMEOUT_VARIABLE) or str(Database.timeout)
+    try:
+        seconds = float(said)
+    except ValueError:
+        seconds = -1.0
+    if not 0.0 <= seconds < float("inf"):
+        raise BadArgumentError(f"got {_TIMEOUT_VARIABLE}={said!r}, expected a number of seconds")
+    return seconds
 
 
 def _engine(url: str) -> Engine:
