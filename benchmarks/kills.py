@@ -222,7 +222,7 @@ class Chain:
     def __exit__(self, *exception: object) -> None:
         for name in list(self.pids):
             code = self.end(name, signal.SIGTERM)
-            if code:
+            if code != 128 + signal.SIGTERM:
                 print(f"{name} ended with {code}")
         self._nursery.communicate()
 

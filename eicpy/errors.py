@@ -22,7 +22,8 @@ The three before the last belong to two families each, so that a caller who catc
 that is not there is not found and is bad data, a run that another process writes is a conflict and a failure.
 
 The shell learns only what it must do differently (:class:`ExitCode`): the call was wrong, data were bad and
-the good part is kept, or the work failed.
+the good part is kept, the work failed, or a signal ended it (128 and the number of the signal, as shells
+count).
 """
 
 import errno
@@ -73,6 +74,10 @@ class ExitCode(IntEnum):
     """The call was wrong; nothing was done."""
     FAILED = 3
     """The work could not be finished; what was finished before is kept."""
+    INTERRUPTED = 130
+    """Ctrl-C (SIGINT) ended it; what was finished before is kept, and the line says how to go on."""
+    TERMINATED = 143
+    """SIGTERM ended it, as a service manager or a container does; otherwise as above."""
 
 
 class EicpyError(Exception):

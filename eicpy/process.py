@@ -1,6 +1,12 @@
-"""Processes of this machine: how one is known again after its end, and how one is asked to stop."""
+"""Processes of this machine: how one is known again after its end, and how one is asked to stop.
+
+SIGTERM (a service manager, a container that is replaced) and SIGINT (Ctrl-C) ask a process to stop. Work that
+comes in pieces looks for the request between two of them (`stop_on_signals`); work in one piece is left at
+once (`interrupt_on_signals`), since everything it writes is complete or absent.
+"""
 
 import _thread
+import getpass
 import os
 import signal
 import socket
@@ -10,8 +16,26 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
-__all__ = ["is_running", "process_identity", "stop_on_signals"]
+__all__ = [
+    "Interrupted",
+    "interrupt",
+    "interrupt_on_signals",
+    "is_running",
+    "note_signal",
+    "of_this_host",
+    "process_identity",
+    "stop_asked",
+    "stop_on_signals",
+    "user_name",
+]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_received: list[signal.Signals] = []
+"""Those that asked this process to stop, the first one first."""
+_stops: list[threading.Event] = []
+"""What the blocks of `stop_on_signals` that run now listen to."""
 
 
 def process_identity() -> str:
@@ -37,8 +61,25 @@ def is_running(identity: str) -> bool:
     identity
         As :func:`process_identity` gave it.
     """
-    host, pid, start = identity.rsplit(":", 2)
-    return host != socket.gethostname() or _start_time(int(pid)) == start
+    _, pid, start = identity.rsplit(":", 2)
+    return not of_this_host(identity) or _start_time(int(pid)) == start
+
+
+def of_this_host(identity: str) -> bool:
+    """Whether the process of an identity is, or was, one of this host.
+
+    >>> of_this_host(process_identity()), of_this_host("old-container:7:1234")
+    (True, False)
+    """
+    return identity.rsplit(":", 2)[0] == socket.gethostname()
+
+
+def user_name() -> str:
+    """Name of the user of this process; its number where it has no name, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
 
 
 def _start_time(pid: int) -> str:
@@ -63,6 +104,69 @@ def _is_used(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this process to stop.
+
+    Parameters
+    ----------
+    number
+        The signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = signal.Signals(number)
+        super().__init__(f"stopped by {self.number.name}")
+
+
+def interrupt(number: int, _frame: FrameType | None = None) -> NoReturn:
+    """Handler of a signal: leave the work at hand.
+
+    Raises
+    ------
+    Interrupted
+        Always.
+    """
+    note_signal(number)
+    raise Interrupted(number)
+
+
+def note_signal(number: int) -> None:
+    """Note that a signal asked this process to stop, for who catches it in a way of their own."""
+    _received.append(signal.Signals(number))
+
+
+@contextmanager
+def interrupt_on_signals() -> Iterator[list[signal.Signals]]:
+    """Let SIGTERM and Ctrl-C raise :class:`Interrupted`, while the block runs.
+
+    A signal that this process was told to ignore (``nohup``, a job in the background) is ignored still.
+    Signals are caught in the main thread only; in another thread the block just runs.
+
+    Yields
+    ------
+    list of signal.Signals
+        Those that were received, also by `stop_on_signals` inside the block; the first one first.
+    """
+    _received.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield _received
+        return
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, interrupt)
+    try:
+        yield _received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def stop_asked() -> bool:
+    """Whether a block of `stop_on_signals` that runs now was asked to stop: for who waits inside of it."""
+    return any(stop.is_set() for stop in _stops)
 
 
 @contextmanager
@@ -91,14 +195,17 @@ def stop_on_signals(
         return
 
     def ask(number: int, _frame: FrameType | None) -> None:
+        note_signal(number)
         if second_ends:
             signal.signal(number, before[signal.Signals(number)])
         # in a thread: the main thread may hold the lock of the event, in wait(), when the signal comes
         _thread.start_new_thread(stop.set, ())
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, ask) for number in _SIGNALS}
+    _stops.append(stop)
     try:
         yield stop
     finally:
+        _stops.remove(stop)
         for number, handler in before.items():
             signal.signal(number, handler)

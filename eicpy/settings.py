@@ -24,10 +24,14 @@ class Settings:
         The folder that holds everything.
     database_url
         SQLAlchemy address of the internal database; by default an SQLite file in `home`.
+    database_timeout
+        How long a database that does not answer is waited for, s; None: as ``EIC_DATABASE_TIMEOUT`` says,
+        or 120 s.
     """
 
     home: Path
     database_url: str
+    database_timeout: float | None = None
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -38,10 +42,12 @@ class Settings:
         return cls.at(home, os.environ.get("EIC_DATABASE_URL"))
 
     @classmethod
-    def at(cls, home: Path, database_url: str | None = None) -> "Settings":
+    def at(
+        cls, home: Path, database_url: str | None = None, database_timeout: float | None = None
+    ) -> "Settings":
         """Settings for a given folder."""
         home = Path(home).absolute()
-        return cls(home=home, database_url=database_url or f"sqlite:///{home / 'eic.sqlite'}")
+        return cls(home, database_url or f"sqlite:///{home / 'eic.sqlite'}", database_timeout)
 
     def archive(self, instrument: str) -> Path:
         """Folder of the run archive of an instrument: raw packets, one folder per run."""

@@ -2,7 +2,8 @@
 
 Nothing is computed here. Every command imports its room when it is called, so that ``eic --help``
 answers at once. The exit status says what happened: 0 clean, 1 something was lost or damaged
-(the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed.
+(the good part is kept and the bad part is named), 2 the call was wrong, 3 it failed,
+130 and 143 that Ctrl-C or SIGTERM ended it.
 """
 
 import os
@@ -50,8 +51,15 @@ __all__ = ["main"]
     show_envvar=True,
     help="Folder that holds everything of this set-up.  [default: your user data folder]",
 )
+@click.option(
+    "--database-timeout",
+    type=click.FloatRange(0.0, 1e9),
+    metavar="SECONDS",
+    help="How long a database that does not answer is waited for.  "
+    "[env var: EIC_DATABASE_TIMEOUT; default: 120]",
+)
 @click.pass_context
-def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
+def main(ctx: click.Context, verbose: int, home: Path | None, database_timeout: float | None) -> None:
     """From the packets of a photon-counting camera to calibrated photons, reports and dashboards.
 
     \b
@@ -62,13 +70,17 @@ def main(ctx: click.Context, verbose: int, home: Path | None) -> None:
       eic dashboards                        look at them in a browser
 
     Exit status: 0 clean; 1 something was lost or damaged, the good part is kept; 2 the call was wrong;
-    3 it failed.
+    3 it failed; 130 Ctrl-C and 143 SIGTERM ended it, what was finished is kept.
     """  # noqa: D301, click wants the control character itself, not its escape
-    url = os.environ.get("EIC_DATABASE_URL")
-    ctx.obj = Settings.at(home.expanduser(), url) if home else Settings.from_environment()
-    if home:  # also for the search for descriptions of detectors, and for processes that are started
-        ctx.call_on_close(partial(_restore, "EIC_HOME", os.environ.get("EIC_HOME")))
-        os.environ["EIC_HOME"] = str(ctx.obj.home)
+    given = {
+        "EIC_HOME": None if home is None else str(home.expanduser().absolute()),
+        "EIC_DATABASE_TIMEOUT": None if database_timeout is None else str(database_timeout),
+    }
+    for variable, value in given.items():
+        if value is not None:  # also for the search for descriptions of detectors, and for started processes
+            ctx.call_on_close(partial(_restore, variable, os.environ.get(variable)))
+            os.environ[variable] = value
+    ctx.obj = Settings.from_environment()
     start_logging(verbose, ctx.obj.home)
 
 

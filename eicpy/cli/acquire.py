@@ -4,12 +4,16 @@ from typing import Any
 
 import click
 
+from eicpy.cli.console import LongCommand
 from eicpy.cli.options import SECONDS, instrument_option, receiving_options, run_options
 
 __all__ = ["acquire"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="what came is archived and its run is closed; call it again to receive into a new run",
+)
 @instrument_option()
 @receiving_options("127.0.0.1:5000")
 @run_options

@@ -4,19 +4,20 @@ On a terminal there is colour, a bar that moves, and tables as wide as the windo
 pipe, a log, cron) the same as plain lines. Results go to standard output, progress to standard error.
 """
 
-import getpass
 import logging
+import signal
 import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
 
 import click
 
 from eicpy.errors import BadArgumentError, EicpyError, ExitCode, readable
 from eicpy.files import write_text
+from eicpy.process import interrupt_on_signals, user_name
 from eicpy.settings import Settings
 from eicpy.text import counted
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandGroup",
+    "LongCommand",
     "Outcome",
     "TerminalProgress",
     "name_values",
@@ -39,6 +41,9 @@ __all__ = [
 
 _log = logging.getLogger("eicpy")
 
+
+_FINISHED = frozenset({ExitCode.CLEAN, ExitCode.BAD_DATA})
+_NOTHING_HALF = "what was finished is kept, and nothing is left half written"
 
 PIPE_WIDTH = 160
 """Columns of a table where there is no window to fit it into."""
@@ -56,11 +61,50 @@ class Outcome(Protocol):
         """Exit code that a script gets."""
 
 
+class LongCommand(click.Command):
+    """A command that a signal may end; its help says what is kept then.
+
+    Parameters
+    ----------
+    *arguments, **options
+        As for any command.
+    when_stopped
+        What is kept when SIGTERM or Ctrl-C ends it, and how to go on.
+    """
+
+    def __init__(self, *arguments: Any, when_stopped: str, **options: Any) -> None:
+        epilog = f"Exit status after Ctrl-C 130, after SIGTERM 143: {when_stopped}."
+        super().__init__(*arguments, **options | {"epilog": epilog})
+        self.when_stopped = when_stopped
+
+
 class CommandGroup(click.Group):
-    """The group of all commands; turns the package's errors into a line and an exit code."""
+    """The group of all commands; turns the package's errors and signals into a line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
+        with interrupt_on_signals() as received:
+            result, code = None, ExitCode.CLEAN
+            try:
+                result = self._run(ctx)
+            except click.exceptions.Exit as ended:
+                if not received or ended.exit_code not in _FINISHED:
+                    raise
+            except (KeyboardInterrupt, click.Abort):
+                code = ExitCode.INTERRUPTED
+            if received or code is ExitCode.INTERRUPTED:
+                self._stop(ctx, received[0] if received else signal.SIGINT)
+            return result
+
+    def _stop(self, ctx: click.Context, number: signal.Signals) -> NoReturn:
+        """Say what is kept, and end with the code of the signal."""
+        command = self.get_command(ctx, ctx.invoked_subcommand or "")
+        words = command.when_stopped if isinstance(command, LongCommand) else _NOTHING_HALF
+        who = "Ctrl-C" if number == signal.SIGINT else number.name
+        click.echo(f"eic: stopped by {who}: {words}", err=True)
+        ctx.exit(128 + number)
+
+    def _run(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except EicpyError as error:
@@ -170,7 +214,7 @@ def show_decisions(
     from eicpy.pipeline import decide
 
     for table in tables:
-        done = decide(table, settings, accepted=accepted, actor=actor or getpass.getuser(), comment=comment)
+        done = decide(table, settings, accepted=accepted, actor=actor or user_name(), comment=comment)
         _console().print(done, soft_wrap=True)
 
 

@@ -4,12 +4,16 @@ import os
 
 import click
 
+from eicpy.cli.console import LongCommand
 from eicpy.cli.options import instrument_option
 
 __all__ = ["dashboards"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="pages and kernels have ended, data are untouched; call it again to serve them",
+)
 @instrument_option(required=False)
 @click.option(
     "--port", default=8866, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes a free one."

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eicpy.cli.console import LongCommand
 from eicpy.cli.options import DATES, FILE, instrument_option, packet_options, utc
 from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.process import stop_on_signals
@@ -31,7 +32,10 @@ def _runs(texts: tuple[str, ...]) -> Any:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="packets handed on are whole; with --cursor or --consumer the next call goes on after them",
+)
 @click.argument("run", nargs=-1)
 @instrument_option()
 @click.option(

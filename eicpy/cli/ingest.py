@@ -4,14 +4,17 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli.console import TerminalProgress, show_outcomes
+from eicpy.cli.console import LongCommand, TerminalProgress, show_outcomes
 from eicpy.cli.options import FILE, instrument_option
 from eicpy.errors import ExitCode
 
 __all__ = ["ingest", "watch"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="the files named above are kept, and what was copied of the next; call it again to go on",
+)
 @click.argument("files", nargs=-1, required=True, type=FILE)
 @instrument_option()
 @click.pass_context
@@ -30,7 +33,10 @@ def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None
     ctx.exit(int(max(outcome.exit_code for outcome in outcomes)))
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="the files that were taken are kept, the others wait in the folder; call it again to go on",
+)
 @click.argument("inbox", type=FILE)
 @instrument_option()
 @click.option(

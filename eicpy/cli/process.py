@@ -5,13 +5,16 @@ from typing import Any
 
 import click
 
-from eicpy.cli.console import name_values
+from eicpy.cli.console import LongCommand, name_values
 from eicpy.cli.options import SECONDS, instrument_option, packet_options
 
 __all__ = ["process"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="its position is saved with its outputs; call it again to go on with the next packet",
+)
 @click.argument("name")
 @instrument_option()
 @click.option(

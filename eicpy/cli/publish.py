@@ -5,12 +5,16 @@ from typing import Any
 
 import click
 
+from eicpy.cli.console import LongCommand
 from eicpy.cli.options import FILE, instrument_option, packet_options
 
 __all__ = ["publish"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="the position after the last packet that the bus has is kept; call it again to go on",
+)
 @instrument_option()
 @click.option("--bus", required=True, metavar="URL", help="NATS JetStream: nats://HOST:PORT.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from eicpy.cli.console import show_listening
+from eicpy.cli.console import LongCommand, show_listening
 from eicpy.cli.options import FILE, instrument_option, receiving_options, run_options
 from eicpy.errors import ExitCode
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["receive"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="what came is archived and its run is closed; call it again to receive into a new run",
+)
 @instrument_option()
 @receiving_options("127.0.0.1:0")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port alone, on the address of --listen.")

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli.console import name_values
+from eicpy.cli.console import LongCommand, name_values
 from eicpy.cli.options import FILE, instrument_option
 from eicpy.errors import ExitCode
 
 __all__ = ["report"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="no report was written; call it again",
+)
 @click.argument("notebook", type=FILE)
 @instrument_option(required=False)
 @click.option(

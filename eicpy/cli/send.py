@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from eicpy.cli.console import TerminalProgress
+from eicpy.cli.console import LongCommand, TerminalProgress
 from eicpy.cli.options import FILE, SECONDS, instrument_option
 
 __all__ = ["send"]
@@ -28,7 +28,10 @@ def _fault_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="the packets counted are sent and the others are not",
+)
 @click.argument("source", required=False)
 @click.option("--to", "address", required=True, metavar="HOST:PORT", help="Where a receiver listens.")
 @instrument_option(required=False)

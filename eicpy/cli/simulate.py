@@ -5,13 +5,16 @@ from pathlib import Path
 
 import click
 
-from eicpy.cli.console import TerminalProgress
+from eicpy.cli.console import LongCommand, TerminalProgress
 from eicpy.cli.options import DATES, FILE, utc
 
 __all__ = ["simulate"]
 
 
-@click.command()
+@click.command(
+    cls=LongCommand,
+    when_stopped="nothing is kept of what was not finished; the same call makes the same bytes",
+)
 @click.argument("name", default="demo")
 @click.option(
     "--duration",

@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 
@@ -53,7 +53,8 @@ class DroppedFiles:
 
     def __init__(self, settings: Settings, instrument: Instrument) -> None:
         self._folder = photon_folder(settings, instrument.name)
-        self._database = open_database(settings)
+        # a page rather says that the database is away than stands still
+        self._database = open_database(replace(settings, database_timeout=5.0))
         self._instrument = instrument
         self._looked = float("-inf")
         self._row: FileRow | None = None

@@ -28,6 +28,7 @@ from eicpy.monitor.dialogues import Ask, Choice, Choose, Question
 from eicpy.monitor.lines import Lines, clipped, width_of, words
 from eicpy.monitor.sections import SECTIONS, processor_lines, verdict_lines
 from eicpy.monitor.widgets import MonitorSection, content_of
+from eicpy.process import note_signal
 from eicpy.text import span_text, time_text
 
 __all__ = ["Leave", "MonitorApp"]
@@ -130,7 +131,9 @@ class MonitorApp(App[Leave]):
         for name, section in self._sections.items():
             section.border_title = SECTIONS[name][0]
         if threading.current_thread() is threading.main_thread():
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.action_interrupt)
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGTERM, self.action_interrupt, signal.SIGTERM
+            )
         self.query_one("#body").focus()
         self.set_interval(INTERVAL, self._tick)
         self._tick()
@@ -303,8 +306,10 @@ class MonitorApp(App[Leave]):
 
     # -- leaving
 
-    def action_interrupt(self) -> None:
+    def action_interrupt(self, number: int = signal.SIGINT) -> None:
         """Leave without asking, as Ctrl-C and SIGTERM do."""
+        if self._on_interrupt == "stop":
+            note_signal(number)
         self.exit(self._on_interrupt)
 
     async def action_quit(self) -> None:

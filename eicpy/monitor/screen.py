@@ -17,7 +17,7 @@ from eicpy.acquisition.status import OverviewReader, Station, send_order
 from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import Instrument, load
 from eicpy.monitor.app import Leave, MonitorApp
-from eicpy.processors.chain import CHAIN, note
+from eicpy.processors.chain import CHAIN, data_outcome, note
 from eicpy.processors.chain_plan import ChainPlan
 from eicpy.settings import Settings
 
@@ -112,7 +112,7 @@ def attend(plan: ChainPlan, settings: Settings, *, timeout: float, say: Callable
     chain.terminate()
     code = ExitCode(chain.wait())
     say("stopped")
-    return code
+    return data_outcome(reader) if code is ExitCode.TERMINATED else code  # it was we who sent SIGTERM
 
 
 def chain_runs(station: Station) -> bool:

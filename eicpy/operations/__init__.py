@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         run_step,
         step_key,
         steps,
+        takeovers,
     )
     from eicpy.operations.models import (
         ExcursionRow,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         ReleaseState,
         StepRow,
         StepState,
+        TakeoverRow,
     )
     from eicpy.operations.release_rows import decide_release, latest_accepted, propose_release, releases
 else:
@@ -57,6 +59,7 @@ __all__ = [
     "StepRow",
     "StepState",
     "StepTicket",
+    "TakeoverRow",
     "add_product",
     "begin_step",
     "decide_release",
@@ -76,4 +79,5 @@ __all__ = [
     "run_step",
     "step_key",
     "steps",
+    "takeovers",
 ]

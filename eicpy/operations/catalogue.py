@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eicpy.operations.database import Database
 from eicpy.operations.models import ProductRow
@@ -42,7 +43,8 @@ class ProductEntry:
 
 def add_product(database: Database, entry: ProductEntry) -> ProductRow:
     """Enter a product, or bring the entry of the same file up to date."""
-    with database.write() as session:
+
+    def work(session: Session) -> ProductRow:
         product = session.scalars(select(ProductRow).where(ProductRow.file == str(entry.file))).one_or_none()
         if product is None:
             product = ProductRow(file=str(entry.file))
@@ -51,7 +53,9 @@ def add_product(database: Database, entry: ProductEntry) -> ProductRow:
         product.sha256, product.simulated = entry.sha256, entry.simulated
         product.valid_from, product.valid_to = entry.valid_from, entry.valid_to
         product.created_at = datetime.now(tz=UTC)
-    return product
+        return product
+
+    return database.change(work)
 
 
 def products(
@@ -65,5 +69,4 @@ def products(
         query = query.where(ProductRow.card == card)
     if night is not None:
         query = query.where(ProductRow.night == night)
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))

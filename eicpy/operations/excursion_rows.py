@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eicpy.errors import NotFoundError
 from eicpy.housekeeping import Severity
@@ -66,9 +67,11 @@ def record_excursions(
     list of ExcursionRow
         The rows, in the order given.
     """
-    rows = []
-    with database.write() as session:
-        for entry in found:
+    entries = list(found)
+
+    def work(session: Session) -> list[ExcursionRow]:
+        rows = []
+        for entry in entries:
             known = {
                 row.level: row
                 for row in session.scalars(
@@ -96,7 +99,9 @@ def record_excursions(
             row.unit, row.night = entry.unit, night
             session.flush()
             rows.append(row)
-    return rows
+        return rows
+
+    return database.change(work)
 
 
 def excursions(
@@ -114,8 +119,7 @@ def excursions(
         query = query.where(ExcursionRow.night == night)
     if state is not None:
         query = query.where(ExcursionRow.state == state)
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 @accept_old_keywords(renamed={"by": "actor"})
@@ -136,10 +140,13 @@ def handle_excursion(database: Database, number: int, *, actor: str, comment: st
     NotFoundError
         If there is no excursion of this number.
     """
-    with database.write() as session:
+
+    def work(session: Session) -> ExcursionRow:
         row = session.get(ExcursionRow, number)
         if row is None:
             raise NotFoundError(f"got excursion {number}, expected the number of one that is recorded")
         row.state, row.handled_by, row.comment = ExcursionState.HANDLED, actor, comment
         row.handled_at = datetime.now(tz=UTC)
-    return row
+        return row
+
+    return database.change(work)

@@ -64,19 +64,15 @@ class FileIdentity:
 
 def find_file(database: Database, instrument: str, sha256: str) -> FileRow | None:
     """The row of a file by the hash of its content; None if it was never offered."""
-    with database.read() as session:
-        return session.scalars(
-            select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256 == sha256)
-        ).one_or_none()
+    query = select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256 == sha256)
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def find_files(database: Database, instrument: str, hashes: Iterable[str]) -> dict[str, FileRow]:
     """Rows of many files by the hash of their content; those that were never offered are left out."""
-    with database.read() as session:
-        rows = session.scalars(
-            select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256.in_(list(hashes)))
-        )
-        return {row.sha256: row for row in rows if row.sha256 is not None}
+    query = select(FileRow).where(FileRow.instrument == instrument, FileRow.sha256.in_(list(hashes)))
+    rows = database.fetch(lambda session: list(session.scalars(query)))
+    return {row.sha256: row for row in rows if row.sha256 is not None}
 
 
 def mark_many_stored(
@@ -93,9 +89,13 @@ def mark_many_stored(
     stored
         For each file: what identifies it, with its hash, the number of its run, and a message.
     """
-    with database.write() as session:
-        for identity, run, message in stored:
+    known = list(stored)
+
+    def work(session: Session) -> None:
+        for identity, run, message in known:
             _put_row(session, instrument, identity, FileState.STORED, run=run, message=message)
+
+    database.change(work)
 
 
 def claim_file(database: Database, instrument: str, identity: FileIdentity) -> FileRow:
@@ -121,19 +121,19 @@ def seen_before(database: Database, instrument: str, identity: FileIdentity) -> 
     So that a watched folder need not be read again after a restart. A file whose content could not be judged
     has no hash in its row, and is tried again.
     """
-    with database.read() as session:
-        return session.scalars(
-            select(FileRow)
-            .where(
-                FileRow.instrument == instrument,
-                FileRow.path == readable(identity.path),
-                FileRow.size == identity.size,
-                FileRow.modified_ns == identity.modified_ns,
-                FileRow.state != FileState.CLAIMED,
-                FileRow.sha256.is_not(None),
-            )
-            .limit(1)
-        ).one_or_none()
+    query = (
+        select(FileRow)
+        .where(
+            FileRow.instrument == instrument,
+            FileRow.path == readable(identity.path),
+            FileRow.size == identity.size,
+            FileRow.modified_ns == identity.modified_ns,
+            FileRow.state != FileState.CLAIMED,
+            FileRow.sha256.is_not(None),
+        )
+        .limit(1)
+    )
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def files(
@@ -145,8 +145,7 @@ def files(
         query = query.where(FileRow.instrument == instrument)
     if state is not None:
         query = query.where(FileRow.state == state)
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def dropped_files(database: Database, instrument: str, last: int = 20) -> list[FileRow]:
@@ -158,8 +157,7 @@ def dropped_files(database: Database, instrument: str, last: int = 20) -> list[F
         .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(last)
     )
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def newest_photon_file(database: Database, instrument: str) -> FileRow | None:
@@ -170,8 +168,7 @@ def newest_photon_file(database: Database, instrument: str) -> FileRow | None:
         .order_by(FileRow.finished_at.desc(), FileRow.id.desc())
         .limit(1)
     )
-    with database.read() as session:
-        return session.scalars(query).one_or_none()
+    return database.fetch(lambda session: session.scalars(query).one_or_none())
 
 
 def _put(
@@ -183,8 +180,9 @@ def _put(
     run: int | None,
     message: str,
 ) -> FileRow:
-    with database.write() as session:
-        return _put_row(session, instrument, identity, state, run=run, message=message)
+    return database.change(
+        lambda session: _put_row(session, instrument, identity, state, run=run, message=message)
+    )
 
 
 def _put_row(

@@ -1,7 +1,8 @@
 """The tables of the internal database; the object of each is a row.
 
-Five small tables: what was ingested, what was run on it, what came out, what was out of limits, and
-which calibrations were accepted. Photons, packets and housekeeping values are in files, not here.
+Small tables: what was ingested, what was run on it and taken over, what came out, what was out of limits,
+which calibrations were accepted, and which transactions were done. Photons, packets and housekeeping values
+are in files, not here.
 
 Times of processing (`claimed_at`, `started_at`, …) are UTC; times of the data (`valid_from`,
 `start`, …) are seconds TT since MJDREFI 57754, as everywhere in the house.
@@ -11,7 +12,18 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Float, MetaData, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Enum,
+    Float,
+    MetaData,
+    String,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -19,6 +31,7 @@ from eicpy.housekeeping import Severity
 
 __all__ = [
     "Base",
+    "CommittedWrite",
     "ExcursionRow",
     "ExcursionState",
     "FileRow",
@@ -28,6 +41,7 @@ __all__ = [
     "ReleaseState",
     "StepRow",
     "StepState",
+    "TakeoverRow",
     "UtcDateTime",
 ]
 
@@ -175,6 +189,47 @@ class StepRow(Base):
     message: Mapped[str] = mapped_column(default="")
     products: Mapped[list[str]]
     """Paths of what it made."""
+    actor: Mapped[str] = mapped_column(String(128), default="")
+    """Who began it."""
+    claim: Mapped[str] = mapped_column(String(32), default="")
+    """Made anew each time it is begun: whoever finishes it must know it."""
+    beats: Mapped[int] = mapped_column(default=0)
+    """Signs of life of its process; that they are counted shows life whatever the clocks say."""
+    beat_at: Mapped[datetime | None]
+    """When the last one came; None where it gives none."""
+
+
+class TakeoverRow(Base):
+    """A step that was taken from a process which had not finished it."""
+
+    __tablename__ = "takeover"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instrument: Mapped[str] = mapped_column(String(64), index=True)
+    night: Mapped[str] = mapped_column(String(32), index=True)
+    name: Mapped[str] = mapped_column(String(128))
+    taken_from: Mapped[str] = mapped_column(String(255))
+    """``host:pid:start`` of the process that had it."""
+    started_at: Mapped[datetime]
+    """When that began it."""
+    beat_at: Mapped[datetime | None]
+    """Its last sign of life."""
+    taken_by: Mapped[str] = mapped_column(String(255))
+    """``host:pid:start`` of the process that has it now."""
+    actor: Mapped[str] = mapped_column(String(128))
+    """Who runs that."""
+    taken_at: Mapped[datetime]
+    reason: Mapped[str]
+    """Why it might be taken."""
+
+
+class CommittedWrite(Base):
+    """The token of a transaction: that it is here says that the transaction was done."""
+
+    __tablename__ = "committed_write"
+
+    token: Mapped[str] = mapped_column(String(32), primary_key=True)
+    written_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ProductRow(Base):
@@ -237,6 +292,7 @@ class ReleaseRow(Base):
     """Figures to decide by, for example pass fractions."""
     state: Mapped[ReleaseState]
     proposed_at: Mapped[datetime]
+    proposed_by: Mapped[str] = mapped_column(String(128), default="")
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[str] = mapped_column(String(128), default="")
     comment: Mapped[str] = mapped_column(default="")

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from eicpy.errors import NotFoundError
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.models import ReleaseRow, ReleaseState
+from eicpy.process import user_name
 
 __all__ = ["decide_release", "latest_accepted", "propose_release", "releases"]
 
@@ -23,6 +25,7 @@ def propose_release(
     file: Path,
     night: str,
     summary: Mapping[str, Any] | None = None,
+    actor: str = "",
 ) -> ReleaseRow:
     """Propose a table; one that was proposed before keeps its decision.
 
@@ -36,8 +39,11 @@ def propose_release(
         The table.
     summary
         Figures to decide by, in JSON types.
+    actor
+        Who proposes it; by default the user of this process.
     """
-    with database.write() as session:
+
+    def work(session: Session) -> ReleaseRow:
         query = select(ReleaseRow).where(ReleaseRow.file == str(file))
         release = session.scalars(query).one_or_none()
         if release is None:
@@ -47,7 +53,10 @@ def propose_release(
             session.add(release)
         release.instrument, release.card, release.night = instrument, card, night
         release.summary = dict(summary or {})
-    return release
+        release.proposed_by = actor or user_name()
+        return release
+
+    return database.change(work)
 
 
 @accept_old_keywords(renamed={"by": "actor"})
@@ -77,13 +86,16 @@ def decide_release(
     propose_release : Enters the table.
     eicpy.pipeline.decide : The same by the name of its file.
     """
-    with database.write() as session:
+
+    def work(session: Session) -> ReleaseRow:
         release = session.get(ReleaseRow, number)
         if release is None:
             raise NotFoundError(f"got release {number}, expected the number of a proposed table")
         release.state, release.decided_by, release.comment = state, actor, comment
         release.decided_at = datetime.now(tz=UTC)
-    return release
+        return release
+
+    return database.change(work)
 
 
 def releases(
@@ -95,8 +107,7 @@ def releases(
         query = query.where(ReleaseRow.instrument == instrument)
     if state is not None:
         query = query.where(ReleaseRow.state == state)
-    with database.read() as session:
-        return list(session.scalars(query))
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def latest_accepted(
@@ -121,5 +132,5 @@ def latest_accepted(
     if before is not None:
         query = query.where(ReleaseRow.night < before)
     order = (ReleaseRow.night, ReleaseRow.decided_at, ReleaseRow.id)
-    with database.read() as session:
-        return session.scalars(query.order_by(*(c.desc() for c in order)).limit(1)).one_or_none()
+    newest = query.order_by(*(c.desc() for c in order)).limit(1)
+    return database.fetch(lambda session: session.scalars(newest).one_or_none())

@@ -72,6 +72,7 @@ def run_nights(
     settings: Settings,
     *,
     redo: bool = False,
+    take_over: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -84,7 +85,7 @@ def run_nights(
         Name of the detector.
     start, stop
         ISO, UTC; None for all data.
-    settings, redo, scheduler, workers, progress
+    settings, redo, take_over, scheduler, workers, progress
         As for :func:`run_night`.
 
     Raises
@@ -99,8 +100,8 @@ def run_nights(
     nights = days_with_data(detector, settings, start, stop)
     return [
         run_night(
-            instrument, night[0], night[1], settings, redo=redo, scheduler=scheduler, workers=workers,
-            progress=progress,
+            instrument, night[0], night[1], settings, redo=redo, take_over=take_over, scheduler=scheduler,
+            workers=workers, progress=progress,
         )
         for night in nights
     ]  # fmt: skip
@@ -113,6 +114,7 @@ def run_night(
     settings: Settings,
     *,
     redo: bool = False,
+    take_over: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -129,6 +131,8 @@ def run_night(
         The set-up.
     redo
         Repeat what was done before.
+    take_over
+        Take the night from any process that runs it: for one that is known to be dead, or hangs.
     scheduler
         Address of a Dask scheduler whose workers see the same folders.
     workers
@@ -154,7 +158,7 @@ def run_night(
     with open_database(settings) as database:
         plan = plan_night(detector, settings, begin, end)
         tables = tables_in_use(database, detector, begin)
-        run = NightRun(plan, settings, database, tables, scheduler, workers, progress or _silent)
+        run = NightRun(plan, settings, database, tables, scheduler, workers, progress or _silent, take_over)
         record, new = run.run(redo=redo)
         return NightOutcome(record, run.folder, new)
 

@@ -29,6 +29,7 @@ def make_reports(
     *,
     redo: bool,
     progress: Callable[[str], None],
+    take_over: bool = False,
 ) -> list[ReportRecord]:
     """Make the reports of a night that do not exist yet, or whose notebook has changed.
 
@@ -44,6 +45,8 @@ def make_reports(
         Make all of them.
     progress
         Called with the name of each.
+    take_over
+        Take them from any process that makes them.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def make_reports(
             night=record.night,
             name=f"report {name}",
             redo=redo or not (target / "report.html").is_file(),
+            take_over=take_over,
         )
         with step as ticket:
             if not ticket.todo:

@@ -71,6 +71,8 @@ class NightRun:
         Where the tasks run; see :func:`eicpy.pipeline.tasks.run_tasks`.
     progress
         Called as the work goes on.
+    take_over
+        Take the night, and its reports, from any process that runs them.
     """
 
     plan: NightPlan
@@ -80,6 +82,7 @@ class NightRun:
     scheduler: str | None
     workers: int | None
     progress: Progress
+    take_over: bool = False
     good_time: GoodTime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,6 +96,7 @@ class NightRun:
             self.instrument, self.folder, self.plan.day, letter, self._provenance("night"), self.treatment
         )
         self._names: dict[int, Path] = {}
+        self._ticket: StepTicket | None = None
         self.steps = 0
         self.total = len(self.segments) + len(self.plan.stretches) + 3
         self.total += sum(used.kind.applies for used in self.tables.values())
@@ -115,16 +119,21 @@ class NightRun:
             night=self.plan.night,
             name="night",
             redo=redo or not self._is_complete(key),
+            alone=True,  # all versions of a night are in one folder
+            take_over=self.take_over,
         )
         with step as ticket:
             record = self._new_record(key) if ticket.todo else NightRecord.read(self.folder)
             if ticket.todo:
+                self._ticket = ticket
                 with self._failure_recorded(record):
                     self._make(record, ticket, redo=redo)
+        self._ticket = None
         with self._failure_recorded(record):
             made = make_reports(
-                record, self.folder, self.settings, self.database, redo=redo, progress=self._tell
-            )
+                record, self.folder, self.settings, self.database, redo=redo, progress=self._tell,
+                take_over=self.take_over,
+            )  # fmt: skip
         new = ticket.todo or bool(made)
         if new:
             record.status = "incomplete" if record.failures or record.failed_reports else "complete"
@@ -137,8 +146,9 @@ class NightRun:
         try:
             yield
         except BaseException as error:
-            record.status, record.message = "failed", f"{type(error).__name__}: {error}"
-            self._end(record)
+            if self._ticket is None or not self._ticket.lost:  # else the record is another process's
+                record.status, record.message = "failed", f"{type(error).__name__}: {error}"
+                self._end(record)
             raise
 
     def _make(self, record: NightRecord, ticket: StepTicket, *, redo: bool) -> None:
@@ -210,6 +220,7 @@ class NightRun:
         for task, outcome in zip(photons, outcomes, strict=True):
             if outcome.failure:
                 record.failures.append(f"photons, segment {task.segment.number}: {outcome.failure}")
+        self._check_claim(ask=True)
         sums = self._sum(record)
         self._tell("products")
         made = [self._photon_file(s.number) for s in self.segments if self._sums_file(s.number).is_file()]
@@ -217,6 +228,7 @@ class NightRun:
         made += self.writer.onboard_spectra([o.result.spectra for o in telemetry if o.result])
         made += make_tables(self._inputs(sums), self.tables, self.writer, self.database, record, self._tell)
         record.products = [p.name for p in made]
+        self._check_claim(ask=True)
         self._clear(made)
         self._catalogue(made)
 
@@ -403,7 +415,12 @@ class NightRun:
     def _report(self, what: str) -> Callable[[int, object], None]:
         return lambda _number, _outcome: self._tell(what)
 
+    def _check_claim(self, *, ask: bool = False) -> None:
+        if self._ticket is not None:
+            self._ticket.check(ask=ask)
+
     def _tell(self, what: str) -> None:
+        self._check_claim()
         self.steps += 1
         self.progress(min(self.steps, self.total), self.total, f"{self.plan.night} {what}")
 

@@ -1,11 +1,14 @@
 """Tasks side by side: in this process, in a few local ones, or on a Dask scheduler's address.
 
 The same function and arguments give the same results everywhere. A task that fails is reported in its own
-outcome and never takes the others with it; a worker that dies is replaced and its task tried again.
+outcome and never takes the others with it; a worker that dies is replaced and its task tried again. A
+scheduler that is lost, or has no worker for minutes, fails the tasks that are left: nothing is waited for
+without end.
 """
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,9 +18,20 @@ from eicpy.errors import FailedError
 
 __all__ = ["Progress", "TaskOutcome", "default_workers", "run_tasks"]
 
+_log = logging.getLogger(__name__)
 R = TypeVar("R")
 CONNECT_SECONDS = 20
 """How long to wait for a scheduler to answer, s."""
+WORKER_SECONDS = 180.0
+"""How long to wait for a worker where the scheduler has none, s."""
+LOOK_SECONDS = 0.05
+"""Between two looks at the tasks, s; each takes seconds."""
+ASK_SECONDS = 2.0
+"""Between two questions to the scheduler, s."""
+FETCH_SECONDS = 10
+"""A result that does not come within this, s, went with its worker, and is computed again."""
+RUNNING = frozenset({"pending", "lost"})
+"""A task is lost while its result, which went with a worker, is computed again."""
 RETRIES = 1
 """A task whose worker died (out of memory, killed) is given one more worker, and no third."""
 
@@ -99,18 +113,61 @@ def _outcomes(
         for number, values in enumerate(arguments):
             yield number, _guarded(function, values)
         return
-    from distributed import as_completed  # noqa: PLC0415, most nights need no other process
-
     with _client(scheduler, min(workers, len(arguments))) as client:
         futures = [
             client.submit(_guarded, function, values, pure=False, retries=RETRIES) for values in arguments
         ]
-        numbers = {future.key: number for number, future in enumerate(futures)}
-        for future in as_completed(futures, loop=client.loop):
-            if future.status == "finished":
-                yield numbers[future.key], future.result()
-            else:
-                yield numbers[future.key], TaskOutcome(None, f"its worker was lost: {future.exception()}")
+        yield from _collected(client, dict(enumerate(futures)))
+
+
+def _collected(client: Any, pending: dict[int, Any]) -> Iterator[tuple[int, TaskOutcome[Any]]]:
+    """Give the outcome of each task as it ends."""
+    last_seen = asked = time.monotonic()
+    said = False
+    while pending:
+        for number in [n for n, future in pending.items() if future.status not in RUNNING]:
+            outcome = _outcome(pending[number])
+            if outcome is not None:
+                del pending[number]
+                yield number, outcome
+        now = time.monotonic()
+        if now - asked < ASK_SECONDS:
+            pass
+        elif _has_worker(client):
+            last_seen, said = now, False
+        elif now - last_seen > WORKER_SECONDS:
+            lost: TaskOutcome[Any] = TaskOutcome(
+                None, f"the Dask scheduler had no worker for {WORKER_SECONDS:.0f} s"
+            )
+            yield from ((number, lost) for number in pending)
+            return
+        elif not said and now - last_seen > 0.05 * WORKER_SECONDS:
+            said = True
+            _log.warning("the Dask scheduler has no worker; waiting for %.0f s at most", WORKER_SECONDS)
+        asked = now if now - asked >= ASK_SECONDS else asked
+        time.sleep(LOOK_SECONDS)
+
+
+def _has_worker(client: Any) -> bool:
+    """Whether the scheduler answers, and has a worker."""
+    try:
+        known = client.sync(client.scheduler.identity, n_workers=1, callback_timeout=FETCH_SECONDS)
+    except (OSError, TimeoutError):
+        return False
+    return bool(known["workers"])
+
+
+def _outcome(future: Any) -> TaskOutcome[Any] | None:
+    """What became of a task that has ended; None where its result was lost and is computed again."""
+    if future.status == "error":
+        return TaskOutcome(None, f"its worker was lost: {future.exception()}")
+    if future.status != "finished":
+        return TaskOutcome(None, f"the Dask scheduler was lost, or gave it up ({future.status})")
+    try:
+        outcome: TaskOutcome[Any] = future.result(timeout=FETCH_SECONDS)
+    except TimeoutError:
+        return None
+    return outcome
 
 
 def _guarded(function: Callable[..., R], values: tuple[Any, ...]) -> TaskOutcome[R]:

@@ -228,6 +228,11 @@ def _outcome(
     """The exit code; a crash after which a part was restarted is no failure of the chain."""
     if any(state.state == "given up" or state.error != before[name].error for name, state in after.items()):
         return ExitCode.FAILED
+    return data_outcome(reader)
+
+
+def data_outcome(reader: OverviewReader) -> ExitCode:
+    """The exit code by what came: ``BAD_DATA`` if something was damaged or foreign."""
     receiver = reader.read().receiver
     if receiver is not None and (receiver.damaged or receiver.foreign_bytes):
         return ExitCode.BAD_DATA

@@ -61,7 +61,7 @@ class ChainCommand:
 
 
 def eic_command(name: str, *arguments: str, role: str = "processor") -> ChainCommand:
-    """A command of ``eic``; that some of its data were bad (exit code 1) is no crash.
+    """A command of ``eic``; that some of its data were bad, or that somebody stopped it, is no crash.
 
     Parameters
     ----------
@@ -73,7 +73,8 @@ def eic_command(name: str, *arguments: str, role: str = "processor") -> ChainCom
         As in its status.
     """
     program = (sys.executable, "-m", "eicpy.cli")
-    return ChainCommand(name, (*program, *arguments), role, clean=frozenset({0, int(ExitCode.BAD_DATA)}))
+    ended = (ExitCode.CLEAN, ExitCode.BAD_DATA, ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+    return ChainCommand(name, (*program, *arguments), role, clean=frozenset(map(int, ended)))
 
 
 @dataclass(frozen=True)

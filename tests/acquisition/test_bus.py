@@ -27,7 +27,7 @@ from eicpy.acquisition.delivery.passing import CursorFile
 from eicpy.acquisition.delivery.publisher import publish
 from eicpy.acquisition.status import Station
 from eicpy.cli import main
-from eicpy.errors import BadArgumentError, FailedError
+from eicpy.errors import BadArgumentError, ExitCode, FailedError
 from eicpy.messaging import MemoryBus, Message
 from eicpy.packets import index_packets
 from eicpy.runs import Cursor, RunArchive, Selection, provide
@@ -241,7 +241,7 @@ def test_the_commands_from_the_archive_to_a_pipe_on_another_host(nats_server, tm
         assert process.stdout.read(len(raw)) == raw
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=LIMIT)
-        assert (process.returncode, rest) == (0, b"")
+        assert (process.returncode, rest) == (ExitCode.TERMINATED, b"")
     finally:
         process.kill()
         process.wait()

@@ -21,7 +21,7 @@ from eicpy.acquisition.delivery.formats import packet_writer
 from eicpy.acquisition.delivery.packet_columns import utc_texts
 from eicpy.acquisition.delivery.passing import CursorFile, pass_on
 from eicpy.cli import main
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, ExitCode
 from eicpy.packets import PacketHeaders, PacketLayout, encode, index_packets
 from eicpy.runs import Cursor, Increment, RunArchive, provide
 from eicpy.runs.provider.selection import Selection
@@ -226,7 +226,7 @@ class TestCommand:
             assert [(line["run"], line["coarse"]) for line in lines[5:]] == [(2, 1000 + n) for n in range(5)]
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=LIMIT)
-            assert (process.returncode, rest) == (0, b"")
+            assert (process.returncode, rest) == (ExitCode.TERMINATED, b"")
         finally:
             process.kill()
             process.wait()

@@ -11,7 +11,7 @@ from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Order, Station, send_order
 from eicpy.cli import main
-from eicpy.errors import FailedError
+from eicpy.errors import ExitCode, FailedError
 from eicpy.runs import RunArchive
 
 
@@ -160,7 +160,7 @@ class TestCommands:
             wait_until(lambda: sum(f.stat().st_size for f in files.glob("*/raw.ccsds")) == len(raw))
             receiver.terminate()
             output, _ = receiver.communicate(timeout=LIMIT)
-        assert receiver.returncode == 0
+        assert receiver.returncode == ExitCode.TERMINATED
         assert "(udp)" in output
         assert f"runs 1-configuration, 2: {len(raw)} bytes, 4 packets, 0 damaged" in output
         metadata = RunArchive(files, "dpix-prototype").run(2).metadata

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -40,20 +41,26 @@ def _free_port():
         return server.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def postgresql():
-    """Address of a database on a PostgreSQL server started for these tests."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL programs (initdb, postgres) are installed here")
-    user = _server_user()
-    folder = Path(tempfile.mkdtemp(prefix="eicpy-postgresql-"))
-    if user is not None:
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    data, port = folder / "data", _free_port()
-    try:
+class PostgresServer:
+    """A PostgreSQL server of our own, which can be killed and started again on what it left."""
+
+    def __init__(self, programs, folder, user):
+        self._programs, self._folder, self._user, self._process = programs, folder, user, None
+        self.port = _free_port()
+        self.address = f"postgresql+pg8000://eic@127.0.0.1:{self.port}/postgres"
         made = subprocess.run(
-            [programs / "initdb", "-D", data, "-A", "trust", "-U", "eic", "--no-sync", "-E", "UTF8"],
+            [
+                programs / "initdb",
+                "-D",
+                folder / "data",
+                "-A",
+                "trust",
+                "-U",
+                "eic",
+                "--no-sync",
+                "-E",
+                "UTF8",
+            ],
             user=user,
             cwd=folder,
             capture_output=True,
@@ -62,25 +69,60 @@ def postgresql():
         )
         if made.returncode:
             pytest.skip(f"initdb does not work here: {made.stderr.strip()}")
+
+    def start(self, *, wait=True):
         options = [
-            f"-cport={port}",
+            f"-cport={self.port}",
             "-clisten_addresses=127.0.0.1",
             "-cunix_socket_directories=",
             "-cfsync=off",
         ]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [programs / "postgres", "-D", data, *options], user=user, cwd=folder, stdout=log, stderr=log
-            )
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._folder / "data", *options],
+                user=self._user, cwd=self._folder, stdout=log, stderr=log,
+            )  # fmt: skip
+        if wait:
+            wait_until(lambda: _answers(self.address, self._process), "the PostgreSQL server")
+
+    def kill(self, how=signal.SIGQUIT):
+        """End it at once, as a crash does: what was not committed is gone."""
+        self._process.send_signal(how)
+        self._process.wait(LIMIT)
+
+
+@contextmanager
+def postgres_server():
+    """A PostgreSQL server for a while; skips the test where its programs are not installed."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL programs (initdb, postgres) are installed here")
+    user = _server_user()
+    folder = Path(tempfile.mkdtemp(prefix="eicpy-postgresql-"))
+    if user is not None:
+        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    try:
+        server = PostgresServer(programs, folder, user)
+        server.start()
         try:
-            address = f"postgresql+pg8000://eic@127.0.0.1:{port}/postgres"
-            wait_until(lambda: _answers(address, server), "the PostgreSQL server")
-            yield address
+            yield server
         finally:
-            server.send_signal(signal.SIGQUIT)  # at once: its files are removed anyway
-            server.wait(LIMIT)
+            server.kill()
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The PostgreSQL server of these tests."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgres):
+    """Address of a database on a PostgreSQL server started for these tests."""
+    return postgres.address
 
 
 def _answers(address, server):

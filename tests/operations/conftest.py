@@ -1,5 +1,5 @@
 """Databases to test on."""
 
-from eicpy_fixtures.databases import clock, database, postgresql, settings
+from eicpy_fixtures.databases import clock, database, postgres, postgresql, settings
 
-__all__ = ["clock", "database", "postgresql", "settings"]
+__all__ = ["clock", "database", "postgres", "postgresql", "settings"]

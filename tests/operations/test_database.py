@@ -139,8 +139,18 @@ def test_an_address_that_cannot_be_used_is_a_bad_argument(tmp_path, url):
         open_database(Settings.at(tmp_path, url))
 
 
+@pytest.mark.parametrize("text", ["soon", "nan", "-1", "inf"])
+def test_a_timeout_that_is_no_number_of_seconds_is_a_bad_argument(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("EIC_DATABASE_TIMEOUT", text)
+    with pytest.raises(BadArgumentError, match="expected a number of seconds"):
+        open_database(Settings.at(tmp_path))
+    monkeypatch.setenv("EIC_DATABASE_TIMEOUT", "7.5")
+    with open_database(Settings.at(tmp_path)) as database:
+        assert database.timeout == 7.5
+
+
 def test_a_server_that_does_not_answer_is_a_failure_and_the_password_stays_secret(tmp_path):
-    settings = Settings.at(tmp_path, "postgresql+pg8000://eic:secret@127.0.0.1:1/eic")
+    settings = Settings.at(tmp_path, "postgresql+pg8000://eic:secret@127.0.0.1:1/eic", 0.0)
     with pytest.raises(FailedError) as caught:
         open_database(settings)
     assert "127.0.0.1" in str(caught.value)
@@ -202,7 +212,7 @@ def test_a_file_that_is_no_database_is_a_failure(tmp_path):
 
 def test_a_locked_database_is_a_failure_that_names_it(tmp_path, monkeypatch):
     monkeypatch.setattr("eicpy.operations.database._BUSY_SECONDS", 0.1)
-    with open_database(Settings.at(tmp_path)) as database:
+    with open_database(Settings.at(tmp_path, database_timeout=0.0)) as database:
         other = sqlite3.connect(tmp_path / "eic.sqlite", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(FailedError, match=r"eic\.sqlite: could not be written.*locked"):

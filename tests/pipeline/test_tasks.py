@@ -2,7 +2,13 @@
 
 import math
 import os
+import signal
+import threading
+from contextlib import contextmanager
 
+from distributed import LocalCluster
+
+from eicpy.pipeline import tasks
 from eicpy.pipeline.tasks import run_tasks
 
 
@@ -26,3 +32,47 @@ def test_a_worker_that_dies_does_not_take_the_others_with_it():
 
 def test_no_task_is_no_work():
     assert run_tasks(math.sqrt, [], workers=2) == []
+
+
+@contextmanager
+def cluster(**options):
+    """A Dask scheduler of our own, as a site has one."""
+    with LocalCluster(
+        threads_per_worker=1, dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
+        silence_logs=50, **options,
+    ) as made:  # fmt: skip
+        yield made
+
+
+def test_a_worker_of_a_scheduler_that_is_killed_is_replaced(tmp_path):
+    mark = tmp_path / "was killed"
+
+    def killed_once(number):
+        if number == 1 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return math.sqrt(number)
+
+    with cluster(n_workers=1) as made:
+        outcomes = run_tasks(killed_once, [(4,), (1,), (9,)], scheduler=made.scheduler_address)
+    assert mark.exists()
+    assert [(o.result, o.failure) for o in outcomes] == [(2.0, ""), (1.0, ""), (3.0, "")]
+
+
+def test_a_scheduler_without_workers_is_not_waited_for_without_end(monkeypatch, caplog):
+    monkeypatch.setattr(tasks, "WORKER_SECONDS", 0.5)
+    monkeypatch.setattr(tasks, "ASK_SECONDS", 0.05)
+    with cluster(n_workers=0) as made:
+        outcomes = run_tasks(math.sqrt, [(4,), (9,)], scheduler=made.scheduler_address)
+        assert [o.failure for o in outcomes] == ["the Dask scheduler had no worker for 0 s"] * 2
+    assert "the Dask scheduler has no worker; waiting" in caplog.text
+
+
+def test_a_scheduler_that_is_lost_fails_its_tasks_in_words(monkeypatch):
+    monkeypatch.setattr(tasks, "WORKER_SECONDS", 2.0)
+    with cluster(n_workers=0) as made:
+        closing = threading.Timer(0.3, made.close)
+        closing.start()
+        outcomes = run_tasks(math.sqrt, [(4,)], scheduler=made.scheduler_address)
+        closing.join()
+    assert "the Dask scheduler" in outcomes[0].failure

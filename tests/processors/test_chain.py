@@ -16,7 +16,7 @@ import pytest
 from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Order, OverviewReader, Station, send_order
-from eicpy.errors import FailedError
+from eicpy.errors import ExitCode, FailedError
 from eicpy.instruments import load
 from eicpy.monitor.screen import start_chain
 from eicpy.packets import PacketHeaders, PacketLayout, encode
@@ -191,7 +191,7 @@ def test_a_headless_chain_keeps_every_packet_through_a_crash_and_ends_in_order(s
         send(station, packets[half:])
         chain.send_signal(signal.SIGTERM)
         said, _ = chain.communicate(timeout=LIMIT)
-    assert chain.returncode == 0, said
+    assert chain.returncode == ExitCode.TERMINATED, said
     assert "listening on tcp 127.0.0.1:" in said
     assert "stopping: the receiver first" in said
     runs = RunArchive(settings.archive("eclairs"), "eclairs").runs()
@@ -235,7 +235,7 @@ def test_datagrams_that_come_while_no_receiver_reads_are_archived_once(settings,
         wait_until(lambda: received(station) == 200 * size, "what came afterwards")
         chain.send_signal(signal.SIGTERM)
         chain.communicate(timeout=LIMIT)
-    assert chain.returncode == 0
+    assert chain.returncode == ExitCode.TERMINATED
     runs = RunArchive(settings.archive("eclairs"), "eclairs").runs()
     assert [run.size for run in runs] == [100 * size, 200 * size]
     assert b"".join(run.raw_file.read_bytes() for run in runs) == packets
@@ -263,7 +263,7 @@ def test_a_second_chain_of_an_instrument_is_refused_in_words(settings, station):
     with pytest.raises(FailedError, match="runs here already"):
         start_chain(plan, settings, timeout=5.0, say=said.append)
     assert stop_chain(station)
-    assert first.wait(LIMIT) == 0
+    assert first.wait(LIMIT) == ExitCode.TERMINATED
     assert said == ["starting …"]
 
 

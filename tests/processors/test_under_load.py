@@ -13,6 +13,7 @@ import pytest
 from waiting import LIMIT, wait_until
 
 from eicpy.acquisition.status import Station
+from eicpy.errors import ExitCode
 from eicpy.processors import Job, Supervisor, eic_command, find_processor, run_processor
 from eicpy.processors.outputs import Output
 
@@ -66,7 +67,8 @@ def test_a_slow_processor_gets_everything_in_bounded_memory(settings, archive, b
         assert memory(process.pid) - before < 64
         process.send_signal(signal.SIGTERM)
         _, problems = process.communicate(timeout=LIMIT)
-        assert (process.returncode, problems) == (0, "")
+        assert process.returncode == ExitCode.TERMINATED
+        assert problems.startswith("eic: stopped by SIGTERM: its position is saved")
     summary = run_processor(Job(find_processor(f"{EXAMPLES}:raw"), "eclairs", once=True), settings)
     assert summary.packets == 2000
     assert (outputs(settings, "raw") / "packets.ccsds").read_bytes() == data
@@ -79,7 +81,7 @@ def test_ctrl_c_ends_it_well_and_it_tells_what_it_did(closed_run, command, setti
     wait_until(lambda: (s := station.status("numbers")) is not None and s.values.get("packets") == 30)
     process.send_signal(signal.SIGINT)
     told, _ = process.communicate(timeout=LIMIT)
-    assert process.returncode == 0
+    assert process.returncode == ExitCode.INTERRUPTED
     assert told.startswith("numbers: 30 packets; ")
     assert told.endswith("numbers.txt\n")
 

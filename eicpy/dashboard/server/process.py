@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Self
 
 import bokeh
@@ -28,6 +28,7 @@ import bokeh
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.errors import BadArgumentError, FailedError, unbindable
 from eicpy.moved import accept_old_keywords
+from eicpy.process import interrupt
 from eicpy.settings import Settings
 
 __all__ = ["PAGES", "Server", "ServerOptions", "notebook_folder", "prepare_jupyter_path", "serve"]
@@ -319,10 +320,6 @@ def serve(
     FailedError
         If the server does not start, or ends by itself.
     """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         with Server(settings, options) as server:
