@@ -56,6 +56,8 @@ def _words(spec: FieldSpec, values: npt.ArrayLike, count: int) -> Words:
             f"field {spec.name}: got {array.size} values, expected {count} × {spec.elements}"
         )
     flat = array.reshape(-1)
+    if not flat.size:
+        return np.zeros(0, dtype=np.uint64)
     if spec.kind == "float":
         bits = flat.astype(spec.dtype).view(np.dtype(f"u{spec.dtype.itemsize}"))
         return bits.astype(np.uint64)
