@@ -177,9 +177,12 @@ def read_field(row: Mapping[str, str | None], number: int, separator: str = NO_C
 def _offset(text: str) -> tuple[int | None, int]:
     """Bit from the start, and bits from the end of the row before."""
     here = _HERE.fullmatch("".join(text.lower().split()))
+    bit = whole_number(here[1] if here is not None else text or "0")
+    if abs(bit) > MOST_BITS:
+        raise ValueError(f"got {text!r}, expected {MOST_BITS} or less: no packet has more bits")
     if here is not None:
-        return None, int(here[1])
-    return (whole_number(text) if text else None), 0
+        return None, bit
+    return (bit if text else None), 0
 
 
 def _type(text: str, width: int) -> tuple[str, int, int]:

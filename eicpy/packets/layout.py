@@ -141,11 +141,11 @@ class PacketLayout:
     def groups(self) -> dict[str, Group]:
         """Repeated records by the name of their first field, inner ones after the one around them."""
         found: dict[str, Group] = {}
-        waiting = [group for section in self.sections for group in section.groups]
+        waiting = [group for section in self.sections for group in section.groups][::-1]
         while waiting:
-            group = waiting.pop(0)
+            group = waiting.pop()
             found[group.name] = group
-            waiting = [*group.groups, *waiting]
+            waiting += group.groups[::-1]
         return found
 
     @property

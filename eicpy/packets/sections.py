@@ -11,7 +11,7 @@ from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from eicpy.errors import BadDataError
-from eicpy.packets.fields import FieldSpec
+from eicpy.packets.fields import MOST_BITS, FieldSpec
 from eicpy.packets.repeats import RecordCount, parse_count
 
 __all__ = ["Group", "Section", "build_sections"]
@@ -256,6 +256,9 @@ def build_sections(fields: Sequence[FieldSpec]) -> tuple[Section, ...]:
     """
     sections = _place_from_end(_Builder(0, 0, is_known=True, counters={}).read(fields), fields)
     _check_alignment(sections, 0)
+    if max(section.bits for section in sections) > MOST_BITS:
+        most = max(section.bits for section in sections)
+        raise BadDataError(f"got fields of {most} bits, expected {MOST_BITS} or fewer: no packet has more")
     return sections
 
 

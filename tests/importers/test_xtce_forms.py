@@ -99,7 +99,7 @@ FIXED_TEXT = (
             "marked within",
         ),
         (
-            f'<StringDataEncoding><Variable maxSizeInBits="80">{dynamic("N", 8, 0)}</Variable></StringDataEncoding>',
+            f"<StringDataEncoding><Variable>{dynamic('N', 8, 0)}</Variable></StringDataEncoding>",
             b"abcd",
             list(b"abcd"),
             "",
