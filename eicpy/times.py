@@ -19,7 +19,30 @@ from eicpy.errors import BadArgumentError
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["DATEREF", "MJDREFF", "MJDREFI", "day_of", "to_seconds", "to_time"]
+__all__ = [
+    "CDS_DAY_BITS",
+    "CDS_EPOCH",
+    "CDS_TICKS",
+    "DATEREF",
+    "DAY",
+    "MJDREFF",
+    "MJDREFI",
+    "check_day_segments",
+    "day_number",
+    "day_of",
+    "to_seconds",
+    "to_time",
+]
+
+DAY = 86400
+"""Seconds of a day without a leap second."""
+CDS_EPOCH = "1958-01-01"
+"""Day 0 of a day-segmented time code that has not the agency's own (CCSDS 301.0-B-4, section 3.3)."""
+CDS_DAY_BITS = (16, 24)
+CDS_TICKS = {32: 1e-3, 48: 1e-6, 64: 1e-12}
+"""Length of the smallest unit, s, by the bits behind the day: milliseconds of the day, and what is below."""
+MODIFIED_JULIAN_DAY_0 = 678576
+"""1858-11-17 as Python counts days."""
 
 MJDREFI = 57754
 """Integer part of the reference, MJD (TT)."""
@@ -27,6 +50,36 @@ MJDREFF = 0.000800740741
 """Fraction of the reference, d (TT), as it stands in the files."""
 DATEREF = "2017-01-01T00:00:00"
 """The reference as a UTC date."""
+
+
+def day_number(date_text: str) -> int:
+    """Modified Julian Day of an ISO date.
+
+    Raises
+    ------
+    BadArgumentError
+        If it is none.
+    """
+    try:
+        return date.fromisoformat(date_text).toordinal() - MODIFIED_JULIAN_DAY_0
+    except ValueError as error:
+        raise BadArgumentError(f"got day 0 {date_text!r}, expected a date like {CDS_EPOCH}") from error
+
+
+def check_day_segments(day_epoch: str, coarse_bits: int, fine_bits: int) -> None:
+    """Refuse widths that no day-segmented time has, and an epoch that is no date.
+
+    Raises
+    ------
+    BadArgumentError
+        Naming them.
+    """
+    day_number(day_epoch)
+    if coarse_bits not in CDS_DAY_BITS or fine_bits not in CDS_TICKS:
+        raise BadArgumentError(
+            f"got {coarse_bits} + {fine_bits} bits of a day-segmented time, expected 16 or 24 of the day, "
+            "and 32, 48 or 64 of the millisecond of the day and what is below"
+        )
 
 
 @cache

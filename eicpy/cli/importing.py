@@ -34,7 +34,7 @@ def import_instrument(ctx: click.Context, form: str, source: Path, name: str, ou
     \b
     FORM    SOURCE
     scos    a SCOS-2000 database: an SQLite file, or a folder of .dat files
-    xtce    an XTCE document (XML); needs the extra eicpy[xtce]
+    xtce    an XTCE document (XML)
 
     What could not be expressed is named with the reason, here and in import-report.txt beside the tables.
 

@@ -87,20 +87,23 @@ def check_description(name: str) -> DescriptionCheck:
 
 def _kinds(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator[str]:
     """Packets that could be of two kinds, and structure ids without a field."""
-    for (one, first), (other, second) in combinations(instrument.packets.items(), 2):
-        if _overlap(first, second):
-            yield (
-                f"packets.{one} and packets.{other}: got the same APID and type, expected service, "
-                "subservice, structure or command to distinguish them"
-            )
+    alike: dict[tuple[int, bool], list[tuple[str, PacketKind]]] = {}
+    for name, kind in instrument.packets.items():
+        alike.setdefault((kind.apid, kind.command), []).append((name, kind))
+    for kinds in alike.values():
+        for (one, first), (other, second) in combinations(kinds, 2):
+            if _overlap(first, second):
+                yield (
+                    f"packets.{one} and packets.{other}: got the same APID and type, expected service, "
+                    "subservice, structure or command to distinguish them"
+                )
     for name, kind in instrument.packets.items():
         if kind.structure is not None and name in layouts and layouts[name].structure is None:
             yield f"packets.{name}.structure: expected a field of type structure in {kind.layout}"
 
 
 def _overlap(first: PacketKind, second: PacketKind) -> bool:
-    if (first.apid, first.command) != (second.apid, second.command):
-        return False
+    """Whether packets of an APID and direction could be of both kinds."""
     pairs = ((getattr(first, n), getattr(second, n)) for n in ("service", "subservice", "structure"))
     return all(a is None or b is None or a == b for a, b in pairs)
 

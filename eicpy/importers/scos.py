@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from eicpy.errors import BadDataError
+from eicpy.importers.scos_columns import note_columns
 from eicpy.importers.scos_database import ScosDatabase, ScosRow, read_database
 from eicpy.importers.scos_layout import LONGEST, PRIMARY_HEADER, Identifier, ScosLayouts
 from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row
@@ -82,6 +83,7 @@ def import_scos(source: Path | str, name: str) -> ImportedInstrument:
             )
     made.headers = [seen.headers[apid] for apid in sorted(seen.headers)]
     _rest(database, made)
+    note_columns(database, made, layouts.used)
     if not made.packets:
         raise BadDataError(
             f"got no packet that could be taken over, of {len(database.tables['PID'])}: {made.shortfalls[0]}",

@@ -16,7 +16,7 @@ __all__ = ["ScosCalibrations"]
 
 _RADIX = {"H": 16, "O": 8, "D": 10, "": 10}
 MOST_TEXTS = 4096
-"""Most names that ranges of values are written out to."""
+"""Most names of the values of a parameter."""
 
 
 def _by(rows: Iterable[ScosRow], column: str) -> dict[str, list[ScosRow]]:
@@ -109,14 +109,14 @@ class ScosCalibrations:
         rows = self.names.get(calibration)
         if not rows:
             raise BadDataError("got no names (TXP) for it")
+        if len(rows) > MOST_TEXTS:
+            raise BadDataError(f"got {len(rows)} names, expected {MOST_TEXTS} or fewer")
         pairs: list[tuple[str, str]] = []
         for row in rows:
             low, high = row.number("FROM"), row.number("TO")
-            if high < low or len(pairs) + high - low >= MOST_TEXTS:
-                raise BadDataError(
-                    f"got a name for the values {low} to {high}, expected {MOST_TEXTS} or fewer"
-                )
-            pairs += [(str(value), row.text("ALTXT")) for value in range(low, high + 1)]
+            if high < low:
+                raise BadDataError(f"got a name for the values {low} to {high}, expected the lower one first")
+            pairs.append((str(low) if low == high else f"{low}..{high}", row.text("ALTXT")))
         cell = numbers_text("text", pairs)
         parse_calibration(cell)
         return cell

@@ -109,11 +109,14 @@ class ScosDatabase:
         Rows of each table; a table that is not there has none.
     made
         Date and version that a converter left behind; empty where none did.
+    notes
+        What of the files is not read, and why.
     """
 
     source: Path
     tables: dict[str, tuple[ScosRow, ...]]
     made: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -150,8 +153,9 @@ def read_database(source: Path) -> ScosDatabase:
         For something else, or if a table or a column is missing.
     """
     made = ""
+    notes: list[tuple[str, str]] = []
     if source.is_dir():
-        tables = {name: tuple(_dat_rows(source, name)) for name in _COLUMNS}
+        tables = {name: tuple(_dat_rows(source, name, notes)) for name in _COLUMNS}
     else:
         tables, made = _sqlite_tables(source)
     for name in _TABLES:
@@ -163,7 +167,7 @@ def read_database(source: Path) -> ScosDatabase:
             )
     if not (tables["PLF"] or tables["VPD"]):
         raise BadDataError("got neither table PLF nor VPD: no packet has fields", file=source)
-    return ScosDatabase(source, tables, made)
+    return ScosDatabase(source, tables, made, tuple(notes))
 
 
 def _sqlite_tables(file: Path) -> tuple[dict[str, tuple[ScosRow, ...]], str]:
@@ -219,7 +223,20 @@ def _converter(connection: sqlite3.Connection) -> str:
     return f"version {row[0]}, made {row[1]}" if row else ""
 
 
-def _dat_rows(folder: Path, table: str) -> Iterator[ScosRow]:
+def _dat_text(octets: bytes, file: Path) -> str:
+    """Text of a file; a mark of its encoding is none of its first cell."""
+    if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return octets.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise BadDataError(f"no text: {error}", file=file) from error
+    try:
+        return octets.decode("utf-8-sig")
+    except UnicodeDecodeError:  # older databases are written in ISO 8859-1, in which every byte is a letter
+        return octets.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+
+
+def _dat_rows(folder: Path, table: str, notes: list[tuple[str, str]]) -> Iterator[ScosRow]:
     file = next((f for f in sorted(folder.iterdir()) if f.name.lower() == f"{table.lower()}.dat"), None)
     if file is None:
         return
@@ -227,13 +244,11 @@ def _dat_rows(folder: Path, table: str) -> Iterator[ScosRow]:
         octets = file.read_bytes()
     except OSError as error:
         raise BadDataError(f"unreadable: {error}", file=file) from error
-    try:
-        text = octets.decode("utf-8")
-    except UnicodeDecodeError:  # older databases are written in ISO 8859-1, in which every byte is a letter
-        text = octets.decode("latin-1")
+    text = _dat_text(octets, file)
     columns = _COLUMNS[table].split()
     needed = max((columns.index(c) + 1 for c in _NEEDED.get(table, "").split()), default=1)
-    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+    beyond = 0
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), start=1):
         if not line.strip():
             continue
         cells = [cell.strip() for cell in line.split("\t")]
@@ -242,4 +257,9 @@ def _dat_rows(folder: Path, table: str) -> Iterator[ScosRow]:
                 f"line {number}: got {len(cells)} columns between tabulators, expected {needed} or more",
                 file=file,
             )
+        beyond += any(cells[len(columns) :]) and table != "CCF"  # of which only the number of rows counts
         yield ScosRow(table, f"{file.name}, line {number}", dict(zip(columns, cells, strict=False)))
+    if beyond:
+        notes.append(
+            (f"table {table}", f"{beyond} rows with columns behind {table}_{columns[-1]}, which are not read")
+        )

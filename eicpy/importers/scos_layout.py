@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from eicpy.errors import BadDataError
 from eicpy.importers.scos_calibration import ScosCalibrations
 from eicpy.importers.scos_database import ScosDatabase, ScosRow
-from eicpy.importers.scos_types import parameter_type
+from eicpy.importers.scos_types import ScosType, parameter_type
 from eicpy.importers.tables import UNREAD, ImportedInstrument, Row, unique_name
 
 __all__ = ["Identifier", "ScosLayouts"]
@@ -70,7 +70,9 @@ class _Table:
             position = int(row.bit_offset) if row.bit_offset.isdigit() else position
             if position is None or row.repeat:
                 break
-            if (position, row.bit_width, row.type) == (identifier.bit, identifier.width, "uint"):
+            if (position, row.bit_width, row.type) == (identifier.bit, identifier.width, "uint") and (
+                not row.byte_order  # identifiers (PIC) have their most significant byte first
+            ):
                 return (*self.rows[:k], replace(row, type="structure"), *self.rows[k + 1 :])
             position = None if row.bit_offset.startswith("here") else position + row.bit_width
         # No parameter stands there: a row of its own, before all, so that the first must say where it is.
@@ -108,7 +110,7 @@ class ScosLayouts:
         self.variable: dict[str, list[ScosRow]] = defaultdict(list)
         for row in database.tables["VPD"]:
             self.variable[row.text("TPSD")].append(row)
-        self.used: set[str] = set()
+        self.used: dict[str, ScosRow] = {}
 
     def parameter(self, name: str) -> tuple[ScosRow, Row]:
         """A parameter, and its row without a position.
@@ -123,9 +125,10 @@ class ScosLayouts:
             raise BadDataError(f"parameter {name}: not in table PCF")
         try:
             form = parameter_type(parameter.number("PTC"), parameter.number("PFC"))
+            order = self.byte_order(parameter, form)
         except BadDataError as error:
             raise BadDataError(f"parameter {name}: {error.what}") from error
-        self.used.add(name)
+        self.used[name] = parameter
         if form.remark:
             self.made.lack(f"parameter {name}", form.remark)
         calibration = self.calibrations.of(parameter) if form.is_number else ""
@@ -138,8 +141,34 @@ class ScosLayouts:
             calibration=calibration,
             unit=parameter.text("UNIT"),
             description=parameter.text("DESCR"),
+            byte_order=order,
             **(self.calibrations.limits(parameter, calibration) if form.is_number else {}),
         )
+
+    def byte_order(self, parameter: ScosRow, form: ScosType) -> str:
+        """Order of the bytes of a parameter (PCF_ENDIAN), as a table says it.
+
+        Raises
+        ------
+        BadDataError
+            For a number whose bits do not fill its bytes.
+        """
+        endian = parameter.text("ENDIAN").upper()
+        if endian in {"", "B"} or form.bits <= 8:
+            return ""
+        if endian != "L":
+            raise BadDataError(f"got byte order (PCF_ENDIAN) {endian!r}, expected B or L")
+        if form.kind == "bytes":
+            self.made.lack(
+                f"parameter {parameter.text('NAME')}",
+                "octets with the least significant byte first (PCF_ENDIAN): they are taken as they are",
+            )
+            return ""
+        if form.bits % 8:
+            raise BadDataError(
+                f"got {form.bits} bits, least significant byte first (PCF_ENDIAN), expected whole bytes"
+            )
+        return "little"
 
     def rows(self, packet: ScosRow, identifier: Identifier | None) -> tuple[Row, ...]:
         """Table of a packet.
@@ -170,6 +199,7 @@ class ScosLayouts:
             try:
                 _, row = self.parameter(entry.text("NAME"))
                 bit = self.bit(entry)
+                self.check_order(entry, row, bit)
                 placed.append((bit, -row.bit_width, self.repeated(entry, row, bit)))
             except BadDataError as error:  # the others have their own positions
                 self.made.lack(
@@ -195,6 +225,15 @@ class ScosLayouts:
         if not 0 <= bit < 8 * LONGEST:
             raise BadDataError(f"got byte {entry.text('OFFBY')} bit {entry.text('OFFBI')}")
         return bit
+
+    @staticmethod
+    def check_order(entry: ScosRow, row: Row, bit: int) -> None:
+        """Refuse a number with its least significant byte first that does not begin at a byte."""
+        apart = entry.number("LGOCC", 0) if entry.number("NBOCC", 1) > 1 else 0
+        if row.byte_order and (bit % 8 or apart % 8):
+            raise BadDataError(
+                f"least significant byte first (PCF_ENDIAN), at bit {(bit or apart) % 8} of a byte"
+            )
 
     @staticmethod
     def repeated(entry: ScosRow, row: Row, bit: int) -> Row:

@@ -62,7 +62,9 @@ def parameter_type(ptc: int, pfc: int) -> ScosType:
     elif ptc in {7, 8} and pfc > 0:
         found = ScosType("bytes", 8 * pfc)
     elif ptc in {9, 10} and pfc in _TIME_BITS:
-        found = ScosType("uint", _TIME_BITS[pfc])
+        # Day segmented (CCSDS 301.0-B-4, section 3.3): one number of it is no length of time.
+        segmented = f"a time as days and milliseconds of the day (type {ptc}/{pfc}), taken as one number"
+        found = ScosType("uint", _TIME_BITS[pfc], segmented if pfc in {1, 2} else "")
     most = 8 * 65536 if found is not None and found.kind == "bytes" else 64
     if found is None or not 1 <= found.bits <= most:
         raise BadDataError(f"got type {ptc}/{pfc}, {_REASONS.get(ptc, 'which is none of the known ones')}")

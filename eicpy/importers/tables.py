@@ -13,6 +13,7 @@ from eicpy.packets import PacketLayout
 from eicpy.packets.fields import COLUMNS
 
 __all__ = [
+    "FieldNames",
     "HeaderEntry",
     "ImportedInstrument",
     "ImportedPacket",
@@ -27,6 +28,8 @@ LONGEST_NAME = 200
 """Characters of a name that is a file name, too."""
 UNREAD = "NOT_IN_DATABASE"
 """Name of the bytes of a packet that the database does not lay out."""
+LONGEST_CELL = 100_000
+"""Characters of a cell; the reader of tables takes up to 131072."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,14 @@ class Row:
     alarm_low: str = ""
     alarm_high: str = ""
     description: str = ""
+    byte_order: str = ""
+
+    @property
+    def bits(self) -> int:
+        """Bits of all elements of one record."""
+        kind, bracket, number = self.type.partition("[")
+        del kind
+        return self.bit_width * (int(number[:-1]) if bracket else 1)
 
 
 @dataclass(frozen=True)
@@ -173,11 +184,14 @@ class ImportedInstrument:
     packets: list[ImportedPacket] = field(default_factory=list)
     shortfalls: list[Shortfall] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
+    _noted: set[Shortfall] = field(default_factory=set, repr=False)
+    _names: set[str] = field(default_factory=set, repr=False)
 
     def lack(self, place: str, reason: str) -> None:
         """Note of something that could not be expressed; the same is noted once."""
         shortfall = Shortfall(place, reason)
-        if shortfall not in self.shortfalls:
+        if shortfall not in self._noted:
+            self._noted.add(shortfall)
             self.shortfalls.append(shortfall)
 
     def add(self, packets: Sequence[ImportedPacket]) -> None:
@@ -188,9 +202,9 @@ class ImportedInstrument:
         BadDataError
             If a table contradicts itself, or a name is too long or stands for another packet already.
         """
-        names = {packet.name for packet in self.packets}
+        names: set[str] = set()
         for packet in packets:
-            if packet.name in names:
+            if packet.name in names or packet.name in self._names:
                 raise BadDataError(f"got {packet.name} twice, expected each packet once")
             if not 1 <= len(packet.name) <= LONGEST_NAME:
                 raise BadDataError(
@@ -198,6 +212,7 @@ class ImportedInstrument:
                 )
             names.add(packet.name)
             packet.layout()
+        self._names |= names
         self.packets += packets
 
     def report(self) -> str:
@@ -309,9 +324,39 @@ def unique_name(wanted: str, taken: Iterable[str]) -> str:
     return next(f"{name}_{k}" for k in range(2, len(used) + 3) if f"{name}_{k}" not in used)
 
 
+class FieldNames:
+    """Names of the fields of a table, each once; many of the same cost no more than others."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._last: dict[str, int] = {}
+
+    def take(self, wanted: str) -> str:
+        """Name for a field, as `unique_name`, which is taken from now on."""
+        name = plain = unique_name(wanted, ())
+        number = self._last.get(plain, 1)
+        while name in self._used:
+            number += 1
+            name = f"{plain}_{number}"
+        self._last[plain] = number
+        self._used.add(name)
+        return name
+
+
 def numbers_text(kind: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """Cell of a calibration made of pairs; what separates them may not stand in a name."""
-    return f"{kind}:" + ";".join(f"{raw}={_one_line(value).replace(';', ',')}" for raw, value in pairs)
+    """Cell of a calibration made of pairs; what separates them may not stand in a name.
+
+    Raises
+    ------
+    BadDataError
+        For one that is too long for a table.
+    """
+    cell = f"{kind}:" + ";".join(f"{raw}={_one_line(value).replace(';', ',')}" for raw, value in pairs)
+    if len(cell) > LONGEST_CELL:
+        raise BadDataError(
+            f"got {len(pairs)} pairs of {len(cell)} characters, expected {LONGEST_CELL} characters or fewer"
+        )
+    return cell
 
 
 def _one_line(text: str) -> str:

@@ -1,34 +1,37 @@
-"""From an XTCE document to an instrument, through the object model of space_packet_parser.
+"""From an XTCE document to an instrument.
 
 Containers inherit: the packets of one begin with what its base holds. Here each packet gets a table of its
 own with all of its fields, and the conditions along the way say how it is recognised.
 """
 
-import importlib
-import io
 import re
-import warnings
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from eicpy.errors import BadDataError, FailedError
+from eicpy.errors import BadDataError
 from eicpy.importers.tables import HeaderEntry, ImportedInstrument, ImportedPacket, Row, unique_name
 from eicpy.importers.xtce_criteria import alternatives
-from eicpy.importers.xtce_document import XtceDocument, read_document
-from eicpy.importers.xtce_types import parameter_row
+from eicpy.importers.xtce_document import MOST_FIELDS, XtceDocument, is_abstract, read_document
+from eicpy.importers.xtce_layout import PRIMARY_HEADER, ContainerTable
+from eicpy.importers.xtce_types import description_of
 
 __all__ = ["import_xtce"]
 
-PRIMARY_HEADER = 48
-"""Bits of the primary header."""
 PUS_TYPE, PUS_SUBTYPE = (8, 8), (16, 8)
 """Bit behind the primary header and width of the PUS type and subtype."""
 _PUS_BITS = {"pus-a": 32, "pus-c": 56}
 """Bits of a PUS header before the time."""
 _HEADER_FIELDS = {(0, 3): "version", (3, 1): "command", (4, 1): "secondary", (5, 11): "apid"}
 """Fields of the primary header by bit and width."""
+MOST_PACKETS = 10_000
+"""Most packets of a document."""
+MOST_NAMED = 3
+"""Most containers that a parameter of which something cannot be said is named with."""
+
+Placed = list[tuple[int, Row]]
+"""Rows, each with the bit from the start of the packet at which it begins, or −1."""
 
 
 def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
@@ -48,10 +51,9 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
 
     Raises
     ------
-    FailedError
-        If space_packet_parser is not installed.
     BadDataError
-        If it is no such document, or no packet of it can be expressed.
+        If it is no such document, is beyond the limits of a database of packets, or no packet of it can be
+        expressed.
 
     See Also
     --------
@@ -63,16 +65,23 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
     """
     document = read_document(Path(source))
     made = ImportedInstrument(name, document.title, document.provenance)
-    definition = _definition(document, made)
     for position, reason in document.unread:
         made.lack(position, reason)
-    for container in definition.containers.values():
-        if container.abstract:
+    shortfalls = _Shortfalls()
+    rows = 0
+    for each, container in document.containers.items():
+        if is_abstract(container):
             continue
         try:
-            made.add(list(_packets(container, definition.containers, document, made)))
+            packets, lacks = _packets(each, document)
+            made.add(packets)
         except BadDataError as error:  # one container; the others are as good as they were
-            made.lack(f"container {container.name}", f"left out: {error.what}")
+            made.lack(f"container {each}", f"left out: {error.what}")
+            continue
+        shortfalls.add(each, lacks)
+        rows += sum(len(packet.rows) for packet in packets)
+        _check_limits(document, rows, len(made.packets))
+    shortfalls.report(made)
     if not made.packets:
         why = made.shortfalls[0] if made.shortfalls else "all are abstract"
         raise BadDataError(f"got no container that could be taken over: {why}", file=document.file)
@@ -83,6 +92,35 @@ def import_xtce(source: Path | str, name: str) -> ImportedInstrument:
         "the epoch of the on-board time; pixels and energies",
     ]
     return made
+
+
+def _check_limits(document: XtceDocument, rows: int, packets: int) -> None:
+    """Refuse a document that is beyond any spacecraft before it takes minutes."""
+    if packets > MOST_PACKETS or rows > MOST_FIELDS:
+        raise BadDataError(
+            f"got {packets} packets of {rows} fields, expected {MOST_PACKETS} and {MOST_FIELDS} or fewer",
+            file=document.file,
+        )
+
+
+class _Shortfalls:
+    """What of parameters cannot be said, with the containers that hold them."""
+
+    def __init__(self) -> None:
+        self.containers: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, container: str, lacks: list[tuple[str, str]]) -> None:
+        """Take note of those of a container that was taken over."""
+        for lack in dict.fromkeys(lacks):
+            self.containers.setdefault(lack, []).append(container)
+
+    def report(self, made: ImportedInstrument) -> None:
+        """Note each once."""
+        for (parameter, reason), containers in self.containers.items():
+            listed = ", ".join(containers[:MOST_NAMED])
+            more = len(containers) - MOST_NAMED
+            also = f" and {more} more" if more > 0 else ""
+            made.lack(f"parameter {parameter}", f"{reason} (in {listed}{also})")
 
 
 def _headers(made: ImportedInstrument) -> Iterator[HeaderEntry]:
@@ -98,121 +136,51 @@ def _headers(made: ImportedInstrument) -> Iterator[HeaderEntry]:
         yield HeaderEntry(apid, "none", secondary)
 
 
-def _definition(document: XtceDocument, made: ImportedInstrument) -> Any:
-    """The object model of a document."""
-    try:
-        library = importlib.import_module("space_packet_parser.xtce.definitions")
-    except ImportError as error:
-        raise FailedError(
-            "reading XTCE needs the package space_packet_parser, which is not installed: install eicpy[xtce]"
-        ) from error
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            definition = library.XtcePacketDefinition.from_xtce(io.BytesIO(document.octets))
-    except Exception as error:  # the library raises what happens to be raised
-        raise BadDataError(
-            f"space_packet_parser cannot read it: {type(error).__name__}: {error}", file=document.file
-        ) from error
-    for warning in caught:
-        made.assumptions.append(f"space_packet_parser says: {warning.message}")
-    return definition
-
-
-@dataclass
-class _Table:
-    """Rows of a container with all that it inherits, as they are found.
-
-    Attributes
-    ----------
-    positions
-        For each parameter its name in the table, and its bit from the start of the packet and its width.
-    at
-        Bit from the start of the packet; −1 behind a parameter of varying size.
-    """
-
-    made: ImportedInstrument
-    rows: list[Row] = field(default_factory=list)
-    positions: dict[str, tuple[str, tuple[int, int]]] = field(default_factory=dict)
-    at: int = 0
-
-    def add(self, parameter: Any) -> None:
-        """Append a parameter; those of the primary header are read by the index."""
-        row = parameter_row(parameter, self.made, self.positions, self.at)
-        if 0 <= self.at < PRIMARY_HEADER:
-            if self.at + row.bit_width > PRIMARY_HEADER or row.repeat:
-                raise BadDataError(f"parameter {parameter.name}: reaches over the end of the primary header")
-            self.positions[parameter.name] = ("", (self.at, row.bit_width))
-            self.at += row.bit_width
-            return
-        if row.repeat and self.rows and self.rows[-1].repeat == row.repeat:
-            # Two records that repeat alike would be taken for one.
-            self.rows.append(Row("BOUND", 1, "pad", "here-1"))
-        name = unique_name(row.name, [each.name for each in self.rows])
-        offset = "0" if not self.rows else ""
-        if any(each.repeat == "fill" for each in self.rows):
-            raise BadDataError(f"parameter {parameter.name}: behind one that fills the packet")
-        self.rows.append(replace(row, name=name, bit_offset=offset))
-        self.positions[parameter.name] = (name, (self.at, row.bit_width))
-        self.at = -1 if row.repeat or self.at < 0 else self.at + row.bit_width
-
-
-def _chain(container: Any, containers: dict[str, Any]) -> list[Any]:
+def _chain(name: str, document: XtceDocument) -> list[ET.Element]:
     """A container behind all that it inherits from, the first one first."""
-    chain = [container]
-    while chain[0].base_container_name:
-        chain.insert(0, containers[chain[0].base_container_name])
-    return chain
+    chain = [document.containers[name]]
+    while base := document.base(chain[-1]):
+        chain.append(document.containers[base])
+    return chain[::-1]
 
 
-def _parameters(container: Any) -> Iterator[Any]:
-    """Parameters of a container, those of containers in its entries in their position."""
-    for entry in container.entry_list:
-        if hasattr(entry, "entry_list"):
-            yield from _parameters(entry)
-        else:
-            yield entry
-
-
-def _used(container: Any) -> Iterator[str]:
-    """Names of a container and of those in its entries."""
-    yield container.name
-    for entry in container.entry_list:
-        if hasattr(entry, "entry_list"):
-            yield from _used(entry)
-
-
-def _packets(
-    container: Any, containers: dict[str, Any], document: XtceDocument, made: ImportedInstrument
-) -> Iterator[ImportedPacket]:
-    """Packets of a container, one for each way to recognise it."""
-    if container.inheritors:
-        others = ", ".join(container.inheritors)
+def _packets(name: str, document: XtceDocument) -> tuple[list[ImportedPacket], list[tuple[str, str]]]:
+    """Packets of a container, one for each way to recognise it, and what of its parameters cannot be said."""
+    if name in document.faults:
+        raise BadDataError(document.faults[name])
+    heirs = document.heirs.get(name, [])
+    if heirs:
+        others = ", ".join(heirs[:20]) + (", …" if len(heirs) > 20 else "")
         raise BadDataError(f"its own packets are those that are of none of its heirs ({others})")
-    chain = _chain(container, containers)
-    for part in (name for each in chain for name in _used(each)):
-        notes = document.passed_over.get(part, [])
-        if notes:
-            raise BadDataError(f"{', '.join(notes)} (in {part})")
-    table = _Table(made)
+    lacks: list[tuple[str, str]] = []
+    table = ContainerTable(document, lambda parameter, reason: lacks.append((parameter, reason)))
+    chain = _chain(name, document)
     for each in chain:
-        for parameter in _parameters(each):
-            table.add(parameter)
-    ways = alternatives(criterion for each in chain for criterion in each.restriction_criteria)
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", container.name)
-    for number, way in enumerate(ways, start=1):
-        yield _packet(name if len(ways) == 1 else f"{name}-{number}", container, table, way)
+        table.add_container(each)
+    table.close()
+    restrictions = (part for each in chain for part in each.iterfind("BaseContainer/RestrictionCriteria"))
+    ways = alternatives(restrictions, table.numbers)
     if not ways:
         raise BadDataError("its conditions contradict one another")
+    if len(ways) * len(table.rows) > MOST_FIELDS:
+        raise BadDataError(f"got {len(ways)} ways to recognise it, with {len(table.rows)} fields each")
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    packets = [
+        _packet(plain if len(ways) == 1 else f"{plain}-{number}", chain[-1], table, way)
+        for number, way in enumerate(ways, start=1)
+    ]
+    return packets, lacks
 
 
-def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) -> ImportedPacket:
+def _packet(
+    name: str, container: ET.Element, table: ContainerTable, values: dict[str, int]
+) -> ImportedPacket:
+    """A packet that is recognised by the values of some parameters."""
     header: dict[str, int] = {}
     others: list[tuple[int, int, int]] = []
     for parameter, value in values.items():
-        if parameter not in table.positions:
-            raise BadDataError(f"a condition on {parameter}, which is not in the packet")
-        _, (bit, width) = table.positions[parameter]
+        position = table.positions[table.document.resolve(parameter)]
+        bit, width = position.bit, position.width
         if bit < 0 or not 0 <= value < 1 << width:
             raise BadDataError(
                 f"a condition {parameter} == {value}, which is at no fixed position or too large"
@@ -227,7 +195,7 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
         raise BadDataError("no condition says which APID it has")
     if header.get("version", 0) or header.get("command", 0):
         raise BadDataError("packets of another version, or telecommands")
-    rows = table.rows
+    rows: Placed = table.rows
     service = subservice = None
     criteria = {(bit, width): value for bit, width, value in others}
     if PUS_TYPE in criteria and PUS_SUBTYPE in criteria:
@@ -242,35 +210,32 @@ def _packet(name: str, container: Any, table: _Table, values: dict[str, int]) ->
         structure,
         "other",
         laid_out,
-        container.short_description or container.long_description or "",
+        description_of(container),
     )
 
 
-def _pus(table: _Table) -> str:
+def _pus(table: ContainerTable) -> str:
     """Which PUS header it is: in PUS-C a message counter of 16 bits follows the subtype."""
-    positions = [position for _, position in table.positions.values()]
+    positions = {(position.bit, position.width) for position in table.positions.values()}
     return "pus-c" if (PRIMARY_HEADER + 24, 16) in positions else "pus-a"
 
 
-def _behind_header(rows: list[Row], bits: int) -> list[Row]:
+def _behind_header(rows: Placed, bits: int) -> Placed:
     """Rows behind a PUS header, which the index reads."""
-    position = 0
-    for k, row in enumerate(rows):
-        if position == bits:
+    for k, (at, _) in enumerate(rows):
+        if at == PRIMARY_HEADER + bits:
             pad = Row("HEADER", bits, "pad", "0", description="PUS header, read by the index")
-            return [pad, *rows[k:]]
-        if position > bits or row.repeat:
-            break
-        position += row.bit_width
+            return [(PRIMARY_HEADER, pad), *rows[k:]]
     raise BadDataError(
         f"conditions on type and subtype, but no parameter begins behind a header of {bits} bits"
     )
 
 
-def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int | None, tuple[Row, ...]]:
+def _structure(conditions: list[tuple[int, ...]], rows: Placed) -> tuple[int | None, tuple[Row, ...]]:
     """Value that distinguishes packets of an APID, and the rows with the field that holds it."""
+    plain = tuple(row for _, row in rows)
     if not conditions:
-        return None, tuple(rows)
+        return None, plain
     first, end, value = conditions[0][0], conditions[0][0], 0
     for bit, width, number in conditions:
         if bit != end:
@@ -278,11 +243,11 @@ def _structure(conditions: list[tuple[int, ...]], rows: list[Row]) -> tuple[int 
         value, end = value << width | number, bit + width
     if end - first > 63:
         raise BadDataError(f"conditions on {end - first} bits, expected 63 or fewer")
-    position = 0
-    for k, row in enumerate(rows):
-        if (position, row.bit_width, row.type) == (first, end - first, "uint"):
-            return value, (*rows[:k], replace(row, type="structure"), *rows[k + 1 :])
-        position += row.bit_width
-    name = unique_name("STRUCTURE", [row.name for row in rows])
+    for k, (at, row) in enumerate(rows):
+        if (at - PRIMARY_HEADER, row.bit_width, row.type, row.repeat) == (first, end - first, "uint", ""):
+            return value, (*plain[:k], replace(row, type="structure"), *plain[k + 1 :])
+        if row.byte_order and first < at - PRIMARY_HEADER + row.bits and at - PRIMARY_HEADER < end:
+            raise BadDataError(f"a condition on {row.name}, of which the least significant byte comes first")
+    name = unique_name("STRUCTURE", [row.name for row in plain])
     marker = Row(name, end - first, "structure", str(first), description="distinguishes packets of one APID")
-    return value, (marker, *rows)
+    return value, (marker, *plain)

@@ -1,8 +1,9 @@
-"""An XTCE document, made sure of before another library reads it.
+"""An XTCE document as elements, made sure of before anything is made of it.
 
 A document may come from anywhere, so that nothing of it is expanded: one with a document type, by which
-entities are declared, is refused as soon as that is seen. Inheritance that goes round in circles is refused
-by name. What the library passes over in silence is noted.
+entities are declared, is refused as soon as that is seen. Its size, its depth and the fields of all its
+packets together have limits, so that it is read in seconds or refused. Containers that go round in circles,
+or name what is not there, are left out by name; the others are as good as they were.
 """
 
 import xml.etree.ElementTree as ET
@@ -13,28 +14,26 @@ from xml.parsers import expat
 
 from eicpy.errors import BadDataError
 
-__all__ = ["XtceDocument", "read_document"]
+__all__ = ["MOST_FIELDS", "XtceDocument", "is_abstract", "local_name", "read_document"]
 
 LARGEST = 256 << 20
 """Most bytes of a document."""
+MOST_ELEMENTS = 1_500_000
+"""Most elements of a document."""
+DEEPEST = 64
+"""Most elements around an element."""
 MOST_ENTRIES = 8 * 65536
 """Most parameters of a container with all that it contains: the bits of the longest packet."""
-NAMESPACE = "http://www.omg.org/spec/XTCE/20180204"
-_TYPES = {
-    f"{kind}ParameterType"
-    for kind in (
-        *("String", "Integer", "Float", "Enumerated", "Binary", "Boolean"),
-        *("AbsoluteTime", "RelativeTime"),
-    )
-}
+MOST_FIELDS = 300_000
+"""Most fields of all packets together."""
+MOST_NAMED = 20
+"""Most containers of a circle that are named."""
 _SETS = ("ParameterTypeSet", "ParameterSet", "ContainerSet")
 _OTHER_PARTS = {
     "CommandMetaData": "only telemetry is imported",
     "ServiceSet": "only telemetry is imported",
     "SpaceSystem": "a system within the system is not read",
 }
-_ENTRIES = {"ParameterRefEntry", "ContainerRefEntry"}
-_PLACES = {"LocationInContainerInBits", "RepeatEntry", "IncludeCondition", "TimeAssociation", "Offset"}
 
 
 @dataclass(frozen=True)
@@ -46,24 +45,25 @@ class XtceDocument:
     file
         Where it is from.
     root
-        Its elements, names without their namespace, and without those that the library cannot read.
-    passed_over
-        For each container: what its entries say that the library does not read.
+        Its elements, names without their namespace.
+    types, parameters, containers
+        Elements of the sets, by name.
+    faults
+        Why a container cannot be made a packet, by name.
+    heirs
+        Names of the containers that inherit from one, by its name.
     unread
-        Names of parts that are no telemetry, or that the library does not read.
+        Names of parts that are not read, and why.
     """
 
     file: Path
     root: ET.Element
-    passed_over: dict[str, list[str]] = field(default_factory=dict)
+    types: dict[str, ET.Element] = field(default_factory=dict)
+    parameters: dict[str, ET.Element] = field(default_factory=dict)
+    containers: dict[str, ET.Element] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    heirs: dict[str, list[str]] = field(default_factory=dict)
     unread: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def octets(self) -> bytes:
-        """The document as the library gets it: written again from its elements, and nothing else."""
-        self.root.set("xmlns", NAMESPACE)
-        octets: bytes = ET.tostring(self.root, encoding="utf-8", xml_declaration=True)
-        return octets
 
     @property
     def title(self) -> str:
@@ -80,18 +80,41 @@ class XtceDocument:
         ]
         return f"XTCE definition {self.title} ({', '.join([*issue, f'file {self.file.name}'])})"
 
+    def resolve(self, reference: str) -> str:
+        """Name that a reference means: absolute ones begin with the name of the system."""
+        for prefix in (f"/{self.title}/", "./"):
+            if reference.startswith(prefix):
+                return reference[len(prefix) :]
+        return reference
+
+    def base(self, container: ET.Element) -> str:
+        """Name of the container that one inherits from; empty where it has none."""
+        base = container.find("BaseContainer")
+        return "" if base is None else self.resolve(base.get("containerRef", ""))
+
 
 def read_document(file: Path) -> XtceDocument:
-    """Read an XTCE document.
+    """Read a document.
+
+    Parameters
+    ----------
+    file
+        XML file.
 
     Raises
     ------
     BadDataError
-        If it is no XML, has a document type, is too large, or has containers that inherit in a circle.
+        If it is no XTCE document with telemetry, declares a document type, or is larger or deeper than a
+        database of packets is.
     """
     try:
+        if file.exists() and not file.is_file():
+            raise BadDataError("got no regular file, expected an XTCE document", file=file)
         if file.stat().st_size > LARGEST:
-            raise BadDataError(f"got {file.stat().st_size} bytes, expected {LARGEST} or fewer", file=file)
+            raise BadDataError(
+                f"got {file.stat().st_size} bytes, expected {LARGEST} or fewer for a database of packets",
+                file=file,
+            )
         octets = file.read_bytes()
     except OSError as error:
         raise BadDataError(f"unreadable: {error}", file=file) from error
@@ -102,9 +125,10 @@ def read_document(file: Path) -> XtceDocument:
         if root.find(f"TelemetryMetaData/{needed}") is None:
             raise BadDataError(f"got no TelemetryMetaData/{needed}: no telemetry is defined", file=file)
     document = XtceDocument(file, root)
-    _refuse_circles(document)
-    _note_passed_over(document)
-    _set_aside(document)
+    for name, into in zip(_SETS, (document.types, document.parameters, document.containers), strict=True):
+        _collect(document, name, into)
+    _note_unread(document)
+    _judge_containers(document)
     return document
 
 
@@ -113,6 +137,7 @@ def _parse(octets: bytes, file: Path) -> ET.Element:
     builder = ET.TreeBuilder()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    depth = count = 0
 
     def refuse(name: str, *_: object) -> None:
         raise BadDataError(
@@ -123,137 +148,144 @@ def _parse(octets: bytes, file: Path) -> ET.Element:
         )
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        builder.start(_local(name), {_local(key): value for key, value in attributes.items()})
+        nonlocal depth, count
+        depth += 1
+        count += 1
+        if depth > DEEPEST or count > MOST_ELEMENTS:
+            what = (
+                f"elements nested more than {DEEPEST} deep"
+                if depth > DEEPEST
+                else f"more than {MOST_ELEMENTS} elements"
+            )
+            raise BadDataError(
+                f"line {parser.CurrentLineNumber}: got {what}, expected no more in a database of packets",
+                file=file,
+            )
+        builder.start(local_name(name), {local_name(key): value for key, value in attributes.items()})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(local_name(name))
 
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.StartElementHandler = start
-    parser.EndElementHandler = lambda name: builder.end(_local(name))
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(octets, True)
         root: ET.Element = builder.close()
-    except expat.ExpatError as error:
-        raise BadDataError(f"no XML: {error}", file=file) from error
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        # The latter two for an encoding that is unknown, or has more than a byte a letter.
+        raise BadDataError(
+            f"no XML: {error}", file=file, advice="save it in UTF-8, with encoding UTF-8 in its first line"
+        ) from error
     return root
 
 
-def _local(name: str) -> str:
+def local_name(name: str) -> str:
+    """Name of an element or attribute without its namespace."""
     return name.rpartition(" ")[2]
 
 
-def _containers(document: XtceDocument) -> Iterator[ET.Element]:
-    yield from document.root.iterfind("TelemetryMetaData/ContainerSet/SequenceContainer")
+def _collect(document: XtceDocument, name: str, into: dict[str, ET.Element]) -> None:
+    """Elements of a set by their names; the first of a name is taken."""
+    what = {"ParameterTypeSet": "parameter type", "ParameterSet": "parameter", "ContainerSet": "container"}[
+        name
+    ]
+    for element in document.root.iterfind(f"TelemetryMetaData/{name}/*"):
+        own = element.get("name", "")
+        if element.tag == "ParameterRef" or (what == "container" and element.tag != "SequenceContainer"):
+            document.unread.append((f"{what} {own or element.get('parameterRef', '')}".strip(), element.tag))
+        elif own in into:
+            document.unread.append((f"{what} {own}", "left out: got this name twice, the first one is taken"))
+        else:
+            into[own] = element
 
 
-def _refuse_circles(document: XtceDocument) -> None:
-    """Refuse containers that contain themselves or far too much, and names that are not there."""
-    uses: dict[str, list[str]] = {}
-    entries: dict[str, int] = {}
-    for container in _containers(document):
-        name = container.get("name", "")
-        entries[name] = len(container.findall("EntryList/*"))
-        base = [c.get("containerRef", "") for c in container.iterfind("BaseContainer")]
-        uses[name] = base + [
-            c.get("containerRef", "") for c in container.iterfind("EntryList/ContainerRefEntry")
-        ]
-    sizes: dict[str, int] = {}
-    for name in uses:
-        path: list[str] = []
-        waiting: list[tuple[str, bool]] = [(name, False)]
-        while waiting:
-            each, leave = waiting.pop()
-            if leave:
-                path.pop()
-                sizes[each] = entries[each] + sum(sizes[used] for used in uses[each])
-                if sizes[each] > MOST_ENTRIES:
-                    raise BadDataError(
-                        f"container {each}: got {sizes[each]} entries with all that it contains, expected "
-                        f"{MOST_ENTRIES} or fewer: more than a packet has bits",
-                        file=document.file,
-                    )
-                continue
-            if each in path:
-                circle = " → ".join([*path[path.index(each) :], each])
-                raise BadDataError(
-                    f"containers contain one another in a circle: {circle}", file=document.file
-                )
-            if each in sizes:
-                continue
-            if each not in uses:
-                raise BadDataError(
-                    f"container {path[-1]} names {each!r}, which is not there", file=document.file
-                )
-            path.append(each)
-            waiting.append((each, True))
-            waiting += [(used, False) for used in uses[each]]
-
-
-def _note_passed_over(document: XtceDocument) -> None:
-    """Note what is in the document that the library does not read."""
-    for container in _containers(document):
-        notes = document.passed_over.setdefault(container.get("name", ""), [])
-        for entry in container.iterfind("EntryList/*"):
-            which = entry.get("parameterRef") or entry.get("containerRef") or entry.tag
-            if entry.tag not in _ENTRIES:
-                notes.append(f"entry {which} ({entry.tag})")
-            notes += [f"entry {which} has {part.tag}" for part in entry if part.tag in _PLACES]
-        if container.find("BinaryEncoding") is not None:
-            notes.append("a size or encoding of its own")
+def _note_unread(document: XtceDocument) -> None:
+    """Note what is in the document besides packets of telemetry."""
     for part in document.root:
         if part.tag in _OTHER_PARTS:
             document.unread.append((f"{part.tag} {part.get('name', '')}".strip(), _OTHER_PARTS[part.tag]))
     for part in document.root.iterfind("TelemetryMetaData/*"):
         if part.tag not in _SETS:
             document.unread.append((part.tag, "not read"))
-    for kind in document.root.iterfind("TelemetryMetaData/ParameterTypeSet/*"):
+    for name, kind in document.types.items():
         document.unread.extend(
-            (f"parameter type {kind.get('name', '')}", f"its limits ({alarm})")
+            (f"parameter type {name}", f"its limits ({alarm})")
             for alarm in ("DefaultAlarm", "ContextAlarmList")
             if kind.find(alarm) is not None
         )
 
 
-def _set_aside(document: XtceDocument) -> None:
-    """Take out what would make the library refuse the whole document, and all that holds it, by name."""
-    types, parameters, containers = (document.root.find(f"TelemetryMetaData/{name}") for name in _SETS)
-    assert types is not None  # looked for when the document was read
-    assert parameters is not None
-    assert containers is not None
-    for kind in list(types):
-        reason = ""
-        if kind.tag not in _TYPES:
-            reason = f"left out: {kind.tag}, which space_packet_parser does not read"
-        elif not any(part.tag.endswith("DataEncoding") for part in kind.iter()):
-            reason = "left out: its encoding is not given"
-        if reason:
-            types.remove(kind)
-            document.unread.append((f"parameter type {kind.get('name', '')}", reason))
-    known = {kind.get("name") for kind in types}
-    for parameter in list(parameters):
-        if parameter.get("parameterTypeRef") not in known:
-            parameters.remove(parameter)
-            reason = (
-                f"left out: of type {parameter.get('parameterTypeRef')}, which is not there or was left out"
-            )
-            document.unread.append((f"parameter {parameter.get('name', '')}", reason))
-    names = {parameter.get("name") for parameter in parameters}
-    while _set_containers_aside(document, containers, names):
-        pass  # what held one of them is next
+def _uses(document: XtceDocument, container: ET.Element) -> Iterator[str]:
+    base = document.base(container)
+    if container.find("BaseContainer") is not None:
+        yield base
+    for entry in container.iterfind("EntryList/ContainerRefEntry"):
+        yield document.resolve(entry.get("containerRef", ""))
 
 
-def _set_containers_aside(
-    document: XtceDocument, containers: ET.Element, parameters: set[str | None]
-) -> bool:
-    """Take out containers that name something that is not there; whether there were some."""
-    there = {container.get("name") for container in containers}
-    found = False
-    for container in list(containers):
-        used = {p for part in container.iter() if (p := part.get("parameterRef")) is not None} - parameters
-        used |= {c for part in container.iter() if (c := part.get("containerRef")) is not None} - there
-        if used:
-            containers.remove(container)
-            reason = f"left out: it holds {', '.join(sorted(used))}, which is not there or was left out"
-            document.unread.append((f"container {container.get('name', '')}", reason))
-            found = True
-    return found
+def _judge_containers(document: XtceDocument) -> None:
+    """Find containers that cannot be made packets by what they use, and refuse far too many fields."""
+    uses = {name: list(_uses(document, each)) for name, each in document.containers.items()}
+    for name, container in document.containers.items():
+        if container.find("BaseContainer") is not None:
+            document.heirs.setdefault(document.base(container), []).append(name)
+    sizes: dict[str, int] = {}
+    for name in uses:
+        _measure(document, name, uses, sizes)
+    total = sum(
+        sizes[name]
+        for name, container in document.containers.items()
+        if not is_abstract(container) and name not in document.heirs and name not in document.faults
+    )
+    if total > MOST_FIELDS:
+        raise BadDataError(
+            f"got {total} fields in all packets together, expected {MOST_FIELDS} or fewer", file=document.file
+        )
+
+
+def _measure(document: XtceDocument, name: str, uses: dict[str, list[str]], sizes: dict[str, int]) -> None:
+    """Entries of a container with all that it uses, and what is wrong with them."""
+    path: dict[str, None] = {}
+    waiting: list[tuple[str, bool]] = [(name, False)]
+    while waiting:
+        each, leave = waiting.pop()
+        if leave:
+            path.pop(each)
+            sizes[each] = _size(document, each, uses[each], sizes)
+        elif each not in sizes and each not in path:
+            path[each] = None
+            waiting.append((each, True))
+            for used in uses[each]:
+                if used not in uses:
+                    document.faults[each] = f"it names {used!r}, which is not there"
+                elif used in path:
+                    circle = list(path)
+                    around = " → ".join([*circle[circle.index(used) :], used][-MOST_NAMED:])
+                    document.faults[each] = f"containers contain one another in a circle: {around}"
+                elif used not in sizes:
+                    waiting.append((used, False))
+
+
+def _size(document: XtceDocument, name: str, used: list[str], sizes: dict[str, int]) -> int:
+    """Entries of a container of which the used ones are measured; 0 for one with a fault."""
+    size = len(document.containers[name].findall("EntryList/*")) + sum(sizes.get(each, 0) for each in used)
+    bad = next((each for each in used if each in document.faults), None)
+    if name not in document.faults and bad is not None:
+        cause = document.faults[bad]
+        document.faults[name] = cause if cause.startswith("it holds") else f"it holds {bad}: {cause}"
+    elif name not in document.faults and size > MOST_ENTRIES:
+        document.faults[name] = (
+            f"got {size} entries with all that it contains, expected {MOST_ENTRIES} or fewer: more than a "
+            "packet has bits"
+        )
+    return 0 if name in document.faults else size
+
+
+def is_abstract(container: ET.Element) -> bool:
+    """Whether a container has no packets of its own."""
+    return container.get("abstract", "").strip() in {"true", "1"}

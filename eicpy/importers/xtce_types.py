@@ -1,187 +1,198 @@
-"""How a parameter of an XTCE document is written, as rows of our tables."""
+"""How a parameter of an XTCE document is written, as a row of our tables."""
 
-from collections.abc import Mapping
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from typing import Any
 
 from eicpy.errors import BadDataError
-from eicpy.importers.tables import ImportedInstrument, Row, numbers_text
-from eicpy.packets import parse_calibration
+from eicpy.importers.xtce_elements import (
+    DynamicNumber,
+    dynamic_number,
+    fixed_number,
+    is_true,
+    text_of,
+    whole,
+)
+from eicpy.importers.xtce_values import Lack
+from eicpy.packets.fields import MOST_BITS
 
-__all__ = ["HEADER_LENGTH", "parameter_row"]
+__all__ = ["WrittenForm", "encoding_of", "written_form"]
 
-HEADER_LENGTH = (32, 16)
-"""Bit and width of the length in the primary header."""
-MOST_POWERS = 64
+SIMPLE = {
+    f"{kind}ParameterType"
+    for kind in (
+        *("String", "Integer", "Float", "Enumerated", "Binary", "Boolean"),
+        *("AbsoluteTime", "RelativeTime"),
+    )
+}
+_ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
+_SIGNED = {"twosComplement", "twosCompliment", "signed"}
+_DECIMAL = {"BCD": 8, "packedBCD": 4}
+"""Bits of a digit."""
+_BIG, _LITTLE = "mostSignificantByteFirst", "leastSignificantByteFirst"
 
 
 @dataclass(frozen=True)
-class _Form:
-    """How a parameter is written: type, bits, and what counts it."""
+class WrittenForm:
+    """How a parameter is written.
+
+    Attributes
+    ----------
+    kind, bits, elements, byte_order
+        As in a row of a table.
+    size
+        Where another parameter gives the size: bits.
+    """
 
     kind: str
     bits: int
-    repeat: str = ""
+    elements: int = 1
+    byte_order: str = ""
+    size: DynamicNumber | None = None
+
+    @property
+    def type(self) -> str:
+        """The cell."""
+        return self.kind if self.elements == 1 else f"{self.kind}[{self.elements}]"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is one number."""
+        return self.kind in {"uint", "int", "float"} and self.elements == 1 and self.size is None
 
 
-def parameter_row(
-    parameter: Any, made: ImportedInstrument, before: Mapping[str, tuple[str, tuple[int, int]]], at: int
-) -> Row:
-    """Row of a parameter, which stands right behind the one before.
-
-    Parameters
-    ----------
-    parameter
-        As space_packet_parser has it.
-    made
-        Where what cannot be said is noted.
-    before
-        For each parameter so far its name in the table, and bit (from the start of the packet, −1 where that
-        varies) and width.
-    at
-        Its bit from the start of the packet; −1 where that varies.
+def encoding_of(kind: ET.Element, types: dict[str, ET.Element]) -> ET.Element:
+    """How a type is written: its own encoding, or that of the type that it is based on.
 
     Raises
     ------
     BadDataError
-        For one whose size no table can give.
+        If none is given.
     """
-    kind = parameter.parameter_type
-    encoding = kind.encoding
-    form = _form(parameter.name, encoding, made, before, at)
-    calibration = ""
-    if form.kind in {"uint", "int", "float"} and hasattr(encoding, "default_calibrator"):
-        calibration = _calibration(parameter.name, kind, encoding, made)
-    unit = kind.unit or ""
-    return Row(
-        parameter.name,
-        form.bits,
-        form.kind,
-        repeat=form.repeat,
-        calibration=calibration,
-        unit=unit if isinstance(unit, str) else " ".join(unit),
-        description=parameter.short_description or parameter.long_description or "",
-    )
+    seen: set[str] = set()
+    each: ET.Element | None = kind
+    while each is not None:
+        parts: list[ET.Element] = [*each, *each.iterfind("Encoding/*")]
+        for part in parts:
+            if part.tag in _ENCODINGS:
+                return part
+        base = each.get("baseType", "")
+        each = None if base in seen else types.get(base)
+        seen.add(base)
+    raise BadDataError(f"{kind.tag} {kind.get('name', '')}: its encoding is not given")
 
 
-def _form(
-    name: str,
-    encoding: Any,
-    made: ImportedInstrument,
-    before: Mapping[str, tuple[str, tuple[int, int]]],
-    at: int,
-) -> _Form:
-    sort = type(encoding).__name__
-    if sort in {"IntegerDataEncoding", "FloatDataEncoding"}:
-        return _number_form(name, encoding, made, whole=sort == "IntegerDataEncoding")
-    if sort == "BinaryDataEncoding":
-        fixed, counter, adjuster = (
-            encoding.fixed_size_in_bits,
-            encoding.size_reference_parameter,
-            encoding.linear_adjuster,
-        )
-    elif sort == "StringDataEncoding":
-        fixed, counter, adjuster = (
-            encoding.fixed_raw_length,
-            encoding.dynamic_length_reference,
-            encoding.length_linear_adjuster,
-        )
-        if encoding.termination_character or encoding.leading_length_size:
-            made.lack(f"parameter {name}", "its end is marked within it; all its bytes are taken")
-    else:
-        raise BadDataError(f"parameter {name}: got {sort}, which our tables do not have")
-    if fixed is not None:
-        if fixed % 8 == 0 and 0 < fixed <= 8 * 65536:
-            return _Form("bytes", fixed)
-        if 0 < fixed <= 64:
-            return _Form("uint", fixed)
-        raise BadDataError(f"parameter {name}: got {fixed} bits, expected whole bytes or 1 to 64")
-    return _counted_form(name, counter, adjuster, before, at)
+def written_form(encoding: ET.Element, lack: Lack) -> WrittenForm:
+    """Form of an encoding.
+
+    Parameters
+    ----------
+    encoding
+        Its element.
+    lack
+        Is told what cannot be said.
+
+    Raises
+    ------
+    BadDataError
+        For one that no table can give.
+    """
+    if encoding.get("bitOrder", "mostSignificantBitFirst") != "mostSignificantBitFirst":
+        raise BadDataError(f"got the order of bits {encoding.get('bitOrder')}, which our tables do not have")
+    if encoding.tag == "IntegerDataEncoding":
+        return _integer(encoding, lack)
+    if encoding.tag == "FloatDataEncoding":
+        return _float(encoding, lack)
+    return _octets(encoding, lack)
 
 
-def _number_form(name: str, encoding: Any, made: ImportedInstrument, *, whole: bool) -> _Form:
-    bits = encoding.size_in_bits
+def _width(encoding: ET.Element, default: int) -> int:
+    bits = whole(encoding.get("sizeInBits"), "a size in bits", default)
     if not 1 <= bits <= 64:
-        raise BadDataError(f"parameter {name}: got {bits} bits, expected 1 to 64")
-    if encoding.byte_order != "mostSignificantByteFirst" and bits > 8:
-        if bits % 8:
-            raise BadDataError(f"parameter {name}: got {bits} bits with the least significant byte first")
-        made.lack(
-            f"parameter {name}", "the least significant byte comes first: its bytes are taken as they are"
-        )
-        return _Form("bytes", bits)
-    if whole:
-        return _Form("uint" if encoding.encoding == "unsigned" else "int", bits)
-    if not encoding.encoding.startswith("IEEE754"):
-        made.lack(
-            f"parameter {name}", f"a real number of {encoding.encoding}: its bits are taken as they are"
-        )
-        return _Form("uint", bits)
-    return _Form("float", bits)
+        raise BadDataError(f"got {bits} bits, expected 1 to 64")
+    return bits
 
 
-def _counted_form(
-    name: str,
-    counter: str | None,
-    adjuster: Any,
-    before: Mapping[str, tuple[str, tuple[int, int]]],
-    at: int,
-) -> _Form:
-    """Form of a parameter whose size another one gives."""
-    if counter is None or counter not in before:
+def _order(encoding: ET.Element, bits: int) -> str:
+    """Order of the bytes of a number."""
+    listed = encoding.find("ByteOrderList")
+    order = encoding.get("byteOrder", _BIG)
+    if listed is not None or order not in {_BIG, _LITTLE}:
         raise BadDataError(
-            f"parameter {name}: its size is given by a table of conditions or a later parameter"
+            "got a list of bytes as byte order, expected that the first or last one is the least"
         )
-    table_name, place = before[counter]
-    zero, step = (0.0, 1.0) if adjuster is None else (adjuster(0), adjuster(1) - adjuster(0))
-    if place == HEADER_LENGTH:
-        # Length counts the bytes behind the primary header, less one.
-        if step == 8 and at >= 0 and zero == 8 - (at - 48):
-            return _Form("uint", 8, "fill")
-        raise BadDataError(f"parameter {name}: its size by the packet's length does not end with the packet")
-    if zero == 0 and step > 0 and step == int(step) and (step % 8 == 0 or step <= 64):
-        return _Form("uint" if step <= 64 else "bytes", int(step), table_name)
-    raise BadDataError(
-        f"parameter {name}: got a size of {step}·{counter} + {zero} bits, expected n·{counter}"
-    )
-
-
-def _calibration(name: str, kind: Any, encoding: Any, made: ImportedInstrument) -> str:
-    place = f"parameter {name}"
-    if encoding.context_calibrators:
-        made.lack(place, "its calibration depends on another parameter; raw values")
+    if order == _BIG or bits <= 8:
         return ""
-    enumeration = getattr(kind, "enumeration", None)
-    calibrator = encoding.default_calibrator
-    try:
-        cell = _names(enumeration) if enumeration else _cell(calibrator) if calibrator is not None else ""
-        parse_calibration(cell)
-    except BadDataError as error:
-        made.lack(place, f"its calibration: {error.what}; raw values")
-        return ""
-    if getattr(calibrator, "extrapolate", True) is False and not enumeration:
-        made.lack(place, "values outside of its curve are invalid in the definition; ours goes on straight")
-    return cell
+    if bits % 8:
+        raise BadDataError(f"got {bits} bits with the least significant byte first, expected whole bytes")
+    return "little"
 
 
-def _names(enumeration: Mapping[Any, str]) -> str:
-    if any(not isinstance(value, int) for value in enumeration):
-        raise BadDataError("names for values that are no whole numbers")
-    return numbers_text("text", [(str(value), label) for value, label in sorted(enumeration.items())])
+def _integer(encoding: ET.Element, lack: Lack) -> WrittenForm:
+    bits = _width(encoding, 8)
+    order = _order(encoding, bits)
+    sort = encoding.get("encoding", "unsigned")
+    if sort == "unsigned":
+        return WrittenForm("uint", bits, byte_order=order)
+    if sort in _SIGNED:
+        return WrittenForm("int", bits, byte_order=order)
+    if sort in _DECIMAL and bits % _DECIMAL[sort] == 0 and not order:
+        lack(f"a decimal number ({sort}): its digits are taken one by one, the first one counts most")
+        return WrittenForm("uint", _DECIMAL[sort], bits // _DECIMAL[sort])
+    lack(f"a number written as {sort}: its bits are taken as they are, as an unsigned number")
+    return WrittenForm("uint", bits, byte_order=order)
 
 
-def _cell(calibrator: Any) -> str:
-    sort = type(calibrator).__name__
-    if sort == "PolynomialCalibrator":
-        powers: dict[int, float] = {}
-        for term in calibrator.coefficients:
-            if not 0 <= term.exponent <= MOST_POWERS:
-                raise BadDataError(f"got a power {term.exponent}, expected 0 to {MOST_POWERS}")
-            powers[int(term.exponent)] = powers.get(int(term.exponent), 0.0) + float(term.coefficient)
-        return "poly:" + ";".join(repr(powers.get(k, 0.0)) for k in range(max(powers, default=0) + 1))
-    if sort == "SplineCalibrator" and calibrator.order == 1:
-        pairs = [(repr(float(p.raw)), repr(float(p.calibrated))) for p in calibrator.points]
-        return numbers_text("curve", pairs)
-    raise BadDataError(
-        f"got {sort}{' of steps' if sort == 'SplineCalibrator' else ''}, which our tables do not have"
-    )
+def _float(encoding: ET.Element, lack: Lack) -> WrittenForm:
+    bits = _width(encoding, 32)
+    order = _order(encoding, bits)
+    sort = encoding.get("encoding", "IEEE754_1985")
+    if sort.upper().replace("-", "").startswith("IEEE754"):
+        if bits not in {16, 32, 64}:
+            raise BadDataError(f"got a real number of {bits} bits, expected 16, 32 or 64")
+        return WrittenForm("float", bits, byte_order=order)
+    lack(f"a real number of {sort}: its bits are taken as they are")
+    return WrittenForm("uint", bits, byte_order=order)
+
+
+def _octets(encoding: ET.Element, lack: Lack) -> WrittenForm:
+    """Form of a text or of octets."""
+    sized = encoding.find("SizeInBits")
+    varying = encoding.find("Variable")
+    marked = [part for part in ("TerminationChar", "LeadingSize") if encoding.find(f".//{part}") is not None]
+    fixed = fixed_number(sized, "a size in bits")
+    if fixed is not None:
+        if marked:
+            lack("its end is marked within it; all its bytes are taken")
+        return _fixed_octets(fixed)
+    dynamic = dynamic_number(sized, "a size in bits") or dynamic_number(varying, "a size in bits")
+    if dynamic is None:
+        if marked:
+            raise BadDataError(f"its size is marked within it ({', '.join(marked)})")
+        raise BadDataError("its size is given by a table of conditions, or not at all")
+    if marked:
+        lack("its end is marked within it; all its bytes are taken")
+    if encoding.find("FromBinaryTransformAlgorithm") is not None:
+        lack("an algorithm that makes its value of its bytes; its bytes are taken as they are")
+    if dynamic.slope == 0:
+        if dynamic.intercept.denominator != 1:
+            raise BadDataError(f"got a size of {float(dynamic.intercept)} bits")
+        return _fixed_octets(int(dynamic.intercept))
+    return WrittenForm("bytes", 8, size=dynamic)
+
+
+def _fixed_octets(bits: int) -> WrittenForm:
+    if bits % 8 == 0 and 0 < bits <= MOST_BITS:
+        return WrittenForm("bytes", bits)
+    if 0 < bits <= 64:
+        return WrittenForm("uint", bits)
+    raise BadDataError(f"got {bits} bits, expected whole bytes or 1 to 64")
+
+
+def description_of(parameter: ET.Element) -> str:
+    """What a parameter says about itself."""
+    return parameter.get("shortDescription") or text_of(parameter.find("LongDescription"))
+
+
+def uses_calibrated(element: ET.Element) -> bool:
+    """Whether a reference means the calibrated value of a parameter."""
+    return is_true(element.get("useCalibratedValue"), default=True)

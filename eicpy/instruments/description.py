@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from eicpy.errors import BadArgumentError
 from eicpy.instruments.lines import Block, read_blocks
 from eicpy.instruments.pixels import PixelGrid
+from eicpy.times import CDS_TICKS, check_day_segments
 from eicpy.typing import FloatArray
 
 __all__ = [
@@ -67,6 +69,31 @@ class PacketHeader(_Model):
     """Length of a unit of fine time, s."""
     time_offset: int | None = None
     """Byte, from the start of the packet, of the coarse time; None where a PUS header gives it."""
+    day_epoch: str = ""
+    """Date (UTC) of day 0, 1958-01-01 by the standard, where the time is day segmented (CDS, CCSDS
+    301.0-B-4): `coarse_bits` are then those of the day (16 or 24), `fine_bits` those of the millisecond of
+    the day and what is below (32, 48 or 64), and the epoch of ``[time]`` is not asked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _day_tick(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("day_epoch"):
+            tick = CDS_TICKS.get(given.get("fine_bits", 32), 1e-3)
+            return {"coarse_bits": 16, "fine_bits": 32, "fine_tick": tick, **given}
+        return given
+
+    @model_validator(mode="after")
+    def _day_segments(self) -> Self:
+        if self.day_epoch:
+            try:
+                check_day_segments(self.day_epoch, self.coarse_bits, self.fine_bits)
+            except BadArgumentError as error:
+                raise ValueError(f"APID {self.apid}: {error}") from error
+            if self.fine_tick != CDS_TICKS[self.fine_bits]:
+                raise ValueError(
+                    f"APID {self.apid}: got fine_tick {self.fine_tick}, expected {CDS_TICKS[self.fine_bits]}"
+                )
+        return self
 
 
 class PacketKind(_Model):

@@ -2,10 +2,10 @@
 
 Each is written in a table cell: ``poly:c0;c1;c2`` for c0 + c1·x + c2·x² + …, ``curve:x0=y0;x1=y1;…`` for
 straight lines between points (continued outside with the slope of the outermost pair, so that a value
-beyond the table still moves the right way), and ``text:0=OFF;1=ON`` for names of values.
+beyond the table still moves the right way), and ``text:0=OFF;1=ON;2..7=FAULT`` for names of values.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -62,9 +62,18 @@ class Curve:
 
 @dataclass(frozen=True)
 class TextCalibration:
-    """Names of raw numbers; the value of a number is the number."""
+    """Names of raw numbers; the value of a number is the number.
+
+    Attributes
+    ----------
+    names
+        By number.
+    ranges
+        First and last number, and the name of all from one to the other.
+    """
 
     names: Mapping[int, str]
+    ranges: tuple[tuple[int, int, str], ...] = ()
 
     def __call__(self, raw: Numbers) -> Numbers:
         """Values of raw numbers, float64, of the same shape."""
@@ -73,9 +82,15 @@ class TextCalibration:
     def texts(self, raw: Numbers) -> Numbers:
         """Names of raw numbers, of the same shape; a number without a name stands for itself."""
         numbers, inverse = np.unique(np.asarray(raw), return_inverse=True)
-        names = np.array([self.names.get(int(n), str(n)) for n in numbers.tolist()] or [""], dtype=np.str_)
+        names = np.array([self.name(n) for n in numbers.tolist()] or [""], dtype=np.str_)
         named: Numbers = names[inverse.reshape(np.shape(raw))]
         return named
+
+    def name(self, number: float) -> str:
+        """Name of a number; the number where it has none."""
+        if number in self.names:
+            return self.names[int(number)]
+        return next((name for low, high, name in self.ranges if low <= number <= high), str(number))
 
 
 Calibration: TypeAlias = Identity | Polynomial | Curve | TextCalibration
@@ -91,16 +106,38 @@ def _pairs(body: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _curve(pairs: list[tuple[str, str]]) -> Curve:
-    points = sorted((float(x), float(y)) for x, y in pairs)
+def _curve(pairs: list[tuple[str, str]], number: Callable[[str], float]) -> Curve:
+    points = sorted((number(x), number(y)) for x, y in pairs)
     raw, value = zip(*points, strict=True)
     if len(points) < 2 or len(set(raw)) < len(raw):
         raise ValueError("a curve needs two points or more, each raw number once")
     return Curve(raw, value)
 
 
-def parse_calibration(text: str) -> Calibration:
+def _names(pairs: list[tuple[str, str]]) -> TextCalibration:
+    names: dict[int, str] = {}
+    ranges: list[tuple[int, int, str]] = []
+    for numbers, name in pairs:
+        low, between, high = numbers.partition("..")
+        if not between:
+            names[int(numbers, 0)] = name
+            continue
+        first, last = int(low, 0), int(high, 0)
+        if last < first:
+            raise ValueError(f"got the numbers {numbers}, expected the lower one first")
+        ranges.append((first, last, name))
+    return TextCalibration(names, tuple(ranges))
+
+
+def parse_calibration(text: str, number: Callable[[str], float] = float) -> Calibration:
     """Read a calibration as it is written in a table.
+
+    Parameters
+    ----------
+    text
+        The cell.
+    number
+        Reads the numbers of polynomials and curves; by default with a decimal point.
 
     Raises
     ------
@@ -115,17 +152,20 @@ def parse_calibration(text: str) -> Calibration:
     array([ 50., 200.])
     >>> parse_calibration("text:0=OFF;1=ON").texts(np.array([1, 0, 7])).tolist()
     ['ON', 'OFF', '7']
+    >>> parse_calibration("text:0=OFF;1..3=ON").texts(np.array([2, 0, 7])).tolist()
+    ['ON', 'OFF', '7']
     """
     kind, _, body = text.strip().partition(":")
+    kind = kind.strip().lower()
     try:
         if kind == "":
             return Identity()
         if kind == "poly":
-            return Polynomial(tuple(float(c) for c in body.split(";")))
+            return Polynomial(tuple(number(c) for c in body.split(";")))
         if kind == "curve":
-            return _curve(_pairs(body))
+            return _curve(_pairs(body), number)
         if kind == "text":
-            return TextCalibration({int(number, 0): name for number, name in _pairs(body)})
+            return _names(_pairs(body))
     except ValueError as error:
         raise BadDataError(f"got calibration {text!r}: {error}") from error
     raise BadDataError(f"got calibration {text!r}, expected poly:…, curve:…, text:… or nothing")

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array, byte_block
+from eicpy.packets.byte_order import in_order
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.decode_kernels import decode_columns, decode_records, room_to_work
 from eicpy.packets.index import PacketIndex
@@ -199,7 +200,7 @@ class _Columns:
     def _each(self) -> Iterator[tuple[FieldSpec, npt.NDArray[Any]]]:
         for (spec, _), start in zip(self.fields, self.table[:, 4].tolist(), strict=True):
             stop = start + self.count * spec.elements * spec.dtype.itemsize
-            column = self.out[start:stop].view(spec.dtype)
+            column = in_order(self.out[start:stop].view(spec.dtype), spec.bit_width, spec.byte_order)
             shaped = spec.elements > 1 or spec.kind == "bytes"
             yield spec, column.reshape(self.count, spec.elements) if shaped else column
 
@@ -226,13 +227,13 @@ def _group_counts(
     group: Group, start: Ints, data_end: Ints, columns: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Records in each packet, and whether it has room for as many as it should hold."""
-    left = data_end - start
+    left = data_end - start - (group.tail or 0)
     room = np.maximum(left, 0) // group.stride
-    if group.repeat == "fill":
+    if group.count.is_fill:
         # A leftover of a part record means another layout; a few bits only round up to a byte.
         return room, (left >= 0) & (left - room * group.stride < 8)
     fixed = group.fixed_count
-    asked = np.full(len(start), fixed) if fixed is not None else columns[group.repeat].astype(np.int64)
+    asked = np.full(len(start), fixed) if fixed is not None else group.count.of(columns[group.counter])
     # An absurd number in a damaged packet must not ask for memory that is not there.
     counts = np.clip(asked, 0, room)
     return counts, counts == asked
@@ -280,16 +281,20 @@ class _Decoder:
         self.repeated: dict[str, npt.NDArray[Any]] = {}
         self.groups: dict[str, GroupRows] = {}
         self.complete = np.ones(count, dtype=np.bool_)
-        self.counters = {group.repeat for group in layout.groups.values()}
+        self.counters = {group.counter for group in layout.groups.values()}
 
     def reject(self, wrong: Ints, packet: Ints | None) -> None:
         """Mark packets, or the packets of records, that do not hold what they should."""
         self.complete[wrong if packet is None else packet[wrong]] = False
 
     def read(self, sections: tuple[Section, ...], rows: _Rows) -> tuple[Ints, int]:
-        """Decode sections; the base of the last one, and how many bits it has."""
+        """Decode sections; the base of the last one, and how many bits it has.
+
+        Bits passed over before what is placed from the end are left out of that base: they are unread.
+        """
         base = rows.base
         bits = 0
+        passed: Ints | int = 0
         for section in sections:
             # Not before it is needed: a new array of this size costs as much as a field.
             base = base + bits if bits else base
@@ -301,8 +306,12 @@ class _Decoder:
             for group in section.groups:
                 end = (self.plain if group.is_plain else self.varying)(group, base + group.start, rows)
                 after = None if group.is_fixed else end
+                if group.tail is not None:
+                    # In a packet that is too short, what is behind the records stands behind its end.
+                    after = np.maximum(rows.data_end - group.tail, base + group.start)
+                    passed = after - end
             base, bits = (base, section.bits) if after is None else (after, 0)
-        return base, bits
+        return base - passed, bits
 
     def fields(self, section: Section, base: Ints, rows: _Rows) -> dict[str, npt.NDArray[Any]]:
         """Columns of the fields with one value a row."""
@@ -353,7 +362,7 @@ class _Decoder:
 
     def varying(self, group: Group, start: Ints, rows: _Rows) -> Ints:
         """Decode records that hold records; the bit after the last one."""
-        found = find_records(self.buffer, group, start, rows.data_end, rows.counters)
+        found = find_records(self.buffer, group, start, rows.data_end - (group.tail or 0), rows.counters)
         self.reject(np.flatnonzero(~found.whole), rows.packet)
         self.note(group, found.counts, rows)
         self.read(

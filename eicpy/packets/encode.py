@@ -9,10 +9,11 @@ from eicpy.errors import BadArgumentError
 from eicpy.moved import accept_old_keywords
 from eicpy.packets.bits import kernel, load64, store64, write_bits
 from eicpy.packets.buffers import ByteArray
+from eicpy.packets.byte_order import to_wire
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.encode_headers import PacketHeaders, time_position
 from eicpy.packets.encode_positions import FieldBlock, position_fields, record_counts
-from eicpy.packets.layout import FieldSpec, PacketLayout
+from eicpy.packets.layout import FieldSpec, Group, PacketLayout
 from eicpy.packets.primary_header import HEADER_BYTES, LONGEST_PACKET, SHORTEST_PACKET
 from eicpy.packets.rules import HeaderRule
 
@@ -55,6 +56,8 @@ def _words(spec: FieldSpec, values: npt.ArrayLike, count: int) -> Words:
             f"field {spec.name}: got {array.size} values, expected {count} × {spec.elements}"
         )
     flat = array.reshape(-1)
+    if not flat.size:
+        return np.zeros(0, dtype=np.uint64)
     if spec.kind == "float":
         bits = flat.astype(spec.dtype).view(np.dtype(f"u{spec.dtype.itemsize}"))
         return bits.astype(np.uint64)
@@ -92,7 +95,7 @@ def _write(
             continue
         if spec.name not in values:
             raise BadArgumentError(f"got no values for the repeated field {spec.name}")
-        words = _words(spec, values[spec.name], count)
+        words = to_wire(_words(spec, values[spec.name], count), spec.bit_width, spec.byte_order)
         _write_records(out, start, step.counts, first, step.stride, bit, spec.bit_width, spec.elements, words)
 
 
@@ -160,13 +163,12 @@ def encode(
     number = record_counts(layout, n, counts, columns, repeated or {})
     filled, records = dict(columns), dict(repeated or {})
     for group in (group for section in layout.sections for group in section.groups):
-        if group.repeat in layout:
-            filled.setdefault(group.repeat, number[group.name])
+        _count(group, number[group.name], filled)
     for group in layout.groups.values():
         own = {spec.name for spec, _ in group.fields}
         for inner in group.groups:
-            if inner.repeat in own:
-                records.setdefault(inner.repeat, number[inner.name])
+            if inner.counter in own:
+                _count(inner, number[inner.name], records)
     unknown = set(filled) - set(layout.single) | set(records) - set(layout.repeated)
     if unknown:
         raise BadArgumentError(
@@ -189,6 +191,19 @@ def encode(
     checksum = (int(kind), _checksum_byte(layout))
     headers.write(out, offset, length, header, time_bit, checksum)
     return out
+
+
+def _count(group: Group, number: Ints, values: dict[str, npt.ArrayLike]) -> None:
+    """Enter what the field that counts a group says, where it is not given."""
+    if not group.counter or group.counter in values:
+        return
+    value = group.count.counter_for(number)
+    if value is None:
+        raise BadArgumentError(
+            f"got {int(number.min())} to {int(number.max())} records of {group.name}, which no value of "
+            f"{group.counter} says by {group.repeat!r}; expected values of {group.counter}"
+        )
+    values[group.counter] = value
 
 
 def _checksum_byte(layout: PacketLayout) -> int:

@@ -16,6 +16,7 @@ from eicpy.packets.primary_header import (
     TYPE_SHIFT,
 )
 from eicpy.packets.rules import COMMAND_HEADER_END, DEFAULT_TIME_BYTE, SECONDARY, HeaderRule
+from eicpy.packets.timecode import to_day_segments
 
 __all__ = ["ACKNOWLEDGE", "PacketHeaders", "time_position"]
 
@@ -36,7 +37,8 @@ class PacketHeaders:
     sequence_count
         Shape (n_packets,); taken modulo 16384. Its length says how many packets there are.
     coarse, fine
-        Shape (n_packets,) or a number: on-board time, written where the header rule says.
+        Shape (n_packets,) or a number: on-board time, written where the header rule says; of a day-segmented
+        one as the index holds it (see `PacketHeaderRule`).
     service, subservice
         PUS type and subtype.
     destination
@@ -101,14 +103,10 @@ class PacketHeaders:
         """
         flag = rule.secondary in {"pus-a", "pus-c"} if self.secondary_flag is None else self.secondary_flag
         message = self.sequence_count if self.message_count is None else self.message_count
-        columns = (
-            self.sequence_count,
-            self.sequence_flags,
-            message,
-            self.destination,
-            self.coarse,
-            self.fine,
-        )
+        coarse, fine = self.coarse, self.fine
+        if rule.day_epoch:
+            coarse, fine = to_day_segments(coarse, fine, rule.fine_bits)
+        columns = (self.sequence_count, self.sequence_flags, message, self.destination, coarse, fine)
         _write_headers(
             out,
             offset,

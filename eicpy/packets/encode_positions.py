@@ -63,7 +63,7 @@ def record_counts(
     alone = variable[0].name if len(variable) == 1 else None
     result: dict[str, Ints] = {}
 
-    counters = {group.repeat for group in variable}
+    counters = {group.counter for group in variable}
     pending: list[tuple[tuple[Section, ...], int, Values, Mapping[str, Ints]]] = [
         (layout.sections, n, columns, {})
     ]
@@ -97,8 +97,9 @@ def _number(
     if group.fixed_count is not None:
         return np.full(rows, group.fixed_count, dtype=np.int64)
     value = given.get(group.name) if isinstance(given, Mapping) else given if alone else None
-    if value is None:
-        value = values.get(group.repeat, outside.get(group.repeat))
+    if value is None and group.counter:
+        said = values.get(group.counter, outside.get(group.counter))
+        value = None if said is None else group.count.of(np.asarray(said))
     if value is None:
         return None
     array = np.asarray(value, dtype=np.int64)
@@ -162,7 +163,8 @@ def _steps(
                 begin = start[row] + before - (np.cumsum(stop - start) - (stop - start))[row]
                 yield from _steps(group.sections, begin, packet[row], counts, end, is_repeated=True)
             if not group.is_fixed:
-                after = stop
+                # What is placed from the end leaves what rounds up to a byte before it.
+                after = stop if group.tail is None else stop + -(stop + group.tail) % 8
                 np.maximum.at(end, packet, after)
         base = after
 

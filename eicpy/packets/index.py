@@ -208,7 +208,15 @@ class PacketIndex:
         """Write the index as an ``.npz`` file, from which `load` makes the same index."""
         gaps = np.array([(gap.offset, gap.length) for gap in self.skipped], dtype=np.int64).reshape(-1, 2)
         rules = [
-            (str(d.apid), d.checksum.name, d.secondary, d.reason, str(d.fine_bits), repr(d.fine_tick))
+            (
+                str(d.apid),
+                d.checksum.name,
+                d.secondary,
+                d.reason,
+                str(d.fine_bits),
+                repr(d.fine_tick),
+                d.day_epoch,
+            )
             for d in self.decisions.values()
         ]
         columns: dict[str, Any] = {name: getattr(self, name) for name in INDEX_COLUMNS}
@@ -218,7 +226,7 @@ class PacketIndex:
                 **columns,
                 gaps=gaps,
                 reasons=np.array([gap.reason for gap in self.skipped], dtype=np.str_),
-                decisions=np.array(rules, dtype=np.str_).reshape(-1, 6),
+                decisions=np.array(rules, dtype=np.str_).reshape(-1, 7),
             )
 
     @classmethod
@@ -240,8 +248,8 @@ class PacketIndex:
                 f"no packet index: {error}", file=path, advice="rebuild it from the raw packets"
             ) from error
         decisions = {
-            int(r[0]): ApidDecision(int(r[0]), ChecksumKind[r[1]], r[2], r[3], int(r[4]), float(r[5]))
-            for r in rules
+            int(r[0]): ApidDecision(int(r[0]), ChecksumKind[r[1]], r[2], r[3], int(r[4]), float(r[5]), *r[6:])
+            for r in rules  # of six columns in an index of before
         }
         skipped = tuple(Skipped(start, length, reason) for (start, length), reason in gaps)
         return cls(**columns, skipped=skipped, decisions=decisions)

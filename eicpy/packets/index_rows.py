@@ -26,11 +26,13 @@ from eicpy.packets.primary_header import (
     TYPE_SHIFT,
     apid_at,
 )
+from eicpy.times import DAY
 
 __all__ = ["COLUMN_STARTS", "NEW_STATE", "ROW_BYTES", "Written", "write_fields", "write_row", "write_skip"]
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
+LAST_SECOND = DAY - 1
 GOOD, BAD_CHECKSUM, TRUNCATED, BAD_LENGTH, BAD_HEADER = 0, 1, 2, 3, 4
 FOREIGN, CUT_HEADER = 0, 1
 PUS_A, PUS_C = 1, 2
@@ -80,6 +82,30 @@ def write_row(
 
 
 @inline_kernel
+def _time(source: int, size: int, first: int, coarse_bits: int, fine_bits: int) -> tuple[Word, Word]:
+    """Seconds, and what is above them, of a time in a header.
+
+    Bits of coarse time below 0 are those of the day of a day-segmented one (CCSDS 301.0-B-4, section 3.3). A
+    day counts 86400 seconds; in a leap second the milliseconds of a day go beyond that, and stay with it.
+    """
+    if coarse_bits >= 0:
+        seconds = np.int64(bits_at(source, size, first, coarse_bits))
+        if fine_bits > 0:
+            return seconds, np.int64(bits_at(source, size, first + coarse_bits, fine_bits))
+        return seconds, np.int64(0)
+    day_bits = -coarse_bits
+    day = np.int64(bits_at(source, size, first, day_bits))
+    milliseconds = np.int64(bits_at(source, size, first + day_bits, 32))
+    second: Word = min(milliseconds // 1000, LAST_SECOND)
+    fine = milliseconds - 1000 * second
+    if fine_bits == 48:
+        fine = fine * 1000 + np.int64(bits_at(source, size, first + day_bits + 32, 16))
+    elif fine_bits == 64:
+        fine = fine * 1000000000 + np.int64(bits_at(source, size, first + day_bits + 32, 32))
+    return DAY * day + second, fine
+
+
+@inline_kernel
 def write_fields(
     source: int, size: int, position: int, length: int, status: int, rule: tuple[int, int, int, int],
     rows: int, capacity: int, row: int,
@@ -114,12 +140,8 @@ def write_fields(
             subservice = np.int64(get_8(at, 8))
             if kind == PUS_C and length >= 13:
                 destination = np.int64((get_8(at, 11) << np.uint64(8)) | get_8(at, 12))
-        if bit >= 0 and bit + coarse_bits + fine_bits <= 8 * length:
-            first = 8 * position + bit
-            coarse = np.int64(bits_at(source, size, first, coarse_bits))
-            fine = 0
-            if fine_bits > 0:
-                fine = np.int64(bits_at(source, size, first + coarse_bits, fine_bits))
+        if bit >= 0 and bit + abs(coarse_bits) + fine_bits <= 8 * length:
+            coarse, fine = _time(source, size, 8 * position + bit, coarse_bits, fine_bits)
     # Each column begins where COLUMN_STARTS says.
     put_64(rows, 8 * row, position)
     put_64(rows, 8 * capacity + 8 * row, coarse)

@@ -1,15 +1,14 @@
 """The layout of a packet as a table: one row a field, read from CSV (see ``docs/packet-tables.md``).
 
 Fields may overlap, have 1 to 64 bits, start at any bit, and repeat: a fixed number of times, as often as
-another field says, or to the end of the packet. Rows of one repeated record follow one another and share
+another field says, or to the end of the packet; what stands behind that is placed from the end.
 ``repeat`` and stride; a record may hold further records.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from html import escape
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,11 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError, NotFoundError
 from eicpy.packets.curves import TextCalibration
-from eicpy.packets.fields import COLUMNS, FieldSpec, read_field
+from eicpy.packets.fields import COLUMNS, REQUIRED, FieldSpec, read_field
 from eicpy.packets.limits import Limits
+from eicpy.packets.repeats import FILL
 from eicpy.packets.sections import Group, Section, build_sections
+from eicpy.packets.table_text import decode_text, read_regular, split_table
 
 __all__ = ["COLUMNS", "FieldSpec", "Group", "PacketLayout", "Section"]
 
@@ -82,27 +83,34 @@ class PacketLayout:
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            octets = read_regular(path)
+            return cls.parse(decode_text(octets), name=path.name)
+        except OSError as error:
             raise BadDataError(f"unreadable: {error}", file=path) from error
-        try:
-            return cls.parse(text, name=path.name)
         except BadDataError as error:
             raise BadDataError(error.what, file=path, advice=error.advice) from error
 
     @classmethod
     def parse(cls, text: str, name: str = "layout") -> "PacketLayout":
-        """Read a layout from the text of a table."""
-        reader = csv.DictReader(StringIO(text))
-        unknown = set(reader.fieldnames or ()) - set(COLUMNS)
-        missing = {"name", "bit_width", "type"} - set(reader.fieldnames or ())
-        if unknown or missing:
-            raise BadDataError(
-                f"got columns {', '.join(reader.fieldnames or ())}; unknown: {sorted(unknown)}, "
-                f"missing: {sorted(missing)}",
-                advice=f"the columns are {', '.join(COLUMNS)}",
-            )
-        return cls((read_field(row, number) for number, row in enumerate(reader, start=2)), name=name)
+        """Read a layout from the text of a table, as an editor or a spreadsheet writes it.
+
+        Raises
+        ------
+        BadDataError
+            With the row, the field and the column that is wrong.
+        """
+        table = split_table(text, COLUMNS, REQUIRED)
+        fields = [read_field(row.cells, row.line, table.separator) for row in table.rows]
+        names = {spec.name for spec in fields}
+        if any(FILL in spec.repeat.lower() for spec in fields):
+            # A spreadsheet begins a cell with a capital.
+            fields = [
+                replace(spec, repeat=FILL)
+                if spec.repeat.lower() == FILL and spec.repeat not in names
+                else spec
+                for spec in fields
+            ]
+        return cls(fields, name=name)
 
     def __getitem__(self, name: str) -> FieldSpec:
         """Field of a name."""
@@ -133,11 +141,11 @@ class PacketLayout:
     def groups(self) -> dict[str, Group]:
         """Repeated records by the name of their first field, inner ones after the one around them."""
         found: dict[str, Group] = {}
-        waiting = [group for section in self.sections for group in section.groups]
+        waiting = [group for section in self.sections for group in section.groups][::-1]
         while waiting:
-            group = waiting.pop(0)
+            group = waiting.pop()
             found[group.name] = group
-            waiting = [*group.groups, *waiting]
+            waiting += group.groups[::-1]
         return found
 
     @property

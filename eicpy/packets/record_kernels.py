@@ -10,37 +10,60 @@ import numpy.typing as npt
 
 from eicpy.packets.bits import Word, address_of, inline_kernel, kernel
 from eicpy.packets.buffers import ByteArray
+from eicpy.packets.byte_order import word_in_order
 from eicpy.packets.decode_kernels import limited_bits
+from eicpy.packets.repeats import LINEAR, MOST_COUNTED, OPERATORS
 
 __all__ = ["BEGIN", "COUNT", "DEEPEST", "END", "ENDLESS", "REPEAT", "SKIP", "STEP_COLUMNS", "walk_records"]
 
 Ints = npt.NDArray[np.int64]
 
-STEP_COLUMNS = 6
+STEP_COLUMNS = 8
 """Numbers of a step: its code, and what the codes below say."""
 COUNT = 0
-"""Read a counter: register, bit from the base, width, whether it is signed."""
+"""Read a counter: register, bit from the base, width, whether it is signed, order of its bytes."""
 SKIP = 1
 """Go on: bits."""
 REPEAT = 2
-"""Go over records of one size: register (−1: a number), number, bit of the first, bits of each."""
+"""Go over records of one size: register (−1: a number), number, bit of the first, bits of each, nothing,
+operator, factor. With a register the number is the operand of the operator: see `RecordCount`."""
 BEGIN = 3
-"""Begin to repeat a part: register (−1: a number), number, bit of the first, bits it needs, step after."""
+"""Begin to repeat a part: register (−1: a number), number, bit of the first, bits it needs, step after,
+operator, factor."""
 END = 4
 """End of the part."""
 ENDLESS = 1 << 62
 """More records than any packet holds: asks for as many as there are."""
 DEEPEST = 16
 """Most records around a record."""
+UNEQUAL, LESS, LESS_OR_EQUAL, GREATER, GREATER_OR_EQUAL = (OPERATORS[s] for s in ("!=", "<", "<=", ">", ">="))
 
 
 @inline_kernel
-def _counter(source: int, bit: int, width: int, signed: int, end: int) -> Word:
+def _counter(source: int, bit: int, width: int, signed: int, order: int, end: int) -> Word:
     """A counter as a signed number."""
-    value = np.int64(limited_bits(source, bit, width, end))
+    value = np.int64(word_in_order(limited_bits(source, bit, width, end), width, order))
     if signed and width < 64 and value >> (width - 1):
         value -= np.int64(1) << width
     return value
+
+
+@inline_kernel
+def _asked(value: int, operator: int, factor: int, operand: int) -> int:
+    """Records that a counter asks for; as `RecordCount.of`."""
+    if operator == LINEAR:
+        return min(max(value, -MOST_COUNTED), MOST_COUNTED) * factor + operand
+    holds = value == operand
+    if operator in (UNEQUAL, GREATER, GREATER_OR_EQUAL):
+        holds = not holds
+    less = value < operand
+    if operator in (LESS, LESS_OR_EQUAL):
+        holds = less or (operator == LESS_OR_EQUAL and holds)
+    elif operator == GREATER:
+        holds = holds and not less
+    elif operator == GREATER_OR_EQUAL:
+        holds = not less
+    return 1 if holds else 0
 
 
 @kernel
@@ -54,17 +77,17 @@ def _after_record(
     while step < steps.shape[0]:
         code, a, b, c, d = steps[step, 0], steps[step, 1], steps[step, 2], steps[step, 3], steps[step, 4]
         if code == COUNT:
-            registers[a] = _counter(source, cursor + b, c, d, last)
+            registers[a] = _counter(source, cursor + b, c, d, steps[step, 5], last)
         elif code == SKIP:
             cursor += a
         elif code == REPEAT:
-            asked = b if a < 0 else registers[a]
+            asked = b if a < 0 else _asked(registers[a], steps[step, 6], steps[step, 7], b)
             cursor += c
             number = min(max(asked, 0), max(end - cursor, 0) // d)
             fits = fits and number == asked
             cursor += number * d
         elif code == BEGIN:
-            asked = b if a < 0 else registers[a]
+            asked = b if a < 0 else _asked(registers[a], steps[step, 6], steps[step, 7], b)
             cursor += c
             if asked <= 0 or cursor + d > end:
                 fits = fits and asked == 0
@@ -106,7 +129,7 @@ def walk_records(
     need
         Bits that must be left for a record.
     steps
-        Shape (n_steps, 6): the program of one record.
+        Shape (n_steps, 8): the program of one record.
     first
         Shape (n_rows,): how many records all rows before have.
     positions

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 from eicpy.packets.buffers import ByteArray
+from eicpy.packets.byte_order import order_code
 from eicpy.packets.record_kernels import (
     BEGIN,
     COUNT,
@@ -58,8 +59,8 @@ def outside_counters(group: Group) -> tuple[str, ...]:
         inside.update(spec.name for spec, _ in each.fields)
         for inner in each.groups:
             waiting.append(inner)
-            if inner.fixed_count is None:
-                used[inner.repeat] = None
+            if inner.counter:
+                used[inner.counter] = None
     return tuple(name for name in used if name not in inside)
 
 
@@ -76,17 +77,18 @@ class _Program:
         self.steps.append([*numbers, *[0] * (STEP_COLUMNS - len(numbers))])
 
     def sections(self, sections: tuple[Section, ...], depth: int) -> None:
-        counters = {g.repeat for section in sections for g in section.groups}
+        counters = {g.counter for section in sections for g in section.groups}
         waiting = [g for section in sections for g in section.groups]
         while waiting:
             inner = waiting.pop()
-            counters.update(g.repeat for g in inner.groups)
+            counters.update(g.counter for g in inner.groups)
             waiting.extend(inner.groups)
         for section in sections:
             for spec, bit in section.fields:
                 if spec.name in counters and spec.can_count:
                     at = self.register.setdefault(spec.name, len(self.register))
-                    self.add(COUNT, at, bit, spec.bit_width, int(spec.kind == "int"))
+                    order = order_code(spec.byte_order)
+                    self.add(COUNT, at, bit, spec.bit_width, int(spec.kind == "int"), order)
             last = section.groups[-1] if section.groups else None
             if last is None or last.is_fixed:
                 self.add(SKIP, section.bits)
@@ -95,14 +97,16 @@ class _Program:
 
     def group(self, group: Group, depth: int) -> None:
         fixed = group.fixed_count
-        source = (-1, fixed) if fixed is not None else (self.register[group.repeat], 0)
+        count = group.count
+        source = (-1, fixed) if fixed is not None else (self.register[count.counter], count.operand)
+        rule = count.operator, count.factor
         if group.is_plain:
-            self.add(REPEAT, *source, group.start, group.stride)
+            self.add(REPEAT, *source, group.start, group.stride, 0, *rule)
             return
         if depth >= DEEPEST:
             raise BadDataError(f"record {group.name}: got more than {DEEPEST} records around it")
         top = len(self.steps)
-        self.add(BEGIN, *source, group.start, group.first_bits)
+        self.add(BEGIN, *source, group.start, group.first_bits, 0, *rule)
         self.sections(group.sections, depth + 1)
         self.add(END)
         self.steps[top][5] = len(self.steps)
@@ -142,12 +146,12 @@ def find_records(
     for k, name in enumerate(program.outside):
         outside[:, k] = counters[name]
     fixed = group.fixed_count
-    if group.repeat == "fill":
+    if group.count.is_fill:
         asked = np.full(n, ENDLESS)
     elif fixed is not None:
         asked = np.full(n, fixed)
     else:
-        asked = np.maximum(counters[group.repeat].astype(np.int64), 0)
+        asked = np.maximum(group.count.of(counters[group.counter]), 0)
     registers = np.zeros(max(len(program.register), 1), dtype=np.int64)
     counts, after = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
     whole = np.zeros(n, dtype=np.uint8)
@@ -165,7 +169,7 @@ def find_records(
         if not len(positions):
             break
     found = whole.astype(np.bool_)
-    if group.repeat == "fill":
+    if group.count.is_fill:
         # A few bits only round up to a byte; more would be a part of a record.
         found &= ends - after < 8
     return RecordPositions(counts, positions, after, found)

@@ -23,6 +23,7 @@ from eicpy.packets.index import PacketIndex, PacketStatus, Skipped
 from eicpy.packets.indexer import index_packets
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
+from eicpy.packets.timecode import day_text
 
 __all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "report_index"]
 
@@ -258,7 +259,10 @@ def _utc(index: PacketIndex, row: int, rule: OnboardTimeRule) -> str:
     By the SOFA routines that stand below astropy: to import astropy takes longer than to read a file.
     """
     coarse = int(index.coarse[row])
-    fine = max(int(index.fine[row]), 0) * index.decisions[int(index.apid[row])].fine_tick
+    decision = index.decisions[int(index.apid[row])]
+    fine = max(int(index.fine[row]), 0) * decision.fine_tick
+    if decision.day_epoch:
+        return day_text(coarse, fine, decision.day_epoch)
     day, fraction = _epoch(rule.epoch, rule.scale)
     with warnings.catch_warnings():
         # Leap seconds are not known for the far future, where a clock that was never set may be.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.primary_header import APIDS
+from eicpy.times import CDS_TICKS, check_day_segments
 
 __all__ = ["ApidDecision", "ApidTables", "HeaderRule", "PacketHeaderRule"]
 
@@ -55,10 +56,20 @@ class HeaderRule(Protocol):
     def time_offset(self) -> int | None:
         """Byte of the coarse time from the start of the packet; None where PUS defines it."""
 
+    @property
+    def day_epoch(self) -> str:
+        """Date (UTC) of day 0 where the time is day segmented; empty where it counts seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class PacketHeaderRule:
     """A plain `HeaderRule`, for use without an instrument.
+
+    With a `day_epoch` the time is day segmented (CDS): `coarse_bits` are those of the day (16 or 24),
+    `fine_bits` those of the millisecond of the day (32) and, where there is one, of what is below it (16:
+    microseconds, 32: picoseconds). The index holds seconds of it all the same: 86400 times the day and the
+    second of the day, and `fine_tick` is the smallest unit. Days are those of UTC: in a leap second the fine
+    time goes on above one second.
 
     See Also
     --------
@@ -67,7 +78,7 @@ class PacketHeaderRule:
 
     References
     ----------
-    ECSS-E-ST-70-41C, section 7.4 (secondary headers).
+    ECSS-E-ST-70-41C, section 7.4 (secondary headers); CCSDS 301.0-B-4, section 3.3 (day segmented time).
     """
 
     apid: int
@@ -77,6 +88,12 @@ class PacketHeaderRule:
     fine_bits: int = 16
     fine_tick: float = 2.0**-16
     time_offset: int | None = None
+    day_epoch: str = ""
+
+    def __post_init__(self) -> None:
+        if self.day_epoch:
+            check_day_segments(self.day_epoch, self.coarse_bits, self.fine_bits)
+            object.__setattr__(self, "fine_tick", CDS_TICKS[self.fine_bits])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +106,7 @@ class ApidDecision:
     reason: str
     fine_bits: int = 16
     fine_tick: float = 2.0**-16
+    day_epoch: str = ""
 
 
 class ApidTables:
@@ -100,7 +118,7 @@ class ApidTables:
         Shape (2048,), int8: `ChecksumKind`, or −1 for an APID that is not known.
     header
         Shape (2048, 4), int64: secondary header, bit of the coarse time from the start of the packet (−1
-        for none), bits of coarse and of fine time.
+        for none), bits of coarse and of fine time. Bits of coarse time below 0 are those of a day.
     """
 
     def __init__(self, decisions: Iterable[ApidDecision] = ()) -> None:
@@ -124,7 +142,8 @@ class ApidTables:
         self.decisions[apid] = decision
         self.checksum[apid] = int(decision.checksum)
         bit = -1 if time_byte is None or coarse_bits == 0 else 8 * time_byte
-        self.header[apid] = (SECONDARY[decision.secondary], bit, coarse_bits, fine_bits)
+        wide = -coarse_bits if decision.day_epoch else coarse_bits
+        self.header[apid] = (SECONDARY[decision.secondary], bit, wide, fine_bits)
 
     def rule(self, rule: HeaderRule, checksum: str) -> None:
         """Enter a header rule; `checksum` other than auto overrides the rule's."""
@@ -135,7 +154,9 @@ class ApidTables:
                 f"got secondary header {rule.secondary!r} for APID {rule.apid}, "
                 f"expected one of {', '.join(SECONDARY)}"
             )
-        if not (0 <= rule.coarse_bits <= 63 and 0 <= rule.fine_bits <= 63):
+        if rule.day_epoch:
+            check_day_segments(rule.day_epoch, rule.coarse_bits, rule.fine_bits)
+        elif not (0 <= rule.coarse_bits <= 63 and 0 <= rule.fine_bits <= 63):
             raise BadArgumentError(
                 f"got {rule.coarse_bits} + {rule.fine_bits} bits of time for APID {rule.apid}, "
                 "expected 0 to 63 each"
@@ -146,7 +167,9 @@ class ApidTables:
             rule.time_offset if rule.time_offset is not None else DEFAULT_TIME_BYTE.get(rule.secondary)
         )
         self.decide(
-            ApidDecision(rule.apid, kind, rule.secondary, why, rule.fine_bits, rule.fine_tick),
+            ApidDecision(
+                rule.apid, kind, rule.secondary, why, rule.fine_bits, rule.fine_tick, rule.day_epoch
+            ),
             time_byte=time_byte,
             coarse_bits=rule.coarse_bits,
             fine_bits=rule.fine_bits,

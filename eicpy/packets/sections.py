@@ -2,18 +2,23 @@
 
 A field without an offset begins where the row before it ends. Behind a record of variable number it
 differs from packet to packet, so the table is cut there into *sections*, each with its own base. A record is
-laid out the same way, so that records may hold records.
+laid out the same way, so that records may hold records. What stands behind a record that goes to the end of
+the packet has its place from that end.
 """
 
-from collections.abc import Sequence
+from collections import ChainMap
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 
 from eicpy.errors import BadDataError
-from eicpy.packets.fields import FieldSpec
+from eicpy.packets.fields import MOST_BITS, FieldSpec
+from eicpy.packets.repeats import RecordCount, parse_count
 
 __all__ = ["Group", "Section", "build_sections"]
 
 Placed = tuple[FieldSpec, int]
+WIDEST_CONDITION = 63
+"""Most bits of a number that a condition may be on: kernels count with signed numbers."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,28 @@ class Group:
         First bit of the first record from the base of the section that the group is in.
     stride
         Bits from one record to the next; where records differ in size, the fewest that one has.
-    repeat
-        A number, the name of the field that counts, or ``fill``.
+    count
+        How many records there are.
+    tail
+        Of a record to the end of the packet: bits that stand between it and that end, a checksum at the end
+        aside; None where nothing stands behind it.
     """
 
     sections: tuple["Section", ...]
     start: int
     stride: int
-    repeat: str
+    count: RecordCount
+    tail: int | None = None
+
+    @property
+    def repeat(self) -> str:
+        """How often the record is repeated, as the table says it."""
+        return self.count.text
+
+    @property
+    def counter(self) -> str:
+        """Name of the field that counts the records; empty where none does."""
+        return self.count.counter
 
     @property
     def fields(self) -> tuple[Placed, ...]:
@@ -56,7 +75,7 @@ class Group:
     @property
     def fixed_count(self) -> int | None:
         """Number of records where it is the same in every packet."""
-        return int(self.repeat) if self.repeat.isdigit() else None
+        return self.count.fixed
 
     @property
     def is_plain(self) -> bool:
@@ -110,7 +129,9 @@ class _Builder:
         Fields so far that may count records.
     """
 
-    def __init__(self, depth: int, cursor: int, *, is_known: bool, counters: dict[str, FieldSpec]) -> None:
+    def __init__(
+        self, depth: int, cursor: int, *, is_known: bool, counters: MutableMapping[str, FieldSpec]
+    ) -> None:
         self.depth = depth
         self.cursor = cursor
         self.is_known = is_known
@@ -167,13 +188,15 @@ class _Builder:
                 f"field {first.name}: got a record that begins with another record, expected a field first"
             )
         repeat = first.path[self.depth]
-        self.check_counter(first, repeat)
-        inner = _Builder(self.depth + 1, self.cursor, is_known=self.is_known, counters=dict(self.counters))
+        count = self.count(first, repeat)
+        inner = _Builder(
+            self.depth + 1, self.cursor, is_known=self.is_known, counters=ChainMap({}, self.counters)
+        )
         sections = inner.read(rows)
         begins = [at for _, at in sections[0].fields] + [group.start for group in sections[0].groups]
         start = min(begins)
         sections = (sections[0].moved(start), *sections[1:])
-        group = Group(sections, start, self.stride(first, sections), repeat)
+        group = Group(sections, start, self.stride(first, sections), count)
         self.groups.append(group)
         self.ends.append(start)
         if group.is_fixed:
@@ -183,15 +206,22 @@ class _Builder:
         else:
             self.close_section()
 
-    def check_counter(self, spec: FieldSpec, repeat: str) -> None:
-        counter = self.counters.get(repeat)
-        if repeat.isdigit() or (repeat == "fill" and self.depth == 0):
-            return
-        if counter is None or not counter.can_count:
+    def count(self, spec: FieldSpec, repeat: str) -> RecordCount:
+        """How many records there are of which `spec` is the first field."""
+        count = parse_count(repeat, self.counters)
+        counter = self.counters.get(count.counter) if count is not None else None
+        unable = counter is not None and not counter.can_count
+        if count is None or unable or (count.is_fill and self.depth > 0):
             raise BadDataError(
                 f"field {spec.name} repeats {repeat!r} times, expected a number, fill (not within a record), "
-                "or an earlier field that is not repeated itself or is of the same record"
+                "or an earlier field that is not repeated itself or is of the same record: N, 2*N+1, N==3"
             )
+        if count.operator and counter is not None and counter.bit_width > WIDEST_CONDITION:
+            raise BadDataError(
+                f"field {spec.name}: got a condition on {count.counter} of {counter.bit_width} bits, "
+                f"expected {WIDEST_CONDITION} or fewer"
+            )
+        return count
 
     @staticmethod
     def stride(first: FieldSpec, sections: Sequence[Section]) -> int:
@@ -224,4 +254,74 @@ def build_sections(fields: Sequence[FieldSpec]) -> tuple[Section, ...]:
     BadDataError
         For a table that contradicts itself.
     """
-    return _Builder(0, 0, is_known=True, counters={}).read(fields)
+    sections = _place_from_end(_Builder(0, 0, is_known=True, counters={}).read(fields), fields)
+    _check_alignment(sections, 0)
+    if max(section.bits for section in sections) > MOST_BITS:
+        most = max(section.bits for section in sections)
+        raise BadDataError(f"got fields of {most} bits, expected {MOST_BITS} or fewer: no packet has more")
+    return sections
+
+
+def _place_from_end(sections: tuple[Section, ...], fields: Sequence[FieldSpec]) -> tuple[Section, ...]:
+    """Sections with the place of what stands behind a record that goes to the end of the packet."""
+    for k, section in enumerate(sections[:-1]):
+        last = section.groups[-1]
+        if not last.count.is_fill:
+            continue
+        behind = sections[k + 1]
+        if len(sections) > k + 2 or not all(group.is_fixed for group in behind.groups):
+            which = next(group for each in sections[k + 1 :] for group in each.groups if not group.is_fixed)
+            raise BadDataError(
+                f"field {which.name}: got a record of variable number behind {last.name}, which fills the "
+                "packet; expected fields of fixed size there: they are placed from the end of the packet"
+            )
+        closing = fields[-1].bits if fields[-1].kind == "checksum" else 0
+        early = [spec.name for spec, _ in behind.fields if spec.kind == "checksum" and spec is not fields[-1]]
+        if early:
+            raise BadDataError(
+                f"field {early[0]}: got a checksum behind {last.name} that is not the last row"
+            )
+        filled = replace(last, tail=behind.bits - closing)
+        changed = replace(section, groups=(*section.groups[:-1], filled))
+        return (*sections[:k], changed, *sections[k + 1 :])
+    return sections
+
+
+def _check_alignment(sections: Sequence[Section], phase: int | None) -> None:
+    """Refuse numbers with an order of bytes that do not begin at a byte.
+
+    `phase`: bit of a byte at which the first section begins; None where that differs from packet to packet.
+    """
+    for section in sections:
+        for spec, bit in section.fields:
+            if not spec.byte_order:
+                continue
+            if phase is None:
+                raise BadDataError(
+                    f"field {spec.name}: got a byte order of a number that begins at other bits of a byte "
+                    "from packet to packet, expected one that begins at a byte"
+                )
+            if (phase + bit) % 8:
+                raise BadDataError(
+                    f"field {spec.name}: got a byte order of a number that begins at bit {(phase + bit) % 8} "
+                    "of a byte, expected bit 0",
+                    advice="make a row of each part, with its own bits",
+                )
+        for group in section.groups:
+            start = None if phase is None else (phase + group.start) % 8
+            even = group.stride % 8 == 0 and _is_even(group)
+            _check_alignment(group.sections, start if even or group.fixed_count == 1 else None)
+            if group.is_fixed:
+                continue
+            phase = start if even else None
+            if group.tail is not None:
+                phase = -group.tail % 8
+        if not section.groups or section.groups[-1].is_fixed:
+            phase = None if phase is None else (phase + section.bits) % 8
+
+
+def _is_even(group: Group) -> bool:
+    """Whether the records of a group are whole bytes, however many they hold."""
+    return sum(section.bits for section in group.sections) % 8 == 0 and all(
+        inner.stride % 8 == 0 and _is_even(inner) for section in group.sections for inner in section.groups
+    )

@@ -5,14 +5,16 @@ A time code is kept as the integers that it is made of. Seconds as float64 lose 
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.packets.buffers import Buffer, as_byte_array
+from eicpy.times import CDS_TICKS, DAY, MODIFIED_JULIAN_DAY_0, day_number
 
-__all__ = ["CdsFormat", "CucFormat", "read_p_field"]
+__all__ = ["CdsFormat", "CucFormat", "day_text", "read_p_field", "to_day_segments"]
 
 Ints = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
@@ -177,6 +179,11 @@ class CdsFormat:
         cut = self.day_bytes
         return _number(octets[:, :cut]), _number(octets[:, cut : cut + 4]), _number(octets[:, cut + 4 :])
 
+    @property
+    def tick(self) -> float:
+        """Length of the smallest unit, s."""
+        return CDS_TICKS[8 * (4 + self.sub_bytes)]
+
     def encode(self, day: npt.ArrayLike, millisecond: npt.ArrayLike, part: npt.ArrayLike = 0) -> Octets:
         """Codes of days, milliseconds and parts of a millisecond, shape (n, length)."""
         days = _bytes(day, self.day_bytes, "day")
@@ -185,6 +192,46 @@ class CdsFormat:
             pieces.append(_bytes(part, self.sub_bytes, "part of a millisecond"))
         rows = max(len(piece) for piece in pieces)
         return np.concatenate([np.broadcast_to(p, (rows, p.shape[1])) for p in pieces], axis=1)
+
+
+def to_day_segments(coarse: npt.ArrayLike, fine: npt.ArrayLike, bits: int) -> tuple[Ints, Ints]:
+    """Day, and milliseconds of the day with what is below, as they are sent: the inverse of the index.
+
+    Parameters
+    ----------
+    coarse
+        86400 times the day, and the second of the day; a leap second is part of the last one.
+    fine
+        What is above the second, in units of `CDS_TICKS`.
+    bits
+        Bits behind the day: 32, 48 or 64.
+    """
+    whole, rest = np.asarray(coarse, dtype=np.int64), np.asarray(fine, dtype=np.int64)
+    per_millisecond = round(1e-3 / CDS_TICKS[bits])
+    day, second = np.divmod(whole, DAY)
+    milliseconds = 1000 * second + rest // per_millisecond
+    return day, (milliseconds << (bits - 32)) | rest % per_millisecond
+
+
+def day_text(coarse: int, fine: float, epoch: str) -> str:
+    """A day-segmented time as an ISO date in UTC, to the millisecond; leap seconds are second 60.
+
+    Parameters
+    ----------
+    coarse
+        86400 times the day, and the second of the day.
+    fine
+        What is above the second, s.
+    epoch
+        Date of day 0.
+    """
+    day, second = divmod(coarse, DAY)
+    ordinal = day_number(epoch) + MODIFIED_JULIAN_DAY_0 + day
+    named = date.fromordinal(ordinal).isoformat() if ordinal <= date.max.toordinal() else f"{epoch} + {day} d"
+    milliseconds = int((second + fine) * 1000)
+    hour, minute = min(second // 3600, 23), second // 60 % 60
+    beyond = milliseconds - 60_000 * (second // 60)
+    return f"{named}T{hour:02}:{minute:02}:{beyond // 1000:02}.{beyond % 1000:03}"
 
 
 def read_p_field(data: Buffer) -> tuple[CucFormat | CdsFormat, int]:

@@ -192,7 +192,8 @@ def test_variable_packets_with_groups_in_groups(detector):
         ({"plf": [*BASE["plf"], plf(1, "MIL", 50)]}, "parameter MIL", "MIL-STD-1750A"),
         ({"plf": [*BASE["plf"], plf(1, "TWO", 50)]}, "parameter TWO", "CURVE, SQUARE"),
         ({"plf": [*BASE["plf"], plf(1, "LOG", 50)]}, "calibration LN", "logarithmic"),
-        ({"txp": ["NAMES\t0\t99999\tx"]}, "calibration NAMES", "4096"),
+        ({"txp": [f"NAMES\t{k}\t{k}\tx" for k in range(4097)]}, "calibration NAMES", "4096"),
+        ({"txp": ["NAMES\t5\t0\tx"]}, "calibration NAMES", "lower one first"),
         ({"cap": ["CURVE\tA\t10"]}, "calibration CURVE", "two points"),
         ({"ocp": ["LINE\t1\tS\t0\tx"]}, "limits of LINE", "could not convert"),
         ({"ccf": ["TC1\tgo"]}, "1 telecommands", "only telemetry"),
@@ -346,3 +347,84 @@ def test_no_damage_to_a_database_makes_more_than_a_named_error(data):
         except BadDataError:
             return
         reads_back(made, Path(folder) / "out")
+
+
+def pcf_of(name, ptc, pfc, **columns):
+    """A row of table PCF with columns by name."""
+    names = (
+        "NAME DESCR PID UNIT PTC PFC WIDTH VALID RELATED CATEG NATUR CURTX INTER USCON DECIM PARVAL SUBSYS "
+        "VALPAR SPTYPE CORR OBTID DARC ENDIAN DESCR2"
+    )
+    given = {"NAME": name, "PTC": ptc, "PFC": pfc, "CATEG": "N", "NATUR": "R", **columns}
+    return "\t".join(str(given.get(column, "")) for column in names.split())
+
+
+def test_little_endian_parameters_are_read_so_and_what_has_no_such_bytes_is_named(tmp_path):
+    changes = {
+        "pcf": [
+            pcf_of("U", 3, 12, ENDIAN="L"), pcf_of("I", 4, 13, ENDIAN="L"), pcf_of("F", 5, 1, ENDIAN="L"),
+            pcf_of("B", 3, 12, ENDIAN="B"), pcf_of("BYTE", 3, 4, ENDIAN="L"), pcf_of("ODD", 3, 8, ENDIAN="L"),
+            pcf_of("SHIFTED", 3, 12, ENDIAN="L"), pcf_of("WRONG", 3, 12, ENDIAN="X"),
+        ],
+        "pid": [pid(1, 1, 1, header=6)],
+        "pic": [],
+        "plf": [
+            plf(1, "U", 6), plf(1, "I", 8), plf(1, "F", 11), plf(1, "B", 15), plf(1, "BYTE", 17),
+            plf(1, "ODD", 18), "SHIFTED\t1\t20\t4", plf(1, "WRONG", 24),
+        ],
+    }  # fmt: skip
+    made = import_scos(write(tmp_path, changes), "made-up")
+    layout = made.packets[0].layout()
+    data = bytes.fromhex("0102 FEFFFF 0000803F 0102 07") + bytes(9)
+    raw = bytes.fromhex("0001C000") + (len(data) - 1).to_bytes(2, "big") + data
+    columns = decode(raw, index_packets(raw, [PacketHeaderRule(1)]), layout).columns
+    assert {name: columns[name].tolist() for name in ("U", "I", "F", "B", "BYTE")} == {
+        "U": [0x0201], "I": [-2], "F": [1.0], "B": [0x0102], "BYTE": [7],
+    }  # fmt: skip
+    told = {s.place.rpartition(" ")[2]: s.reason for s in made.shortfalls}
+    assert "12 bits, least significant byte first" in told["ODD"]
+    assert "at bit 4 of a byte" in told["SHIFTED"]
+    assert "expected B or L" in told["WRONG"]
+
+
+def test_columns_that_change_a_meaning_are_named(tmp_path):
+    changes = {
+        "pcf": [
+            pcf_of("WHEN", 3, 12, VALID="FLAG", VALPAR="1"), pcf_of("CURVED", 3, 12, CURTX="C", INTER="F"),
+            pcf_of("DAYS", 9, 1),
+        ],
+        "caf": ["C\tcurve\tR\tU\tD\t\t2\tP"],
+        "cap": ["C\t0\t1", "C\t1\t2"],
+        "ocf": ["WHEN\t3\t1\tU\tI"],
+        "ocp": ["WHEN\t1\tS\t0\t5"],
+        "plf": ["WHEN\t1\t16\t0\t1\t0\t250\t0", plf(1, "CURVED", 18), plf(1, "DAYS", 20)],
+        "pid": [pid(1, 1, 1)],
+        "pic": [],
+    }  # fmt: skip
+    made = import_scos(write(tmp_path, changes), "made-up")
+    told = {s.place: s.reason for s in made.shortfalls}
+    assert "FLAG = 1 (PCF_VALID): WHEN" in told["validity of 1 parameter"]
+    assert "(PCF_INTER): CURVED" in told["curves of 1 parameter"]
+    assert "3 values beyond them (OCF_NBCHCK): WHEN" in told["limits of 1 parameter"]
+    assert "(PLF_TIME, PLF_TDOCC): WHEN" in told["packet 1"]
+    assert "days and milliseconds" in told["parameter DAYS"]
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", "utf-16"])
+def test_a_mark_of_the_encoding_is_none_of_the_first_cell(tmp_path, mark):
+    plain = import_scos(write(tmp_path), "made-up")
+    marked = tmp_path / "marked"
+    marked.mkdir()
+    for file in tmp_path.glob("*.dat"):
+        octets = file.read_bytes()
+        text = octets.decode("latin-1")
+        again = text.encode(mark) if isinstance(mark, str) else mark + text.encode()
+        (marked / file.name).write_bytes(again)
+    made = import_scos(marked, "made-up")
+    assert made.packets == plain.packets
+    assert made.shortfalls == plain.shortfalls
+
+
+def test_the_little_endian_case_is_read_so(shared_data):
+    made = import_scos(shared_data / "cases/telemetry/mib-little-endian", "case")
+    assert made.packets[0].layout()["VOLT"].byte_order == "21"

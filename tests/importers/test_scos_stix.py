@@ -223,4 +223,5 @@ def test_headers_calibrations_and_what_could_not_be_said(stix, made):
         "parameter NIXS0002",
         "parameter NIXS0003",
         "100 telecommands",
+        "curves of 42 parameters",
     }
