@@ -12,7 +12,7 @@ Nothing is believed because of a header alone: packets of constant length look l
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
@@ -30,18 +30,21 @@ from eicpy.packets.containers.frame_layout import (
     derandomised,
 )
 from eicpy.packets.containers.frame_report import FrameReport
+from eicpy.packets.containers.frame_sync import cut_frames
 from eicpy.packets.containers.transfer_frames import FrameReader
 from eicpy.packets.containers.virtual_channel import data_length
+from eicpy.packets.memory import ByteArray
 
 __all__ = ["Unread", "recognise_frames"]
 
-MOST_FRAMES = 100
+MOST_FRAMES = 64
 """Frames of the sample that are read on trial."""
 LONGEST_FRAME = 2048 + 8 * 32
 """Longest frame that is looked for without markers: TM, with its check symbols (132.0-B-3, 4.1.1)."""
 SHORTEST_FRAME = 32
 MOST_TRIED = 16
-"""Beginnings inside the first frame that are tried where no packet and no frame begins at the first byte."""
+"""Periods without markers that are tried."""
+CHAIN_STARTS = 4096
 LONGEST_ZONE = 64
 DEPTHS = (1, 2, 3, 4, 5, 8)
 """Interleaving depths of the Reed–Solomon code (CCSDS 131.0-B-4, section 4.3.5)."""
@@ -79,26 +82,33 @@ def recognise_frames(sample: bytes, *, whole: bool) -> FrameLayout | Unread | No
         frames = [sample[at + 4 : at + period] for at in starts if at + period <= len(sample)]
         return _marked_layout(frames[:MOST_FRAMES], period - len(MARKER))
     for start, period in _unmarked(sample):
-        frames = [sample[at : at + period] for at in range(start, len(sample) - period + 1, period)]
-        found = _layout(frames[:MOST_FRAMES], period, marker=False)
+        frames = _frames_like(sample, start, period)
+        found = _layout(frames, period, marker=False)
         if found is not None and found.evidence >= 2:
             return found.layout
     return None
 
 
-def _is_chain(sample: bytes) -> bool:
-    """Whether packets follow one another from the first byte on, and a sequence count goes on."""
-    at, counts = 0, dict[int, int]()
-    for _ in range(64):
+def _holds_chain(sample: bytes) -> bool:
+    """Whether packets follow one another, from one of the first bytes on, over more than a frame."""
+    return any(_is_chain(sample, at) for at in range(min(len(sample), CHAIN_STARTS)) if not sample[at] >> 5)
+
+
+def _is_chain(sample: bytes, at: int) -> bool:
+    """Whether packets from here on reach further than a frame, or the end, and a sequence count goes on."""
+    end = min(at + 2 * LONGEST_FRAME, len(sample))
+    counts: dict[int, int] = {}
+    goes_on = known = False
+    while at < end:
         head = sample[at : at + 6]
-        if len(head) < 6 or head[0] >> 5:
+        if len(head) < 6 or head[0] >> 5 or not any(head):
             return False
         name, count = head[0] << 8 | head[1], (head[2] << 8 | head[3]) & 0x3FFF
-        if name in counts and (count - counts[name]) % 0x4000 == 1:
-            return True
+        known = name in counts
+        goes_on = goes_on or (count - counts.get(name, count)) % 0x4000 == 1
         counts[name] = count
         at += data_length(head) or 1
-    return False
+    return goes_on and known and at <= len(sample)
 
 
 def _marked(sample: bytes, *, whole: bool) -> tuple[list[int], int]:
@@ -161,7 +171,7 @@ def _service(frames: list[bytes]) -> str:
     return SERVICES[version] if version < len(SERVICES) and often * 2 > len(frames) else ""
 
 
-def _continues(frames: list[bytes], service: str) -> bool:
+def _continues(frames: list[bytes], service: str, least: float = 0.5) -> bool:
     """Whether frame counts go on from frame to frame, mostly."""
     layout = FrameLayout(service, len(frames[0]))
     last: dict[Channel, int] = {}
@@ -173,7 +183,7 @@ def _continues(frames: list[bytes], service: str) -> bool:
             steps += 1
             right += (count - last[channel]) % (1 << 24 if service == "AOS" else TM_COUNTS) == 1
         last[channel] = count
-    return steps > 0 and 2 * right >= steps
+    return steps > 0 and right >= least * steps
 
 
 @dataclass(frozen=True)
@@ -275,34 +285,74 @@ def _reads_alone(report: FrameReport) -> bool:
     )
 
 
+def _frames_like(sample: bytes, start: int, period: int) -> list[bytes]:
+    """Frames of a sample, as the header at `start` lets expect them."""
+    service = SERVICES[sample[start] >> 6]
+    layout = FrameLayout(service, period, marker=False)
+    layout = replace(layout, spacecraft=frozenset({layout.channel_of(sample[start : start + 2])[0]}))
+    cut = cut_frames(lambda: iter([sample[start:]]), layout, FrameReport(""))
+    return [whole for _, whole, _ in islice(cut, MOST_FRAMES) if len(whole) == period]
+
+
 def _unmarked(sample: bytes) -> Iterator[tuple[int, int]]:
-    """Starts and periods at which headers of frames without markers may stand."""
-    data = np.frombuffer(sample[: 1 << 18], dtype=np.uint8)
-    for period in range(SHORTEST_FRAME, min(LONGEST_FRAME, len(data) // 2) + 1):
+    """Positions and periods at which headers of frames without markers may stand.
+
+    First those that begin with the first byte; then, unless packets begin there, any.
+    """
+    data = np.frombuffer(sample[: 1 << 15], dtype=np.uint8)
+    for period in _periods(data)[:MOST_TRIED]:
         if _fits(data, 0, period):
             yield 0, period
-    if len(data) < 4 * SHORTEST_FRAME or _is_chain(sample):
+    if _holds_chain(sample):
         return
     tried = 0
-    window = data[: 1 << 15].astype(np.int16)
-    for period in range(SHORTEST_FRAME, min(LONGEST_FRAME, len(window) // 4) + 1):
-        first, second = window[:-period], window[period:]
-        same = (first[:-2] == second[:-2]) & ((first[1:-1] & 0xF0) == (second[1:-1] & 0xF0))
-        step = same & ((second[2:] - first[2:]) % TM_COUNTS == 1)
-        thrice = step[: -2 * period] & step[period:-period] & step[2 * period :]
-        for start in np.flatnonzero(thrice[:period])[:4].tolist():
+    for period in range(SHORTEST_FRAME, min(LONGEST_FRAME, len(data) // 5) + 1):
+        for start in _alike(data, period):
             if tried < MOST_TRIED and _fits(data, start, period):
                 tried += 1
                 yield start, period
 
 
-def _fits(data: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", start: int, period: int) -> bool:
+def _periods(data: ByteArray) -> list[int]:
+    """Periods at which the first header comes again three times, its counts gone on; or as far as there are
+    data."""
+    if len(data) < 2 * SHORTEST_FRAME or data[0] >> 6 >= len(SERVICES):
+        return []
+    mask = 0xF0 if data[0] >> 6 == 0 else 0xC0
+    periods = np.arange(SHORTEST_FRAME, min(LONGEST_FRAME, len(data) // 2) + 1)
+    good = np.ones(len(periods), dtype=np.bool_)
+    for times in (1, 2, 3):
+        at = times * periods
+        inside = at + 2 < len(data)
+        here = np.where(inside, at, 0)
+        same = (data[here] == data[0]) & ((data[here + 1] ^ data[1]) & mask == 0)
+        if mask == 0xF0:
+            same &= data[here + 2] - data[2] == times
+        good &= same | ~inside
+    found: list[int] = periods[good].tolist()
+    return found
+
+
+def _alike(data: ByteArray, period: int) -> list[int]:
+    """The first positions at which four headers at this period look like those of one spacecraft."""
+    first, second = data[:-period], data[period:]
+    same = first[:-2] == second[:-2]
+    tm = (first[:-2] < 0x40) & ((first[1:-1] ^ second[1:-1]) & 0xF0 == 0)
+    tm &= second[2:] - first[2:] == 1
+    aos = (first[:-2] >> 6 == 1) & ((first[1:-1] ^ second[1:-1]) & 0xC0 == 0)
+    pairs = same & (tm | aos)
+    thrice = pairs[: -2 * period] & pairs[period:-period] & pairs[2 * period :]
+    found: list[int] = np.flatnonzero(thrice)[:4].tolist()
+    return found
+
+
+def _fits(data: ByteArray, start: int, period: int) -> bool:
     """Whether headers at this period have one version and spacecraft, and counts that go on."""
-    count = min((len(data) - start) // period, 16)
+    count = min((len(data) - start) // period, 6)
     at = start + period * np.arange(count)
     first = data[at]
     if count < 2 or (first >> 6 > 1).any() or np.count_nonzero(first == first[0]) < 0.8 * count:
         return False
     heads = [data[i : i + HEADER_BYTES].tobytes() for i in at.tolist()]
     service = SERVICES[int(first[0] >> 6)]
-    return _continues(heads, service)
+    return _continues(heads, service, 0.7)

@@ -96,7 +96,11 @@ class FrameReader:
             self.channels[frame.channel] = channel
         copy, restart = channel.is_copy(frame), False
         if channel.step(frame) and not copy:
-            following = [other for other in ahead if other.channel == frame.channel and other.sound]
+            following = [
+                other
+                for other in ahead
+                if other.channel == frame.channel and other.sound and other.content != frame.content
+            ]
             if following and not self._layout.has_check and channel.step(following[0]) == 1:
                 frame = frame._replace(count=channel.expected, sound=False)
             elif not frame.sound:
