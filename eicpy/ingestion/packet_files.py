@@ -8,6 +8,11 @@ A process may die between any two of these, or within one. The next call finds t
 the content, finds the run by the hash it carries, compares the bytes already copied with the file,
 and resumes there. Two processes with the same content wait for each other on a lock that the
 kernel releases when its holder dies.
+
+What is archived is the packets: a file that holds them as they are is copied byte by byte; out of a compressed
+file, transfer frames, hexadecimal text or a capture of a network they are taken (:mod:`.contents`), and the
+description of the run names the file, its hash and its kind. Halves of a packet that two files share are
+joined (:mod:`.open_ends`).
 """
 
 import hashlib
@@ -22,12 +27,14 @@ import numpy as np
 
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError, readable, unreadable
-from eicpy.files import hash_file, sha256_of
+from eicpy.files import sha256_of
+from eicpy.ingestion.contents import FileContents
+from eicpy.ingestion.open_ends import claim_end, settle_ends
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
-from eicpy.packets import PacketIndex, PacketIndexer, index_packets
+from eicpy.packets import PacketIndex, PacketIndexer
 from eicpy.runs import Run, RunArchive, RunWriter
 
 __all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
@@ -77,12 +84,26 @@ class IngestOutcome:
     packets: int
     damaged: int
     foreign_bytes: int
+    notes: tuple[str, ...] = ()
+    """What the file is, what was missing in it, and with which other its halves of packets were joined."""
+    is_whole: bool = True
+    """Whether nothing of it was missing or damaged before its packets were looked at: no frame lost, …"""
+
+    @property
+    def summary(self) -> str:
+        """Its content in a line."""
+        counts = f"{self.packets} packets, {self.damaged} damaged, {self.foreign_bytes} foreign bytes"
+        return "; ".join([counts, *self.notes[:MOST_NOTES]])
 
     def _repr_html_(self) -> str:
         return (
             f"<p>{escape(self.file.name)}: {self.state}, run {self.run.number}, {self.packets} packets, "
             f"{self.damaged} damaged, {self.foreign_bytes} foreign bytes</p>"
         )
+
+
+MOST_NOTES = 8
+"""Notes in the line of a file; the description of the run has all."""
 
 
 def ingest_file(
@@ -129,7 +150,7 @@ def ingest_file(
     path = Path(path).absolute()
     progress = progress or _silent
     try:
-        identity = _identify(path, instrument, progress)
+        identity = _identify(path, instrument, archive, progress)
     except BadDataError as error:
         _refuse(path, instrument, database, error)
         raise
@@ -148,7 +169,8 @@ def ingest_file(
         outcome = _outcome(
             path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, identity.sha256
         )
-        mark_stored(database, instrument.name, identity, run=run.number, message=_summary(outcome))
+        settle_ends(run, run.index(instrument), archive, identity.sha256)
+        mark_stored(database, instrument.name, identity, run=run.number, message=outcome.summary)
     return outcome
 
 
@@ -170,49 +192,51 @@ def register_run(run: Run, instrument: Instrument, database: Database) -> None:
         mark_stored(database, instrument.name, identity, run=run.number, message=run.metadata.source)
 
 
-def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int], None]) -> FileIdentity:
+def _identify(
+    path: Path, instrument: Instrument, archive: RunArchive, progress: Callable[[int, int], None]
+) -> FileIdentity:
     """Read a file through once: its hash, and whether any packet in it is the instrument's."""
     identity = FileIdentity.of(path)
-    digest = hashlib.sha256()
-    indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
-    apids = sorted(h.apid for h in instrument.headers)
-    size = 0
     if path.exists() and not path.is_file():
         raise BadDataError("got a folder, a pipe or a device; expected a file of packets", file=path)
+    digest, size = hashlib.sha256(), 0
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
                 progress(size, 2 * identity.size)
-                if indexer is not None and _has_any(indexer.feed(chunk), apids):
-                    indexer = None
     except OSError as error:
         raise unreadable(error)(
             f"could not be read: {error.strerror}; expected a file of packets", file=path
         ) from error
     if size == 0:
         raise BadDataError("got an empty file, expected packets", file=path)
-    if indexer is not None and not _has_any(indexer.finish(), apids):
+    identity = replace(identity, size=size, sha256=digest.hexdigest())
+    contents = FileContents.of(path)
+    apids = sorted(h.apid for h in instrument.headers)
+    if not _has_packets(contents, instrument, apids) and not contents.begins_in(identity, instrument, archive):
         raise BadDataError(
-            f"got {_contents(path)} in {size} bytes, expected packets of {instrument.name} "
+            f"got {contents.words} in {size} bytes, expected packets of {instrument.name} "
             f"(APID {', '.join(map(str, apids))})",
             file=path,
-            advice="is it another instrument's?",
+            advice=contents.advice or "is it another instrument's?",
         )
-    return replace(identity, size=size, sha256=digest.hexdigest())
+    return identity
+
+
+def _has_packets(contents: FileContents, instrument: Instrument, apids: Sequence[int]) -> bool:
+    """Whether any packet of a file is the instrument's."""
+    if contents.source.is_strange:
+        return False
+    indexer = PacketIndexer(instrument.headers)
+    if any(_has_any(indexer.feed(block), apids) for block in contents.source.blocks()):
+        return True
+    return _has_any(indexer.finish(), apids)
 
 
 def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
     return bool(np.isin(index.apid[index.good], apids).any())
-
-
-def _contents(path: Path) -> str:
-    """Content of the start of a file, found without any packet definition."""
-    with path.open("rb") as stream:
-        index = index_packets(stream.read(_CHUNK))
-    found = np.unique(index.apid[index.good]).tolist()
-    return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
 
 
 def _refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
@@ -231,35 +255,49 @@ def _copy(
     partial: Run | None,
     progress: Callable[[int, int], None],
 ) -> Run:
-    """Copy a file into a run, resuming after the bytes that a partial run holds already."""
-    writer = None if partial is None else _continue(identity, archive, partial)
+    """Put the packets of a file into a run, resuming after the bytes that a partial run holds already."""
+    contents = FileContents.of(identity.path, lambda done: progress(identity.size + done, 2 * identity.size))
+    sha256 = identity.sha256 or ""
+    writer = None if partial is None else _continue(identity, contents, archive, partial)
     if writer is None:
-        writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
+        writer = archive.create(
+            source=readable(identity.path),
+            expected_sha256=sha256,
+            source_kind=": ".join(contents.source.layers),
+            begins_in=contents.begins_in(identity, instrument, archive),
+        )
     with writer:  # an error leaves the run open for the next call
-        try:
-            with identity.path.open("rb") as stream:
-                stream.seek(writer.size)
-                while chunk := stream.read(_CHUNK):
-                    writer.append(chunk)
-                    progress(identity.size + writer.size, 2 * identity.size)
-        except OSError as error:
-            raise BadDataError(
-                f"could not be read to the end: {error.strerror}", file=identity.path
-            ) from error
-        if writer.sha256 != identity.sha256:
+        for block in contents.blocks(writer.run, archive, start=writer.size):
+            for at in range(0, len(block), _CHUNK):
+                writer.append(block[at : at + _CHUNK])
+        if not contents.is_unchanged(writer.run, sha256):
             archive.discard(writer)
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
                 file=identity.path,
                 advice="ingest it again when nobody writes it any more",
             )
-        return writer.close(simulated=is_simulated(writer.run.index(instrument), instrument))
+        index = writer.run.index(instrument)
+        if writer.run.metadata.ends_in is None and (
+            piece := claim_end(writer.run, index, instrument, archive, sha256)
+        ):
+            writer.describe(ends_in=piece)
+            writer.append(contents.end(writer.run, archive))
+            index = writer.run.index(instrument)
+        found = contents.source.findings
+        return writer.close(
+            simulated=is_simulated(index, instrument),
+            remarks=tuple(found.lines()),
+            source_whole=found.is_clean,
+        )
 
 
-def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:
+def _continue(
+    identity: FileIdentity, contents: FileContents, archive: RunArchive, partial: Run
+) -> RunWriter | None:
     """Reopen a partial copy; None, and the copy is removed, if its bytes are not those of the file."""
     writer = archive.reopen(partial.number)
-    if writer.size <= identity.size and writer.sha256 == hash_file(identity.path, writer.size).hexdigest():
+    if contents.begins_with(writer, archive):
         return writer
     _log.warning("run %d is no copy of %s and is made again", partial.number, readable(identity.path))
     archive.discard(writer)
@@ -267,13 +305,21 @@ def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunW
 
 
 def _outcome(path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str) -> IngestOutcome:
-    index = run.index(instrument)
+    index, metadata = run.index(instrument), run.metadata
     good = int(np.count_nonzero(index.good))
-    return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
-
-
-def _summary(outcome: IngestOutcome) -> str:
-    return f"{outcome.packets} packets, {outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes"
+    pieces = [
+        f"{words} run {piece.run}"
+        for words, piece in (
+            ("completes the packet cut at the end of", metadata.begins_in),
+            ("completed by the beginning of", metadata.ends_in),
+        )
+        if piece is not None
+    ]
+    kind = [metadata.source_kind] if metadata.source_kind else []
+    notes = (*kind, *pieces, *metadata.remarks)
+    return IngestOutcome(
+        path, state, run, sha256, good, len(index) - good, index.foreign_bytes, notes, metadata.source_whole
+    )
 
 
 def _silent(done: int, total: int) -> None:

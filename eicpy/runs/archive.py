@@ -18,7 +18,7 @@ from pathlib import Path
 
 from eicpy.errors import BadDataError, ConflictError, FailedError, NotFoundError
 from eicpy.files import atomic_file, locked, sync_folder
-from eicpy.runs.metadata import METADATA_NAME, RunMetadata, folder_name
+from eicpy.runs.metadata import METADATA_NAME, RunMetadata, RunPiece, folder_name
 from eicpy.runs.run import RAW_NAME, Run
 from eicpy.runs.writer import RunWriter
 
@@ -96,6 +96,8 @@ class RunArchive:
         position: str = "",
         simulated: bool | None = None,
         expected_sha256: str | None = None,
+        source_kind: str = "",
+        begins_in: RunPiece | None = None,
     ) -> RunWriter:
         """Open a new run.
 
@@ -112,6 +114,10 @@ class RunArchive:
             Whether the data are simulated; None while that is not known.
         expected_sha256
             Hash of the file that will be copied, so that a copy that was interrupted is found again.
+        source_kind
+            What the packets are taken out of; empty for a copy, byte by byte.
+        begins_in
+            The end of another run that will stand before them.
 
         Returns
         -------
@@ -143,6 +149,8 @@ class RunArchive:
                 position=position,
                 simulated=simulated,
                 expected_sha256=expected_sha256,
+                source_kind=source_kind,
+                begins_in=begins_in,
             )
             try:
                 return RunWriter(self._place(metadata))

@@ -138,7 +138,7 @@ def open_source(path: Path | str, progress: Callable[[int], None] | None = None)
     path = Path(path)
     check_file(path)
     findings = Findings()
-    blocks, layers = file_blocks(path), list[str]()
+    blocks, layers = file_blocks(path, progress), list[str]()
     while True:
         inner = _inner(path, blocks, findings)
         if inner is None or inner.blocks is None:
