@@ -27,6 +27,7 @@ class FrameBuilder:
     master: int = 0
     counts: dict[int, int] = field(default_factory=dict)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
+    kept: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
     def room(self) -> int:
@@ -112,3 +113,68 @@ def split(stream: bytes, length: int = 7) -> list[bytes]:
 def without_idle(packets: list[bytes]) -> list[bytes]:
     """Packets without those that only fill."""
     return [packet for packet in packets if int.from_bytes(packet[:2], "big") & 0x7FF != 0x7FF]
+
+
+@dataclass
+class Sent:
+    """Frames of several virtual channels as they were sent, and what is in them.
+
+    Attributes
+    ----------
+    frames
+        Each with its channel and its number in it.
+    packets
+        For each channel its packets, each with the numbers of its first and last frame.
+    """
+
+    frames: list[tuple[bytes, int, int]]
+    packets: dict[int, list[tuple[bytes, int, int]]]
+
+    def all_packets(self) -> set[bytes]:
+        """All packets."""
+        return {packet for channel in self.packets.values() for packet, _, _ in channel}
+
+    def whole(self, harmed: set[tuple[int, int]]) -> set[bytes]:
+        """Packets all of whose frames (channel and number) came unharmed."""
+        return {
+            packet
+            for channel, packets in self.packets.items()
+            for packet, first, last in packets
+            if not any((channel, number) in harmed for number in range(first, last + 1))
+        }
+
+
+class _Fields(FrameBuilder):
+    """Keeps pointers and data fields instead of frames."""
+
+    def frame(self, channel: int, pointer: int, data: bytes, *, synchronous: bool = False) -> bytes:
+        del channel, synchronous
+        self.kept.append((pointer, data))
+        return b""
+
+
+def send(rng: np.random.Generator, builder: FrameBuilder, packets: dict[int, list[bytes]], idle: float = 0.0) -> Sent:
+    """Frames of several channels, mixed at random as a link does, with idle ones in between."""
+    fields = {}
+    sent = Sent([], {})
+    for channel, own in packets.items():
+        copy = _Fields(**{name: getattr(builder, name) for name in (
+            "service", "length", "marker", "check", "control", "secondary", "zone", "spacecraft", "symbols",
+        )})  # fmt: skip
+        copy.kept = fields[channel] = []
+        copy.pack(channel, own)
+        at, sent.packets[channel] = 0, []
+        for packet in own:
+            last = (at + len(packet) - 1) // builder.room
+            sent.packets[channel].append((packet, at // builder.room, last))
+            at += len(packet)
+    done = dict.fromkeys(fields, 0)
+    while left := [channel for channel in fields if done[channel] < len(fields[channel])]:
+        if rng.random() < idle:
+            only = 7 if builder.service == "TM" else 63
+            sent.frames.append((builder.idle(only), only, builder.counts[only] - 1))
+            continue
+        channel = int(rng.choice(left))
+        sent.frames.append((builder.frame(channel, *fields[channel][done[channel]]), channel, done[channel]))
+        done[channel] += 1
+    return sent
