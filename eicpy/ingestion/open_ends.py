@@ -51,7 +51,9 @@ class _OpenEnd:
     """Hash of the file that completes it."""
 
 
-def claim_beginning(first: bytes, instrument: Instrument, archive: RunArchive, sha256: str) -> RunPiece | None:
+def claim_beginning(
+    first: bytes, instrument: Instrument, archive: RunArchive, sha256: str
+) -> RunPiece | None:
     """The end of another run that the first bytes of a file complete; claimed for the file.
 
     Parameters
@@ -83,7 +85,9 @@ def claim_beginning(first: bytes, instrument: Instrument, archive: RunArchive, s
     return _claim(archive, _TAIL, sha256, fits)
 
 
-def claim_end(run: Run, index: PacketIndex, instrument: Instrument, archive: RunArchive, sha256: str) -> RunPiece | None:
+def claim_end(
+    run: Run, index: PacketIndex, instrument: Instrument, archive: RunArchive, sha256: str
+) -> RunPiece | None:
     """The beginning of another run that completes the packet at the end of this one; claimed for its file.
 
     Parameters
@@ -126,7 +130,10 @@ def settle_ends(run: Run, index: PacketIndex, archive: RunArchive, sha256: str) 
         kept = [e for e in known if e.claimed_by != sha256 and e.run != run.number] + open_ends
         if kept != known:
             _write(archive, kept)
-    for piece, where, which in ((metadata.begins_in, "end", "begins"), (metadata.ends_in, "beginning", "ends")):
+    for piece, where, which in (
+        (metadata.begins_in, "end", "begins"),
+        (metadata.ends_in, "beginning", "ends"),
+    ):
         if piece is not None:
             bytes_there = counted(piece.size, "byte")
             remark(

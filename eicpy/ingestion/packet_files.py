@@ -9,10 +9,10 @@ the content, finds the run by the hash it carries, compares the bytes already co
 and resumes there. Two processes with the same content wait for each other on a lock that the
 kernel releases when its holder dies.
 
-What is archived is the packets: a file that holds them as they are is copied byte by byte; out of a compressed
-file, transfer frames, hexadecimal text or a capture of a network they are taken (:mod:`.contents`), and the
-description of the run names the file, its hash and its kind. Halves of a packet that two files share are
-joined (:mod:`.open_ends`).
+What is archived is the packets: a file that holds them as they are is copied byte by byte; out of a
+compressed file, transfer frames, hexadecimal text or a capture of a network they are taken
+(:mod:`.contents`), and the description of the run names the file, its hash and its kind. Halves of a packet
+that two files share are joined (:mod:`.open_ends`).
 """
 
 import hashlib
@@ -215,7 +215,9 @@ def _identify(
     identity = replace(identity, size=size, sha256=digest.hexdigest())
     contents = FileContents.of(path)
     apids = sorted(h.apid for h in instrument.headers)
-    if not _has_packets(contents, instrument, apids) and not contents.begins_in(identity, instrument, archive):
+    if not _has_packets(contents, instrument, apids) and not contents.begins_in(
+        identity, instrument, archive
+    ):
         raise BadDataError(
             f"got {contents.words} in {size} bytes, expected packets of {instrument.name} "
             f"(APID {', '.join(map(str, apids))})",

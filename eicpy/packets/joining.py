@@ -1,5 +1,4 @@
-"""A packet that a boundary of files cut in two: whether the end of one and the beginning of the other are its
-halves.
+"""A packet that a boundary of files cut in two: whether two ends are its halves.
 
 The end of a stream behind its last intact packet and the beginning of another one before its first are joined
 only on evidence: together they are exactly one packet of a known APID whose checksum is right. Without a
@@ -101,13 +100,17 @@ def _is_proved(index: PacketIndex, row: int, end: int, size: int) -> bool:
         (int(index.sequence_count[b]) - int(index.sequence_count[a])) % COUNT_MODULUS
         for a, b in zip(same[max(at - 1, 0) : at + 1], same[max(at - 1, 0) + 1 : at + 2], strict=False)
     ]
-    follows = end == size or (row + 1 < len(index) and int(index.offset[row + 1]) == end and bool(good[row + 1]))
+    follows = end == size or (
+        row + 1 < len(index) and int(index.offset[row + 1]) == end and bool(good[row + 1])
+    )
     return follows and all(step == 1 for step in steps) and bool(steps)
 
 
 def without_end(index: PacketIndex, end: int) -> PacketIndex:
     """An index without what it says about a stream from byte `end` on."""
-    gaps = (Skipped(g.offset, min(g.length, end - g.offset), g.reason) for g in index.skipped if g.offset < end)
+    gaps = (
+        Skipped(g.offset, min(g.length, end - g.offset), g.reason) for g in index.skipped if g.offset < end
+    )
     return replace(index[index.offset < end], skipped=tuple(gaps))
 
 

@@ -43,7 +43,9 @@ class FrameBuilder:
         if self.service == "TM":
             word = self.spacecraft << 4 | channel << 1 | self.control
             status = (self.secondary > 0) << 15 | synchronous << 14 | 3 << 11 | pointer
-            head = word.to_bytes(2, "big") + bytes([self.master % 256, count % 256]) + status.to_bytes(2, "big")
+            head = (
+                word.to_bytes(2, "big") + bytes([self.master % 256, count % 256]) + status.to_bytes(2, "big")
+            )
             if self.secondary:
                 head += bytes([self.secondary - 1]) + self.rng.bytes(self.secondary - 1)
         else:
@@ -71,7 +73,9 @@ class FrameBuilder:
             if short < 7:
                 short += self.room
             starts.append(len(stream))
-            stream += (0x07FF).to_bytes(2, "big") + b"\xc0\0" + (short - 7).to_bytes(2, "big") + bytes(short - 6)
+            stream += (
+                (0x07FF).to_bytes(2, "big") + b"\xc0\0" + (short - 7).to_bytes(2, "big") + bytes(short - 6)
+            )
         elif short:
             stream += bytes(short)
         frames = []
@@ -83,7 +87,13 @@ class FrameBuilder:
 
 
 def random_packets(
-    rng: np.random.Generator, number: int, apid: int = 100, longest: int = 900, *, checksum: bool = True, first: int = 0
+    rng: np.random.Generator,
+    number: int,
+    apid: int = 100,
+    longest: int = 900,
+    *,
+    checksum: bool = True,
+    first: int = 0,
 ) -> list[bytes]:
     """Packets of random lengths with running counts."""
     packets = []
@@ -153,7 +163,9 @@ class _Fields(FrameBuilder):
         return b""
 
 
-def send(rng: np.random.Generator, builder: FrameBuilder, packets: dict[int, list[bytes]], idle: float = 0.0) -> Sent:
+def send(
+    rng: np.random.Generator, builder: FrameBuilder, packets: dict[int, list[bytes]], idle: float = 0.0
+) -> Sent:
     """Frames of several channels, mixed at random as a link does, with idle ones in between."""
     fields = {}
     sent = Sent([], {})

@@ -4,12 +4,13 @@ import gzip
 import json
 
 import pytest
+from eicpy_fixtures.housekeeping_packets import housekeeping_packets
 
 from eicpy.errors import BadDataError
 from eicpy.ingestion import IngestState, ingest_file, take_file
 from eicpy.instruments import load
 from eicpy.operations import open_database
-from eicpy.packets import PacketHeaderRule, PacketHeaders, PacketLayout, encode, inspect_files
+from eicpy.packets import PacketHeaderRule, inspect_files
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 
@@ -38,18 +39,7 @@ def archive(settings):
 @pytest.fixture(scope="module")
 def stream(eclairs):
     """Twenty packets of housekeeping, one after the other."""
-    return _packets(eclairs, range(20))
-
-
-def _packets(eclairs, counts):
-    kind = eclairs.packets["ecl"]
-    layout = PacketLayout.read(eclairs.layout_file("ecl"))
-    counts = list(counts)
-    headers = PacketHeaders(
-        kind.apid, counts, [10**8 + c for c in counts], 0, service=kind.service, subservice=kind.subservice
-    )
-    raw = encode(layout, headers, {layout.structure.name: kind.structure}, header=eclairs.header(kind.apid))
-    return raw.tobytes()
+    return housekeeping_packets(eclairs, range(20))
 
 
 @pytest.fixture
@@ -136,7 +126,7 @@ def test_files_that_overlap_are_not_joined(take, stream, eclairs, archive):
 
 def test_what_never_continues_is_named_as_before(take, stream, eclairs, archive):
     first = take("a", stream[: _cuts(stream)[3]])
-    other = take("b", _packets(eclairs, range(500, 510)))
+    other = take("b", housekeeping_packets(eclairs, range(500, 510)))
     assert (first.packets, first.damaged) == (11, 1)
     assert (other.packets, other.damaged, other.foreign_bytes) == (10, 0, 0)
     assert first.run.metadata.remarks == ()

@@ -156,16 +156,12 @@ def _expanded(compression: Compression, blocks: Blocks, findings: Findings) -> I
         data = block
         while data:
             if member is None:
-                if given:
-                    data = data.lstrip(b"\0")  # tapes and block devices pad with zeros
-                if not compression.magic.startswith(data[: len(compression.magic)]):
-                    findings.remark(
-                        f"{words}: what follows the end, up to byte {taken} at least, is not compressed "
-                        "and was left out"
-                    )
-                    return
+                data = data.lstrip(b"\0") if given else data  # tapes and block devices pad with zeros
                 if not data:
                     break
+                if not compression.magic.startswith(data[: len(compression.magic)]):
+                    findings.remark(f"{words}: what follows its end is not compressed and was left out")
+                    return
                 member = compression.expander()
             try:
                 for piece in _pieces(member, data):
@@ -177,9 +173,7 @@ def _expanded(compression: Compression, blocks: Blocks, findings: Findings) -> I
                     "were read"
                 )
                 return
-            data = b""
-            if member.eof:
-                data, member = member.unused_data, None
+            data, member = (member.unused_data, None) if member.eof else (b"", member)
     if member is not None:
         findings.remark(f"{words}: the file ends too early; the {given} bytes before its end were read")
 

@@ -1,8 +1,8 @@
 """Transfer frames: their headers, in the words and with the section numbers of CCSDS 132.0-B and 732.0-B.
 
-======================  ===========================================  ==========================================
+======================  ===========================================  =========================================
 field                   TM (132.0-B-3, 4.1)                          AOS (732.0-B-4, 4.1)
-======================  ===========================================  ==========================================
+======================  ===========================================  =========================================
 version number          2 bits, 00 (4.1.2.2.2)                       2 bits, 01 (4.1.2.2.2)
 spacecraft id           10 bits                                      8 bits
 virtual channel id      3 bits (4.1.2.3)                             6 bits (63: only idle data)
@@ -12,7 +12,7 @@ insert zone             –                                            of a leng
 first header pointer    11 bits in the header (4.1.2.7.6)            11 bits in the M_PDU header (4.1.4.2)
 operational control     4 bytes if its flag is set (4.1.5)           4 bytes, as the mission knows (4.1.5)
 frame error control     CRC-16, as the mission knows (4.1.6)         CRC-16, as the mission knows (4.1.6)
-======================  ===========================================  ==========================================
+======================  ===========================================  =========================================
 
 The first header pointer is the position in the data field of the first packet that begins there; 2047 where
 none does, 2046 where the frame only holds idle data.
@@ -80,10 +80,10 @@ class Frame(NamedTuple):
     position: int
     """First byte, the marker included, from the start of the stream."""
     channel: Channel
-    count: int
+    number: int
     """Virtual channel frame count."""
-    counts: int
-    """Modulus of that count."""
+    modulus: int
+    """Of that count."""
     master: int
     """Master channel frame count; −1 of AOS, which has none."""
     pointer: int

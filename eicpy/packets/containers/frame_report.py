@@ -19,8 +19,8 @@ class CutPacket:
     ----------
     position
         First byte of the frame in which it was cut.
-    channel
-        Virtual channel.
+    spacecraft, channel
+        Spacecraft and virtual channel.
     apid, sequence_count
         Of its header; −1 where that is cut too.
     received, length
@@ -30,6 +30,7 @@ class CutPacket:
     """
 
     position: int
+    spacecraft: int
     channel: int
     apid: int
     sequence_count: int
@@ -110,12 +111,17 @@ class ChannelReport:
             (self.missing, f"{self.missing} missing"),
             (self.duplicated, f"{self.duplicated} duplicated"),
             (self.late, f"{self.late} out of order"),
-            (self.restarts, f"{counted(self.restarts, 'restart')} of the frame count (or very many frames missing)"),
+            (
+                self.restarts,
+                f"{counted(self.restarts, 'restart')} of the frame count (or very many frames missing)",
+            ),
             (self.cut, f"{counted(self.cut, 'packet')} cut"),
             (self.headless, f"{counted(self.headless, 'byte')} of packets without their beginning"),
             (self.other, f"{counted(self.other, 'piece')} of other data"),
         ]
-        return ", ".join([text, counted(self.packets, "packet"), *(words for number, words in parts if number)])
+        return ", ".join(
+            [text, counted(self.packets, "packet"), *(words for number, words in parts if number)]
+        )
 
 
 @dataclass

@@ -3,8 +3,8 @@
 1. The *period*: the usual distance of the sync markers; without markers, the distance at which version,
    spacecraft and frame counts continue.
 2. The *checksum*: at least half of the frames end with their CRC-16, with or without check symbols behind it.
-3. The rest (length of the trailer, of an insert zone) by trial: a sample of the frames is read, and the layout
-   stands by which first header pointers equal what the packets before have left.
+3. The rest (length of the trailer, of an insert zone) by trial: a sample of the frames is read, and that
+   layout stands by which first header pointers equal what the packets before have left.
 
 Nothing is believed because of a header alone: packets of constant length look like frames as well.
 """
@@ -136,6 +136,11 @@ def _marked_layout(frames: list[bytes], length: int) -> FrameLayout | Unread | N
     found = _layout(frames, length, marker=True)
     if found is not None:
         return found.layout
+    return None if _hold_packets(frames, length) else _unread(frames, length)
+
+
+def _unread(frames: list[bytes], length: int) -> Unread:
+    """What blocks behind sync markers are that cannot be read as frames."""
     plain = [derandomised(frame) for frame in frames[:64]]
     hidden = _layout(plain, length, marker=True)
     size = f"{length + len(MARKER)} bytes each after a sync marker (1ACFFC1D)"
@@ -152,8 +157,6 @@ def _marked_layout(frames: list[bytes], length: int) -> FrameLayout | Unread | N
             f"{service} transfer frames, {size}, whose first header pointers lead to no packets",
             "do their virtual channels hold packets?",
         )
-    if _hold_packets(frames, length):
-        return None
     return Unread(
         f"blocks of {size} that are no TM or AOS transfer frames",
         "are they encoded, randomised or encrypted? Decode them first",
@@ -314,8 +317,7 @@ def _unmarked(sample: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _periods(data: ByteArray) -> list[int]:
-    """Periods at which the first header comes again three times, its counts gone on; or as far as there are
-    data."""
+    """Periods at which the first header comes again three times, its counts gone on, as far as data reach."""
     if len(data) < 2 * SHORTEST_FRAME or data[0] >> 6 >= len(SERVICES):
         return []
     mask = 0xF0 if data[0] >> 6 == 0 else 0xC0

@@ -37,9 +37,7 @@ class _Window:
         return index
 
 
-def cut_frames(
-    blocks: Blocks, layout: FrameLayout, report: FrameReport
-) -> Iterator[tuple[int, bytes, bool]]:
+def cut_frames(blocks: Blocks, layout: FrameLayout, report: FrameReport) -> Iterator[tuple[int, bytes, bool]]:
     """Frames of a stream, without markers and check symbols.
 
     Parameters

@@ -1,12 +1,13 @@
-"""Packets written as hexadecimal text, as they stand in logs, mails and test reports.
+r"""Packets written as hexadecimal text, as they stand in logs, mails and test reports.
 
 Digits may be separated by spaces, line ends, commas, semicolons, colons, hyphens and underscores, and bytes
-may begin with ``0x`` or ``\\x``. Where each line has whole bytes, a line with half a byte is damaged: it is
+may begin with ``0x`` or ``\x``. Where each line has whole bytes, a line with half a byte is damaged: it is
 named, and the next line begins with a whole byte again.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from eicpy.packets.containers.blocks import Blocks
 from eicpy.packets.containers.findings import Findings
@@ -43,7 +44,7 @@ def dump_with_addresses(head: bytes) -> bool:
     if len(lines) < 2 or not all(_ADDRESS.match(line) for line in lines[:-1] if line.strip()):
         return False
     numbers = [int(re.split(rb"[: ]", line)[0], 16) for line in lines[:-1] if line.strip()]
-    steps = {b - a for a, b in zip(numbers, numbers[1:], strict=False)}
+    steps = {b - a for a, b in pairwise(numbers)}
     return numbers[0] == 0 and (len(numbers) == 1 or (len(steps) == 1 and steps <= {8, 10, 16, 32}))
 
 

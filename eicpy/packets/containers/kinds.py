@@ -4,6 +4,7 @@ What is not read is only named: its bytes are looked through for packets as thos
 may follow the header of somebody's own format. The name matters where none are found.
 """
 
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 
 __all__ = ["NAMED", "NamedKind", "named_kind", "single_byte"]
@@ -77,7 +78,7 @@ def _is_text(head: bytes) -> bool:
     if printable * 100 >= 99 * len(head):
         return True
     try:
-        head[:-4].decode()
+        getincrementaldecoder("utf-8")().decode(head)  # the end may cut a letter
     except UnicodeDecodeError:
         return False
     return printable * 100 >= 70 * len(head)

@@ -1,4 +1,4 @@
-"""From the frames of a network to what was carried: IP over Ethernet, raw IP or Linux cooked capture; UDP, TCP.
+"""From the frames of a network to what they carry: UDP and TCP over IP, on Ethernet, raw, or Linux cooked.
 
 Datagrams (UDP) are taken in the order of the capture. Of a TCP connection each direction is a stream of its
 own, put together by sequence number (RFC 9293, section 3.4): what was sent again is left out, what came out

@@ -18,7 +18,7 @@ from eicpy.packets.containers.captures import capture_words, captured_bytes
 from eicpy.packets.containers.compressed import COMPRESSIONS, expand
 from eicpy.packets.containers.findings import Findings
 from eicpy.packets.containers.frame_layout import FrameLayout
-from eicpy.packets.containers.frame_survey import Unread, recognise_frames
+from eicpy.packets.containers.frame_survey import recognise_frames
 from eicpy.packets.containers.hex_text import dump_with_addresses, from_hex, is_hex_text
 from eicpy.packets.containers.kinds import named_kind, single_byte
 from eicpy.packets.containers.transfer_frames import framed_packets
@@ -100,7 +100,7 @@ class PacketSource:
                 f"{folder}: the packets of {self.path} could not be kept while they are read: "
                 f"{error.strerror} (set TMPDIR to a folder with space)"
             ) from error
-        return spool  # type: ignore[return-value]  # what TemporaryFile gives is one
+        return spool
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,9 @@ def open_source(path: Path | str, progress: Callable[[int], None] | None = None)
             )
         layers.append(inner.words)
         blocks = inner.blocks
-    contents, advice, strange = ("", "", False) if inner is None else (inner.words, inner.advice, inner.is_strange)
+    contents, advice, strange = (
+        ("", "", False) if inner is None else (inner.words, inner.advice, inner.is_strange)
+    )
     return PacketSource(path, tuple(layers), contents, advice, strange, findings, _begun(blocks, findings))
 
 
@@ -169,29 +171,55 @@ def _begun(blocks: Blocks, findings: Findings) -> Blocks:
 def _inner(path: Path, blocks: Blocks, findings: Findings) -> _Inner | None:
     """What these bytes are; None for packets, or what nobody knows."""
     head, whole = first_bytes(blocks, SAMPLE)
+    return (
+        _monotonous(head, blocks, whole=whole)
+        or _compressed(path, head, blocks, findings)
+        or _captured(head, blocks, findings)
+        or _written(head, blocks, findings)
+        or _framed(head, blocks, findings, whole=whole)
+    )
+
+
+def _monotonous(head: bytes, blocks: Blocks, *, whole: bool) -> _Inner | None:
+    """Nothing, or one byte again and again."""
     byte = single_byte(head)
     if not head:
         return _Inner("empty: not one byte", is_strange=True)
-    if byte is not None and (whole or all(single_byte(block) == byte for block in blocks())):
-        return _Inner(f"nothing but bytes 0x{byte:02X}" if byte else "nothing but zeros", is_strange=True)
+    if byte is None or not (whole or all(single_byte(block) == byte for block in blocks())):
+        return None
+    return _Inner(f"nothing but bytes 0x{byte:02X}" if byte else "nothing but zeros", is_strange=True)
+
+
+def _compressed(path: Path, head: bytes, blocks: Blocks, findings: Findings) -> _Inner | None:
     for compression in COMPRESSIONS:
         if head.startswith(compression.magic):
             size = path.stat().st_size
             return _Inner(compression.words, expand(compression, blocks, findings, path, size))
-    if kind := capture_kind(head):
-        words, readable = capture_words(kind, blocks)
-        advice = "" if readable else "capture Ethernet, IP or Linux cooked frames"
-        return _Inner(words, captured_bytes(blocks, findings) if readable else None, advice)
+    return None
+
+
+def _captured(head: bytes, blocks: Blocks, findings: Findings) -> _Inner | None:
+    kind = capture_kind(head)
+    if not kind:
+        return None
+    words, readable = capture_words(kind, blocks)
+    if readable:
+        return _Inner(words, captured_bytes(blocks, findings))
+    return _Inner(words, advice="capture Ethernet, IP or Linux cooked frames")
+
+
+def _written(head: bytes, blocks: Blocks, findings: Findings) -> _Inner | None:
+    """Text, or a file of a kind that is known by its first bytes."""
     if dump_with_addresses(head):
-        return _Inner("a hexadecimal dump with addresses", None, "make bytes of it first: xxd -r")
+        return _Inner("a hexadecimal dump with addresses", advice="make bytes of it first: xxd -r")
     if is_hex_text(head):
         return _Inner("hexadecimal text", from_hex(blocks, findings, head))
     named = named_kind(head)
-    if named is not None:
-        return _Inner(named.words, None, named.advice)
+    return None if named is None else _Inner(named.words, advice=named.advice)
+
+
+def _framed(head: bytes, blocks: Blocks, findings: Findings, *, whole: bool) -> _Inner | None:
     frames = recognise_frames(head, whole=whole)
     if isinstance(frames, FrameLayout):
         return _Inner(frames.words, framed_packets(frames, blocks, findings))
-    if isinstance(frames, Unread):
-        return _Inner(frames.words, None, frames.advice)
-    return None
+    return None if frames is None else _Inner(frames.words, advice=frames.advice)

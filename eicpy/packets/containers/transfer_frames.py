@@ -102,7 +102,7 @@ class FrameReader:
                 if other.channel == frame.channel and other.sound and other.content != frame.content
             ]
             if following and not self._layout.has_check and channel.step(following[0]) == 1:
-                frame = frame._replace(count=channel.expected, sound=False)
+                frame = frame._replace(number=channel.expected, sound=False)
             elif not frame.sound:
                 self._drop()
                 return
@@ -138,9 +138,9 @@ def _begins_again(frame: Frame, channel: VirtualChannel, following: list[Frame])
 
     Behind late frames the expected one comes sooner than by counting on from here.
     """
-    if channel.step(frame) < frame.counts // 2:
+    if channel.step(frame) < frame.modulus // 2:
         return False
-    if not following or (following[0].count - frame.count) % frame.counts != 1:
+    if not following or (following[0].number - frame.number) % frame.modulus != 1:
         return False
-    behind = (channel.expected - frame.count) % frame.counts
-    return channel.expected not in {other.count for other in following[: max(behind - 1, 0)]}
+    behind = (channel.expected - frame.number) % frame.modulus
+    return channel.expected not in {other.number for other in following[: max(behind - 1, 0)]}

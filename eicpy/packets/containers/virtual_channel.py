@@ -3,8 +3,8 @@
 The rules of CCSDS 132.0-B-3, 4.2.2 and 732.0-B-4, 4.2.2:
 
 - Packets follow one another without a gap over the data fields of successive frames of a virtual channel.
-- The first header pointer of a frame is where the first packet begins in it. As long as no frame is missing it
-  equals what is left of the packet before: a second witness of its length.
+- The first header pointer of a frame is where the first packet begins in it. As long as no frame is missing
+  it equals what is left of the packet before: a second witness of its length.
 - Behind a missing frame the packet that was begun is cut, and the next one begins at the pointer. Two halves
   that are not of one packet are never put together.
 
@@ -31,21 +31,15 @@ _ENCAPSULATION = 7
 
 def data_length(head: bytes | bytearray) -> int | None:
     """Length of the packet that begins with these bytes; 0 if none begins, None if they are too few."""
-    if not head:
-        return None
-    version = head[0] >> 5
+    version = head[0] >> 5 if head else 0
     if version == 0:
-        if len(head) < HEADER_BYTES:
-            return None
-        return (head[4] << 8 | head[5]) + LENGTH_EXCESS
+        return (head[4] << 8 | head[5]) + LENGTH_EXCESS if len(head) >= HEADER_BYTES else None
     if version != _ENCAPSULATION:
         return 0
     header = (1, 2, 4, 8)[head[0] & 3]
-    if header == 1:
-        return 1
     if len(head) < header:
         return None
-    return max(int.from_bytes(head[header // 2 : header], "big"), header)
+    return max(int.from_bytes(head[header // 2 : header], "big"), header) if header > 1 else 1
 
 
 def _is_fill(data: bytes, at: int) -> bool:
@@ -92,11 +86,11 @@ class VirtualChannel:
 
     def step(self, frame: Frame) -> int:
         """How far the frame's count is ahead of the one expected; 0 for the first frame of all."""
-        return 0 if self._next is None else (frame.count - self._next) % frame.counts
+        return 0 if self._next is None else (frame.number - self._next) % frame.modulus
 
     def is_copy(self, frame: Frame) -> bool:
         """Whether the same frame was received a moment ago."""
-        return (frame.count, frame.content) in self._recent
+        return (frame.number, frame.content) in self._recent
 
     def take(self, frame: Frame, *, restart: bool = False) -> Iterator[bytes]:
         """Packets that the next frame completes.
@@ -114,11 +108,11 @@ class VirtualChannel:
         if self.is_copy(frame):
             own.duplicated += 1
             return
-        self._recent.append((frame.count, frame.content))
+        self._recent.append((frame.number, frame.content))
         if restart:
             own.restarts += 1
             self._cut(frame, "the frame count begins again")
-        elif step >= frame.counts // 2:
+        elif step >= frame.modulus // 2:
             own.late += 1
             own.missing = max(own.missing - 1, 0)
             yield from self._take_alone(frame)
@@ -126,7 +120,7 @@ class VirtualChannel:
         elif step:
             own.missing += step
             self._cut(frame, f"{counted(step, 'frame')} missing")
-        self._next = (frame.count + 1) % frame.counts
+        self._next = (frame.number + 1) % frame.modulus
         yield from self._data(frame)
 
     def end(self, position: int) -> None:
@@ -244,5 +238,7 @@ class VirtualChannel:
             word = packet[0] << 8 | packet[1] if len(packet) >= 2 else -1
             count = (packet[2] << 8 | packet[3]) & COUNT_MASK if len(packet) >= 4 else -1
             apid = word & APID_MASK if word >= 0 and count >= 0 else -1
-            key = (self._own.spacecraft, self._own.channel)
-            self._report.cut.append(CutPacket(position, key, apid, count, len(packet), length, reason))
+            own = self._own
+            self._report.cut.append(
+                CutPacket(position, own.spacecraft, own.channel, apid, count, len(packet), length, reason)
+            )

@@ -26,7 +26,10 @@ def read(tmp_path):
 
 
 def _builder(rng, service, **options):
-    given = {"length": int(rng.integers(64, 1500)), "spacecraft": 0x123 if service == "TM" else 0x5A} | options
+    given = {
+        "length": int(rng.integers(64, 1500)),
+        "spacecraft": 0x123 if service == "TM" else 0x5A,
+    } | options
     return FrameBuilder(service, **given)
 
 
@@ -44,7 +47,11 @@ OPTIONS = list(itertools.product(("TM", "AOS"), (True, False), (True, False), (T
 @pytest.mark.parametrize(("service", "marker", "check", "control", "checksum"), OPTIONS)
 def test_any_layout_is_recognised_and_all_packets_come_back(read, service, marker, check, control, checksum):
     rng = np.random.default_rng(sum(map(int, (marker, check, control, checksum))) + len(service))
-    for extra in ({}, {"secondary": 9} if service == "TM" else {"zone": 12}, {"length": 1115, "symbols": 160}):
+    for extra in (
+        {},
+        {"secondary": 9} if service == "TM" else {"zone": 12},
+        {"length": 1115, "symbols": 160},
+    ):
         builder = _builder(rng, service, marker=marker, check=check, control=control, **extra)
         sent = _random_frames(rng, builder, checksum=checksum)
         source, found = read(b"".join(frame for frame, _, _ in sent.frames))
@@ -104,7 +111,11 @@ def test_bytes_lost_added_and_the_file_begun_inside_a_frame(read, seed):
         if i in chosen:
             harmed |= {sent.frames[j][1:] for j in (i - 1, i, i + 1) if 0 <= j < number}
             cut, kind = int(rng.integers(1, len(frame) - 1)), int(rng.integers(3))
-            part = [frame[:cut] + frame[cut + 40 :], frame[:cut] + rng.bytes(60) + frame[cut:], frame + rng.bytes(9)][kind]
+            part = [
+                frame[:cut] + frame[cut + 40 :],
+                frame[:cut] + rng.bytes(60) + frame[cut:],
+                frame + rng.bytes(9),
+            ][kind]
             part = frame[cut:] if i == 0 else part
         stream += part
     source, found = read(stream[: -int(rng.integers(1, builder.length))])
@@ -148,7 +159,7 @@ def test_a_late_frame_closes_its_gap_and_a_restart_is_no_loss(read):
     packets = [p[:4] + (93).to_bytes(2, "big") + p[6:100] for p in packets]
     builder = FrameBuilder("TM", 108)  # a packet a frame
     frames = builder.pack(1, packets)
-    late = frames[:10] + [frames[11], frames[12], frames[10]] + frames[13:]
+    late = [*frames[:10], frames[11], frames[12], frames[10], *frames[13:]]
     source, found = read(b"".join(late))
     assert sorted(found) == sorted(packets)
     channel = source.findings.frames.channels[0x123, 1]
@@ -245,7 +256,11 @@ def test_the_case_of_forty_packets(shared_data):
 
 
 def test_real_files_of_packets_are_no_frames(shared_data):
-    files = [path for path in (shared_data / "packets").rglob("*") if path.suffix in {".bin", ".dat", ".tlm", ".pkts"}]
+    files = [
+        path
+        for path in (shared_data / "packets").rglob("*")
+        if path.suffix in {".bin", ".dat", ".tlm", ".pkts"}
+    ]
     assert files
     assert {path.name: open_source(path).words for path in files if open_source(path).words} == {}
     assert source_module.MOST_LAYERS > 1
