@@ -12,7 +12,6 @@ What a frame that is not sound contributes is doubtful: a packet with bytes of i
 CRC-16 is right.
 """
 
-from collections import deque
 from collections.abc import Iterator
 
 from eicpy.packets.containers.frame_layout import IDLE_DATA, NO_START, Frame, check_is_right
@@ -74,7 +73,7 @@ class VirtualChannel:
         self._pending = bytearray()
         self._doubtful = False
         self._next: int | None = None
-        self._recent: deque[tuple[int, int]] = deque(maxlen=_RECENT)
+        self._recent: dict[tuple[int, int], None] = {}
         self._apids: set[int] = set()
         self.agreed = 0
         self.disagreed = 0
@@ -108,7 +107,9 @@ class VirtualChannel:
         if self.is_copy(frame):
             own.duplicated += 1
             return
-        self._recent.append((frame.number, frame.content))
+        self._recent[frame.number, frame.content] = None
+        if len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
         if restart:
             own.restarts += 1
             self._cut(frame, "the frame count begins again")
