@@ -26,6 +26,7 @@ __all__ = [
     "UnreadError",
     "check_regular",
     "kind_of_file",
+    "only_bytes",
     "open_regular",
     "read_text",
     "refusing",
@@ -169,7 +170,12 @@ def single_byte(stream: BinaryIO) -> str | None:
         byte = _single_byte(descriptor)
     finally:
         os.lseek(descriptor, before, os.SEEK_SET)
-    return None if byte is None else f"only {_NAMES.get(byte, f'bytes 0x{byte:02X}')}"
+    return None if byte is None else only_bytes(byte)
+
+
+def only_bytes(byte: int) -> str:
+    """In words, bytes that are all the same."""
+    return f"only {_NAMES.get(byte, f'bytes 0x{byte:02X}')}"
 
 
 def _single_byte(descriptor: int) -> int | None:

@@ -191,6 +191,8 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
         f"{counted(report.foreign_bytes, 'foreign byte')}",
         soft_wrap=True,
     )
+    for line in report.what:
+        console.print(f"  {line}", soft_wrap=True)
     rows = report.rows()
     if rows:
         console.print(_packet_table(rows))

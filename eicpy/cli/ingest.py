@@ -21,7 +21,10 @@ __all__ = ["ingest", "watch"]
 def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None:
     """Keep files of packets in the archive, once.
 
-    The bytes are kept exactly as they are; a file ingested before is recognised by its content.
+    The bytes are kept exactly as they are; a file ingested before is recognised by its content. Out of a
+    file of transfer frames (TM, AOS), a compressed one, hexadecimal text or a capture of a network its
+    packets are kept. A packet cut by the boundary of two files is joined, whichever comes first.
+
     Can be interrupted at any moment and called again.
     """
     from eicpy.ingestion import ingest as ingest_files

@@ -8,7 +8,6 @@ import click
 from eicpy.cli.console import show_packets
 from eicpy.cli.options import FILE
 from eicpy.errors import EicpyError, ExitCode
-from eicpy.inputs import refusing
 
 __all__ = ["packets"]
 
@@ -33,22 +32,22 @@ def packets(
     APIDs, types, counts, times; what is lost, duplicated, out of order, damaged or foreign. No definition
     of the packets is needed, nothing is written.
 
-    Exit status: 0 clean, 1 something is lost or damaged, 2 bad arguments.
+    Packets are also taken out of transfer frames (TM, AOS), files compressed by gzip, bzip2 or xz,
+    hexadecimal text, and captures of a network (pcap, pcapng); what the file is, is said. A packet cut by
+    the boundary of two files named one after the other is joined, and counts in the second.
+
+    Exit status: 0 clean, 1 something is lost or damaged or the file is empty or holds no packets, 2 bad
+    arguments, 3 no space for what a compressed file expands to.
     """
     import eicpy.instruments
-    from eicpy.packets import inspect_file
+    from eicpy.packets import inspect_files
 
     detector = eicpy.instruments.load(instrument) if instrument else None
     worst = ExitCode.CLEAN
-    for file in files:
-        try:
-            with refusing(file, "packets"):
-                report = inspect_file(file, checksum, detector)
-        except EicpyError as error:  # the other files are still reported
-            click.echo(f"eic: {error}", err=True)
-            worst = max(worst, error.exit_code)
-            continue
-        if as_json:
+    for report in inspect_files(files, checksum, detector):
+        if isinstance(report, EicpyError):  # the other files are still reported
+            click.echo(f"eic: {report}", err=True)
+        elif as_json:
             click.echo(json.dumps(report.to_dict()))
         else:
             show_packets(report)

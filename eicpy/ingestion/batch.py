@@ -26,7 +26,6 @@ from eicpy.ingestion.packet_files import (
     ingest_file,
     lock_of,
     store,
-    summary,
 )
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
 from eicpy.inputs import MISTAKES, open_regular, refusing, single_byte
@@ -222,7 +221,7 @@ def _store_together(
         mark_many_stored(
             database,
             instrument.name,
-            [(new[sha256].identity, o.run.number, summary(o)) for sha256, o in stored.items()],
+            [(new[sha256].identity, o.run.number, o.summary) for sha256, o in stored.items()],
         )
         for small in together:
             path, outcome = small.identity.path, stored.get(small.sha256)

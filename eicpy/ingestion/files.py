@@ -44,12 +44,11 @@ class FileOutcome:
                 f"{readable(outcome.file.name)}: {outcome.state}: {outcome.summary}",
                 ExitCode.BAD_DATA if outcome.left_out else ExitCode.CLEAN,
             )
-        bad = outcome.damaged or outcome.foreign_bytes
+        bad = outcome.damaged or outcome.foreign_bytes or not outcome.is_whole
         name = readable(outcome.file.name)
         return cls(
             outcome.file,
-            f"{name}: {outcome.state}, run {outcome.run.number}: {outcome.packets} packets, "
-            f"{outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes",
+            f"{name}: {outcome.state}, run {outcome.run.number}: {outcome.summary}",
             ExitCode.BAD_DATA if bad else ExitCode.CLEAN,
         )
 

@@ -8,6 +8,11 @@ A process may die between any two of these, or within one. The next call finds t
 the content, finds the run by the hash it carries, compares the bytes already copied with the file,
 and resumes there. Two processes with the same content wait for each other on a lock that the
 kernel releases when its holder dies.
+
+What is archived is the packets: a file that holds them as they are is copied byte by byte; out of a
+compressed file, transfer frames, hexadecimal text or a capture of a network they are taken
+(:mod:`.contents`), and the description of the run names the file, its hash and its kind. Halves of a packet
+that two files share are joined (:mod:`.open_ends`).
 """
 
 import hashlib
@@ -22,13 +27,15 @@ import numpy as np
 
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError, EicpyError, NotFoundError, readable
-from eicpy.files import hash_file, hash_stream
-from eicpy.inputs import UnreadError, open_regular, refusing, single_byte
+from eicpy.files import hash_stream
+from eicpy.ingestion.contents import FileContents
+from eicpy.ingestion.open_ends import claim_end, settle_ends
+from eicpy.inputs import UnreadError, open_regular, refusing
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileRow, FileState
-from eicpy.packets import PacketIndex, PacketIndexer, index_packets
+from eicpy.packets import PacketIndex, PacketIndexer
 from eicpy.runs import Run, RunArchive, RunWriter
 
 __all__ = ["IngestOutcome", "IngestState", "ingest_file", "register_run"]
@@ -78,12 +85,26 @@ class IngestOutcome:
     packets: int
     damaged: int
     foreign_bytes: int
+    notes: tuple[str, ...] = ()
+    """What the file is, what was missing in it, and with which other its halves of packets were joined."""
+    is_whole: bool = True
+    """Whether nothing of it was missing or damaged before its packets were looked at: no frame lost, …"""
+
+    @property
+    def summary(self) -> str:
+        """Its content in a line."""
+        counts = f"{self.packets} packets, {self.damaged} damaged, {self.foreign_bytes} foreign bytes"
+        return "; ".join([counts, *self.notes[:MOST_NOTES]])
 
     def _repr_html_(self) -> str:
         return (
             f"<p>{escape(self.file.name)}: {self.state}, run {self.run.number}, {self.packets} packets, "
             f"{self.damaged} damaged, {self.foreign_bytes} foreign bytes</p>"
         )
+
+
+MOST_NOTES = 8
+"""Notes in the line of a file; the description of the run has all."""
 
 
 def ingest_file(
@@ -131,7 +152,7 @@ def ingest_file(
     progress = progress or _silent
     try:
         with refusing(path, "packets"):
-            identity = _identify(path, instrument, progress)
+            identity = _identify(path, instrument, archive, progress)
     except BadDataError as error:
         refuse(path, instrument, database, error)
         raise
@@ -181,7 +202,8 @@ def store(
     outcome = outcome_of(
         path, IngestState.RESUMED if resumed else IngestState.STORED, run, instrument, sha256
     )
-    mark_stored(database, instrument.name, identity, run=run.number, message=summary(outcome))
+    settle_ends(run, run.index(instrument), archive, sha256)
+    mark_stored(database, instrument.name, identity, run=run.number, message=outcome.summary)
     return outcome
 
 
@@ -203,47 +225,48 @@ def register_run(run: Run, instrument: Instrument, database: Database) -> None:
         mark_stored(database, instrument.name, identity, run=run.number, message=run.metadata.source)
 
 
-def _identify(path: Path, instrument: Instrument, progress: Callable[[int, int], None]) -> FileIdentity:
+def _identify(
+    path: Path, instrument: Instrument, archive: RunArchive, progress: Callable[[int, int], None]
+) -> FileIdentity:
     """Read a file through once: its hash, and whether any packet in it is the instrument's."""
     identity = FileIdentity.of(path)
-    digest = hashlib.sha256()
-    indexer: PacketIndexer | None = PacketIndexer(instrument.headers)
-    apids = sorted(h.apid for h in instrument.headers)
-    size = 0
+    digest, size = hashlib.sha256(), 0
     with open_regular(path, "a file of packets") as stream:
-        uniform = single_byte(stream)
-        if uniform is not None:
-            raise BadDataError(f"got {uniform}, {identity.size} of them; expected packets", file=path)
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
             progress(size, 2 * identity.size)
             if size > identity.size:
                 raise UnreadError("it grew while it was read; expected a file that is complete", file=path)
-            if indexer is not None and _has_any(indexer.feed(chunk), apids):
-                indexer = None
     if size == 0:
         raise BadDataError("got an empty file, expected packets", file=path)
-    if indexer is not None and not _has_any(indexer.finish(), apids):
+    identity = replace(identity, size=size, sha256=digest.hexdigest())
+    contents = FileContents.of(path)
+    apids = sorted(h.apid for h in instrument.headers)
+    if not _has_packets(contents, instrument, apids) and not contents.begins_in(
+        identity, instrument, archive
+    ):
         raise BadDataError(
-            f"got {_contents(path)} in {size} bytes, expected packets of {instrument.name} "
+            f"got {contents.words} in {size} bytes, expected packets of {instrument.name} "
             f"(APID {', '.join(map(str, apids))})",
             file=path,
-            advice="is it another instrument's?",
+            advice=contents.advice or "is it another instrument's?",
         )
-    return replace(identity, size=size, sha256=digest.hexdigest())
+    return identity
+
+
+def _has_packets(contents: FileContents, instrument: Instrument, apids: Sequence[int]) -> bool:
+    """Whether any packet of a file is the instrument's."""
+    if contents.source.is_strange:
+        return False
+    indexer = PacketIndexer(instrument.headers)
+    if any(_has_any(indexer.feed(block), apids) for block in contents.source.blocks()):
+        return True
+    return _has_any(indexer.finish(), apids)
 
 
 def _has_any(index: PacketIndex, apids: Sequence[int]) -> bool:
     return bool(np.isin(index.apid[index.good], apids).any())
-
-
-def _contents(path: Path) -> str:
-    """Content of the start of a file, found without any packet definition."""
-    with open_regular(path) as stream:
-        index = index_packets(stream.read(_CHUNK))
-    found = np.unique(index.apid[index.good]).tolist()
-    return f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
 
 
 def refuse(path: Path, instrument: Instrument, database: Database, error: BadDataError) -> None:
@@ -266,22 +289,22 @@ def _copy(
     partial: Run | None,
     progress: Callable[[int, int], None],
 ) -> Run:
-    """Copy a file into a run, resuming after the bytes that a partial run holds already."""
-    writer = None if partial is None else _continue(identity, archive, partial)
+    """Put the packets of a file into a run, resuming after the bytes that a partial run holds already."""
+    contents = FileContents.of(identity.path, lambda done: progress(identity.size + done, 2 * identity.size))
+    sha256 = identity.sha256 or ""
+    writer = None if partial is None else _continue(identity, contents, archive, partial)
     if writer is None:
-        writer = archive.create(source=readable(identity.path), expected_sha256=identity.sha256)
+        writer = archive.create(
+            source=readable(identity.path),
+            expected_sha256=sha256,
+            source_kind=": ".join(contents.source.layers),
+            begins_in=contents.begins_in(identity, instrument, archive),
+        )
     with writer:  # an error leaves the run open for the next call
-        try:
-            with open_regular(identity.path, "a file of packets") as stream:
-                stream.seek(writer.size)
-                while writer.size < identity.size and (chunk := stream.read(_CHUNK)):
-                    writer.append(chunk)
-                    progress(identity.size + writer.size, 2 * identity.size)
-        except OSError as error:
-            raise BadDataError(
-                f"could not be read to the end: {error.strerror}", file=identity.path
-            ) from error
-        if writer.sha256 != identity.sha256:
+        for block in contents.blocks(writer.run, archive, start=writer.size):
+            for at in range(0, len(block), _CHUNK):
+                writer.append(block[at : at + _CHUNK])
+        if not contents.is_unchanged(writer.run, sha256):
             archive.discard(writer)
             raise BadDataError(
                 "its content changed while it was read; expected a file that is complete",
@@ -289,19 +312,39 @@ def _copy(
                 advice="ingest it again when nobody writes it any more",
             )
         try:
-            simulated = is_simulated(writer.run.index(instrument), instrument)
+            return _closed(writer, contents, instrument, archive, sha256)
         except (EicpyError, OSError):
             raise
         except Exception:  # a mistake of eicpy, which the next version may not make: no half run is left
             archive.discard(writer)
             raise
-        return writer.close(simulated=simulated)
 
 
-def _continue(identity: FileIdentity, archive: RunArchive, partial: Run) -> RunWriter | None:
+def _closed(
+    writer: RunWriter, contents: FileContents, instrument: Instrument, archive: RunArchive, sha256: str
+) -> Run:
+    """Close the run of a copied file, with the beginning of another run that completes its last packet."""
+    index = writer.run.index(instrument)
+    if writer.run.metadata.ends_in is None and (
+        piece := claim_end(writer.run, index, instrument, archive, sha256)
+    ):
+        writer.describe(ends_in=piece)
+        writer.append(contents.end(writer.run, archive))
+        index = writer.run.index(instrument)
+    found = contents.source.findings
+    return writer.close(
+        simulated=is_simulated(index, instrument),
+        remarks=tuple(found.lines()),
+        source_whole=found.is_clean,
+    )
+
+
+def _continue(
+    identity: FileIdentity, contents: FileContents, archive: RunArchive, partial: Run
+) -> RunWriter | None:
     """Reopen a partial copy; None, and the copy is removed, if its bytes are not those of the file."""
     writer = archive.reopen(partial.number)
-    if writer.size <= identity.size and writer.sha256 == hash_file(identity.path, writer.size).hexdigest():
+    if contents.begins_with(writer, archive):
         return writer
     _log.warning("run %d is no copy of %s and is made again", partial.number, readable(identity.path))
     archive.discard(writer)
@@ -323,14 +366,21 @@ def outcome_of(
     path: Path, state: IngestState, run: Run, instrument: Instrument, sha256: str
 ) -> IngestOutcome:
     """The outcome of a file whose bytes are in a run."""
-    index = run.index(instrument)
+    index, metadata = run.index(instrument), run.metadata
     good = int(np.count_nonzero(index.good))
-    return IngestOutcome(path, state, run, sha256, good, len(index) - good, index.foreign_bytes)
-
-
-def summary(outcome: IngestOutcome) -> str:
-    """What is in a file, in a line."""
-    return f"{outcome.packets} packets, {outcome.damaged} damaged, {outcome.foreign_bytes} foreign bytes"
+    pieces = [
+        f"{words} run {piece.run}"
+        for words, piece in (
+            ("completes the packet cut at the end of", metadata.begins_in),
+            ("completed by the beginning of", metadata.ends_in),
+        )
+        if piece is not None
+    ]
+    kind = [metadata.source_kind] if metadata.source_kind else []
+    notes = (*kind, *pieces, *metadata.remarks)
+    return IngestOutcome(
+        path, state, run, sha256, good, len(index) - good, index.foreign_bytes, notes, metadata.source_whole
+    )
 
 
 def _silent(done: int, total: int) -> None:

@@ -16,9 +16,10 @@ from eicpy.packets.encode_headers import PacketHeaders
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketStatus, Skipped
 from eicpy.packets.indexer import PacketIndexer, index_packets
+from eicpy.packets.inspection import inspect_file, inspect_files
 from eicpy.packets.layout import FieldSpec, Group, PacketLayout
 from eicpy.packets.limits import Limits
-from eicpy.packets.report import ApidReport, PacketReport, inspect_file, report_index
+from eicpy.packets.report import ApidReport, PacketReport, report_index
 from eicpy.packets.rules import ApidDecision, HeaderRule, PacketHeaderRule
 from eicpy.packets.segments import SegmentGroup, SegmentGroups, assemble, segment_groups
 from eicpy.packets.timecode import CdsFormat, CucFormat, read_p_field
@@ -62,6 +63,7 @@ __all__ = [
     "encode",
     "index_packets",
     "inspect_file",
+    "inspect_files",
     "map_file",
     "packet_identity",
     "parse_calibration",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from eicpy.kernels import INTERPRETED, Deferred, inline_kernel, kernel
-from eicpy.packets.buffers import Buffer, ByteArray
+from eicpy.packets.memory import Buffer, ByteArray
 
 if TYPE_CHECKING:  # imported when a kernel is compiled; named here as a source of its machine code
     from eicpy.packets import machine_code, plain_bits  # noqa: F401

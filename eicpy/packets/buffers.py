@@ -1,23 +1,18 @@
-"""Bytes that hold packets: in memory, mapped from a file, or reserved for results."""
+"""Bytes that hold packets: in memory, mapped from a file, or taken out of what they lie in."""
 
 import mmap
-import os
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
-from eicpy.inputs import kind_of_file, open_regular
+from eicpy.errors import BadDataError
+from eicpy.inputs import open_regular
+from eicpy.packets.containers.source import PacketSource, open_source
+from eicpy.packets.memory import Buffer, ByteArray, byte_block
 
-__all__ = ["Buffer", "ByteArray", "as_byte_array", "byte_block", "map_file"]
+__all__ = ["Buffer", "ByteArray", "as_byte_array", "byte_block", "map_file", "map_source"]
 
-ByteArray: TypeAlias = npt.NDArray[np.uint8]
-Buffer: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any] | Path | str
-"""Anything that holds bytes in one piece; a memory map is an array. A path is the file's bytes."""
-
-HUGE_PAGE = 1 << 21
 MAPPED_AT_ONCE = 1 << 30
 """Files up to this size are mapped in one go, which takes a third of the time of page after page, bytes."""
 
@@ -28,7 +23,7 @@ def as_byte_array(buffer: Buffer) -> ByteArray:
     Parameters
     ----------
     buffer
-        Bytes, a memory view, an array of one dimension, a memory map, or the path of a file to map.
+        Bytes, a memory view, an array of one dimension, a memory map, or the path of a file of packets.
 
     Returns
     -------
@@ -52,21 +47,12 @@ def as_byte_array(buffer: Buffer) -> ByteArray:
     return array
 
 
-def byte_block(size: int) -> ByteArray:
-    """Memory for many bytes, not set to 0.
-
-    A large block begins on a boundary of huge pages: the system hands it over in pieces of 2 MiB, where
-    pieces of 4 kiB would take longer than what is written into them.
-    """
-    if size < 2 * HUGE_PAGE:
-        return np.empty(size, dtype=np.uint8)
-    block = np.empty(-(-size // HUGE_PAGE) * HUGE_PAGE + HUGE_PAGE, dtype=np.uint8)
-    start = -block.ctypes.data % HUGE_PAGE
-    return block[start : start + size]
-
-
 def map_file(path: Path | str) -> ByteArray:
-    """Bytes of a file as a memory map; an empty file is an empty array.
+    """Packets of a file as a memory map; an empty file is an empty array.
+
+    A file that holds them as they are is mapped itself. Out of a compressed file, transfer frames,
+    hexadecimal text or a capture of a network they are taken into a temporary file without a name; whoever
+    needs them several times calls this once.
 
     Raises
     ------
@@ -74,22 +60,35 @@ def map_file(path: Path | str) -> ByteArray:
         If there is no such file.
     BadDataError
         If it cannot be read.
+    FailedError
+        If there is no space for what it expands to.
     """
-    path = Path(path)
+    return map_source(open_source(path))
+
+
+def map_source(source: PacketSource) -> ByteArray:
+    """Packets of a file that was recognised, as a memory map; its findings are then complete.
+
+    Raises
+    ------
+    BadDataError, FailedError
+        As `map_file`.
+    """
+    if not source.is_plain:
+        with source.spooled() as spool:
+            return _mapped(spool)
     try:
-        if not path.exists():
-            raise NotFoundError(f"{readable(path)}: no such file")
-        kind = kind_of_file(path)
-        if kind is not None:
-            raise BadArgumentError(f"{readable(path)}: {kind}; expected a file")
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                return as_byte_array(b"")
-            populate = getattr(mmap, "MAP_POPULATE", None)  # Linux has it
-            if populate is None or size > MAPPED_AT_ONCE:
-                return as_byte_array(np.memmap(file, dtype=np.uint8, mode="r"))
-            pages = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
-        return as_byte_array(np.frombuffer(pages, dtype=np.uint8))
+        with open_regular(source.path) as file:
+            return _mapped(file)
     except OSError as error:
-        raise BadDataError(f"unreadable: {error.strerror or error}", file=path) from error
+        raise BadDataError(f"unreadable: {error.strerror or error}", file=source.path) from error
+
+
+def _mapped(file: BinaryIO) -> ByteArray:
+    """Bytes of an open file, which may be closed afterwards."""
+    size = file.seek(0, 2)
+    if size == 0:
+        return as_byte_array(b"")
+    populate = getattr(mmap, "MAP_POPULATE", 0) if size <= MAPPED_AT_ONCE else 0  # Linux has it
+    pages = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | populate, prot=mmap.PROT_READ)
+    return as_byte_array(np.frombuffer(pages, dtype=np.uint8))

@@ -22,7 +22,7 @@ CCSDS 133.0-B-2, Space Packet Protocol, June 2020, section 4.1.3.
 import numpy as np
 
 from eicpy.packets.bits import Word, inline_kernel
-from eicpy.packets.buffers import ByteArray
+from eicpy.packets.memory import ByteArray
 
 __all__ = [
     "APIDS",

@@ -1,11 +1,11 @@
 """What is in a file of packets, what is missing, and what is not right with it.
 
-`inspect_file` needs no definition. With an instrument's header rules it also knows the times.
+No definition is needed. With an instrument's header rules the report also knows the times.
 """
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from html import escape
@@ -16,16 +16,14 @@ import erfa
 import numpy as np
 
 from eicpy.errors import ExitCode
-from eicpy.inputs import open_regular, refusing, single_byte
-from eicpy.packets.buffers import map_file
+from eicpy.packets.containers.source import PacketSource
 from eicpy.packets.continuity import Continuity, continuity
-from eicpy.packets.index import PacketIndex, PacketStatus, Skipped
-from eicpy.packets.indexer import index_packets
+from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 from eicpy.packets.timecode import day_text
 
-__all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "report_index"]
+__all__ = ["ApidReport", "HasHeaders", "PacketReport", "report_index"]
 
 
 class HasHeaders(Protocol):
@@ -126,12 +124,19 @@ class PacketReport:
         such packets count in `damaged` alone.
     commands
         The same for the telecommands, which have sequence counts of their own.
+    source
+        What the file is, and what was found while packets were taken out of it; None where only an index is
+        reported.
+    joined
+        Packets that this file and the one before or after it share, in words.
     """
 
     file: Path
     index: PacketIndex
     apids: dict[int, ApidReport]
     commands: dict[int, ApidReport] = field(default_factory=dict)
+    source: PacketSource | None = None
+    joined: tuple[str, ...] = ()
 
     @property
     def packets(self) -> int:
@@ -149,8 +154,23 @@ class PacketReport:
         return self.index.foreign_bytes
 
     @property
+    def what(self) -> list[str]:
+        """What the file is where it is more than packets one after the other, and what else was found."""
+        lines = list(self.joined)
+        if self.source is not None:
+            known = self.source.words if not self.packets or self.source.layers else ""
+            advice = f" ({self.source.advice})" if known and self.source.advice and not self.packets else ""
+            lines = [*([f"{known}{advice}"] if known else []), *self.source.findings.lines(), *lines]
+        return lines
+
+    @property
     def is_clean(self) -> bool:
-        """Whether nothing is lost, doubled, out of order, damaged, foreign or incomplete."""
+        """Whether nothing is lost, doubled, out of order, damaged, foreign or incomplete.
+
+        A file without a byte is not clean: there is nothing in it to be so.
+        """
+        if self.source is not None and (self.source.is_strange or not self.source.findings.is_clean):
+            return False
         return not (
             self.damaged
             or self.foreign_bytes
@@ -173,6 +193,8 @@ class PacketReport:
         bad = np.flatnonzero(~self.index.good).tolist()
         return {
             "file": str(self.file),
+            "source": None if self.source is None else self.source.to_dict(),
+            "joined": list(self.joined),
             "packets": self.packets,
             "damaged": self.damaged,
             "foreign_bytes": self.foreign_bytes,
@@ -225,9 +247,10 @@ class PacketReport:
         body = "".join(
             f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>" for row in rows
         )
+        what = "".join(f"<br>{escape(line)}" for line in self.what)
         return (
             f"<p>{escape(self.file.name)}: {self.packets} packets, {self.damaged} damaged, "
-            f"{self.foreign_bytes} foreign bytes</p><table><tr>{head}</tr>{body}</table>"
+            f"{self.foreign_bytes} foreign bytes{what}</p><table><tr>{head}</tr>{body}</table>"
         )
 
 
@@ -347,47 +370,3 @@ def _apids(
             decision="" if decision is None else decision.reason,
         )
     return apids
-
-
-def inspect_file(
-    path: Path | str, checksum: str = "auto", instrument: HasHeaders | None = None
-) -> PacketReport:
-    """Report what is in a file of CCSDS packets.
-
-    Parameters
-    ----------
-    path
-        Any file; it is mapped, not loaded.
-    checksum
-        ``auto`` decides for each APID from its definition or the data; none, crc16, xor16 or iso16
-        override both.
-    instrument
-        Its header rules to use, and whose time rule gives times in UTC; None to learn all from the data and
-        leave on-board times.
-
-    Returns
-    -------
-    PacketReport
-        For an empty file, or one without packets, a report without packets.
-
-    Raises
-    ------
-    BadArgumentError
-        For a file that is not there, or a checksum that does not exist.
-    BadDataError
-        For a file that cannot be read.
-
-    See Also
-    --------
-    index_packets : the index alone.
-    continuity : lost, duplicated and late packets alone.
-    """
-    data = map_file(path)
-    with refusing(path, "packets"), open_regular(path) as stream:
-        uniform = single_byte(stream)
-        if uniform is not None:  # gigabytes of nothing are not looked through for packets
-            index = replace(PacketIndex.empty(), skipped=(Skipped(0, len(data), uniform),))
-        else:
-            headers = None if instrument is None else instrument.headers
-            index = index_packets(data, headers, checksum)
-    return report_index(Path(path), index, instrument if isinstance(instrument, HasTime) else None)

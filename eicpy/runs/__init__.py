@@ -11,8 +11,8 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.runs.archive import RunArchive
-    from eicpy.runs.edit import edit_run
-    from eicpy.runs.metadata import RunChange, RunMetadata
+    from eicpy.runs.edit import edit_run, remark
+    from eicpy.runs.metadata import RunChange, RunMetadata, RunPiece
     from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
     from eicpy.runs.provider.deduplicate import Deduplicator
     from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
@@ -37,6 +37,7 @@ __all__ = [
     "RunArchive",
     "RunChange",
     "RunMetadata",
+    "RunPiece",
     "RunWriter",
     "Runs",
     "Selection",
@@ -45,4 +46,5 @@ __all__ = [
     "follow",
     "kind_names",
     "provide",
+    "remark",
 ]

@@ -19,7 +19,7 @@ from eicpy.errors import BadDataError, ConflictError, FailedError, NotFoundError
 from eicpy.files import locked, sync_folder
 from eicpy.runs.finished import FinishedRuns, finished_runs
 from eicpy.runs.listing import Listing, RunNames, listing
-from eicpy.runs.metadata import RunMetadata, folder_name
+from eicpy.runs.metadata import RunMetadata, RunPiece, folder_name
 from eicpy.runs.run import RAW_NAME, Run
 from eicpy.runs.writer import RunWriter
 
@@ -117,6 +117,8 @@ class RunArchive:
         position: str = "",
         simulated: bool | None = None,
         expected_sha256: str | None = None,
+        source_kind: str = "",
+        begins_in: RunPiece | None = None,
         above: int = 0,
     ) -> RunWriter:
         """Open a new run.
@@ -134,6 +136,10 @@ class RunArchive:
             Whether the data are simulated; None while that is not known.
         expected_sha256
             Hash of the file that will be copied, so that a copy that was interrupted is found again.
+        source_kind
+            What the packets are taken out of; empty for a copy, byte by byte.
+        begins_in
+            The end of another run that will stand before them.
         above
             The number is higher than this one: for who knows of runs that were removed with all else.
 
@@ -169,6 +175,8 @@ class RunArchive:
                     position=position,
                     simulated=simulated,
                     expected_sha256=expected_sha256,
+                    source_kind=source_kind,
+                    begins_in=begins_in,
                 )
                 try:
                     writer = RunWriter(self._place(metadata))

@@ -9,7 +9,7 @@ from eicpy.moved import accept_old_keywords
 from eicpy.runs.metadata import EDITABLE, RunChange, RunMetadata
 from eicpy.runs.run import Run
 
-__all__ = ["edit_run", "rewrite"]
+__all__ = ["edit_run", "remark", "rewrite"]
 
 
 @accept_old_keywords(renamed={"by": "actor"})
@@ -71,6 +71,14 @@ def edit_run(run: Run, *, actor: str, **changes: str) -> RunMetadata:
         if not made:
             return before
         return rewrite(run, {change.field: change.new for change in made}, made)
+
+
+def remark(run: Run, text: str) -> None:
+    """Add a remark to the description of a run, once."""
+    with locked_folder(run.folder):
+        remarks = run.metadata.remarks
+        if text not in remarks:
+            rewrite(run, {"remarks": (*remarks, text)})
 
 
 def rewrite(run: Run, changes: dict[str, Any], made: tuple[RunChange, ...] = ()) -> RunMetadata:

@@ -15,6 +15,7 @@ __all__ = [
     "METADATA_NAME",
     "RunChange",
     "RunMetadata",
+    "RunPiece",
     "folder_name",
 ]
 
@@ -37,6 +38,17 @@ class RunChange(BaseModel):
     field: str
     old: str
     new: str
+
+
+class RunPiece(BaseModel):
+    """Bytes of another run that stand at one end of this one: the other half of a packet cut by files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    run: int
+    """Number of the other run; its bytes are as they were."""
+    size: int
+    """Bytes at its end, or at its beginning."""
 
 
 class RunMetadata(BaseModel):
@@ -65,7 +77,17 @@ class RunMetadata(BaseModel):
     simulated: bool | None = None
     """Whether any packet says that it is simulated; None where packets cannot carry the mark."""
     expected_sha256: str | None = None
-    """Hash of the file this run is a copy of, known before the first byte was copied."""
+    """Hash of the file that this run is made of, known before the first byte was copied."""
+    source_kind: str = ""
+    """What the packets were taken out of (compressed, transfer frames, …); empty for a copy, byte by byte."""
+    source_whole: bool = True
+    """Whether nothing was missing or damaged in what they were taken out of: no frame lost, no damage."""
+    begins_in: RunPiece | None = None
+    """The end of another run that stands before the bytes of the file: they complete its cut packet."""
+    ends_in: RunPiece | None = None
+    """The beginning of another run that stands behind them: it completes the packet that they cut."""
+    remarks: tuple[str, ...] = ()
+    """What was found while the packets were taken out of the file, or a packet was joined."""
     size: int | None = None
     """Bytes at close."""
     sha256: str | None = None

@@ -6,7 +6,7 @@ from it, except ``run.json``, which says where the bytes came from.
 
 ::
 
-    000001/raw.ccsds      the bytes
+    000001/raw.ccsds      the bytes (of a file of frames or a compressed one: the packets in it)
            run.json       source, opened, closed, operator, set-up, comment …, at close the size and hash
            index.npz      the packet index: derived, rebuilt when it is missing or does not fit
            tc-hk.ccsds    the commands and housekeeping alone: derived like the index
@@ -174,6 +174,8 @@ class Run:
             "size": f"{self.size / 1e6:.3f} MB",
             "simulated": {True: "yes", False: "no", None: "not known"}[metadata.simulated],
             "comment": metadata.comment,
+            **({"taken out of": metadata.source_kind} if metadata.source_kind else {}),
+            **({"remarks": "; ".join(metadata.remarks)} if metadata.remarks else {}),
         }
         cells = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in rows.items())
         return f"<table><caption>Run {escape(self.folder.name)}</caption>{cells}</table>"

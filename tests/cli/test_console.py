@@ -36,7 +36,13 @@ def report(lost):
         "skipped": [{"offset": 9, "length": 1, "reason": "no [packet] here"}],
     }
     return SimpleNamespace(
-        file="x.ccsds", packets=1, damaged=1, foreign_bytes=1, rows=lambda: [row], to_dict=lambda: told
+        file="x.ccsds",
+        packets=1,
+        damaged=1,
+        foreign_bytes=1,
+        what=["gzip-compressed"],
+        rows=lambda: [row],
+        to_dict=lambda: told,
     )
 
 

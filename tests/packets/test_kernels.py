@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from eicpy.packets import bits, buffers
+from eicpy.packets import bits, memory
 
 
 def test_a_large_block_begins_on_a_huge_page():
     for size in (0, 1, 1000, 5_000_001):
-        block = buffers.byte_block(size)
+        block = memory.byte_block(size)
         assert block.shape == (size,)
         assert block.dtype.name == "uint8"
-        assert size < 2 * buffers.HUGE_PAGE or block.ctypes.data % buffers.HUGE_PAGE == 0
+        assert size < 2 * memory.HUGE_PAGE or block.ctypes.data % memory.HUGE_PAGE == 0
 
 
 @pytest.mark.skipif(bits.INTERPRETED, reason="without compiled kernels there are no addresses")

@@ -67,7 +67,8 @@ def test_lost_and_incomplete_alone_are_not_clean(packet, file):
 
 def test_an_empty_file_and_one_without_packets_have_reports(file):
     assert inspect_file(file(b"")).to_dict()["apids"] == {}
-    assert inspect_file(file(b"")).exit_code == 0
+    assert inspect_file(file(b"")).exit_code == 1, "nothing in it can be clean"
+    assert inspect_file(file(b"")).what == ["empty: not one byte"]
     text = inspect_file(file(b"This is a text, not telemetry.\n" * 100))
     assert (text.packets, text.exit_code) == (0, 1)
     assert text.foreign_bytes == 3100

@@ -1,0 +1,1 @@
+"""What packets lie in: compressed files, hexadecimal text, captures of a network, transfer frames."""
