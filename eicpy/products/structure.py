@@ -186,7 +186,7 @@ def _whole(header: fits.Header, keyword: str, most: int, default: int | None = N
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = "nothing" if value is None or isinstance(value, fits.card.Undefined) else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
