@@ -32,7 +32,13 @@ def packets(
     APIDs, types, counts, times; what is lost, duplicated, out of order, damaged or foreign. No definition
     of the packets is needed, nothing is written.
 
-    Exit status: 0 clean, 1 something is lost or damaged, 2 bad arguments.
+    A jump of a sequence count is a loss only if the packets behind it, or the times, confirm it. Else the
+    counter restarted, or one count is out of step, or it does not count, counts in steps of n, or for each
+    destination or type; a jump at the very end is unconfirmed. Each is named below the table, with where and
+    how many.
+
+    Exit status: 0 clean (a counter that restarts or does not count is no fault of the stream), 1 something
+    is lost, damaged, doubled, out of order or step, foreign or unconfirmed, 2 bad arguments.
     """
     import eicpy.instruments
     from eicpy.packets import inspect_file

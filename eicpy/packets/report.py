@@ -5,10 +5,11 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,14 +17,19 @@ import erfa
 import numpy as np
 
 from eicpy.errors import ExitCode
-from eicpy.packets.buffers import map_file
+from eicpy.packets.buffers import Buffer, map_file
 from eicpy.packets.continuity import Continuity, continuity
+from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts
 from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.indexer import index_packets
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 
 __all__ = ["ApidReport", "HasHeaders", "PacketReport", "inspect_file", "report_index"]
+
+
+_SHOWN = 20
+_FINDINGS = 1000
 
 
 class HasHeaders(Protocol):
@@ -61,8 +67,10 @@ class ApidReport:
 
     Attributes
     ----------
-    received, lost, duplicated, out_of_order, damaged
-        See `Continuity`.
+    counts
+        What arrived and what did not, see `PacketCounts`; each number is an attribute of its own as well.
+    findings
+        Where: gaps, duplicates, restarts, wrong counts and the like; the first thousand.
     first, last
         First and last intact packet: ``offset`` (byte), ``sequence_count``, ``coarse`` and ``fine`` (on-board
         time, None where not known), ``utc`` (ISO date, None where the instrument's time rule is not known);
@@ -78,11 +86,7 @@ class ApidReport:
     """
 
     apid: int
-    received: int
-    lost: int
-    duplicated: int
-    out_of_order: int
-    damaged: int
+    counts: PacketCounts
     first: dict[str, int | str | None] | None
     last: dict[str, int | str | None] | None
     groups_complete: int
@@ -90,15 +94,17 @@ class ApidReport:
     types: dict[str, int]
     checksum: str
     decision: str
+    findings: tuple[CountFinding, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in COUNT_WORDS or name == "counting":
+            return getattr(self.counts, name)
+        raise AttributeError(name)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         return {
-            "received": self.received,
-            "lost": self.lost,
-            "duplicated": self.duplicated,
-            "out_of_order": self.out_of_order,
-            "damaged": self.damaged,
+            **asdict(self.counts),
             "first": self.first,
             "last": self.last,
             "groups_complete": self.groups_complete,
@@ -106,6 +112,7 @@ class ApidReport:
             "types": self.types,
             "checksum": self.checksum,
             "decision": self.decision,
+            "findings": [one.to_dict() for one in self.findings],
         }
 
 
@@ -148,12 +155,12 @@ class PacketReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is lost, doubled, out of order, damaged, foreign or incomplete."""
+        """Whether nothing is lost, doubled, out of order or step, damaged, foreign or incomplete."""
         return not (
             self.damaged
             or self.foreign_bytes
             or any(
-                a.lost or a.duplicated or a.out_of_order or a.groups_incomplete
+                a.groups_incomplete or not a.counts.is_clean
                 for a in (*self.apids.values(), *self.commands.values())
             )
         )
@@ -198,11 +205,8 @@ class PacketReport:
             {
                 "apid": name,
                 "types": " ".join(f"{kind}×{number}" for kind, number in report.types.items()),
-                "received": report.received,
-                "lost": report.lost,
-                "duplicated": report.duplicated,
-                "out of order": report.out_of_order,
-                "damaged": report.damaged,
+                **{word: _number(report.counts, name) for name, word in COUNT_WORDS.items()},
+                "counter": report.counts.counting,
                 "groups": f"{report.groups_complete} + {report.groups_incomplete} incomplete"
                 if report.groups_complete or report.groups_incomplete
                 else "",
@@ -225,8 +229,25 @@ class PacketReport:
         )
         return (
             f"<p>{escape(self.file.name)}: {self.packets} packets, {self.damaged} damaged, "
-            f"{self.foreign_bytes} foreign bytes</p><table><tr>{head}</tr>{body}</table>"
+            f"{self.foreign_bytes} foreign bytes</p><table><tr>{head}</tr>{body}</table>{self._told()}"
         )
+
+    @property
+    def findings(self) -> list[CountFinding]:
+        """What was found about the counts of all APIDs, telecommands after telemetry."""
+        return [one for report in (*self.apids.values(), *self.commands.values()) for one in report.findings]
+
+    def _told(self) -> str:
+        shown = self.findings[:_SHOWN]
+        rest = len(self.findings) - len(shown)
+        lines = [escape(str(one)) for one in shown] + ([f"and {rest} more"] if rest else [])
+        return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""
+
+
+def _number(counts: PacketCounts, name: str) -> int | str:
+    """A number; one that is seldom other than 0 is not shown where it is."""
+    number: int = getattr(counts, name)
+    return number if number or name not in COUNTER_FIELDS else ""
 
 
 def _first_or_last(packet: dict[str, int | str | None] | None) -> str:
@@ -292,7 +313,9 @@ def _types(index: PacketIndex, rows: np.ndarray[Any, Any]) -> dict[str, int]:
     }
 
 
-def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = None) -> PacketReport:
+def report_index(
+    file: Path, index: PacketIndex, instrument: HasTime | None = None, buffer: Buffer | None = None
+) -> PacketReport:
     """Report of an index that exists already.
 
     Parameters
@@ -303,14 +326,16 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
         Its index.
     instrument
         Its time rule gives times in UTC; None to leave on-board times.
+    buffer
+        The bytes that were indexed: by them a packet without a time is known when it comes again.
 
     See Also
     --------
     inspect_file : index and report a file.
     """
     rule = None if instrument is None else instrument.time
-    telemetry: Mapping[int, Continuity] = continuity(index)
-    commands: Mapping[int, Continuity] = continuity(index, commands=True)
+    telemetry: Mapping[int, Continuity] = continuity(index, buffer=buffer)
+    commands: Mapping[int, Continuity] = continuity(index, commands=True, buffer=buffer)
     if index.good.any():
         telemetry, commands = (
             {apid: one for apid, one in judged.items() if one.received} for judged in (telemetry, commands)
@@ -328,11 +353,7 @@ def _apids(
         decision: ApidDecision | None = index.decisions.get(apid)
         apids[apid] = ApidReport(
             apid=apid,
-            received=one.received,
-            lost=one.lost,
-            duplicated=one.duplicated,
-            out_of_order=one.out_of_order,
-            damaged=one.damaged,
+            counts=one.counts,
             first=_packet(index, one.first, rule),
             last=_packet(index, one.last, rule),
             groups_complete=int(complete.sum()),
@@ -340,6 +361,7 @@ def _apids(
             types=_types(index, one.rows),
             checksum="none" if decision is None else decision.checksum.name.lower(),
             decision="" if decision is None else decision.reason,
+            findings=tuple(islice(one.findings(), _FINDINGS)),
         )
     return apids
 
@@ -377,5 +399,6 @@ def inspect_file(
     index_packets : the index alone.
     continuity : lost, duplicated and late packets alone.
     """
-    index = index_packets(map_file(path), None if instrument is None else instrument.headers, checksum)
-    return report_index(Path(path), index, instrument if isinstance(instrument, HasTime) else None)
+    buffer = map_file(path)
+    index = index_packets(buffer, None if instrument is None else instrument.headers, checksum)
+    return report_index(Path(path), index, instrument if isinstance(instrument, HasTime) else None, buffer)

@@ -242,7 +242,7 @@ class Reception:
     def _archive(self, stream: Stream, piece: Piece) -> None:
         self.count.add(piece.index)
         opened = self.archiver.opened
-        self._report.seen(piece.index, opened[-1].number if opened else 0)
+        self._report.seen(piece.index, opened[-1].number if opened else 0, piece.buffer)
         self._guard(functools.partial(self.archiver.take, stream, piece))
 
     def _gone(self, stream: Stream) -> None:
