@@ -183,7 +183,7 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
     report
         What :func:`eicpy.packets.inspect_file` found.
     most
-        Damaged packets and skipped ranges that are listed one by one.
+        Findings about sequence counts, damaged packets and skipped ranges that are listed one by one.
     """
     console = _console()
     console.print(
@@ -200,6 +200,11 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
             console.print(
                 f"  APID {row['apid']}: checksum {row['checksum']}, by {row[_TOLD_BELOW]}", soft_wrap=True
             )
+    findings = report.findings
+    for finding in findings[:most]:
+        console.print(f"  {finding}", soft_wrap=True)
+    if len(findings) > most:
+        console.print(f"  {len(findings) - most} more of such; --json lists a thousand for each APID")
     values = report.to_dict()
     for title, places in (("damaged", values["damaged_packets"]), ("skipped", values["skipped"])):
         for place in places[:most]:
@@ -243,7 +248,7 @@ def name_values(pairs: Iterable[str]) -> dict[str, str]:
 
 
 _TOLD_BELOW = "decided by"
-_WRONG = ("lost", "duplicated", "out of order", "damaged")
+_WRONG = ("lost", "duplicated", "out of order", "out of step", "unconfirmed", "damaged")
 
 
 def _packet_table(rows: list[dict[str, Any]]) -> "Table":

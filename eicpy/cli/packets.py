@@ -36,8 +36,14 @@ def packets(
     hexadecimal text, and captures of a network (pcap, pcapng); what the file is, is said. A packet cut by
     the boundary of two files named one after the other is joined, and counts in the second.
 
-    Exit status: 0 clean, 1 something is lost or damaged or the file is empty or holds no packets, 2 bad
-    arguments, 3 no space for what a compressed file expands to.
+    A jump of a sequence count is a loss only if the packets behind it, or the times, confirm it. Else the
+    counter restarted, or one count is out of step, or it does not count, counts in steps of n, or for each
+    destination or type; a jump at the very end is unconfirmed. Each is named below the table, with where and
+    how many.
+
+    Exit status: 0 clean (a counter that restarts or does not count is no fault of the stream), 1 something
+    is lost, damaged, doubled, out of order or step, foreign or unconfirmed, or the file is empty or holds no
+    packets, 2 bad arguments, 3 no space for what a compressed file expands to.
     """
     import eicpy.instruments
     from eicpy.packets import inspect_files

@@ -68,7 +68,7 @@ class PacketTotals:
         self.received = sum(c.received for c in every)
         self.lost = sum(c.lost for c in every)
         self.damaged = sum(c.damaged for c in every)
-        self.disturbed = sum(c.duplicated + c.out_of_order for c in every)
+        self.disturbed = sum(c.duplicated + c.out_of_order + c.out_of_step for c in every)
 
 
 class LiveSource(Protocol):

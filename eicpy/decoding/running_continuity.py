@@ -1,56 +1,88 @@
 """Running continuity of a stream that is read piece by piece.
 
-Gaps, duplicates and late packets show only beside their neighbours, so the last packets of each counter are
-remembered and judged again with the new ones: what a piece adds is the difference of the two judgements.
+The judgement is that of :func:`eicpy.packets.continuity`, from the same code: at any moment the counts are
+those of a file with the packets so far, however they came in pieces. What the next packets may change is
+remembered, at most some hundreds of packets of each counter, and told as if nothing followed; a jump of the
+last count is ``unconfirmed``.
 """
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex, continuity
+from eicpy.packets import CountFinding, PacketCounts, PacketIndex, PacketStatus
+from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
+from eicpy.packets.counts.words import add_counts, findings_of
+from eicpy.typing import UInt64Array
 
 __all__ = ["PacketCounts", "RunningContinuity"]
 
-_REMEMBERED = 512
-"""Packets remembered of each counter, so that one that counts slowly is not forgotten beside a fast one."""
+_FINDINGS = 256
+"""Findings that are remembered, the newest."""
 
 
-@dataclass(frozen=True)
-class PacketCounts:
-    """Packets of an APID so far.
+@dataclass
+class _Direction:
+    """Telemetry or telecommands."""
 
-    Parameters
-    ----------
-    received
-        Intact packets.
-    lost
-        Missing between the first and the last.
-    duplicated
-        Intact packets whose count came before.
-    out_of_order
-        Intact packets that came after one with a higher count.
-    damaged
-        Packets that are not intact.
-    """
+    command: bool
+    ticks: Mapping[int, float]
+    confirmed: dict[int, PacketCounts] = field(default_factory=dict)
+    """By APID, of the packets that nothing later changes."""
+    findings: deque[CountFinding] = field(default_factory=lambda: deque(maxlen=_FINDINGS))
 
-    received: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    out_of_order: int = 0
-    damaged: int = 0
+    def __post_init__(self) -> None:
+        self._stream = CountedStream()
+        self._waiting = PacketIndex.empty()
+        self._numbers = np.zeros(0, np.int64)
+        self._next = 0
+        self._counts: dict[int, PacketCounts] | None = None
 
-    def changed(self, new: "PacketCounts", old: "PacketCounts") -> "PacketCounts":
-        """These counts plus what `new` has more than `old`."""
-        return PacketCounts(
-            *(
-                getattr(self, name) + getattr(new, name) - getattr(old, name)
-                for name in ("received", "lost", "duplicated", "out_of_order", "damaged")
-            )
-        )
+    def add(self, index: PacketIndex, identity: UInt64Array | None) -> None:
+        named = np.flatnonzero((index.status != PacketStatus.BAD_HEADER) & (index.command == self.command))
+        mine = index[named]
+        if not len(mine):
+            return
+        self._counts = None
+        numbers = np.arange(self._next, self._next + len(mine))
+        self._next += len(mine)
+        self._waiting = PacketIndex.concatenate([self._waiting, mine])
+        self._numbers = np.concatenate([self._numbers, numbers])
+        columns = packet_columns(mine, self.ticks, None if identity is None else identity[named])
+        self._take(self._stream.feed(mine.apid, numbers, columns))
+
+    def counts(self) -> dict[int, PacketCounts]:
+        """All counts, as if nothing followed."""
+        if self._counts is None:
+            ended = [self._placed(one) for one in self._stream.ended()]
+            self._counts = add_counts(self.confirmed, self._waiting, ended)
+        return self._counts
+
+    def pending(self) -> Iterable[CountFinding]:
+        """Findings among the packets that wait."""
+        for one in self._stream.ended():
+            yield from findings_of(self._waiting, self._placed(one), self._numbers)
+
+    def begin_anew(self) -> None:
+        self._take(self._stream.feed_end())
+        self._stream = CountedStream()
+
+    def _take(self, found: list[Found]) -> None:
+        placed = [self._placed(one) for one in found]
+        self.confirmed = add_counts(self.confirmed, self._waiting, placed)
+        done = np.zeros(len(self._numbers), np.bool_)
+        for one in placed:
+            self.findings.extend(findings_of(self._waiting, one, self._numbers))
+            done[one.judged.rows] = True
+        self._waiting, self._numbers = self._waiting[~done], self._numbers[~done]
+
+    def _placed(self, found: Found) -> Found:
+        """The same with rows of the waiting packets."""
+        rows = np.searchsorted(self._numbers, found.judged.rows)
+        return found._replace(judged=found.judged._replace(rows=rows))
 
 
 @dataclass
@@ -60,7 +92,7 @@ class RunningContinuity:
     Parameters
     ----------
     instrument
-        Its header rules give the time of packets, from which lost turns of the count are found.
+        Its header rules give the time of packets, by which gaps are confirmed.
 
     See Also
     --------
@@ -72,57 +104,46 @@ class RunningContinuity:
     """
 
     instrument: Instrument
-    counts: dict[int, PacketCounts] = field(default_factory=dict, init=False)
-    """Telemetry, by APID."""
-    commands: dict[int, PacketCounts] = field(default_factory=dict, init=False)
-    """Telecommands, by APID: they have sequence counts of their own."""
 
     def __post_init__(self) -> None:
-        self._tail = PacketIndex.empty()
-        self._ticks = {header.apid: header.fine_tick for header in self.instrument.headers}
+        ticks = {header.apid: header.fine_tick for header in self.instrument.headers}
+        self._telemetry, self._commands = _Direction(False, ticks), _Direction(True, ticks)
 
-    def add(self, index: PacketIndex) -> Mapping[int, PacketCounts]:
+    @property
+    def counts(self) -> Mapping[int, PacketCounts]:
+        """Telemetry, by APID."""
+        return self._telemetry.counts()
+
+    @property
+    def commands(self) -> Mapping[int, PacketCounts]:
+        """Telecommands, by APID: they have sequence counts of their own."""
+        return self._commands.counts()
+
+    @property
+    def findings(self) -> list[CountFinding]:
+        """What was found about the counts, the newest few hundred, telecommands behind telemetry."""
+        return [
+            finding
+            for one in (self._telemetry, self._commands)
+            for finding in (*one.findings, *one.pending())
+        ]
+
+    def add(self, index: PacketIndex, identity: UInt64Array | None = None) -> None:
         """Count more packets.
 
         Parameters
         ----------
         index
             The packets that follow those counted before.
-
-        Returns
-        -------
-        mapping of int to PacketCounts
-            All counts of telemetry so far, by APID; those of telecommands are in `commands`.
+        identity
+            What :func:`~eicpy.packets.timeless_identity` gives, shape (n_packets,): by it a packet without a
+            time is known when it comes again.
         """
         if len(index):
-            both = PacketIndex.concatenate([self._tail, index])
-            self._count(both, self.counts, commands=False)
-            self._count(both, self.commands, commands=True)
-            self._tail = both[_newest(both)]
-        return self.counts
+            self._telemetry.add(index, identity)
+            self._commands.add(index, identity)
 
     def begin_anew(self) -> None:
         """Judge what follows without what came before; the counts so far are kept."""
-        self._tail = PacketIndex.empty()
-
-    def _count(self, both: PacketIndex, counts: dict[int, PacketCounts], *, commands: bool) -> None:
-        before = self._judge(self._tail, commands=commands)
-        for apid, new in self._judge(both, commands=commands).items():
-            old = counts.get(apid, PacketCounts())
-            counts[apid] = old.changed(new, before.get(apid, PacketCounts()))
-
-    def _judge(self, index: PacketIndex, *, commands: bool) -> dict[int, PacketCounts]:
-        return {
-            apid: PacketCounts(c.received, c.lost, c.duplicated, c.out_of_order, c.damaged)
-            for apid, c in continuity(index, self._ticks, commands=commands).items()
-        }
-
-
-def _newest(index: PacketIndex) -> npt.NDArray[np.intp]:
-    """Rows of the last packets of each counter, in the order of the stream."""
-    counter = index.counter
-    order = np.argsort(counter, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(counter[order])) + 1, len(order))
-    size = np.diff(ends, prepend=0)
-    from_end = np.repeat(ends, size) - np.arange(len(order))
-    return np.sort(order[from_end <= _REMEMBERED])
+        self._telemetry.begin_anew()
+        self._commands.begin_anew()

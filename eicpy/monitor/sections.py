@@ -19,6 +19,7 @@ from eicpy.errors import readable
 from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.monitor.texts import reason_text
+from eicpy.packets import counter_note
 from eicpy.text import UNKNOWN, grouped, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
@@ -139,11 +140,20 @@ def _link(link: LinkView) -> Line:
 
 
 def apid_lines(overview: Overview, width: int) -> Lines:
-    """A row for each APID: received, lost, duplicated, late, damaged, rate."""
+    """A row for each APID: received, lost, duplicated, out of order, damaged, rate.
+
+    What is special about its counter stands below.
+    """
     if not overview.apids:
         return [words(("no packet yet", "dim"))]
-    head = ("> APID", "packets", ">received", ">lost", ">dupl.", ">late", ">damaged", ">per s")
-    return table(head, [_apid(apid) for apid in overview.apids], stretch=1, width=width)
+    head = ("> APID", "packets", ">received", ">lost", ">dupl.", ">disord.", ">damaged", ">per s")
+    title, *rows = table(head, [_apid(apid) for apid in overview.apids], stretch=1, width=width)
+    lines: Lines = [title]
+    for apid, row in zip(overview.apids, rows, strict=True):
+        lines.append(row)
+        if note := counter_note(apid):
+            lines += [clipped([("  ", ""), (readable(note), "wrong")], width)]
+    return lines
 
 
 def _apid(apid: ApidView) -> Sequence[str | Span]:

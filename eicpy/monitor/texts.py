@@ -25,8 +25,10 @@ _TEXTS = {
     "receiver-ended": "nothing receives: the receiver was stopped {age} ago",
     "lost": "{packets} lost of {name}, the last {age} ago",
     "damaged": "{packets} damaged of {name}, the last {age} ago",
-    "duplicated": "{packets} twice of {name}, the last {age} ago",
-    "out_of_order": "{packets} late of {name}, the last {age} ago",
+    "duplicated": "{packets} duplicated of {name}, the last {age} ago",
+    "out_of_order": "{packets} out of order of {name}, the last {age} ago",
+    "out_of_step": "{packets} with a count out of step of {name}, the last {age} ago",
+    "counter_restarted": "the counter of {name} restarted {times}, the last time {age} ago",
     "udp-dropped": "{datagrams} UDP datagrams dropped by the system, the last {age} ago",
     "foreign-bytes": "{bytes} that are part of no packet, the last {age} ago",
     "part-error": "{part}: {text}",
@@ -43,6 +45,7 @@ _TEXTS = {
     "unreadable": "{what} cannot be read: {text}",
 }
 _LAST = ", the last {age} ago"
+_LAST_TIME = ", the last time {age} ago"
 _WORDS = {
     "age": span_text,
     "seconds": span_text,
@@ -72,12 +75,18 @@ def reason_text(reason: Reason, *, watched: bool = True) -> str:
     'disk full in 30 min 0 s, 2.5 GB free'
     """
     words = {name: _word(name, value) for name, value in reason.values.items()}
+    if reason.code == "counter_restarted":
+        words["times"] = counted(int(reason.values["packets"]), "time")
     if "apid" in words and "name" in words:
         words["name"] = _packets_of(reason.values)
     if "part" in words:
         words["who"] = _who(words["part"], words.get("role", ""))
-    text = _TEXTS[reason.code] if watched else _TEXTS[reason.code].replace(_LAST, " since the start")
+    text = _TEXTS[reason.code] if watched else _since_the_start(_TEXTS[reason.code])
     return readable(text.format_map(words))
+
+
+def _since_the_start(text: str) -> str:
+    return text.replace(_LAST, " since the start").replace(_LAST_TIME, " since the start")
 
 
 def _word(name: str, value: float | str) -> str:

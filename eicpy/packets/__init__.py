@@ -8,7 +8,8 @@ from eicpy.packets.checksum import (
     checksum_iso16,
     verify_checksums,
 )
-from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuity
+from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuity, timeless_identity
+from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts, counter_note
 from eicpy.packets.curves import Curve, Identity, Polynomial, TextCalibration, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode
@@ -27,12 +28,15 @@ from eicpy.packets.timecode import CdsFormat, CucFormat, read_p_field
 __getattr__ = moved_names(__name__)
 
 __all__ = [
+    "COUNTER_FIELDS",
+    "COUNT_WORDS",
     "ApidDecision",
     "ApidReport",
     "CdsFormat",
     "ChecksumKind",
     "Continuity",
     "ContinuityTable",
+    "CountFinding",
     "CucFormat",
     "Curve",
     "DecodedPackets",
@@ -43,6 +47,7 @@ __all__ = [
     "HeaderRule",
     "Identity",
     "Limits",
+    "PacketCounts",
     "PacketHeaderRule",
     "PacketHeaders",
     "PacketIndex",
@@ -59,6 +64,7 @@ __all__ = [
     "checksum_crc16",
     "checksum_iso16",
     "continuity",
+    "counter_note",
     "decode",
     "encode",
     "index_packets",
@@ -71,5 +77,6 @@ __all__ = [
     "report_index",
     "segment_groups",
     "select",
+    "timeless_identity",
     "verify_checksums",
 ]

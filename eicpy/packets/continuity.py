@@ -1,44 +1,43 @@
-"""What is missing: sequence counts per APID, judged before any split by type.
+"""What is missing: sequence counts, judged by all that is known before any split by type.
 
-The count of an APID runs modulo 2¹⁴ over all its telemetry packets, whatever their type; its telecommands
-have a count of their own and are judged apart. From one packet to the next it gives how many are missing
-only modulo 16384; the time gives the rest. The walk keeps an unwrapped count A and the time t of the packet
-that is furthest ahead. A new packet lies d counts from it, −8192 ≤ d < 8192, or that plus a multiple of
-16384, and
+A jump of a count is no loss yet. It may be one: then the packets behind it go on there, or the time that
+went by is that of the missing packets. Or one count is wrong, and the next goes on as if it had been right;
+the counter was set back; a packet came twice, or late; the counter stands still; or it is no counter of one
+APID. All of these are told against each other (:mod:`eicpy.packets.counts.evidence`), and only a gap that is
+confirmed counts as lost. The words are those of :mod:`eicpy.packets.counts.words`.
 
-* d > 0: it is ahead, d − 1 are missing in between, unless the time says that whole turns of 16384 were
-  lost too: that is believed if the packets come regularly (interquartile range of the intervals below half
-  their median) and the elapsed time fits the number of turns within 5 %;
-* d ≤ 0: it was received before (a duplicate) or comes late (out of order, and the gap that it left is
-  closed), unless its time is later by so much that a turn was lost: a quarter of the time that the turn
-  would have taken, at least.
+The count runs modulo 2¹⁴. From one packet to the next it gives how many are missing only modulo 16384; where
+packets come regularly, the time gives the rest: whole turns of 16384 are believed lost if the elapsed time
+fits their number within 5 %. Without times nothing is ever taken for a lost turn.
 
-Idle packets (APID 2047, CCSDS 133.0-B-2 section 4.1.3.3.4) fill the link and need not be counted by
-their sender: they are counted here, never judged.
+What the packets alone cannot tell: how many were lost around a restart; every second packet lost from a
+counter in steps of two; without times and bytes, a restart from packets that come again; a wrong count in
+the very last packets from a gap. Then it is said what is not known, and nothing is counted as lost.
 
-Without times, nothing is ever taken for a lost turn. A damaged packet closes the gap where its count
-says it belongs: it is counted as damaged, not as lost.
+A damaged packet closes the gap where its count says it belongs: it is counted as damaged, not as lost.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import kernel
+from eicpy.packets.buffers import Buffer
+from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
+from eicpy.packets.counts.walk import DUPLICATE, FIRST, LATE, RESTARTED, UNCONFIRMED
+from eicpy.packets.counts.words import COUNT_WORDS, CountFinding, PacketCounts, add_counts, findings_of
+from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketStatus
-from eicpy.packets.primary_header import COUNT_MODULUS, IDLE_APID
+from eicpy.packets.primary_header import COUNT_MODULUS
 
-__all__ = ["Continuity", "ContinuityTable", "Gap", "continuity", "unwrap_counts"]
-
-HALF_TURN = COUNT_MODULUS // 2
-FIRST, AHEAD, DUPLICATE, LATE, DAMAGED = 0, 1, 2, 3, 4
+__all__ = ["Continuity", "ContinuityTable", "Gap", "continuity", "timeless_identity"]
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+
+_FAR = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,71 +61,92 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Continuity:
+class Continuity(PacketCounts):
     """What of an APID arrived, and what did not.
 
     Attributes
     ----------
     apid
         Application process id.
-    received
-        Intact packets, duplicates and late ones included.
-    lost
-        Packets that are missing between the first and the last one.
-    duplicated
-        Intact packets whose count was received before.
-    out_of_order
-        Intact packets that came after one with a higher count.
-    damaged
-        Packets that are not intact.
+    received, lost, duplicated, out_of_order, damaged, restarted, out_of_step, not_counting, unconfirmed,
+    counting
+        See :class:`~eicpy.packets.PacketCounts`.
     gaps
         Where packets are missing.
     first, last
         Rows of the index of the first and the last intact packet; −1 if there is none.
     count
-        Unwrapped count of each packet of the APID, shape (n,), in the order of the stream.
+        Unwrapped count of each packet of the APID, shape (n,), in the order of the stream. Behind a restart
+        it goes on beyond all counts before; several counters lie far apart.
     rows
         Rows of the index of those packets, shape (n,).
+    duplicate
+        Which of them came before, shape (n,).
     """
 
-    apid: int
-    received: int
-    lost: int
-    duplicated: int
-    out_of_order: int
-    damaged: int
-    gaps: tuple[Gap, ...]
-    first: int
-    last: int
-    count: Ints
-    rows: Ints
+    apid: int = -1
+    gaps: tuple[Gap, ...] = ()
+    first: int = -1
+    last: int = -1
+    count: Ints = field(default_factory=lambda: np.zeros(0, np.int64), compare=False)
+    rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64), compare=False)
+    duplicate: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), compare=False)
+    _index: PacketIndex | None = field(default=None, repr=False, compare=False)
+    _found: Found | None = field(default=None, repr=False, compare=False)
 
     @property
-    def is_clean(self) -> bool:
-        """Whether nothing is lost, duplicated, out of order or damaged."""
-        return not (self.lost or self.duplicated or self.out_of_order or self.damaged)
+    def counts(self) -> PacketCounts:
+        """The numbers alone."""
+        return PacketCounts(*(getattr(self, name) for name in PacketCounts.__dataclass_fields__))
+
+    @property
+    def several_counters(self) -> bool:
+        """Whether the packets are counted by several counters, as one for each destination."""
+        return bool(len(self.count)) and int(self.count.max()) - int(self.count.min()) > _FAR
+
+    @property
+    def breaks(self) -> Ints:
+        """Rows of the index just before which packets are missing, or may be.
+
+        Behind gaps and restarts, and at jumps that nothing confirms.
+        """
+        if self._found is None:
+            return np.zeros(0, np.int64)
+        judged = self._found.judged
+        broken = (judged.missing > 0) | (judged.what == RESTARTED) | (judged.what == UNCONFIRMED)
+        rows: Ints = judged.rows[broken]
+        return rows
+
+    def findings(self) -> Iterator[CountFinding]:
+        """All that was found about the counts, one after another, with where and how many."""
+        if self._index is not None and self._found is not None:
+            yield from findings_of(self._index, self._found)
 
 
 class ContinuityTable(dict[int, Continuity]):
     """Continuity by APID, as a mapping that prints as a table."""
 
-    def rows(self) -> list[dict[str, int]]:
+    def rows(self) -> list[dict[str, int | str]]:
         """One row an APID; all rows have the same keys."""
         return [
             {
                 "APID": apid,
-                "received": one.received,
-                "lost": one.lost,
-                "duplicated": one.duplicated,
-                "out of order": one.out_of_order,
-                "damaged": one.damaged,
+                **{word: getattr(one, name) for name, word in COUNT_WORDS.items()},
                 "gaps": len(one.gaps),
+                "counter": one.counting,
             }
             for apid, one in self.items()
         ]
 
-    def __repr__(self) -> str:
+    def _told(self) -> list[dict[str, int | str]]:
+        """Rows without the columns that say nothing and are seldom asked for."""
         rows = self.rows()
+        seldom = ("restarted", "out of step", "not counting", "unconfirmed", "counter")
+        silent = {name for name in seldom if not any(row[name] for row in rows)}
+        return [{name: value for name, value in row.items() if name not in silent} for row in rows]
+
+    def __repr__(self) -> str:
+        rows = self._told()
         if not rows:
             return "no packets"
         lines = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
@@ -135,107 +155,49 @@ class ContinuityTable(dict[int, Continuity]):
         return "\n".join(texts)
 
     def _repr_html_(self) -> str:
-        rows = self.rows()
+        rows = self._told()
         head = "".join(f"<th>{key}</th>" for key in (rows[0] if rows else {}))
-        body = "".join(f"<tr>{''.join(f'<td>{n}</td>' for n in row.values())}</tr>" for row in rows)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(str(n))}</td>' for n in row.values())}</tr>" for row in rows
+        )
         return f"<table><tr>{head}</tr>{body}</table>"
 
 
-@kernel
-def unwrap_counts(
-    count: Ints,
-    time: Floats,
-    good: Bools,
-    interval: float,
-    regular: int,
-    out: Ints,
-    what: Ints,
-) -> None:
-    """Unwrap the sequence counts of one APID and judge each packet.
+def timeless_identity(index: PacketIndex, buffer: Buffer) -> npt.NDArray[np.uint64]:
+    """Numbers of the packets without a time by their bytes, 0 for the others.
 
     Parameters
     ----------
-    count, time, good
-        Shape (n,): sequence count 0 to 16383; time in s or NaN; whether the packet is intact.
-    interval
-        Usual time from one count to the next, s; NaN where not known.
-    regular
-        1 if the packets come regularly enough to recognise whole lost turns, else 0.
-    out, what
-        Shape (n,): unwrapped count; first, ahead, duplicate, late or damaged.
+    index
+        Packets.
+    buffer
+        The bytes that the index was made from; of a packet that begins before them nothing is known.
     """
-    seen = np.full(COUNT_MODULUS, -1, dtype=np.int64)
-    ahead = np.int64(-1)
-    ahead_time = np.nan
-    for i in range(count.size):
-        if ahead < 0:
-            out[i] = count[i] + COUNT_MODULUS
-            what[i] = 4
-            if good[i]:
-                what[i] = 0
-                ahead = out[i]
-                ahead_time = time[i]
-                seen[count[i]] = ahead
-            continue
-        step = (count[i] - ahead + HALF_TURN) % COUNT_MODULUS - HALF_TURN
-        if not good[i]:
-            out[i] = ahead + step
-            what[i] = 4
-            continue
-        elapsed = (time[i] - ahead_time) / interval if interval > 0 else np.nan
-        if step > 0:
-            turns = np.round((elapsed - step) / COUNT_MODULUS) if regular and elapsed > HALF_TURN else 0.0
-            if turns >= 1 and abs(elapsed - step - COUNT_MODULUS * turns) <= 0.05 * COUNT_MODULUS * turns:
-                step += COUNT_MODULUS * np.int64(turns)
-        elif elapsed >= 0.25 * (COUNT_MODULUS + step):
-            turns = np.round((elapsed - step) / COUNT_MODULUS) if regular else 1.0
-            step += COUNT_MODULUS * max(np.int64(1), np.int64(turns))
-        out[i] = ahead + step
-        if step > 0:
-            what[i] = 1
-            ahead = out[i]
-            ahead_time = time[i]
-        else:
-            what[i] = 2 if seen[count[i]] == out[i] else 3
-        seen[count[i]] = out[i]
+    identity = np.zeros(len(index), np.uint64)
+    timeless = np.flatnonzero((index.coarse < 0) & (index.offset >= 0))
+    if len(timeless):
+        identity[timeless] = packet_identity(buffer, index[timeless])
+    return identity
 
 
-def _interval(count: Ints, time: Floats, good: Bools) -> tuple[float, bool]:
-    """Usual time from one count to the next, s, and whether packets come regularly."""
-    steps = np.diff(count[good]) % COUNT_MODULUS
-    elapsed = np.diff(time[good])
-    near = (steps >= 1) & (steps <= 16) & (elapsed > 0)
-    if near.sum() < 2:
-        # Packets closer together than the clock resolves: only their mean distance is known.
-        ahead = (steps >= 1) & (steps <= 16) & (elapsed >= 0)
-        total = float(elapsed[ahead].sum())
-        return (total / float(steps[ahead].sum()), False) if total > 0 else (float("nan"), False)
-    intervals = elapsed[near] / steps[near]
-    low, middle, high = np.percentile(intervals, [25, 50, 75])
-    all_ahead = (steps >= 1) & (steps <= 16) & (elapsed >= 0)
-    regular = bool(high - low < 0.5 * middle and near.sum() > 0.9 * all_ahead.sum())
-    return float(middle), regular
-
-
-def _gaps(count: Ints, rows: Ints, what: Ints) -> tuple[tuple[Gap, ...], int]:
-    """Missing ranges between the received packets, damaged ones included, and how many are missing."""
-    present = (what == FIRST) | (what == AHEAD) | (what == LATE)
-    if not present.any():
-        return (), 0
-    low, high = count[present].min(), count[present].max()
-    there = present | ((what == DAMAGED) & (count > low) & (count < high))
-    order = np.argsort(count[there], kind="stable")
-    counts, where = count[there][order], rows[there][order]
-    missing = np.diff(counts) - 1
-    gaps = tuple(
-        Gap(int((counts[i] + 1) % COUNT_MODULUS), int(missing[i]), int(where[i]), int(where[i + 1]))
-        for i in np.flatnonzero(missing > 0)
-    )
-    return gaps, sum(gap.missing for gap in gaps)
+def _comes_again(index: PacketIndex) -> bool:
+    """Whether the counts of packets without a time ever stand still or go back."""
+    timeless = np.flatnonzero(index.coarse < 0)
+    if not len(timeless):
+        return False
+    order = timeless[np.argsort(index.apid[timeless], kind="stable")]
+    count: Ints = index.sequence_count[order].astype(np.int64)
+    step = np.mod(np.diff(count), COUNT_MODULUS)
+    same = np.diff(index.apid[order].astype(np.int64)) == 0
+    return bool((same & ((step == 0) | (step > COUNT_MODULUS // 2))).any())
 
 
 def continuity(
-    index: PacketIndex, fine_tick: Mapping[int, float] | None = None, *, commands: bool = False
+    index: PacketIndex,
+    fine_tick: Mapping[int, float] | None = None,
+    *,
+    commands: bool = False,
+    buffer: Buffer | None = None,
 ) -> ContinuityTable:
     """Judge the sequence counts of each APID.
 
@@ -247,6 +209,9 @@ def continuity(
         Length of a unit of fine time for each APID, s; by default what the index knows.
     commands
         Judge the telecommands; else the telemetry.
+    buffer
+        The bytes that the index was made from: by them a packet without a time is known when it comes again.
+        Without them two such packets with the same count and length count as the same.
 
     Returns
     -------
@@ -258,6 +223,7 @@ def continuity(
     --------
     inspect_file : index, continuity and segments of a file in one report.
     segment_groups : which segmented packets are complete.
+    eicpy.decoding.RunningContinuity : the same piece by piece.
 
     References
     ----------
@@ -266,43 +232,84 @@ def continuity(
     Examples
     --------
     >>> from eicpy.packets import index_packets
-    >>> continuity(index_packets(bytes.fromhex("0801c0000001abcd" "0801c0030001abce"), checksum="none"))
+    >>> packets = bytes.fromhex("0801c0000001abcd" "0801c0030001abce" "0801c0040001abcf")
+    >>> continuity(index_packets(packets, checksum="none"))
     APID  received  lost  duplicated  out of order  damaged  gaps
-       1         2     2           0             0        0     1
+       1         3     2           0             0        0     1
     """
-    time = index.time(fine_tick)
-    named = (index.status != PacketStatus.BAD_HEADER) & (index.command == commands)
-    if not named.any():
+    named = np.flatnonzero((index.status != PacketStatus.BAD_HEADER) & (index.command == commands))
+    if not len(named):
         return ContinuityTable()
-    order = np.argsort(index.apid, kind="stable")
-    order = order[named[order]]
-    apids, starts = np.unique(index.apid[order], return_index=True)
+    part = index if len(named) == len(index) else index[named]
+    identity = None
+    if buffer is not None and _comes_again(part):
+        identity = timeless_identity(part, buffer)
+    columns = packet_columns(part, fine_tick, identity)
+    found = CountedStream().feed(part.apid, named, columns, final=True)
+    counts = add_counts({}, index, found)
     result = ContinuityTable()
-    for apid, rows in zip(apids.tolist(), np.split(order, starts[1:]), strict=False):
-        result[apid] = _one(apid, index, rows.astype(np.int64), time)
+    gaps = sorted((gap for one in found for gap in _gaps(one)), key=lambda gap: gap.before)
+    for apid, one in sorted(_by_apid(index, found).items()):
+        mine = tuple(gap for gap in gaps if index.apid[gap.before] == apid) if counts[apid].lost else ()
+        result[apid] = _continuity(apid, counts[apid], index, one, mine)
     return result
 
 
-def _one(apid: int, index: PacketIndex, rows: Ints, time: Floats) -> Continuity:
-    count = index.sequence_count[rows].astype(np.int64)
+def _by_apid(index: PacketIndex, found: list[Found]) -> dict[int, Found]:
+    """What was found, for each APID together."""
+    parts: dict[int, list[Found]] = {}
+    for one in found:
+        apids = index.apid[one.judged.rows]
+        for apid in [one.lane] if one.lane >= 0 else np.unique(apids).tolist():
+            mine = slice(None) if one.lane >= 0 else apids == apid
+            judged = type(one.judged)(*(column[mine] for column in one.judged))
+            parts.setdefault(apid, []).append(one._replace(judged=judged))
+    return {apid: _together(apid, several) for apid, several in parts.items()}
+
+
+def _together(apid: int, several: list[Found]) -> Found:
+    columns = [one.judged for one in several]
+    judged = columns[0]
+    if len(several) > 1:
+        judged = type(judged)(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+    if (np.diff(judged.rows) < 0).any():
+        order = np.argsort(judged.rows, kind="stable")
+        judged = type(judged)(*(column[order] for column in judged))
+    return Found(apid, judged, several[-1].ways)
+
+
+def _continuity(
+    apid: int, counts: PacketCounts, index: PacketIndex, found: Found, gaps: tuple[Gap, ...]
+) -> Continuity:
+    rows, what = found.judged.rows, found.judged.what
     good = index.status[rows] == PacketStatus.GOOD
-    if apid == IDLE_APID:
-        count, time = np.arange(len(rows), dtype=np.int64) % COUNT_MODULUS, np.full_like(time, np.nan)
-    unwrapped, what = np.empty_like(count), np.empty_like(count)
-    interval, regular = _interval(count, time[rows], good)
-    unwrap_counts(count, time[rows], good, interval, int(regular), unwrapped, what)
-    gaps, lost = _gaps(unwrapped, rows, what)
     intact: npt.NDArray[Any] = rows[good]
     return Continuity(
+        **{name: getattr(counts, name) for name in PacketCounts.__dataclass_fields__},
         apid=apid,
-        received=int(good.sum()),
-        lost=lost,
-        duplicated=int((what == DUPLICATE).sum()),
-        out_of_order=int((what == LATE).sum()),
-        damaged=int((~good).sum()),
         gaps=gaps,
         first=int(intact[0]) if len(intact) else -1,
         last=int(intact[-1]) if len(intact) else -1,
-        count=unwrapped,
+        count=found.judged.place,
         rows=rows,
+        duplicate=what == DUPLICATE,
+        _index=index,
+        _found=found,
     )
+
+
+def _gaps(found: Found) -> tuple[Gap, ...]:
+    """Missing ranges between the received packets, damaged ones included."""
+    rows, what, place, missing, _ = found.judged
+    if not missing.any():
+        return ()
+    there = np.flatnonzero((what != DUPLICATE) & (what != UNCONFIRMED) & ((what != LATE) | (missing < 0)))
+    order = there[np.argsort(place[there], kind="stable")]
+    count, kind = place[order], what[order]
+    step = np.diff(count)
+    begins = (kind[1:] == FIRST) | (kind[1:] == RESTARTED)
+    gaps = []
+    for i in np.flatnonzero((step > 1) & (step < _FAR) & ~begins).tolist():
+        after, before = int(rows[order[i]]), int(rows[order[i + 1]])
+        gaps.append(Gap(int((count[i] + 1) % COUNT_MODULUS), int(step[i]) - 1, after, before))
+    return tuple(gaps)

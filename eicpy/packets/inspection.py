@@ -125,7 +125,7 @@ class _Inspected:
 
 def _inspect(here: _Inspected, instrument: HasHeaders | None) -> PacketReport:
     rule = instrument if isinstance(instrument, HasTime) else None
-    report = report_index(here.source.path, here.index, rule)
+    report = report_index(here.source.path, here.index, rule, here.data)
     return replace(report, source=here.source, joined=here.joined)
 
 

@@ -5,10 +5,11 @@ No definition is needed. With an instrument's header rules the report also knows
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import cache
 from html import escape
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,14 +17,20 @@ import erfa
 import numpy as np
 
 from eicpy.errors import ExitCode
+from eicpy.packets.buffers import Buffer
 from eicpy.packets.containers.source import PacketSource
 from eicpy.packets.continuity import Continuity, continuity
+from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts
 from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 from eicpy.packets.timecode import day_text
 
 __all__ = ["ApidReport", "HasHeaders", "PacketReport", "report_index"]
+
+
+_SHOWN = 20
+_FINDINGS = 1000
 
 
 class HasHeaders(Protocol):
@@ -61,8 +68,10 @@ class ApidReport:
 
     Attributes
     ----------
-    received, lost, duplicated, out_of_order, damaged
-        See `Continuity`.
+    counts
+        What arrived and what did not, see `PacketCounts`; each number is an attribute of its own as well.
+    findings
+        Where: gaps, duplicates, restarts, wrong counts and the like; the first thousand.
     first, last
         First and last intact packet: ``offset`` (byte), ``sequence_count``, ``coarse`` and ``fine`` (on-board
         time, None where not known), ``utc`` (ISO date, None where the instrument's time rule is not known);
@@ -78,11 +87,7 @@ class ApidReport:
     """
 
     apid: int
-    received: int
-    lost: int
-    duplicated: int
-    out_of_order: int
-    damaged: int
+    counts: PacketCounts
     first: dict[str, int | str | None] | None
     last: dict[str, int | str | None] | None
     groups_complete: int
@@ -90,15 +95,17 @@ class ApidReport:
     types: dict[str, int]
     checksum: str
     decision: str
+    findings: tuple[CountFinding, ...] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in COUNT_WORDS or name == "counting":
+            return getattr(self.counts, name)
+        raise AttributeError(name)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         return {
-            "received": self.received,
-            "lost": self.lost,
-            "duplicated": self.duplicated,
-            "out_of_order": self.out_of_order,
-            "damaged": self.damaged,
+            **asdict(self.counts),
             "first": self.first,
             "last": self.last,
             "groups_complete": self.groups_complete,
@@ -106,6 +113,7 @@ class ApidReport:
             "types": self.types,
             "checksum": self.checksum,
             "decision": self.decision,
+            "findings": [one.to_dict() for one in self.findings],
         }
 
 
@@ -165,7 +173,7 @@ class PacketReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is lost, doubled, out of order, damaged, foreign or incomplete.
+        """Whether nothing is lost, doubled, out of order or step, damaged, foreign or incomplete.
 
         A file without a byte is not clean: there is nothing in it to be so.
         """
@@ -175,7 +183,7 @@ class PacketReport:
             self.damaged
             or self.foreign_bytes
             or any(
-                a.lost or a.duplicated or a.out_of_order or a.groups_incomplete
+                a.groups_incomplete or not a.counts.is_clean
                 for a in (*self.apids.values(), *self.commands.values())
             )
         )
@@ -222,11 +230,8 @@ class PacketReport:
             {
                 "apid": name,
                 "types": " ".join(f"{kind}×{number}" for kind, number in report.types.items()),
-                "received": report.received,
-                "lost": report.lost,
-                "duplicated": report.duplicated,
-                "out of order": report.out_of_order,
-                "damaged": report.damaged,
+                **{word: _number(report.counts, name) for name, word in COUNT_WORDS.items()},
+                "counter": report.counts.counting,
                 "groups": f"{report.groups_complete} + {report.groups_incomplete} incomplete"
                 if report.groups_complete or report.groups_incomplete
                 else "",
@@ -250,8 +255,25 @@ class PacketReport:
         what = "".join(f"<br>{escape(line)}" for line in self.what)
         return (
             f"<p>{escape(self.file.name)}: {self.packets} packets, {self.damaged} damaged, "
-            f"{self.foreign_bytes} foreign bytes{what}</p><table><tr>{head}</tr>{body}</table>"
+            f"{self.foreign_bytes} foreign bytes{what}</p><table><tr>{head}</tr>{body}</table>{self._told()}"
         )
+
+    @property
+    def findings(self) -> list[CountFinding]:
+        """What was found about the counts of all APIDs, telecommands after telemetry."""
+        return [one for report in (*self.apids.values(), *self.commands.values()) for one in report.findings]
+
+    def _told(self) -> str:
+        shown = self.findings[:_SHOWN]
+        rest = len(self.findings) - len(shown)
+        lines = [escape(str(one)) for one in shown] + ([f"and {rest} more"] if rest else [])
+        return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""
+
+
+def _number(counts: PacketCounts, name: str) -> int | str:
+    """A number; one that is seldom other than 0 is not shown where it is."""
+    number: int = getattr(counts, name)
+    return number if number or name not in COUNTER_FIELDS else ""
 
 
 def _first_or_last(packet: dict[str, int | str | None] | None) -> str:
@@ -320,7 +342,9 @@ def _types(index: PacketIndex, rows: np.ndarray[Any, Any]) -> dict[str, int]:
     }
 
 
-def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = None) -> PacketReport:
+def report_index(
+    file: Path, index: PacketIndex, instrument: HasTime | None = None, buffer: Buffer | None = None
+) -> PacketReport:
     """Report of an index that exists already.
 
     Parameters
@@ -331,14 +355,16 @@ def report_index(file: Path, index: PacketIndex, instrument: HasTime | None = No
         Its index.
     instrument
         Its time rule gives times in UTC; None to leave on-board times.
+    buffer
+        The bytes that were indexed: by them a packet without a time is known when it comes again.
 
     See Also
     --------
     inspect_file : index and report a file.
     """
     rule = None if instrument is None else instrument.time
-    telemetry: Mapping[int, Continuity] = continuity(index)
-    commands: Mapping[int, Continuity] = continuity(index, commands=True)
+    telemetry: Mapping[int, Continuity] = continuity(index, buffer=buffer)
+    commands: Mapping[int, Continuity] = continuity(index, commands=True, buffer=buffer)
     if index.good.any():
         telemetry, commands = (
             {apid: one for apid, one in judged.items() if one.received} for judged in (telemetry, commands)
@@ -356,11 +382,7 @@ def _apids(
         decision: ApidDecision | None = index.decisions.get(apid)
         apids[apid] = ApidReport(
             apid=apid,
-            received=one.received,
-            lost=one.lost,
-            duplicated=one.duplicated,
-            out_of_order=one.out_of_order,
-            damaged=one.damaged,
+            counts=one.counts,
             first=_packet(index, one.first, rule),
             last=_packet(index, one.last, rule),
             groups_complete=int(complete.sum()),
@@ -368,5 +390,6 @@ def _apids(
             types=_types(index, one.rows),
             checksum="none" if decision is None else decision.checksum.name.lower(),
             decision="" if decision is None else decision.reason,
+            findings=tuple(islice(one.findings(), _FINDINGS)),
         )
     return apids

@@ -94,11 +94,11 @@ class SegmentGroups:
 
 
 def _groups(apid: int, index: PacketIndex, judged: Continuity) -> SegmentGroups:
-    good = index.status[judged.rows] == PacketStatus.GOOD
-    rows, count = judged.rows[good], judged.count[good]
-    # In the order of the count, each count once: a duplicate is no new segment.
-    count, first = np.unique(count, return_index=True)
-    rows = rows[first]
+    good = (index.status[judged.rows] == PacketStatus.GOOD) & ~judged.duplicate
+    # In the order of the count, each packet once: a duplicate is no new segment. Where a count says nothing
+    # (it stands still), the order is that of the stream.
+    order = np.argsort(judged.count[good], kind="stable")
+    rows, count = judged.rows[good][order], judged.count[good][order]
     flags = index.sequence_flags[rows]
     part = flags != WHOLE
     begins, broken = np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)

@@ -18,6 +18,7 @@ from eicpy.calibration.table import Treatment, calibration_table, calibration_ta
 from eicpy.errors import MissingDataError
 from eicpy.instruments import Instrument, load
 from eicpy.operations import ExcursionRow, excursions, open_database
+from eicpy.packets import counter_note
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.night_table import NightTable
@@ -323,9 +324,18 @@ class NightProducts:
         """What became of the packets of each APID."""
         kinds = {k.apid: k.kind for k in self.instrument.packets.values()}
         return Table(
-            ("APID", "what", "received", "lost", "duplicated", "out of order", "damaged"),
+            ("APID", "what", "received", "lost", "duplicated", "out of order", "damaged", "counter"),
             [
-                (apid, kinds.get(int(apid), "–"), p.received, p.lost, p.duplicated, p.out_of_order, p.damaged)
+                (
+                    apid,
+                    kinds.get(int(apid), "–"),
+                    p.received,
+                    p.lost,
+                    p.duplicated,
+                    p.out_of_order,
+                    p.damaged,
+                    counter_note(p),
+                )
                 for apid, p in sorted(self.record.packets.items(), key=lambda item: int(item[0]))
             ],
             empty="No packet.",

@@ -23,7 +23,7 @@ from eicpy.operations import (
     run_step,
     step_key,
 )
-from eicpy.packets import continuity
+from eicpy.packets import continuity, map_file
 from eicpy.pipeline.assemble import NightProductWriter, NightSums
 from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
@@ -266,16 +266,12 @@ class NightRun:
 
     def _count_packets(self, record: NightRecord) -> None:
         for stretch in self.plan.stretches:
-            for apid, found in continuity(stretch.index).items():
+            for apid, found in continuity(stretch.index, buffer=map_file(stretch.file)).items():
                 if not found.received and self.instrument.header(apid) is None:
                     continue  # an APID that only damaged packets name is no APID
                 entry = record.packets.setdefault(str(apid), PacketRecord())
-                entry.received += found.received
-                entry.lost += found.lost
-                entry.duplicated += found.duplicated
+                entry.add(found.counts)
                 entry.duplicated += _repeats(stretch, apid)
-                entry.out_of_order += found.out_of_order
-                entry.damaged += found.damaged
         record.foreign_bytes = sum(gap.length for _, gap in self.plan.skipped)
         record.skipped = [
             f"run {run}: {gap.length} bytes at byte {gap.offset}: {gap.reason}"

@@ -20,8 +20,7 @@ from eicpy.decoding import is_simulated, packet_seconds
 from eicpy.errors import BadDataError
 from eicpy.events import GoodTimeIntervals
 from eicpy.instruments import Instrument, load
-from eicpy.packets import PacketIndex, Skipped, continuity
-from eicpy.packets.primary_header import COUNT_MODULUS
+from eicpy.packets import PacketIndex, Skipped, continuity, map_file
 from eicpy.pipeline.cross_run_duplicates import find_repeats
 from eicpy.runs import Run, RunArchive
 from eicpy.settings import Settings
@@ -325,11 +324,11 @@ def _each_once(stretch: RunSelection, apids: set[int]) -> npt.NDArray[np.int64]:
     """Rows of the intact packets of some APIDs, each once, APID by APID in the order of its counter."""
     index = stretch.index
     rows = [np.empty(0, np.int64)]
-    for apid, found in sorted(continuity(index).items()):
+    for apid, found in sorted(continuity(index, buffer=map_file(stretch.file)).items()):
         if apid in apids:
-            good = index.good[found.rows]
-            _, first = np.unique(found.count[good], return_index=True)
-            rows.append(found.rows[good][first])
+            good = index.good[found.rows] & ~found.duplicate
+            order = np.argsort(found.count[good], kind="stable")
+            rows.append(found.rows[good] if found.several_counters else found.rows[good][order])
     chosen = np.concatenate(rows)
     return chosen if stretch.repeats is None else chosen[~stretch.repeats[chosen]]
 
@@ -347,7 +346,7 @@ def _belonging(index: PacketIndex, instrument: Instrument) -> npt.NDArray[np.flo
 
 
 def _good_time(stretches: Sequence[RunSelection], instrument: Instrument) -> GoodTimeIntervals:
-    """Times between photon packets with consecutive counters and no long silence."""
+    """Times between photon packets with none missing between them and no long silence."""
     starts, stops = [np.empty(0)], [np.empty(0)]
     for stretch in stretches:
         time = packet_seconds(stretch.index, instrument)
@@ -355,9 +354,10 @@ def _good_time(stretches: Sequence[RunSelection], instrument: Instrument) -> Goo
             continue
         step = np.diff(time)
         usual = max(float(np.median(step)), 0.0)
-        count = stretch.index.sequence_count.astype(np.int64)
-        consecutive = np.mod(count[1:] - count[:-1], COUNT_MODULUS) == 1
-        follows = consecutive & (step >= 0) & (step <= max(SHORTEST_GAP, 10.0 * usual))
+        consecutive = np.ones(len(time), np.bool_)
+        for found in continuity(stretch.index, buffer=map_file(stretch.file)).values():
+            consecutive[found.breaks] = False
+        follows = consecutive[1:] & (step >= 0) & (step <= max(SHORTEST_GAP, 10.0 * usual))
         # a packet that nobody follows holds photons too: about as long as usual
         last = np.append(~follows, True)
         starts += [time[:-1][follows], time[last]]

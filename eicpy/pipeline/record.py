@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from eicpy.errors import BadDataError, MissingDataError
 from eicpy.files import write_text
+from eicpy.packets import PacketCounts
 from eicpy.text import counted, grouped
 
 __all__ = ["NightRecord", "PacketRecord", "ReportRecord", "TableRecord", "now"]
@@ -30,13 +31,24 @@ class _Record(BaseModel):
 
 
 class PacketRecord(_Record):
-    """What became of the packets of an APID."""
+    """What became of the packets of an APID, in the words of :class:`eicpy.packets.PacketCounts`."""
 
     received: int = 0
     lost: int = 0
     duplicated: int = 0
     out_of_order: int = 0
     damaged: int = 0
+    restarted: int = 0
+    out_of_step: int = 0
+    not_counting: int = 0
+    unconfirmed: int = 0
+    counting: str = ""
+
+    def add(self, counts: PacketCounts) -> None:
+        """Count the packets of a run."""
+        together = PacketCounts(**self.model_dump()) + counts
+        for name in type(self).model_fields:
+            setattr(self, name, getattr(together, name))
 
 
 class ReportRecord(_Record):

@@ -76,7 +76,9 @@ def test_telecommands_do_not_disturb_the_counter_of_the_telemetry():
 
 
 def test_a_lost_telecommand_is_told_apart_from_lost_telemetry():
-    raw = telecommand(1, 1) + telemetry(1) + telemetry(2) + telecommand(4, 2) + telemetry(3)
+    raw = (
+        telecommand(1, 1) + telemetry(1) + telemetry(2) + telecommand(4, 2) + telemetry(3) + telecommand(5, 2)
+    )
     index = index_packets(raw, RULES)
     assert continuity(index)[900].lost == 0
     (gap,) = continuity(index, commands=True)[900].gaps
@@ -174,12 +176,12 @@ def test_segments_of_a_telecommand_are_grouped_apart():
 
 
 def test_the_report_shows_telecommands_apart(tmp_path):
-    raw = telemetry(1) + telemetry(2) + telecommand(1, 1) + telecommand(3, 2)
+    raw = telemetry(1) + telemetry(2) + telecommand(1, 1) + telecommand(3, 2) + telecommand(4, 2)
     report = report_index(tmp_path / "x", index_packets(raw, RULES))
     told = report.to_dict()
     assert told["apids"]["900"]["received"] == 2
     assert told["apids"]["900"]["lost"] == 0
-    assert told["commands"]["900"]["types"] == {"210/1": 1, "210/2": 1}
+    assert told["commands"]["900"]["types"] == {"210/1": 1, "210/2": 2}
     assert told["commands"]["900"]["lost"] == 1
     assert [row["apid"] for row in report.rows()] == [900, "900 TC"]
     assert not report.is_clean

@@ -15,11 +15,13 @@ from eicpy.acquisition.reception.framing import StreamCount
 from eicpy.acquisition.reception.streams import Stream
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex
+from eicpy.packets import PacketIndex, timeless_identity
+from eicpy.packets.buffers import Buffer
 from eicpy.runs.run import Run
 
 if TYPE_CHECKING:
     from eicpy.acquisition.status import StatusReport
+    from eicpy.typing import UInt64Array
 
 __all__ = ["ReceptionReport", "ReceptionState"]
 
@@ -96,6 +98,7 @@ class ReceptionReport:
         self._tally = RunningContinuity(instrument)
         self._known = {header.apid for header in instrument.headers}
         self._uncounted: list[PacketIndex] = []
+        self._identities: list[UInt64Array] = []
         self._rows = 0
         self._ticks = {header.apid: header.fine_tick for header in instrument.headers}
         self._run = 0
@@ -115,12 +118,13 @@ class ReceptionReport:
         """A run was taken away while it was written."""
         self._gone.append(words)
 
-    def seen(self, index: PacketIndex, run: int) -> None:
+    def seen(self, index: PacketIndex, run: int, buffer: Buffer) -> None:
         """Count packets of a run, many at a time: judging each chunk by itself would cost more."""
         if self.status is None or not len(index):
             return
         self._notice_repetition(index, run)
         self._uncounted.append(index)
+        self._identities.append(timeless_identity(index, buffer))
         self._rows += len(index)
         if self._rows > _MOST_UNCOUNTED:
             self._count()
@@ -160,8 +164,8 @@ class ReceptionReport:
 
     def _count(self) -> None:
         if self._uncounted:
-            self._tally.add(PacketIndex.concatenate(self._uncounted))
-            self._uncounted, self._rows = [], 0
+            self._tally.add(PacketIndex.concatenate(self._uncounted), np.concatenate(self._identities))
+            self._uncounted, self._identities, self._rows = [], [], 0
 
     def _values(self, state: ReceptionState, now: float) -> dict[str, Any]:
         run, count = state.run, state.count
@@ -199,7 +203,7 @@ class ReceptionReport:
             return f"no {self.waits_for}"
         return "receiving" if state.last and now - state.last < 2.0 else "waiting"
 
-    def _counts(self, counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int]]:
+    def _counts(self, counts: Mapping[int, PacketCounts]) -> dict[str, dict[str, int | str]]:
         """By APID; of too many those of the instrument, then those of which most came."""
         reported = sorted(counts, key=lambda apid: (apid not in self._known, -counts[apid].received))[:_APIDS]
         return {str(apid): vars(counts[apid]) for apid in sorted(reported)}

@@ -244,7 +244,7 @@ class Reception:
         self.count.add(piece.index)
         stream.good += int(np.count_nonzero(piece.index.good & self._known[piece.index.apid]))
         opened = self.archiver.opened
-        self._report.seen(piece.index, opened[-1].number if opened else 0)
+        self._report.seen(piece.index, opened[-1].number if opened else 0, piece.buffer)
         self._guard(functools.partial(self.archiver.take, stream, piece))
 
     def _gone(self, stream: Stream) -> None:

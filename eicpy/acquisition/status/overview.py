@@ -227,6 +227,9 @@ class OverviewReader:
                     command=command,
                     received=counts.count("received") or 0,
                     rate=self._rate((command, apid), counts.count("received") or 0, reported),
+                    not_counting=counts.count("not_counting") or 0,
+                    unconfirmed=counts.count("unconfirmed") or 0,
+                    counting=counts.text("counting"),
                     **{count: counts.count(count) or 0 for count in LOSSES},
                 )
                 for count in LOSSES:

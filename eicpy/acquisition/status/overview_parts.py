@@ -129,13 +129,23 @@ class ApidView:
     duplicated: int = 0
     out_of_order: int = 0
     damaged: int = 0
+    restarted: int = 0
+    """How often its counter was set back."""
+    out_of_step: int = 0
+    """Packets with a wrong count."""
+    not_counting: int = 0
+    """Packets whose counter stands still or goes at random."""
+    unconfirmed: int = 0
+    """The last packets, if their count jumps: what is missing before them is not confirmed."""
+    counting: str = ""
+    """How the counter counts, where it is not in steps of 1."""
     rate: float | None = None
     """Packets per second since the last reading; None at the first."""
 
     @property
     def wrong(self) -> int:
-        """Packets lost, duplicated, late or damaged."""
-        return self.lost + self.duplicated + self.out_of_order + self.damaged
+        """Packets lost, duplicated, out of order, out of step or damaged."""
+        return self.lost + self.duplicated + self.out_of_order + self.out_of_step + self.damaged
 
 
 @dataclass(frozen=True, kw_only=True)

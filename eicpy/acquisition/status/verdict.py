@@ -32,7 +32,9 @@ DISK_ALARM, DISK_ATTENTION = 3600.0, 86400.0
 """Time to a full disk, s."""
 LITTLE_SPACE = 1 << 30
 """Free bytes below which this is reported at any rate."""
-LOSSES = ("lost", "damaged", "duplicated", "out_of_order")
+LOSSES = ("lost", "damaged", "duplicated", "out_of_order", "out_of_step", "restarted")
+_CODES = {"restarted": "counter_restarted"}
+"""Codes of reasons that are not the name of a count: a part is restarted as well."""
 NO_SPACE, NO_ARCHIVE, GIVEN_UP = "no space", "no archive", "given up"
 """States that are bad news in themselves."""
 
@@ -57,6 +59,8 @@ REASONS: dict[str, Severity] = {
     "udp-dropped": Severity.WARNING,
     "duplicated": Severity.WARNING,
     "out_of_order": Severity.WARNING,
+    "out_of_step": Severity.WARNING,
+    "counter_restarted": Severity.WARNING,
     "foreign-bytes": Severity.WARNING,
     "part-error": Severity.WARNING,
     "behind": Severity.WARNING,
@@ -88,7 +92,8 @@ code                values
 ``no-receiver``     none: there has never been one
 ``receiver-ended``  ``age`` (s since then)
 ``lost`` and the    ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also
-like                ``damaged``, ``duplicated``, ``out_of_order``
+like                ``damaged``, ``duplicated``, ``out_of_order``, ``out_of_step``, and
+                    ``counter_restarted``, whose ``packets`` are restarts of the counter
 ``udp-dropped``     ``datagrams``, ``age``
 ``foreign-bytes``   ``bytes``, ``age``
 ``part-error``      ``part``, ``text``
@@ -270,7 +275,7 @@ def _of_packets(apid: ApidView, recent: Mapping[tuple[object, ...], float]) -> I
         key = ("apid", apid.command, apid.apid, count)
         if key in recent:
             yield Reason(
-                count,
+                _CODES.get(count, count),
                 {
                     "apid": apid.apid, "name": apid.name, "command": int(apid.command),
                     "packets": getattr(apid, count), "age": recent[key],

@@ -18,6 +18,7 @@ from eicpy.acquisition.status import (
 )
 from eicpy.dashboard.markup import fact_cells
 from eicpy.housekeeping import Severity
+from eicpy.packets import COUNTER_FIELDS
 from eicpy.text import UNKNOWN, Texts
 
 __all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "verdict"]
@@ -26,6 +27,12 @@ CLASSES = {Severity.NOMINAL: "nominal", Severity.WARNING: "warning", Severity.AL
 WORDS = {Severity.NOMINAL: "chain_well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
 HEALTH = {"alive": "nominal", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "none"}
 REASONS_SHOWN = 6
+COUNTING = {
+    "counts per destination": "counting_destination",
+    "counts per type": "counting_type",
+    "one counter for all APIDs": "counting_shared",
+    "does not count": "counting_none",
+}
 
 
 def _moment(value: datetime | None) -> str:
@@ -161,7 +168,7 @@ def apids(shown: Sequence[ApidView], texts: Texts) -> str:
             _row(
                 [
                     ("number", str(apid.apid)),
-                    ("", escape(name)),
+                    ("", escape(name) + _counter(apid, texts)),
                     ("number", texts.number(apid.received)),
                     ("number", rate),
                     *(("number bad" if n else "number", texts.number(n)) for n in counts),
@@ -170,6 +177,25 @@ def apids(shown: Sequence[ApidView], texts: Texts) -> str:
         )
     heads = ["#apid", "kind", "#packets", "#packet_rate", "#lost", "#twice", "#late", "#damaged"]
     return _table("packets", heads, rows, texts)
+
+
+def _counter(apid: ApidView, texts: Texts) -> str:
+    """What is special about the counter of an APID."""
+    words = [
+        texts(f"counter_{name}", getattr(apid, name), count=texts.number(getattr(apid, name)))
+        for name in COUNTER_FIELDS
+        if getattr(apid, name)
+    ]
+    words += [_counting(text, texts) for text in apid.counting.split(", ") if text]
+    return f'<br><small class="eic-caption">{escape(", ".join(words))}</small>' if words else ""
+
+
+def _counting(text: str, texts: Texts) -> str:
+    """How a counter counts, in the reader's language."""
+    head, _, step = text.rpartition(" ")
+    if head == "counts in steps of":
+        return texts("counting_steps", step=step)
+    return texts(COUNTING[text]) if text in COUNTING else text
 
 
 def parts(overview: Overview, texts: Texts) -> str:

@@ -9,15 +9,20 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex, PacketIndexer
+from eicpy.packets import PacketIndex, PacketIndexer, timeless_identity
 from eicpy.runs.metadata import METADATA_NAME
 from eicpy.runs.provider.increment import Cursor, Increment
 from eicpy.runs.run import Run
+
+if TYPE_CHECKING:
+    from eicpy.typing import UInt64Array
 
 __all__ = ["Cursor", "Follower", "Increment", "blocks", "follow"]
 
@@ -58,10 +63,11 @@ class Follower:
         self._closing = _Closing(self.run)
         self._tally = RunningContinuity(self.instrument)
         self._uncounted: list[PacketIndex] = []
+        self._identities: list[UInt64Array] = []
 
     @property
     def counts(self) -> Mapping[int, PacketCounts]:
-        """Received, lost, duplicated, late and damaged packets so far, by APID."""
+        """Received, lost, duplicated, out of order and damaged packets so far, by APID."""
         self._count()
         return self._tally.counts
 
@@ -89,7 +95,7 @@ class Follower:
         index = self._indexer.feed(chunk) if chunk else PacketIndex.empty()
         if closed and len(chunk) < most:
             index = self._end(index)
-        return self._increment(self._placed(index))
+        return self._increment(index)
 
     def finish(self) -> Increment:
         """Take the bytes that were read as all of the run, which has no writer any longer.
@@ -100,7 +106,7 @@ class Follower:
             What remained of an incomplete packet, marked as truncated.
         """
         index = PacketIndex.empty() if self._finished else self._end(PacketIndex.empty())
-        return self._increment(self._placed(index))
+        return self._increment(index)
 
     def moved(self, run: Run) -> None:
         """Take note that the folder of the run was given another name."""
@@ -156,27 +162,27 @@ class Follower:
         self._finished = True
         return PacketIndex.concatenate([index, self._indexer.finish()])
 
-    def _placed(self, index: PacketIndex) -> PacketIndex:
-        """An index with offsets in the raw file, noted to be counted."""
-        placed = index.shifted(self.start) if self.start else index
-        if len(placed):
-            self._uncounted.append(placed)
-            if sum(map(len, self._uncounted)) >= _MOST_UNCOUNTED:
-                self._count()
-        return placed
+    def _note(self, index: PacketIndex, data: bytes, start: int) -> None:
+        """Note packets to be counted."""
+        self._uncounted.append(index)
+        self._identities.append(timeless_identity(index.shifted(-start), data))
+        if sum(map(len, self._uncounted)) >= _MOST_UNCOUNTED:
+            self._count()
 
     def _count(self) -> None:
         """Judge all packets since the last time together: the judgement needs many of them."""
         if self._uncounted:
-            self._tally.add(PacketIndex.concatenate(self._uncounted))
-            self._uncounted = []
+            self._tally.add(PacketIndex.concatenate(self._uncounted), np.concatenate(self._identities))
+            self._uncounted, self._identities = [], []
 
     def _increment(self, index: PacketIndex) -> Increment:
         number, data, start = self.run.number, b"", 0
+        index = index.shifted(self.start) if self.start else index
         if len(index):
             start = int(index.offset[0])
             size = int(index.offset[-1]) + int(index.length[-1]) - start
             data = os.pread(self._stream.fileno(), size, start)
+            self._note(index, data, start)
         return Increment(index, data, start, self.instrument, number, self.cursor)
 
 

@@ -24,7 +24,7 @@ from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.decoding.times import onboard_seconds, packet_seconds
 from eicpy.errors import ConflictError, NotFoundError
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketIndex, packet_identity
+from eicpy.packets import PacketIndex, packet_identity, timeless_identity
 from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Increment
@@ -200,16 +200,18 @@ class MergedRuns:
         skipped = self._index.skipped if self._at == 0 else ()
         self._at += len(rows)
         index = replace(self._index[rows], skipped=skipped)
-        self._tally.add(index)
+        data = b"".join(self._read(rows))
         length = index.length.astype(np.int64)
+        packed = replace(index, offset=np.cumsum(length) - length, skipped=())
+        self._tally.add(index, timeless_identity(packed, data))
         return Increment(
             index=index,
-            data=b"".join(self._read(rows)),
+            data=data,
             start=0,
             instrument=self.instrument,
             run=int(self._numbers[rows[-1]]),
             cursor=self.cursor,
-            packed=replace(index, offset=np.cumsum(length) - length, skipped=()),
+            packed=packed,
             row_runs=self._numbers[rows],
         )
 

@@ -120,7 +120,7 @@ class Provider:
 
     @property
     def counts(self) -> Mapping[int, PacketCounts]:
-        """Received, lost, duplicated, late and damaged telemetry packets read so far, by APID."""
+        """Received, lost, duplicated, out of order and damaged telemetry packets read so far, by APID."""
         return self._source.counts
 
     @property

@@ -310,5 +310,5 @@ def _listed(numbers: Sequence[int], most: int = 20) -> str:
 def _sum(some: Mapping[int, PacketCounts], more: Mapping[int, PacketCounts]) -> dict[int, PacketCounts]:
     total = dict(some)
     for apid, counts in more.items():
-        total[apid] = counts.changed(total[apid], PacketCounts()) if apid in total else counts
+        total[apid] = total[apid] + counts if apid in total else counts
     return total

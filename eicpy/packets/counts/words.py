@@ -1,0 +1,285 @@
+"""The words and numbers for what became of packets, the same for files, the live chain, pages and reports.
+
+==============  ==========================================================================================
+word            meaning
+==============  ==========================================================================================
+lost            missing between packets of a counter, as the packets behind or the times confirm
+duplicated      came before: the same count and the same time (or bytes)
+out of order    came after one with a higher count
+restarted       from here on the counter goes on elsewhere, for it was set back: how often
+out of step     the count is wrong: the counter goes on as if it had been right
+not counting    packets whose counter stands still, or goes at random: what is lost of them is not known
+unconfirmed     at the very end, with a count that jumps: a loss if the next packets confirm it
+damaged         not intact
+==============  ==========================================================================================
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eicpy.packets.counts.streams import Found
+from eicpy.packets.counts.walk import (
+    DAMAGED,
+    DUPLICATE,
+    LATE,
+    OUT_OF_STEP,
+    RESTARTED,
+    STANDING,
+    UNCONFIRMED,
+)
+from eicpy.packets.index import PacketIndex
+from eicpy.packets.primary_header import IDLE_APID
+from eicpy.text import counted, grouped
+
+__all__ = [
+    "COUNTER_FIELDS",
+    "COUNT_WORDS",
+    "CountFinding",
+    "PacketCounts",
+    "add_counts",
+    "counter_note",
+    "findings_of",
+]
+
+Ints = npt.NDArray[np.int64]
+
+COUNT_WORDS = {
+    "received": "received",
+    "lost": "lost",
+    "duplicated": "duplicated",
+    "out_of_order": "out of order",
+    "restarted": "restarted",
+    "out_of_step": "out of step",
+    "not_counting": "not counting",
+    "unconfirmed": "unconfirmed",
+    "damaged": "damaged",
+}
+"""Fields of `PacketCounts` and the words for them."""
+
+COUNTER_FIELDS = ("restarted", "out_of_step", "not_counting", "unconfirmed")
+"""Those that are about the counter and seldom other than 0."""
+_KINDS = {
+    DUPLICATE: "duplicate",
+    LATE: "out of order",
+    DAMAGED: "damaged",
+    RESTARTED: "restarted",
+    OUT_OF_STEP: "one count out of step",
+    STANDING: "does not count",
+    UNCONFIRMED: "unconfirmed",
+}
+_FIELDS = {
+    DUPLICATE: "duplicated",
+    LATE: "out_of_order",
+    DAMAGED: "damaged",
+    RESTARTED: "restarted",
+    OUT_OF_STEP: "out_of_step",
+    STANDING: "not_counting",
+    UNCONFIRMED: "unconfirmed",
+}
+
+
+@dataclass(frozen=True)
+class PacketCounts:
+    """What became of the packets of an APID so far.
+
+    Parameters
+    ----------
+    received
+        Intact packets.
+    lost
+        Missing between the first and the last, as confirmed.
+    duplicated
+        Intact packets that came before.
+    out_of_order
+        Intact packets that came after one with a higher count.
+    damaged
+        Packets that are not intact.
+    restarted
+        How often the counter was set back.
+    out_of_step
+        Intact packets with a wrong count.
+    not_counting
+        Intact packets whose counter stands still or goes at random.
+    unconfirmed
+        Intact packets at the very end whose count jumps: what is missing before them, nothing confirms.
+    counting
+        How the counter counts, where it is not in steps of 1 for each APID: ``counts in steps of 2``,
+        ``counts per destination``, ``counts per type``, ``one counter for all APIDs``, ``does not count``.
+    """
+
+    received: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    out_of_order: int = 0
+    damaged: int = 0
+    restarted: int = 0
+    out_of_step: int = 0
+    not_counting: int = 0
+    unconfirmed: int = 0
+    counting: str = ""
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is lost, doubled, out of order or step, damaged, or waits for confirmation.
+
+        What a sender does with its counter (a restart, other steps, none at all) is no fault of the stream.
+        """
+        return not (
+            self.lost or self.duplicated or self.out_of_order or self.damaged or self.out_of_step
+            or self.unconfirmed
+        )  # fmt: skip
+
+    def __add__(self, other: "PacketCounts") -> "PacketCounts":
+        numbers = {name: getattr(self, name) + getattr(other, name) for name in COUNT_WORDS}
+        texts = {t for one in (self, other) for t in one.counting.split(", ") if t}
+        return PacketCounts(**numbers, counting=", ".join(sorted(texts)))
+
+
+def counter_note(counts: object) -> str:
+    """What is special about a counter, on one line: ``restarted 1, out of step 2, counts in steps of 2``.
+
+    Parameters
+    ----------
+    counts
+        `PacketCounts`, or whatever has its fields.
+    """
+    numbers = ((COUNT_WORDS[name], getattr(counts, name)) for name in COUNTER_FIELDS)
+    told = [f"{word} {grouped(number)}" for word, number in numbers if number]
+    return ", ".join(told + [getattr(counts, "counting", "")] * bool(getattr(counts, "counting", "")))
+
+
+class CountFinding(NamedTuple):
+    """Something about sequence counts, with where and how many.
+
+    A gap is named as it was seen; what then comes late is named out of order, and is lost no longer.
+
+    Parameters
+    ----------
+    word
+        gap, duplicate, out of order, restarted, one count out of step, does not count, unconfirmed, damaged.
+    packets
+        How many are missing, or how many packets in a row.
+    apid
+        Of which APID.
+    command
+        Whether of its telecommands.
+    number
+        Number of the first such packet in the stream, or of the one behind the gap, from 0.
+    offset
+        Its first byte.
+    sequence_count
+        Its count.
+    coarse, fine
+        Its on-board time; −1 where not known.
+    """
+
+    word: str
+    packets: int
+    apid: int
+    command: bool
+    number: int
+    offset: int
+    sequence_count: int
+    coarse: int
+    fine: int
+
+    def to_dict(self) -> dict[str, str | int | bool]:
+        """The finding as JSON can hold it."""
+        return self._asdict()
+
+    def __str__(self) -> str:
+        kind = "telecommand APID" if self.command else "APID"
+        time = f", on-board time {self.coarse}:{self.fine}" if self.coarse >= 0 else ""
+        what = (
+            f"{counted(self.packets, 'packet')} missing"
+            if self.word == "gap"
+            else counted(self.packets, "packet")
+        )
+        place = "before" if self.word == "gap" else "from"
+        return (
+            f"{kind} {self.apid}: {self.word}, {what} {place} #{self.sequence_count} "
+            f"(packet {self.number}, byte {self.offset}{time})"
+        )
+
+
+def add_counts(
+    known: dict[int, PacketCounts], index: PacketIndex, found: Iterable[Found]
+) -> dict[int, PacketCounts]:
+    """Counts with what was found of more packets.
+
+    Parameters
+    ----------
+    known
+        By APID; left as it is.
+    index
+        The packets: rows of it are meant in what was found.
+    found
+        What was judged of them.
+    """
+    counts = dict(known)
+    for one in found:
+        rows = one.judged.rows
+        apids = index.apid[rows]
+        every = [one.lane] if one.lane >= 0 else np.unique(apids).tolist()
+        for apid in every:
+            mine = np.ones(len(rows), np.bool_) if one.lane >= 0 else apids == apid
+            what, way = one.judged.what[mine], one.judged.way[mine]
+            number = np.bincount(what, minlength=UNCONFIRMED + 1)
+            texts = {
+                text for way_number in np.unique(way) for text in one.ways[way_number].split(", ") if text
+            }
+            if number[STANDING]:
+                texts.add(_KINDS[STANDING])
+            new = PacketCounts(
+                received=int(len(what) - number[DAMAGED]),
+                lost=int(one.judged.missing[mine].sum()),
+                counting=", ".join(sorted(texts)),
+                **{name: int(number[kind]) for kind, name in _FIELDS.items()},
+            )
+            counts[apid] = counts.get(apid, PacketCounts()) + new
+    return counts
+
+
+def findings_of(index: PacketIndex, found: Found, numbers: Ints | None = None) -> Iterator[CountFinding]:
+    """What was found about the counts of a counter, in the order of the stream.
+
+    Parameters
+    ----------
+    index
+        The packets: rows of it are meant in what was found.
+    found
+        What was judged.
+    numbers
+        Number in the stream of each row, shape (n,); by default the row itself.
+    """
+    if found.lane == IDLE_APID:
+        return
+    order = np.argsort(found.judged.rows, kind="stable")
+    rows, what, missing = (
+        column[order] for column in (found.judged.rows, found.judged.what, found.judged.missing)
+    )
+    special = (what == DUPLICATE) | (what == LATE) | (what >= DAMAGED)
+    begins = (
+        special & np.concatenate([[True], (what[1:] != what[:-1]) | (what[1:] == RESTARTED)])[: len(what)]
+    )
+    at = np.flatnonzero(begins | (missing > 0))
+    ends = np.append(np.flatnonzero(np.diff(what) != 0) + 1, len(what))
+    stops = ends[np.searchsorted(ends, at, side="right")] if len(at) else at
+    for i, stop in zip(at.tolist(), stops.tolist(), strict=True):
+        if missing[i] > 0:
+            yield _finding("gap", int(missing[i]), index, int(rows[i]), numbers)
+        if begins[i]:
+            size = 1 if what[i] == RESTARTED else stop - i
+            yield _finding(_KINDS[int(what[i])], size, index, int(rows[i]), numbers)
+
+
+def _finding(word: str, packets: int, index: PacketIndex, row: int, numbers: Ints | None) -> CountFinding:
+    return CountFinding(
+        word, packets, int(index.apid[row]), bool(index.command[row]),
+        row if numbers is None else int(numbers[row]), int(index.offset[row]), int(index.sequence_count[row]),
+        int(index.coarse[row]), int(index.fine[row]),
+    )  # fmt: skip
