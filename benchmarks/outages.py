@@ -17,6 +17,8 @@ kernel, and they are made from these products.
 """
 
 import argparse
+import errno
+import json
 import os
 import random
 import shutil
@@ -25,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -50,53 +53,115 @@ NAME = "eclairs"
 STAGES = ("begin", "housekeeping", "photons", "products", "gain", "end")
 """Steps of a night at which it is disturbed, as its progress names them."""
 DAYS = ("2026-11-20", "2026-11-21", "2026-11-22")
-PROGRAM = """
-import errno, os, sys
-from pathlib import Path
-import eicpy.cli.console as console
-from eicpy.pipeline import night_run, plan
+KEEP = ("OUTAGES_STAGE", "OUTAGES_FULL", "OUTAGES_REPORTS")
 
-plan.SEGMENT_BYTES = 600_000
-if not os.environ.get("OUTAGES_REPORTS"):
-    night_run.make_reports = lambda *_a, **_k: []
-stage, mark = os.environ.get("OUTAGES_STAGE"), Path(os.environ["OUTAGES_MARK"])
 
-def tell(what):
-    with mark.open("a") as file:
-        file.write(what + "\\n")
-    if stage and stage in what:
-        gate = mark.with_suffix(".gate")
-        while not gate.exists():
-            import time
+class Night:
+    """The command in a process group of its own, forked from a process that has imported all of it."""
+
+    def __init__(self, nursery: "Nursery", pid: int, output: Path) -> None:
+        self.pid, self._nursery, self._output = pid, nursery, output
+
+    def has_ended(self) -> bool:
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    def wait(self) -> tuple[int, str]:
+        """Its exit code, and all it said."""
+        end = time.monotonic() + 900
+        while not self.has_ended() and time.monotonic() < end:
+            time.sleep(0.02)
+        if not self.has_ended():
+            os.killpg(self.pid, signal.SIGKILL)
+        return self._nursery.ask({"wait": self.pid}), self._output.read_text()
+
+
+class Nursery:
+    """A process that imports the command once, and forks it for each night."""
+
+    def __init__(self) -> None:
+        program = [sys.executable, __file__, "--nursery"]
+        self._process = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, request: dict[str, Any]) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+def nursery() -> None:
+    """Fork a night for each line that asks for one."""
+    import eicpy.cli.console
+    import eicpy.pipeline.night
+    import eicpy.pipeline.night_run
+    import eicpy.pipeline.plan
+    import eicpy.simulation  # noqa: F401, to be there when a night is forked
+
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        elif not (answer := os.fork()):
+            code = 3
+            try:
+                code = night(**request)
+            except BaseException:  # noqa: BLE001, the process ends with it
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        print(answer, file=answers, flush=True)
+
+
+def night(arguments: list[str], environment: dict[str, str], output: str) -> int:
+    """Run the command, say to which step it comes, and let the disk be full where that is asked for."""
+    from eicpy.cli import console, main
+    from eicpy.pipeline import night_run, plan
+
+    os.setpgid(0, 0)
+    os.environ.update(environment)
+    for descriptor in (1, 2):
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    stage, full, reports = (environment.get(name) for name in KEEP)
+    mark = Path(environment["OUTAGES_MARK"])
+    plan.SEGMENT_BYTES = 600_000
+    if not reports:
+        night_run.make_reports = lambda *_a, **_k: []
+    shown, entered = console.TerminalProgress.__call__, console.TerminalProgress.__enter__
+    rename = Path.rename
+
+    def come_by(what: str) -> None:
+        with mark.open("a") as file:
+            file.write(what + "\n")
+        while stage and stage in what and not mark.with_suffix(".gate").exists():
             time.sleep(0.01)
 
-shown = console.TerminalProgress.__call__
-def progress(self, done, total, what=""):
-    shown(self, done, total, what)
-    tell(what)
-console.TerminalProgress.__call__ = progress
-entered = console.TerminalProgress.__enter__
-def enter(self):
-    tell("begin")
-    return entered(self)
-console.TerminalProgress.__enter__ = enter
+    def enter(self: Any) -> Any:
+        come_by("begin")
+        return entered(self)
 
-full = os.environ.get("OUTAGES_FULL")
-rename = Path.rename
-def no_space(partial, target):
-    with mark.with_suffix(".files").open("a") as file:
-        file.write(Path(target).name + "\\n")
-    if full and Path(target).name == full:
-        raise OSError(errno.ENOSPC, "No space left on device")
-    return rename(partial, target)
-Path.rename = no_space
+    def progress(self: Any, done: float, total: float, what: str = "") -> None:
+        shown(self, done, total, what)
+        come_by(what)
 
-from eicpy.cli import main
-try:
-    main()
-finally:
-    tell("end")
-"""
+    def no_space(partial: Path, target: Path) -> Path:
+        with mark.with_suffix(".files").open("a") as file:
+            file.write(Path(target).name + "\n")
+        if full and Path(target).name == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(partial, target)
+
+    console.TerminalProgress.__enter__, console.TerminalProgress.__call__ = enter, progress
+    Path.rename = no_space
+    return main(arguments, standalone_mode=False) or 0
 
 
 @dataclass
@@ -106,6 +171,7 @@ class Bench:
     folder: Path
     packets: Path
     server: PostgresServer
+    nursery: Nursery
     reports: bool
     expected: dict[Any, Any] = field(default_factory=dict)
     number: int = 0
@@ -128,31 +194,27 @@ class Bench:
         ingest([self.packets], NAME, settings)
         return settings
 
-    def start(
-        self, settings: Settings, *options: str, **variables: str
-    ) -> tuple[subprocess.Popen[str], Path]:
+    def start(self, settings: Settings, *options: str, **variables: str) -> tuple[Night, Path]:
         """Call the night; the file returned names the steps that it comes to."""
         mark = self.folder / f"mark-{time.monotonic_ns()}"
         mark.touch()
         given = {f"OUTAGES_{name.upper()}": value for name, value in variables.items()}
-        process = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, "--home", str(settings.home), "night", "-i", NAME, *options],
-            env=os.environ
-            | {"EIC_DATABASE_URL": settings.database_url, "OUTAGES_MARK": str(mark)}
-            | ({"OUTAGES_REPORTS": "1"} if self.reports else {})
-            | given,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, process_group=0,
-        )  # fmt: skip
-        return process, mark
+        environment = {"EIC_DATABASE_URL": settings.database_url, "OUTAGES_MARK": str(mark)} | given
+        if self.reports:
+            environment["OUTAGES_REPORTS"] = "1"
+        arguments = ["--home", str(settings.home), "night", "-i", NAME, *options]
+        output = mark.with_suffix(".out")
+        request = {"arguments": arguments, "environment": environment, "output": str(output)}
+        return Night(self.nursery, self.nursery.ask(request), output), mark
 
-    def finish(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+    def finish(self, process: Night) -> tuple[int, str]:
         """Wait for a night; its exit code and all it said."""
-        said, _ = process.communicate(timeout=900)
+        code, said = process.wait()
         if "Traceback" in said:
             self.differences["a traceback was shown"] += 1
             print(said, file=sys.stderr)
-        self.codes[process.returncode] += 1
-        return process.returncode, said
+        self.codes[code] += 1
+        return code, said
 
     def complete(self, settings: Settings, *options: str) -> None:
         """Call the night until there is nothing to do, which must be the next time."""
@@ -199,11 +261,11 @@ def contents(settings: Settings) -> dict[Any, Any]:
     return found
 
 
-def come_to(mark: Path, stage: str, process: subprocess.Popen[str]) -> bool:
+def come_to(mark: Path, stage: str, process: Night) -> bool:
     """Wait until a night comes to a step; False where it ended before."""
     end = time.monotonic() + 600
     while stage not in mark.read_text():
-        if process.poll() is not None or time.monotonic() > end:
+        if process.has_ended() or time.monotonic() > end:
             return False
         time.sleep(0.01)
     return True
@@ -334,7 +396,11 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=10, help="random moments of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--reports", action="store_true", help="with the reports of each night")
+    parser.add_argument("--nursery", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.nursery:
+        nursery()
+        return 0
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="eicpy-outages-")))
         server = stack.enter_context(postgres_server())
@@ -343,7 +409,8 @@ def main() -> int:
             faults=FaultConfig(lost=3e-3, duplicated=3e-3),
         )  # fmt: skip
         packets = write_simulation(config, folder / "simulated").packets
-        bench = Bench(folder, packets, server, given.reports)
+        bench = Bench(folder, packets, server, Nursery(), given.reports)
+        stack.callback(bench.nursery.close)
         settings = bench.home(on_server=False)
         begun = time.monotonic()
         code, said = bench.finish(bench.start(settings)[0])
