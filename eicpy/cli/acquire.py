@@ -1,13 +1,17 @@
 """The whole live chain."""
 
+import os
 from typing import Any
 
 import click
 
 from eicpy.cli.console import LongCommand
 from eicpy.cli.options import SECONDS, instrument_option, receiving_options, run_options
+from eicpy.errors import BadArgumentError
 
 __all__ = ["acquire"]
+
+TOKEN_VARIABLE = "EIC_DASHBOARD_TOKEN"  # noqa: S105 - the name of the variable, not a token
 
 
 @click.command(
@@ -28,8 +32,9 @@ __all__ = ["acquire"]
 )  # fmt: skip
 @click.option("--no-dashboards", is_flag=True, help="Serve no pages.")
 @click.option(
-    "--orders", is_flag=True, help="Let whoever opens the monitor page start and stop runs, write comments."
-)
+    "--orders", is_flag=True,
+    help="Let whoever logs in to the pages with the token start and stop runs, write comments.",
+)  # fmt: skip
 @click.option(
     "--timeout", "--patience", "timeout", default=60.0, show_default=True, type=SECONDS,
     metavar="SECONDS",
@@ -65,6 +70,9 @@ def acquire(
     """
     import getpass
 
+    pages = not no_dashboards
+    if pages and plan["orders"]:
+        _have_token(headless=headless)
     click.echo(f"{instrument}: starting the live chain")
     from eicpy.instruments import load
     from eicpy.processors import find_processor
@@ -77,7 +85,7 @@ def acquire(
     chain = ChainPlan(
         instrument=instrument,
         processors=chosen,
-        dashboards_port=None if no_dashboards else port or free_port(),
+        dashboards_port=(port or free_port()) if pages else None,
         **plan | {"operator": plan["operator"] or getpass.getuser()},
     )
     if headless:
@@ -87,3 +95,18 @@ def acquire(
     from eicpy.monitor.screen import attend
 
     ctx.exit(int(attend(chain, ctx.obj, timeout=timeout, say=click.echo)))
+
+
+def _have_token(*, headless: bool) -> None:
+    """See to it that there is a token for those who give orders; one that is made is shown here alone."""
+    import secrets
+
+    if os.environ.get(TOKEN_VARIABLE, "").strip():
+        return
+    if headless:
+        raise BadArgumentError(
+            f"got --orders and --headless without {TOKEN_VARIABLE} in the environment: a token that is made "
+            "would be printed into a log; choose one and give it there"
+        )
+    token = os.environ[TOKEN_VARIABLE] = secrets.token_urlsafe(24)
+    click.echo(f"token for orders, asked at the log-in: {token}")

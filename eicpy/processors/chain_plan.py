@@ -66,7 +66,7 @@ class ChainPlan:
     bus
         Address of a bus that every packet is published on, ``nats://HOST:PORT``; empty: none.
     orders
-        Whether the monitor page takes orders from anyone who opens it.
+        Whether the monitor page takes orders from those who log in with the token.
     """
 
     instrument: str

@@ -261,3 +261,16 @@ def test_a_night_that_ends_before_it_begins_is_a_bad_argument(eic):
     result = eic("night", "-i", "eclairs", "--from", "2027-03-02", "--to", "2027-03-01")
     assert result.exit_code == ExitCode.BAD_ARGUMENTS
     assert "expected an end after the begin" in result.stderr
+
+
+def test_a_chain_without_a_screen_takes_no_orders_without_a_token(eic, monkeypatch):
+    """A token that is made would be printed into a log."""
+    monkeypatch.delenv("EIC_DASHBOARD_TOKEN", raising=False)
+    done = eic("acquire", "-i", "eclairs", "--orders", "--headless")
+    assert done.exit_code == ExitCode.BAD_ARGUMENTS
+    assert "EIC_DASHBOARD_TOKEN" in done.output
+
+
+@pytest.mark.parametrize("wrong", [("--host-name", "https://x"), ("--kernels", "0"), ("--port", "70000")])
+def test_the_dashboards_refuse_what_cannot_be(eic, wrong):
+    assert eic("dashboards", *wrong).exit_code == ExitCode.BAD_ARGUMENTS

@@ -114,6 +114,7 @@ class TestOneOpenPage:
         foreign = [u for u in page.requests if urlparse(u).hostname not in {"127.0.0.1", None}]
         assert foreign == []
         assert page.errors == []
+        assert page.violations == []
 
     def test_verdict_status_and_table_say_how_the_camera_is(self, camera_page):
         page = camera_page
@@ -204,8 +205,9 @@ class TestOneOpenPage:
             assert int.from_bytes(frame.data[:2], "big") == 1002
         finally:
             client.shutdown()
-        before = int(page.page.get_attribute(".eic-heartbeat", "data-tick"))
-        page.page.wait_for_function(f"+document.querySelector('.eic-heartbeat').dataset.tick > {before + 2}")
+        tick = "+document.querySelector('.eic-heartbeat').dataset.tick"
+        before = page.page.evaluate(tick)
+        wait_until(lambda: page.page.evaluate(tick) > before + 2, what="the clock to tick on")
 
     def test_a_silent_camera_is_not_called_well(self, live, camera_page):
         """Last: afterwards nothing comes any more."""

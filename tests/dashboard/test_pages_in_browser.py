@@ -1,13 +1,12 @@
 """Quick look and monitor in a real browser: drawn, driven, offline, side by side on one server."""
 
 import re
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from urllib.parse import urlparse
 
 import numpy as np
 import pytest
+from raw_http import log_in, status_of
 from waiting import wait_until
 
 from eicpy.acquisition.status import Station, StatusReport
@@ -44,6 +43,14 @@ class Pages:
     settings: Settings
     orders: list
     receiver: StatusReport
+    cookie: str
+    """Of a log-in as ada, as it goes into a header."""
+
+    @property
+    def cookies(self):
+        """The same for a browser."""
+        name, _equals, value = self.cookie.partition("=")
+        return [{"name": name, "value": value, "url": self.server.url}]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +63,7 @@ def pages(tmp_path_factory, short_packets, chain):
         Server(settings, ServerOptions(port=0, pool=0, orders=True)) as server,
     ):
         receiver.update(state="receiving", values=RECEIVING)
-        yield Pages(server, settings, orders, receiver)
+        yield Pages(server, settings, orders, receiver, log_in(server, name="ada"))
 
 
 def _choose(page, label, words):
@@ -83,11 +90,12 @@ def _fits_in(page, width):
 def _clean(page):
     assert [u for u in page.requests if urlparse(u).hostname not in {"127.0.0.1", None}] == []
     assert page.errors == []
+    assert page.violations == []
     assert "There was an error when executing cell" not in page.text("body")
 
 
 def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
-    page = open_page(f"{pages.server.url}quicklook").wait_for_figures()
+    page = open_page(f"{pages.server.url}quicklook", cookies=pages.cookies).wait_for_figures()
     assert "Quick look" in page.text("h1")
     _choose(page, "Source", "1 ")
     wait_until(lambda: "PLAYBACK ×1: run 1" in page.text(".eic-verdict"), what="the playback")
@@ -128,7 +136,8 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
 def test_a_dropped_file_appears_on_the_open_page(pages, open_page, chain, tmp_path):
     from eicpy.ingestion import ingest
 
-    page = open_page(f"{pages.server.url}quicklook?lang=fr", width=390, height=844).wait_for_figures()
+    address = f"{pages.server.url}quicklook?lang=fr"
+    page = open_page(address, width=390, height=844, cookies=pages.cookies).wait_for_figures()
     _fits_in(page, 390)
     _choose(page, "Source", "dernier fichier")
     wait_until(lambda: "PAS ENCORE DE FICHIER" in page.text(".eic-verdict"), what="the mode of files")
@@ -142,7 +151,14 @@ def test_a_dropped_file_appears_on_the_open_page(pages, open_page, chain, tmp_pa
 
 
 def test_the_monitor_tells_updates_and_gives_orders(pages, open_page):
-    page = open_page(f"{pages.server.url}monitor").wait_for_figures(1)
+    """Opened by the link that the server printed, with a name said at the log-in."""
+    page = open_page(f"{pages.server.log_in_url}")
+    wait_until(lambda: pages.server.token not in page.page.url, what="an address without the token")
+    page.page.get_by_label("Your name").fill("ada <b>")
+    page.page.get_by_role("button", name="Log in").click()
+    page.page.wait_for_url(pages.server.url)
+    page.page.goto(f"{pages.server.url}monitor")
+    page.wait_for_figures(1)
 
     def told():
         pages.receiver.update(values=RECEIVING)  # one that is silent for long is not believed
@@ -154,14 +170,12 @@ def test_the_monitor_tells_updates_and_gives_orders(pages, open_page):
     before = len(page.columns("rate", "rate")["rate"])
     wait_until(lambda: len(page.columns("rate", "rate")["rate"]) > before + 1, what="two looks more")
     given = len(pages.orders)
-    page.page.get_by_role("button", name="Start a run").click()
-    wait_until(lambda: "Write your name" in page.text(".eic-answer"), what="the question for the name")
-    page.page.get_by_label("Operator").fill("ada")
+    assert "Orders as ada <b>" in page.text("body")
     page.page.get_by_role("button", name="Configuration begins").click()
     wait_until(lambda: "done: configure" in page.text(".eic-answer"), what="the receiver's answer")
     order = pages.orders[-1]
     assert len(pages.orders) == given + 1
-    assert (order.kind, order.on, order.by) == ("configure", True, "ada (page)")
+    assert (order.kind, order.on, order.by) == ("configure", True, "ada <b> (page)")
     wait_until(lambda: "configuration begins" in page.text("body"), what="the journal")
     page.page.set_viewport_size({"width": 390, "height": 844})
     figure = page.page.locator(".bk-Figure")
@@ -171,7 +185,8 @@ def test_the_monitor_tells_updates_and_gives_orders(pages, open_page):
 
 
 def test_pages_lead_to_each_other_and_each_has_a_kernel_of_its_own(pages, open_page):
-    page = open_page(f"{pages.server.url}quicklook?lang=fr&instrument=meddea").wait_for_figures()
+    address = f"{pages.server.url}quicklook?lang=fr&instrument=meddea"
+    page = open_page(address, cookies=pages.cookies).wait_for_figures()
     kernel = page.kernel
     page.page.get_by_role("link", name="Moniteur").click()
     page.page.wait_for_url("**/monitor?*")
@@ -182,14 +197,26 @@ def test_pages_lead_to_each_other_and_each_has_a_kernel_of_its_own(pages, open_p
     assert page.kernel != kernel
 
     def gone():
-        try:
-            urllib.request.urlopen(f"{pages.server.url}api/kernels/{kernel}", timeout=20).close()  # noqa: S310
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code == 404
-        return False
+        return status_of(pages.server.port, f"/api/kernels/{kernel}", Cookie=pages.cookie) == 404
 
     wait_until(gone, what="the end of the kernel that was left")
+
+
+def test_a_report_draws_its_figures_in_its_sandbox_and_reaches_nothing(pages, open_page):
+    from bokeh.embed import file_html
+    from bokeh.plotting import figure
+    from bokeh.resources import INLINE
+
+    plot = figure()
+    plot.line([0, 1], [0, 1])
+    pages.settings.reports.joinpath("figure.html").write_text(file_html(plot, INLINE))
+    page = open_page(f"{pages.server.url}reports/figure.html", cookies=pages.cookies)
+    wait_until(lambda: page.page.evaluate("window.Bokeh?.documents.length") == 1, what="the figure")
+    _clean(page)
+    for address in ("/monitor", "http://127.0.0.1:1/"):
+        asked = f"fetch('{address}', {{mode: 'no-cors'}}).then(() => 'fetched', () => 'refused')"
+        assert page.page.evaluate(asked) == "refused"
+    assert page.violations
 
 
 ADDRESSES = ("camera.ipynb", "quicklook.ipynb", "quicklook/x", "other", "monitor/../eic.sqlite")
@@ -197,7 +224,4 @@ ADDRESSES = ("camera.ipynb", "quicklook.ipynb", "quicklook/x", "other", "monitor
 
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_no_other_address_leads_anywhere(pages, address):
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(f"{pages.server.url}{address}", timeout=60)  # noqa: S310 - our own server
-    with refused.value as answer:
-        assert answer.code in {403, 404}
+    assert status_of(pages.server.port, f"/{address}", Cookie=pages.cookie) == 404

@@ -8,8 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import bokeh
 import pytest
@@ -83,8 +83,12 @@ def test_configuration_is_the_safe_one():
         "transport": "ipc",
         "cull_idle_timeout": 90,
         "cull_interval": 20,
+        "kernels": 5,
+        "kernels_per_address": 3,
+        "claim_timeout": 30.0,
+        "token": "",
     }
-    config = configuration(setup, None)
+    config = configuration(setup)
     voila = config.VoilaConfiguration
     assert voila.allow_theme_override == voila.allow_template_override == "NO"
     assert voila.strip_sources
@@ -92,7 +96,8 @@ def test_configuration_is_the_safe_one():
     assert voila.file_allowlist == []
     assert len(voila.extension_allowlist) == 4
     assert config.Voila.config_file_paths == []
-    assert config.Voila.tornado_settings == {"disable_check_xsrf": True}
+    assert config.PoolAwareKernelManager.most_kernels == 5
+    assert "disable_check_xsrf" not in config.Voila.tornado_settings
 
 
 def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_notebook):
@@ -190,7 +195,7 @@ class _Culled(Exception):  # noqa: N818 - a mark, not an error
     pass
 
 
-def test_a_kernel_of_the_pool_is_not_culled_until_it_has_been_outside_for_a_while(monkeypatch):
+def test_a_kernel_of_the_pool_or_of_a_visit_is_not_culled_for_being_idle(monkeypatch):
     async def cull(_self, _kernel_id):
         raise _Culled
 
@@ -198,7 +203,7 @@ def test_a_kernel_of_the_pool_is_not_culled_until_it_has_been_outside_for_a_whil
 
     async def scenario():
         manager = PoolAwareKernelManager(cull_idle_timeout=60)
-        manager._kernels["k"] = object()
+        manager._kernels["k"] = SimpleNamespace(execution_state="idle")
         waiting = asyncio.get_running_loop().create_future()
         waiting.set_result({"kernel_id": "k"})
         failed = asyncio.get_running_loop().create_future()
@@ -206,8 +211,10 @@ def test_a_kernel_of_the_pool_is_not_culled_until_it_has_been_outside_for_a_whil
         manager._pools = {"camera.ipynb": [failed, waiting]}
         await manager.cull_kernel_if_idle("k")
         manager._pools = {"camera.ipynb": []}
+        visit = manager.visits.admit("127.0.0.1")
+        visit.kernel = "k"
         await manager.cull_kernel_if_idle("k")
-        manager._outside_since["k"] = datetime.now(UTC) - timedelta(seconds=61)
+        manager.visits.end(visit)
         with pytest.raises(_Culled):
             await manager.cull_kernel_if_idle("k")
         failed.exception()

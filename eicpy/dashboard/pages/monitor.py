@@ -2,7 +2,7 @@
 
 It shows what the terminal screen shows, read by the same :class:`~eicpy.acquisition.status.OverviewReader`;
 looking disturbs no part of the chain. Orders go through the station, as from the terminal, and only when the
-server was started for it: whoever reaches the page could press its buttons.
+server was started for it, under the name of the visitor's log-in.
 """
 
 from collections import deque
@@ -16,7 +16,7 @@ from bokeh.models import ColumnDataSource, DataRange1d
 from eicpy.acquisition.status import Overview, OverviewReader
 from eicpy.dashboard.pages import monitor_markup
 from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.server.request import orders_allowed
+from eicpy.dashboard.server.request import PageRequest, orders_allowed
 from eicpy.dashboard.widgets.order_controls import OrderControls
 from eicpy.dashboard.widgets.panels import Panel
 from eicpy.figures import theme
@@ -72,16 +72,24 @@ class MonitorPage(LivePage):
         First language.
     orders
         Whether the page gives orders.
+    operator
+        Name of the log-in, under which they are given.
     """
 
     def __init__(
-        self, settings: Settings, instrument: Instrument, texts: Texts, *, orders: bool = False
+        self,
+        settings: Settings,
+        instrument: Instrument,
+        texts: Texts,
+        *,
+        orders: bool = False,
+        operator: str = "",
     ) -> None:
         super().__init__(instrument, texts, "monitor")
         self.reader = OverviewReader(settings, instrument)
         self.rate = RatePanel()
         self.panels = (self.rate,)
-        self.controls = OrderControls(self.reader.station, self.language, allowed=orders)
+        self.controls = OrderControls(self.reader.station, self.language, allowed=orders, operator=operator)
         self.run, self.links, self.apids, self.parts, self.journal = (ipywidgets.HTML() for _ in range(5))
         self.overview = self.reader.read()
         self._looks = 0
@@ -144,4 +152,5 @@ def open_page() -> ipywidgets.Widget:
 
 
 def _monitor(settings: Settings, instrument: Instrument, texts: Texts) -> MonitorPage:
-    return MonitorPage(settings, instrument, texts, orders=orders_allowed())
+    operator = PageRequest.from_environment().operator
+    return MonitorPage(settings, instrument, texts, orders=orders_allowed(), operator=operator)

@@ -1,24 +1,73 @@
-"""How the dashboard's server treats kernels and their connections: two corrections of Voilà 0.5.
+"""How the dashboard's server treats kernels and their connections: corrections of Voilà 0.5.
 
-Two classes that Voilà is configured to use, each for a defect in version 0.5.13:
-
-- a websocket client that does not offer the sub-protocol v1 makes the server read a legacy frame as a
-  table of 10¹⁷ offsets, until its memory is full: such a client is turned away;
-- a kernel that waited in the pool for longer than the idle time is culled in the moment between its
-  page being served and the browser connecting: the clock of a kernel starts when it leaves the pool,
-  and runs too for a kernel whose page was fetched by a client that never connects.
+- A websocket client that does not offer the sub-protocol v1 makes the server read a legacy frame as a
+  table of 10¹⁷ offsets, until its memory is full: such a client is turned away (version 0.5.13).
+- A kernel ends when its visit is over (:mod:`eicpy.dashboard.server.visits`), whether it is idle or not; one
+  that waits in the pool has no visit yet.
+- What a kernel writes about its own errors stays here: a browser gets widgets and their data, no tracebacks.
 """
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import contextlib
+import json
+from contextvars import ContextVar
 from typing import Any
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado import web
+from traitlets import Float, Integer
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-__all__ = ["PoolAwareKernelManager", "VersionOneConnection"]
+from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits, Visit, Visits
+
+__all__ = [
+    "VISIT",
+    "KernelSocket",
+    "PoolAwareKernelManager",
+    "QuerySocket",
+    "VersionOneConnection",
+    "is_for_browsers",
+]
 
 VERSION_ONE = "v1.kernel.websocket.jupyter.org"
+VISIT: ContextVar[Visit | None] = ContextVar("visit", default=None)
+"""The visit for which a page is being drawn."""
+FOR_BROWSERS = frozenset(
+    {
+        "comm_open", "comm_msg", "comm_close", "comm_info_reply", "kernel_info_reply", "shutdown_reply",
+        "status", "display_data", "update_display_data", "clear_output",
+    }
+)  # fmt: skip
+"""Types of message that a page needs. Not ``error`` and ``stream``, which carry tracebacks and warnings."""
+_LOGGED = 20
+"""Errors of one page that are logged."""
+
+
+def is_for_browsers(message: dict[str, Any]) -> bool:
+    """Whether a browser may have a message of a kernel.
+
+    Parameters
+    ----------
+    message
+        Its type and content: ``{"type": …, "content": …}``.
+    """
+    content = message["content"]
+    return message["type"] in FOR_BROWSERS and not (isinstance(content, dict) and "traceback" in content)
+
+
+def _parts(message: bytes | dict[str, Any]) -> dict[str, Any]:
+    """Type and content of a message as it goes to a browser (sub-protocol v1: offsets, then parts)."""
+    if isinstance(message, dict):
+        return {"type": message.get("header", {}).get("msg_type", ""), "content": message.get("content")}
+    count = int.from_bytes(message[:8], "little")
+    offsets = [int.from_bytes(message[8 * i : 8 * i + 8], "little") for i in range(1, min(count, 5000) + 1)]
+    header = json.loads(message[offsets[1] : offsets[2]])
+    kind = str(header.get("msg_type", ""))
+    # The data of figures are large and are not read; what may hold a traceback is.
+    read = kind.endswith("_reply") or kind not in FOR_BROWSERS
+    return {"type": kind, "content": json.loads(message[offsets[4] : offsets[5]]) if read else None}
 
 
 class VersionOneConnection(ZMQChannelsWebsocketConnection):
@@ -40,30 +89,168 @@ class VersionOneConnection(ZMQChannelsWebsocketConnection):
             super().handle_incoming_message(incoming_msg)
 
 
+class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]  # untyped base
+    """A page's connection to its kernel: few for each, of the same operator, without tracebacks."""
+
+    _visit: Visit | None = None
+    _withheld = 0
+
+    async def get(self, kernel_id: str) -> None:
+        """Connect to a kernel that a page has.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            404 where there is none, 403 where another operator opened it, 429 where it has enough.
+        """
+        visits: Visits = self.kernel_manager.visits
+        visit = visits.of(kernel_id)
+        if visit is None or kernel_id not in self.kernel_manager:
+            raise web.HTTPError(404)
+        user = self.current_user
+        if visit.operator and (user is None or visit.user != user.username):
+            raise web.HTTPError(403)
+        if not visits.connect(visit):
+            raise web.HTTPError(429)
+        self._visit = visit
+        await super().get(kernel_id)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """The sub-protocol; none for a client that left during the handshake."""
+        if self.connection is None:
+            raise web.HTTPError(400)
+        chosen: str | None = super().select_subprotocol(subprotocols)
+        return chosen
+
+    def _release(self) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            self.kernel_manager.visits.disconnect(visit)
+
+    def on_finish(self) -> None:
+        """A handshake that failed counts no longer."""
+        if self.get_status() != 101:  # Switching Protocols (RFC 9110 §15.2.2)
+            self._release()
+        super().on_finish()
+
+    def on_close(self) -> None:
+        """The connection has ended."""
+        self._release()
+        super().on_close()
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:  # noqa: FBT001, FBT002 - as its base
+        """Send a message that is for browsers; log another one."""
+        parts = _parts(message) if isinstance(message, (bytes, dict)) else {"type": "", "content": None}
+        if is_for_browsers(parts):
+            return super().write_message(message, binary=binary)
+        content = parts["content"] if isinstance(parts["content"], dict) else {}
+        words = "\n".join(content.get("traceback") or [str(content.get("text", ""))])
+        if "Traceback" in words or parts["type"] == "error":
+            self._withheld += 1
+            if self._withheld <= _LOGGED:
+                self.log.warning("withheld from a page's browser: %s", words[:4000])
+        return None
+
+
+class QuerySocket(RequestInfoSocketHandler):  # type: ignore[misc]  # untyped base
+    """Where a kernel of the pool waits for the visitor; nobody else has anything to ask there."""
+
+    def open(self, kernel_id: str) -> None:
+        """Wait, or get at once what already waits; a second one for the same kernel is closed."""
+        manager = self.settings["kernel_manager"]
+        if kernel_id not in manager or kernel_id in self._waiters:
+            self.close(1008)
+            return
+        super().open(kernel_id)
+        self._cache.pop(kernel_id, None)
+
+    def on_close(self) -> None:
+        """It waits no longer."""
+        for kernel_id in [key for key, waiter in self._waiters.items() if waiter is self]:
+            del self._waiters[kernel_id]
+
+
 class PoolAwareKernelManager(AsyncMappingKernelManager):
-    """Culls idle kernels, but none that waits in the pool or has just left it."""
+    """Keeps the account of visits, and ends the kernels of those that are over."""
+
+    most_kernels = Integer(8, help="Kernels of all visitors").tag(config=True)
+    most_per_address = Integer(6, help="Kernels of one remote address").tag(config=True)
+    claim_timeout = Float(CLAIM_TIMEOUT, help="s for a browser to connect").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
-        self._outside_since: dict[str, datetime] = {}
         super().__init__(**kwargs)  # type: ignore[no-untyped-call]  # untyped base
+        limits = Limits(self.most_kernels, self.most_per_address)
+        self.visits = Visits(limits, float(self.cull_idle_timeout), self.claim_timeout)
+
+    def waiting(self, notebook: str) -> "asyncio.Task[dict[str, Any]] | None":
+        """The kernel of the pool that the next visitor of a notebook gets, perhaps still starting."""
+        pool = getattr(self, "_pools", {}).get(notebook)
+        return pool[0] if pool else None
 
     def _waits_in_pool(self, kernel_id: str) -> bool:
         for pool in getattr(self, "_pools", {}).values():
             for task in pool:
-                if not task.done():
-                    continue
-                if task.cancelled() or task.exception() is not None:
+                if not task.done() or task.cancelled() or task.exception() is not None:
                     continue
                 if task.result().get("kernel_id") == kernel_id:
                     return True
         return False
 
+    async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]  # as its base has it
+        """Start a kernel: of the pool, or of the visit for which a page is being drawn."""
+        visit = VISIT.get()
+        kernel_id: str = await super().start_kernel(**kwargs)
+        if visit is not None and (kwargs.get("env") or {}).get("VOILA_PREHEAT") != "True":
+            visit.kernel = kernel_id
+            if visit.has_left():
+                await self.end(visit)
+        return kernel_id
+
+    async def shutdown_kernel(self, kernel_id: str, *args: Any, **options: Any) -> None:  # type: ignore[override]  # as its base has it
+        """End a kernel, and the visit that had it."""
+        try:
+            await super().shutdown_kernel(kernel_id, *args, **options)  # type: ignore[no-untyped-call]  # untyped base
+        finally:
+            visit = self.visits.of(kernel_id)
+            if visit is not None:
+                self.visits.end(visit)
+
+    async def end(self, visit: Visit) -> None:
+        """End a visit and its kernel; its memory is free afterwards."""
+        visit.leave()
+        if visit.kernel is None:
+            return  # not started yet: whoever starts it ends it
+        if visit.kernel in self:
+            with contextlib.suppress(KeyError, web.HTTPError):  # its page said farewell meanwhile
+                await self.shutdown_kernel(visit.kernel, now=True)
+        self.visits.end(visit)
+
+    async def end_of(self, user: str) -> None:
+        """End all visits of a log-in."""
+        for visit in self.visits:
+            if visit.user == user:
+                await self.end(visit)
+
+    async def cull_kernels(self) -> None:
+        """End the visits that are over, and kernels that neither a visit nor the pool has."""
+        for visit in self.visits.over():
+            self.log.info("a page of %s is over", visit.address)
+            await self.end(visit)
+        self._renew_pool()
+        await super().cull_kernels()  # type: ignore[no-untyped-call]  # untyped base
+
+    def _renew_pool(self) -> None:
+        """Replace kernels of the pool that could not be started: Voilà would stumble over them."""
+        for notebook, pool in getattr(self, "_pools", {}).items():
+            good = [
+                task for task in pool if not task.done() or (not task.cancelled() and not task.exception())
+            ]
+            if len(good) < len(pool):
+                pool[:] = good
+                self.fill_if_needed(notebook_name=notebook)  # type: ignore[attr-defined]  # where there is a pool
+
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        """Cull a kernel that is idle and has been outside the pool for the idle time."""
-        if self._waits_in_pool(kernel_id):
-            self._outside_since.pop(kernel_id, None)
-            return
-        since = self._outside_since.setdefault(kernel_id, datetime.now(UTC))
-        if datetime.now(UTC) - since > timedelta(seconds=self.cull_idle_timeout):
+        """End a kernel that nobody has for the idle time, or that died."""
+        died = getattr(self.get_kernel(kernel_id), "execution_state", "") == "dead"
+        if died or (not self._waits_in_pool(kernel_id) and self.visits.of(kernel_id) is None):
             await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]  # untyped base
-        self._outside_since = {key: value for key, value in self._outside_since.items() if key in self}

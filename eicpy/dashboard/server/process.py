@@ -8,6 +8,7 @@ the same version and nothing comes from the network.
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -25,16 +26,27 @@ from typing import Any, Self
 
 import bokeh
 
+from eicpy.dashboard.server.hosts import check_host_name
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
+from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits
 from eicpy.errors import BadArgumentError, FailedError, unbindable
 from eicpy.moved import accept_old_keywords
 from eicpy.process import interrupt
 from eicpy.settings import Settings
 
-__all__ = ["PAGES", "Server", "ServerOptions", "notebook_folder", "prepare_jupyter_path", "serve"]
+__all__ = [
+    "PAGES",
+    "TOKEN_VARIABLE",
+    "Server",
+    "ServerOptions",
+    "notebook_folder",
+    "prepare_jupyter_path",
+    "serve",
+]
 
 PAGES = ("quicklook", "monitor")
 """Pages beside that of the camera: each the name of a notebook, and its address."""
+TOKEN_VARIABLE = "EIC_DASHBOARD_TOKEN"  # noqa: S105 - the name of the variable, not a token
 CLEANUP_ATTEMPTS = 100
 """Attempts, 0.1 s apart, to remove the server's folder while its last kernels end."""
 
@@ -107,17 +119,28 @@ class ServerOptions:
     pool
         Number of kernels kept ready, so that a page appears at once.
     cull_idle_timeout, cull_interval
-        s: a kernel that nobody is connected to is ended after the first, looked for every second.
+        s: a kernel that has lost its last connection is ended after the first, looked for at intervals of the
+        second; one that never had a connection sooner (:mod:`eicpy.dashboard.server.visits`).
     notebook
         None: ``dashboards/camera.ipynb``, with the other pages beside it; another one is served alone.
     orders
-        Let the monitor page start and stop runs, mark configuration and write comments. Whoever reaches the
-        page may then do so.
+        Let the monitor page start and stop runs, mark configuration and write comments. Every visitor then
+        logs in with a token and a name, under which his orders are given.
+    host_names
+        Names by which a proxy or a tunnel asks for the server, each with or without its port. The server
+        answers by these, its own address and those of the loopback alone.
+    kernels, kernels_per_address
+        Pages open at once, in all and from one remote address; None: as many as fit into half of the memory,
+        and three quarters of them.
+    claim_timeout
+        s between the end of a page and the first connection of its browser, after which its kernel ends.
+    request_timeout
+        s in which the head of a request must be here, as much again for its body, and between two requests.
 
     Raises
     ------
     BadArgumentError
-        For a port that cannot be.
+        For a port, a host name or a number that cannot be.
     """
 
     port: int = 8866
@@ -125,13 +148,30 @@ class ServerOptions:
     reports: bool = True
     pool: int = 1
     cull_idle_timeout: int = 90
-    cull_interval: int = 20
+    cull_interval: int = 5
     notebook: Path | None = None
     orders: bool = False
+    host_names: tuple[str, ...] = ()
+    kernels: int | None = None
+    kernels_per_address: int | None = None
+    claim_timeout: float = CLAIM_TIMEOUT
+    request_timeout: float = 20.0
 
     def __post_init__(self) -> None:
+        for name in self.host_names:
+            check_host_name(name)
+        for number in (self.kernels, self.kernels_per_address):
+            if number is not None and number < 1:
+                raise BadArgumentError(f"got {number} kernels, expected at least 1")
         if not 0 <= self.port <= 65535:
             raise BadArgumentError(f"got port {self.port}, expected 0 to 65535")
+
+    @property
+    def limits(self) -> Limits:
+        """Pages open at once."""
+        found = Limits.for_memory()
+        total = self.kernels or found.total
+        return Limits(total, self.kernels_per_address or max(2, 3 * total // 4))
 
 
 class Server:
@@ -152,6 +192,10 @@ class Server:
         self.port = options.port
         self.log_file = settings.home / "logs" / "dashboard-server.log"
         self._reports = settings.reports if options.reports else None
+        given = os.environ.get(TOKEN_VARIABLE, "").strip()
+        self.token_is_new = options.orders and not given
+        self.token = secrets.token_urlsafe(24) if self.token_is_new else given
+        limits = options.limits
         self._setup: dict[str, Any] = {
             "notebook": str(options.notebook or notebook_folder() / "camera.ipynb"),
             "pages": [] if options.notebook else list(PAGES),
@@ -160,6 +204,13 @@ class Server:
             "reports": None if self._reports is None else str(self._reports),
             "cull_idle_timeout": options.cull_idle_timeout,
             "cull_interval": options.cull_interval,
+            "names": list(options.host_names),
+            "kernels": limits.total,
+            "kernels_per_address": limits.per_address,
+            "claim_timeout": options.claim_timeout,
+            "request_timeout": options.request_timeout,
+            "orders": options.orders,
+            "token": self.token,
         }
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -179,6 +230,11 @@ class Server:
     def reports_url(self) -> str | None:
         """Address of the reports."""
         return None if self._reports is None else f"{self.url}reports/"
+
+    @property
+    def log_in_url(self) -> str:
+        """Address of the log-in with the token, which a browser keeps to itself (RFC 3986 §3.5)."""
+        return f"{self.url}login#token={self.token}"
 
     @property
     def pid(self) -> int:
@@ -213,7 +269,8 @@ class Server:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         paths = [str(folder / "share"), *filter(None, [os.environ.get("JUPYTER_PATH")])]
-        return os.environ | {
+        inherited = {name: value for name, value in os.environ.items() if name != TOKEN_VARIABLE}
+        return inherited | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
             ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # set each time: never inherited
@@ -304,7 +361,8 @@ def serve(
 ) -> None:
     """Serve the dashboard and the reports until interrupted (SIGINT, SIGTERM).
 
-    A token, asked from each visitor, may be given in the environment variable ``EIC_DASHBOARD_TOKEN``.
+    A token, asked from each visitor, may be given in the environment variable ``EIC_DASHBOARD_TOKEN``. Where
+    orders are allowed and none is given, one is made, which is announced once and stands nowhere else.
 
     Parameters
     ----------
@@ -329,7 +387,11 @@ def serve(
             for name, address in pages.items():
                 announce(f"{name + ':':<10} {address}")
             if server.options.orders:
-                announce("Whoever opens the monitor can start and stop runs.")
+                announce(
+                    "Whoever logs in with the token can start and stop runs; his name goes into the journal."
+                )
+                if server.token_is_new:
+                    announce(f"{'log in:':<10} {server.log_in_url}")
             announce("Ctrl-C ends them all.")
             if open_browser:
                 webbrowser.open(server.url)

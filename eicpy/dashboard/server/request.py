@@ -1,13 +1,17 @@
 """What a visitor asked for in the address of the page, checked: it comes from outside."""
 
 import os
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from eicpy.errors import NotFoundError
 from eicpy.instruments import available
 from eicpy.text import LANGUAGES
 
-__all__ = ["ORDERS_VARIABLE", "PageRequest", "orders_allowed"]
+__all__ = ["OPERATOR_HEADER", "ORDERS_VARIABLE", "PageRequest", "orders_allowed"]
+
+OPERATOR_HEADER = "X-Eic-Operator"
+"""Set by the server alone, whatever a visitor sends: the name of the log-in, percent-encoded."""
+_OPERATOR_VARIABLE = "HTTP_X_EIC_OPERATOR"
 
 ORDERS_VARIABLE = "EIC_DASHBOARD_ORDERS"
 """Set by the server alone: whether its pages may give orders to the live chain."""
@@ -19,7 +23,7 @@ def orders_allowed() -> bool:
 
 
 class PageRequest:
-    """Language and instrument of a page.
+    """Language, instrument and operator of a page.
 
     Parameters
     ----------
@@ -27,9 +31,12 @@ class PageRequest:
         Query of the address, such as ``lang=fr&instrument=meddea``.
     instrument
         Asked for where the query says nothing; None: the first that is known.
+    operator
+        Name of the log-in; empty for one who only looks.
     """
 
-    def __init__(self, query: str, instrument: str | None = None) -> None:
+    def __init__(self, query: str, instrument: str | None = None, operator: str = "") -> None:
+        self.operator = operator
         asked = parse_qs(query, max_num_fields=20)
         self.language = (asked.get("lang") or ["en"])[-1]
         if self.language not in LANGUAGES:
@@ -57,4 +64,10 @@ class PageRequest:
             from voila.utils import wait_for_request  # noqa: PLC0415 - half a second, needed in a pool alone
 
             wait_for_request()
-        return cls(os.environ.get("QUERY_STRING", ""), os.environ.get("EIC_INSTRUMENT"))
+        return cls.from_environment()
+
+    @classmethod
+    def from_environment(cls) -> "PageRequest":
+        """What the visitor of this kernel asked for, once he is there."""
+        operator = unquote(os.environ.get(_OPERATOR_VARIABLE, ""))
+        return cls(os.environ.get("QUERY_STRING", ""), os.environ.get("EIC_INSTRUMENT"), operator)

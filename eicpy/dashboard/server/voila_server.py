@@ -2,27 +2,44 @@
 
 Started by :mod:`eicpy.dashboard.server`, never by hand. Its set-up comes as one JSON object on the
 standard input, which the parent then keeps open: when it closes, the parent has gone and this process
-ends with its kernels. Tokens come by the environment and are taken out of it before a kernel starts.
+ends with its kernels. The token comes the same way, so that no kernel and no list of processes has it.
 """
 
 import json
+import logging
 import os
+import resource
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
-from jupyter_server.base.handlers import AuthenticatedFileHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
+from traitlets.log import get_logger
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from eicpy.dashboard.server.kernels import PoolAwareKernelManager, VersionOneConnection
+from eicpy.dashboard.server.gate import LARGEST_BODY, BoundedServer, Gate
+from eicpy.dashboard.server.hosts import HostNames
+from eicpy.dashboard.server.identity import TokenIdentity
+from eicpy.dashboard.server.kernels import (
+    KernelSocket,
+    PoolAwareKernelManager,
+    QuerySocket,
+    VersionOneConnection,
+)
+from eicpy.dashboard.server.pages import FarewellHandler, PageHandler, ReportsHandler, TemplateFiles
+from eicpy.dashboard.server.request import OPERATOR_HEADER
+from eicpy.errors import readable
 
-__all__ = ["DashboardServer", "PageHandler", "ReportsHandler", "configuration", "main"]
+__all__ = ["DashboardServer", "configuration", "main"]
 
 EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -30,45 +47,17 @@ EXTENSIONS = [
     "@bokeh/jupyter_bokeh",
     "anywidget",
 ]
-TOKEN_VARIABLE = "EIC_DASHBOARD_TOKEN"  # noqa: S105 - the name of the variable, not a token
-
-
-class ReportsHandler(AuthenticatedFileHandler):
-    """The reports: static pages that cannot reach the dashboard's kernels, whatever they contain."""
-
-    @property
-    def content_security_policy(self) -> str:
-        """A sandbox of their own, from which figures may still be saved and links be opened."""
-        return "frame-ancestors 'self'; sandbox allow-scripts allow-downloads allow-popups"
-
-    def validate_absolute_path(self, root: str, absolute_path: str) -> str:
-        """Report in words that there is no report yet, rather than 404."""
-        if Path(absolute_path) == Path(root) and not (Path(root) / "index.html").is_file():
-            raise web.HTTPError(404, reason="No report yet")
-        return super().validate_absolute_path(root, absolute_path)
-
-    def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """Write a short page, without a traceback."""
-        self.set_status(status_code, self._reason)
-        self.finish(
-            f"<!DOCTYPE html><meta charset=utf-8><title>{status_code}</title>"
-            f"<p>{self._reason} ({status_code}). <a href='{self.base_url}'>Dashboard</a></p>"
-        )
-
-
-class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # untyped base
-    """The page; a token that came in its address is exchanged for a cookie and goes no further."""
-
-    @web.authenticated
-    async def get(self, path: str | None = None) -> None:
-        """Send to the same address without the token, else draw the page."""
-        asked = parse_qsl(self.request.query, keep_blank_values=True)
-        kept = [(name, value) for name, value in asked if name != "token"]
-        if len(kept) != len(asked):
-            here = "/" + self.request.path.lstrip("/")  # two slashes would lead to another machine
-            self.redirect(f"{here}?{urlencode(kept)}" if kept else here)
-            return
-        await super().get(path)
+OURS: dict[Any, Any] = {
+    TemplateStaticFileHandler: TemplateFiles,
+    TornadoVoilaHandler: PageHandler,
+    VoilaKernelWebsocketHandler: KernelSocket,
+    VoilaShutdownKernelHandler: FarewellHandler,
+    RequestInfoSocketHandler: QuerySocket,
+}
+"""Handlers of Voilà, and ours in their places."""
+PING_INTERVAL = 10_000
+"""ms between two pings of a websocket; one that does not answer for 30 s is closed."""
+MOST_FILES = 4096
 
 
 class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
@@ -76,29 +65,43 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
 
     reports: Path | None = None
     pages: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    request_timeout = 20.0
 
     def init_handlers(self) -> list[Any]:
-        """Put reports and pages before Voilà's last handler, the first page, which takes every address."""
-        handlers: list[Any] = super().init_handlers()
-        address, _handler, options = handlers[-1]
-        handlers[-1] = (address, PageHandler, options)
+        """Voilà's handlers with ours in their places, the pages by name, and the reports."""
+        rules = [
+            (rule[0], OURS.get(rule[1], rule[1]), *rule[2:])
+            for rule in super().init_handlers()
+            if rule[1] is not AllowListFileHandler  # no file of the notebooks' folder is served
+        ]
+        _address, handler, options = rules.pop()
+        first = url_path_join(self.server_url, "/")
         for name in self.pages:
             # One notebook by name each: no part of an address ever becomes part of a path.
             own = options | {"notebook_path": f"{name}.ipynb"}
-            handlers.insert(-1, (url_path_join(self.server_url, f"/{name}"), PageHandler, own))
+            rules.append((url_path_join(self.server_url, f"/{name}"), handler, own))
+        rules.append((first, handler, options))
         if self.reports is not None:
             static = {"path": str(self.reports), "default_filename": "index.html"}
-            address = url_path_join(self.server_url, r"/reports/(.*)")
             redirect = url_path_join(self.server_url, "/reports")
-            handlers[:0] = [
+            rules += [
                 (redirect, web.RedirectHandler, {"url": redirect + "/", "permanent": False}),
-                (address, ReportsHandler, static),
+                (url_path_join(self.server_url, r"/reports/(.*)"), ReportsHandler, static),
             ]
-        return handlers
+        return rules
+
+    def start(self) -> None:
+        """Make the application and serve it."""
+        self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
+        settings = self.init_settings() | self.tornado_settings
+        self.app = Gate(HostNames(self.ip, self.port, self.names), **settings)
+        self.app.add_rules(self.init_handlers())
+        self.listen()
 
     def listen(self) -> None:
         """Listen, and stop when the parent closes our standard input."""
-        loop = IOLoop.current()
+        self.ioloop = loop = IOLoop.current()
 
         def on_input(*_event: Any) -> None:
             if not os.read(sys.stdin.fileno(), 4096):
@@ -107,18 +110,40 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
                 loop.stop()
 
         loop.add_handler(sys.stdin.fileno(), on_input, IOLoop.READ)
-        super().listen()
+        server = BoundedServer(
+            self.app,
+            # A proxy says who its visitor is; that it stands before us is known by the name it is asked by.
+            xheaders=bool(self.names),
+            idle_connection_timeout=self.request_timeout,
+            body_timeout=self.request_timeout,
+            max_body_size=LARGEST_BODY,
+        )
+        self.app.server = server
+        server.listen(self.port, self.ip)
+        self.log.info("listening on %s port %s", self.ip, self.port)
+        try:
+            loop.start()
+        finally:
+            self.stop()
 
 
-def configuration(setup: dict[str, Any], token: str | None) -> Config:
+def log_request(handler: web.RequestHandler) -> None:
+    """Log what was asked for, without the part of the address that may hold a token."""
+    request, status = handler.request, handler.get_status()
+    path = readable(request.path[:200])
+    line = f"{status} {request.method} {path} ({request.remote_ip}) {1e3 * request.request_time():.0f} ms"
+    get_logger().log(logging.ERROR if status >= 500 and status != 503 else logging.DEBUG, "%s", line)
+
+
+def configuration(setup: dict[str, Any]) -> Config:
     """Return the whole configuration of Voilà.
 
     Parameters
     ----------
     setup
-        ``notebook``, ``host``, ``port``, ``pool``, ``transport``, ``cull_idle_timeout``, ``cull_interval``.
-    token
-        Asked from each visitor; None: nothing is asked.
+        ``notebook``, ``host``, ``port``, ``pool``, ``transport``, ``cull_idle_timeout``, ``cull_interval``,
+        ``kernels``, ``kernels_per_address``, ``claim_timeout``; ``token``, asked from each
+        visitor, empty: nothing is asked.
     """
     config = Config()
     config.Voila.update(
@@ -128,11 +153,16 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
         port_retries=0,
         open_browser=False,
         config_file_paths=[],
-        token=token or "",
+        token=setup["token"],
+        identity_provider_class=TokenIdentity,
         kernel_websocket_connection_class=VersionOneConnection,
-        # Without it the page's farewell is refused and its kernel runs on (voila#1458); the server has
-        # no cookie-authenticated action besides, and cross-origin websockets are refused.
-        tornado_settings={"disable_check_xsrf": True},
+        tornado_settings={
+            "log_function": log_request,
+            "ws_ping_interval": PING_INTERVAL,
+            # Cookies do not know ports: a name of our own leaves other servers of this machine alone.
+            "xsrf_cookie_name": f"eic-xsrf-{setup['port']}",
+            "xsrf_cookie_kwargs": {"samesite": "Strict", "httponly": True, "expires_days": None},
+        },
     )
     config.VoilaConfiguration.update(
         template="eicpy",
@@ -140,6 +170,7 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
         allow_theme_override="NO",  # ?theme= is copied into the page unescaped (0.5.13)
         extension_allowlist=EXTENSIONS,
         file_allowlist=[],
+        http_header_envs=[OPERATOR_HEADER],
         strip_sources=True,
         show_tracebacks=False,
         multi_kernel_manager_class=PoolAwareKernelManager,
@@ -148,6 +179,9 @@ def configuration(setup: dict[str, Any], token: str | None) -> Config:
     )
     config.MappingKernelManager.cull_idle_timeout = setup["cull_idle_timeout"]
     config.MappingKernelManager.cull_interval = setup["cull_interval"]
+    config.PoolAwareKernelManager.most_kernels = setup["kernels"]
+    config.PoolAwareKernelManager.claim_timeout = setup["claim_timeout"]
+    config.PoolAwareKernelManager.most_per_address = setup["kernels_per_address"]
     config.KernelManager.transport = setup["transport"]
     return config
 
@@ -156,10 +190,15 @@ def main() -> None:
     """Read the set-up from the standard input and serve until stopped."""
     with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as parent:
         setup = json.loads(parent.readline())
-    token = os.environ.pop(TOKEN_VARIABLE, None)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     DashboardServer.pages = tuple(setup["pages"])
+    DashboardServer.names = tuple(setup["names"])
     DashboardServer.reports = None if setup["reports"] is None else Path(setup["reports"])
-    DashboardServer.launch_instance(argv=[], config=configuration(setup, token))
+    DashboardServer.request_timeout = setup["request_timeout"]
+    TokenIdentity.orders = setup["orders"]
+    DashboardServer.launch_instance(argv=[], config=configuration(setup))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The buttons of the operator on the monitor page: start, stop, configuration, comment.
 
-Each asks for the operator's name and is carried out, or refused, by the receiver, which writes it into the
-journal; its answer is shown beside the buttons. What the browser sends comes from outside: texts are bounded,
-and nothing is sent at all unless the server was started for orders, whatever the browser sends.
+Each is carried out, or refused, by the receiver, which writes it into the journal with the name of the
+operator's log-in; its answer is shown beside the buttons. What the browser sends comes from outside: texts
+are bounded, the name is not among them, and nothing is sent at all unless the server was started for orders
+and the visitor logged in with a name.
 """
 
 from collections.abc import Callable
@@ -18,13 +19,13 @@ from eicpy.text import Texts
 __all__ = ["OrderControls"]
 
 Kind = Literal["start", "stop", "configure", "comment"]
-LONGEST_NAME, LONGEST_TEXT = 60, 500
+LONGEST_TEXT = 500
 ORDER_TIMEOUT = 5.0
 """How long to wait for the receiver's answer, s."""
 
 
 class OrderControls:
-    """Name, text, buttons and the receiver's answer.
+    """Text, buttons and the receiver's answer.
 
     Parameters
     ----------
@@ -34,23 +35,26 @@ class OrderControls:
         The control of the language, shown beside the others.
     allowed
         Whether orders may be given; else the page explains how to allow them.
+    operator
+        Name of the log-in; empty: the page says how to log in.
     """
 
-    def __init__(self, station: Station, language: ipywidgets.Widget, *, allowed: bool) -> None:
-        self._station, self._allowed = station, allowed
+    def __init__(
+        self, station: Station, language: ipywidgets.Widget, *, allowed: bool, operator: str = ""
+    ) -> None:
+        self._station, self._allowed, self._operator = station, allowed, operator
         self._after: Callable[[], None] = lambda: None
         self._texts = Texts("en")
         wide = ipywidgets.Layout(width="auto", flex="2 1 280px", max_width="560px")
-        self.name = ipywidgets.Text(
-            layout=ipywidgets.Layout(width="auto", flex="1 1 200px", max_width="300px")
-        )
+        self.who = ipywidgets.HTML()
         self.text = ipywidgets.Text(layout=wide)
         self.buttons = {
             key: ipywidgets.Button(layout=ipywidgets.Layout(width="auto"))
             for key in ("start", "stop", "configure_on", "configure_off", "comment")
         }
         self.answer = ipywidgets.HTML(layout=ipywidgets.Layout(flex="1 1 300px"))
-        parts = [self.name, self.text, *self.buttons.values()] if allowed else []
+        parts = [self.text, *self.buttons.values()] if allowed and operator else []
+        parts += [self.who] if allowed else []
         shown = [*parts, self.answer, language]
         self.widget = ipywidgets.Box(shown, layout=ipywidgets.Layout(flex_flow="row wrap"))
         self.widget.add_class("eic-panel")
@@ -59,7 +63,13 @@ class OrderControls:
     def translate(self, texts: Texts) -> None:
         """Write the controls in a language."""
         self._texts = texts
-        self.name.description, self.text.description = texts("operator"), texts("comment")
+        self.text.description = texts("comment")
+        address, words = f"log%s?lang={texts.language}", escape(texts("orders_as", name=self._operator))
+        if self._operator:
+            shown = f'{words} · <a href="/{address % "out"}">{escape(texts("log_out"))}</a>'
+        else:
+            shown = f'<a href="/{address % "in"}&amp;next=/monitor">{escape(texts("orders_log_in"))}</a>'
+        self.who.value = f'<div class="eic-caption">{shown}</div>'
         for key, button in self.buttons.items():
             button.description = texts(f"order_{key}")
         if not self._allowed:
@@ -77,15 +87,17 @@ class OrderControls:
     def give(self, kind: str, *, on: bool = True) -> None:
         """Give an order and show the answer."""
         texts = self._texts
-        name, text = _line(self.name.value, LONGEST_NAME), _line(self.text.value, LONGEST_TEXT)
+        text = _line(self.text.value, LONGEST_TEXT)
         if not self._allowed or kind not in get_args(Kind):
             self._show(texts("orders_not_allowed"), bad=True)
-        elif not name:
-            self._show(texts("name_needed"), bad=True)
+        elif not self._operator:
+            self._show(texts("orders_log_in"), bad=True)
         elif kind == "comment" and not text:
             self._show(texts("comment_needed"), bad=True)
         else:
-            order = Order.model_validate({"kind": kind, "text": text, "by": f"{name} (page)", "on": on})
+            order = Order.model_validate(
+                {"kind": kind, "text": text, "by": f"{self._operator} (page)", "on": on}
+            )
             try:
                 self._show(send_order(self._station, order, timeout=ORDER_TIMEOUT), bad=False)
                 self.text.value = ""
