@@ -2,7 +2,7 @@
 
 The same function and arguments give the same results everywhere. A task that fails is reported in its own
 outcome and never takes the others with it; a worker that dies is replaced and its task tried again. A
-scheduler that is lost, or has no worker for minutes, fails the tasks that are left: nothing is waited for
+scheduler that is lost, or has no worker for ten minutes, fails the tasks that are left: nothing is waited for
 without end.
 """
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 R = TypeVar("R")
 CONNECT_SECONDS = 20
 """How long to wait for a scheduler to answer, s."""
-WORKER_SECONDS = 180.0
+WORKER_SECONDS = 600.0
 """How long to wait for a worker where the scheduler has none, s."""
 LOOK_SECONDS = 0.05
 """Between two looks at the tasks, s; each takes seconds."""
