@@ -183,8 +183,11 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
     report
         What :func:`eicpy.packets.inspect_file` found.
     most
-        Findings about sequence counts, damaged packets and skipped ranges that are listed one by one.
+        Findings about sequence counts, damaged packets and skipped ranges that are listed one by one; of those
+        between packets only the sum.
     """
+    from eicpy.packets.index import BETWEEN_PACKETS
+
     console = _console()
     console.print(
         f"{readable(report.file)}: {counted(report.packets, 'packet')}, {report.damaged} damaged, "
@@ -205,8 +208,11 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
         console.print(f"  {finding}", soft_wrap=True)
     if len(findings) > most:
         console.print(f"  {len(findings) - most} more of such; --json lists a thousand for each APID")
+    for remark in report.remarks:
+        console.print(f"  {remark}", soft_wrap=True)
     values = report.to_dict()
-    for title, places in (("damaged", values["damaged_packets"]), ("skipped", values["skipped"])):
+    others = [gap for gap in values["skipped"] if gap["reason"] != BETWEEN_PACKETS]
+    for title, places in (("damaged", values["damaged_packets"]), ("skipped", others)):
         for place in places[:most]:
             text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in place.items())
             console.print(f"  {title}: {text}", soft_wrap=True)

@@ -31,7 +31,7 @@ class PacketStatus(IntEnum):
     """What became of a packet on its way."""
 
     GOOD = 0
-    """Intact, as far as its checksum or the headers around it show."""
+    """Intact, as far as its checksum or the headers around it show; see `PacketIndex.proved`."""
     BAD_CHECKSUM = 1
     """At its position, with the length it should have, but its checksum is wrong."""
     TRUNCATED = 2
@@ -41,6 +41,9 @@ class PacketStatus(IntEnum):
     BAD_HEADER = 4
     """A packet's length between two packets, whose header does not name a known APID."""
 
+
+BETWEEN_PACKETS = "bytes between packets"
+"""Reason of skipped bytes that stand between packets again and again: a marker, a length, fill."""
 
 INDEX_COLUMNS = {
     "offset": np.int64,
@@ -170,6 +173,33 @@ class PacketIndex:
         """Mask of the intact packets."""
         mask: npt.NDArray[np.bool_] = self.status == PacketStatus.GOOD
         return mask
+
+    @property
+    def proved(self) -> npt.NDArray[np.bool_]:
+        """Mask of the packets whose checksum is right; the other good ones are judged by headers alone.
+
+        Without a checksum a flipped bit does not show in the data of a packet, nor in its header where that
+        is still a likely one.
+        """
+        checked = [apid for apid, one in self.decisions.items() if one.checksum is not ChecksumKind.NONE]
+        mask: npt.NDArray[np.bool_] = self.good & np.isin(self.apid, checked)
+        return mask
+
+    @property
+    def unconfirmed(self) -> npt.NDArray[np.bool_]:
+        """Mask of the good packets without a checksum behind whose end no packet begins.
+
+        Their length is one that their counter can have, but nothing shows that it is right: the bytes behind
+        them may be theirs. Of an index of a whole stream, not of a part of its rows.
+        """
+        behind = [gap.offset for gap in self.skipped if gap.reason != BETWEEN_PACKETS]
+        mask: npt.NDArray[np.bool_] = self.good & ~self.proved & np.isin(self.offset + self.length, behind)
+        return mask
+
+    @property
+    def bytes_between(self) -> int:
+        """Number of the foreign bytes that stand between packets again and again."""
+        return sum(gap.length for gap in self.skipped if gap.reason == BETWEEN_PACKETS)
 
     @property
     def counter(self) -> npt.NDArray[np.int64]:

@@ -30,17 +30,28 @@ from eicpy.times import DAY
 
 __all__ = ["COLUMN_STARTS", "NEW_STATE", "ROW_BYTES", "Written", "write_fields", "write_row", "write_skip"]
 
+LAST_COUNT, LAST_LENGTH, CANDIDATE, SAME_LENGTH, SIGHTINGS = 0, 1, 2, 3, 4
+"""What is remembered by counter: last sequence count and last length; sequence count of the last packet of an
+APID that is not known; how often the length came again, far below 0 once it was another; in how many packets
+in a row the APID that is not known counted on."""
+MEMORY_ROWS = 5
+VARIES = -(1 << 40)
+"""`SAME_LENGTH` of a counter whose packets have different lengths."""
+
 Ints = npt.NDArray[np.signedinteger[Any]]
 
 LAST_SECOND = DAY - 1
 GOOD, BAD_CHECKSUM, TRUNCATED, BAD_LENGTH, BAD_HEADER = 0, 1, 2, 3, 4
-FOREIGN, CUT_HEADER = 0, 1
+FOREIGN, CUT_HEADER, BETWEEN = 0, 1, 2
 PUS_A, PUS_C = 1, 2
 
 POSITION, SEARCHED, SYNCHRONISED, ROWS, SKIPS, LAST_SKIP, CAPACITY = 0, 1, 2, 3, 4, 5, 6
 """State of a walk: position; position up to which the search went; 1 if the bytes before are a packet, else
 0; rows and skipped ranges written; length of the last skipped range; most rows that can be written."""
-NEW_STATE = (0, 0, 1, 0, 0, 0, 0)
+SPACING, SPACINGS, RUN, HEADER_BITS, BEHIND_PACKET = 7, 8, 9, 10, 11
+"""State of a walk, continued: bytes that stand between packets, 0 where none do; how often such bytes were
+met in a row; intact packets since the last; evidence of a known APID, bits; 1 behind a row, else 0."""
+NEW_STATE = (0, 0, 1, *(0,) * 9)
 
 COLUMN_STARTS = {
     "offset": 0,
@@ -79,6 +90,7 @@ def write_row(
         source, buffer.size, position, length, status, rule, address_of(rows), state[CAPACITY], state[ROWS]
     )
     state[ROWS] += 1
+    state[BEHIND_PACKET] = 1
 
 
 @inline_kernel
@@ -162,6 +174,7 @@ def write_skip(position: int, length: int, reason: int, skips: Ints, state: Ints
     """Write a range that is no packet."""
     row = state[SKIPS]
     state[SKIPS] += 1
+    state[BEHIND_PACKET] = 0
     skips[row, 0] = position
     skips[row, 1] = length
     skips[row, 2] = reason

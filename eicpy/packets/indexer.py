@@ -13,12 +13,14 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.packets.buffers import Buffer, ByteArray, as_byte_array, byte_block
 from eicpy.packets.checksum import ChecksumKind
-from eicpy.packets.index import INDEX_COLUMNS, PacketIndex, Skipped, join_gaps
+from eicpy.packets.index import BETWEEN_PACKETS, INDEX_COLUMNS, PacketIndex, Skipped, join_gaps
 from eicpy.packets.index_rows import (
+    BETWEEN,
     CAPACITY,
     COLUMN_STARTS,
     CUT_HEADER,
     FOREIGN,
+    MEMORY_ROWS,
     NEW_STATE,
     POSITION,
     ROW_BYTES,
@@ -36,6 +38,7 @@ __all__ = ["PacketIndexer", "index_packets"]
 REASONS = {
     FOREIGN: "bytes that belong to no packet",
     CUT_HEADER: "the stream ends inside a header",
+    BETWEEN: BETWEEN_PACKETS,
 }
 
 
@@ -109,7 +112,7 @@ class PacketIndexer:
         self._tail: ByteArray = np.zeros(0, dtype=np.uint8)
         self._base = 0
         self._state = np.array(NEW_STATE, dtype=np.int64)
-        self._memory = np.full((3, COUNTERS), -1, dtype=np.int64)
+        self._memory = np.full((MEMORY_ROWS, COUNTERS), -1, dtype=np.int64)
         self._finished = False
 
     @property

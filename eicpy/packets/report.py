@@ -4,6 +4,7 @@ No definition is needed. With an instrument's header rules the report also knows
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -21,10 +22,11 @@ from eicpy.packets.buffers import Buffer
 from eicpy.packets.containers.source import PacketSource
 from eicpy.packets.continuity import Continuity, continuity
 from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts
-from eicpy.packets.index import PacketIndex, PacketStatus
+from eicpy.packets.index import BETWEEN_PACKETS, PacketIndex, PacketStatus
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups
 from eicpy.packets.timecode import day_text
+from eicpy.text import counted
 
 __all__ = ["ApidReport", "HasHeaders", "PacketReport", "report_index"]
 
@@ -172,6 +174,35 @@ class PacketReport:
         return lines
 
     @property
+    def remarks(self) -> list[str]:
+        """What cannot be proved, and what stands between packets, in words; empty if all is proved."""
+        by_headers = self.packets - int(self.index.proved.sum())
+        unconfirmed = int(self.index.unconfirmed.sum())
+        lines = []
+        if by_headers:
+            lines.append(
+                f"no checksum in {counted(by_headers, 'packet')}: judged by headers and sequence counts, "
+                "damage that leaves a likely header does not show"
+            )
+        if unconfirmed:
+            lines.append(
+                f"length not confirmed in {unconfirmed} of these: no packet begins where they end, "
+                "the bytes behind may be theirs"
+            )
+        between = self.index.bytes_between
+        if between:
+            lines.append(
+                f"{counted(between, 'byte')} between packets, in the foreign bytes: {self._spacings()}"
+            )
+        return lines
+
+    def _spacings(self) -> str:
+        """How often how many bytes stand between packets."""
+        sizes = Counter(gap.length for gap in self.index.skipped if gap.reason == BETWEEN_PACKETS)
+        parts = [f"{number} × {size}" for size, number in sizes.most_common(4)]
+        return ", ".join(parts + ["…"] * (len(sizes) > len(parts)))
+
+    @property
     def is_clean(self) -> bool:
         """Whether nothing is lost, doubled, out of order or step, damaged, foreign or incomplete.
 
@@ -196,7 +227,9 @@ class PacketReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it; APIDs by number, as text.
 
-        ``damaged_packets`` and ``skipped`` name each damaged packet and each skipped range.
+        ``damaged_packets`` and ``skipped`` name each damaged packet and each skipped range; ``proved`` counts
+        the packets whose checksum is right, ``unconfirmed`` those whose length nothing confirms; ``remarks``
+        says so in words.
         """
         bad = np.flatnonzero(~self.index.good).tolist()
         return {
@@ -206,6 +239,10 @@ class PacketReport:
             "packets": self.packets,
             "damaged": self.damaged,
             "foreign_bytes": self.foreign_bytes,
+            "proved": int(self.index.proved.sum()),
+            "unconfirmed": int(self.index.unconfirmed.sum()),
+            "bytes_between": self.index.bytes_between,
+            "remarks": self.remarks,
             "apids": {str(apid): report.to_dict() for apid, report in self.apids.items()},
             "commands": {str(apid): report.to_dict() for apid, report in self.commands.items()},
             "damaged_packets": [
@@ -253,9 +290,11 @@ class PacketReport:
             f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>" for row in rows
         )
         what = "".join(f"<br>{escape(line)}" for line in self.what)
+        remarks = "".join(f"<p>{escape(line)}</p>" for line in self.remarks)
         return (
             f"<p>{escape(self.file.name)}: {self.packets} packets, {self.damaged} damaged, "
-            f"{self.foreign_bytes} foreign bytes{what}</p><table><tr>{head}</tr>{body}</table>{self._told()}"
+            f"{self.foreign_bytes} foreign bytes{what}</p>{remarks}"
+            f"<table><tr>{head}</tr>{body}</table>{self._told()}"
         )
 
     @property

@@ -9,18 +9,35 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import Word, address_of, get_8, get_64, kernel
+from eicpy.packets.bits import Word, address_of, get_32, get_64, inline_kernel, kernel
 from eicpy.packets.buffers import ByteArray
+from eicpy.packets.chain import is_followed, is_packet, spacing_here
 from eicpy.packets.checksum import crc16_at, is_right
+from eicpy.packets.evidence import (
+    NO,
+    WAIT,
+    YES,
+    Stream,
+    end_of,
+    is_known,
+    is_spaced_stream,
+    known_header_bits,
+)
 from eicpy.packets.index_rows import (
+    BEHIND_PACKET,
+    BETWEEN,
     CAPACITY,
     CUT_HEADER,
     FOREIGN,
     GOOD,
+    HEADER_BITS,
+    LAST_COUNT,
     POSITION,
     ROWS,
+    RUN,
     SEARCHED,
     SKIPS,
+    SPACING,
     SYNCHRONISED,
     Written,
     write_fields,
@@ -41,7 +58,7 @@ from eicpy.packets.primary_header import (
     packet_length_at,
     sequence_count_at,
 )
-from eicpy.packets.resynchronise import NO, WAIT, YES, chain_from, is_known, is_packet, resynchronise
+from eicpy.packets.resynchronise import note_length, note_spacing, resynchronise
 
 __all__ = ["scan"]
 
@@ -49,20 +66,29 @@ Ints = npt.NDArray[np.signedinteger[Any]]
 
 
 @kernel
-def _is_intact(
-    buffer: ByteArray, position: int, final: int, checksum: Ints, last_count: Ints, synchronised: int
-) -> Word:
+def _is_intact(stream: Stream, position: int) -> Word:
     """Whether an intact packet begins here, over which the walk continues; YES, NO or WAIT."""
-    if not is_known(buffer, position, checksum):
+    if not is_known(stream.buffer, position, stream.checksum):
         return NO
-    answer = YES
-    if synchronised == 0 or checksum[apid_at(buffer, position)] > 0:
-        answer = is_packet(buffer, position, final, checksum, last_count)
+    if stream.state[SYNCHRONISED] == 0 or stream.checksum[apid_at(stream.buffer, position)] > 0:
+        answer = is_packet(stream, position)
     else:
-        answer = chain_from(buffer, position, 2, final, checksum)
-    if answer == YES and position + packet_length_at(buffer, position) > buffer.size:
+        answer = is_followed(stream, position)
+    if answer == YES and end_of(stream.buffer, position) > stream.buffer.size:
         return NO
     return answer
+
+
+@kernel
+def _take_spacing(stream: Stream, position: int, skips: Ints) -> Word:
+    """Take the bytes that stand between two packets; bytes taken, 0 if there are none, or WAIT."""
+    if stream.state[SYNCHRONISED] == 0 or stream.state[BEHIND_PACKET] == 0:
+        return 0
+    spacing = spacing_here(stream, position)
+    if spacing > 0:
+        write_skip(position, spacing, BETWEEN, skips, stream.state)
+        note_spacing(spacing, stream.state)
+    return spacing
 
 
 @kernel
@@ -71,7 +97,11 @@ def _take_next(
     state: Ints, written: Written,
 ) -> Word:  # fmt: skip  # where, known, written
     """Take one packet, or the bytes up to the next; bytes taken, 0 to wait for more."""
-    answer = _is_intact(buffer, position, final, checksum, memory[0], state[SYNCHRONISED])
+    stream = Stream(buffer, final, checksum, memory[LAST_COUNT], state)
+    spacing = _take_spacing(stream, position, written.skips)
+    if spacing != 0:
+        return max(spacing, 0)
+    answer = _is_intact(stream, position)
     if answer == WAIT:
         return 0
     if answer == NO:
@@ -79,11 +109,29 @@ def _take_next(
     counter = counter_at(buffer, position)
     length = packet_length_at(buffer, position)
     write_row(buffer, position, length, GOOD, header, written.rows, state)
-    memory[0, counter] = sequence_count_at(buffer, position)
-    memory[1, counter] = length
+    memory[LAST_COUNT, counter] = sequence_count_at(buffer, position)
+    note_length(memory, counter, length)
     state[SYNCHRONISED] = 1
     state[SEARCHED] = 0
+    state[RUN] += 1
+    if state[SPACING] > 0 and not is_spaced_stream(state) and state[RUN] > 1:
+        state[SPACING] = 0
     return length
+
+
+@inline_kernel
+def _leads_on(source: int, head: Word, follower: int, checksum: Ints, memory: Ints) -> bool:
+    """Whether the header behind is known, and its count the next of its counter, the same, or the first."""
+    following = np.int64(get_32(source, follower))
+    word = following >> 16
+    if word >> VERSION_SHIFT or checksum[word & APID_MASK] < 0:
+        return False
+    counter = (word & APID_MASK) + ((word >> TYPE_SHIFT) & 1) * COMMAND_COUNTERS
+    own = np.int64(head >> np.uint64(48))
+    last = np.int64(memory[LAST_COUNT, counter])
+    if counter == (own & APID_MASK) + ((own >> TYPE_SHIFT) & 1) * COMMAND_COUNTERS:
+        last = np.int64(head >> np.uint64(32)) & COUNT_MASK
+    return bool(last < 0 or (following - last) & COUNT_MASK <= 1)
 
 
 @kernel
@@ -100,7 +148,8 @@ def _walk_intact(
     size = buffer.size
     source = address_of(buffer)
     target = address_of(rows)
-    while state[SYNCHRONISED] == 1 and position < size - 16 and row < capacity:
+    walks = state[SYNCHRONISED] == 1 and state[SPACING] == 0
+    while walks and position < size - 16 and row < capacity:
         head = get_64(source, position)
         apid = np.int64(head >> np.uint64(48)) & APID_MASK
         length = (np.int64(head >> np.uint64(16)) & DATA_LENGTH_MASK) + LENGTH_EXCESS
@@ -114,19 +163,19 @@ def _walk_intact(
         elif kind > 1:
             if not is_right(buffer, position, length, kind):
                 break
-        else:
-            word = np.int64((get_8(source, follower) << np.uint64(8)) | get_8(source, follower + 1))
-            if word >> VERSION_SHIFT or checksum[word & APID_MASK] < 0:
-                break
+        elif not _leads_on(source, head, follower, checksum, memory):
+            break
         rule = header[apid, 0], header[apid, 1], header[apid, 2], header[apid, 3]
         write_fields(source, size, position, length, GOOD, rule, target, capacity, row)
         counter = apid + (np.int64(head >> np.uint64(48 + TYPE_SHIFT)) & 1) * COMMAND_COUNTERS
-        memory[0, counter] = np.int64(head >> np.uint64(32)) & COUNT_MASK
-        memory[1, counter] = length
+        memory[LAST_COUNT, counter] = np.int64(head >> np.uint64(32)) & COUNT_MASK
+        note_length(memory, counter, length)
         row += 1
         position = follower
     if row > state[ROWS]:
         state[SEARCHED] = 0
+        state[RUN] += row - state[ROWS]
+        state[BEHIND_PACKET] = 1
     state[ROWS] = row
     return position
 
@@ -136,8 +185,10 @@ def _take_cut_header(buffer: ByteArray, position: int, final: int, skips: Ints, 
     """Take bytes that are too few for a header; bytes taken, 0 to wait for more."""
     if not final:
         return 0
-    write_skip(position, buffer.size - position, CUT_HEADER if state[SYNCHRONISED] else FOREIGN, skips, state)
-    return buffer.size - position
+    size = buffer.size - position
+    reason = CUT_HEADER if state[SYNCHRONISED] else FOREIGN
+    write_skip(position, size, BETWEEN if size == state[SPACING] else reason, skips, state)
+    return size
 
 
 @kernel
@@ -156,8 +207,7 @@ def scan(
     checksum, header
         Arrays of `ApidTables`; the checksum of a newly met APID is entered.
     memory
-        For each counter, −1 at the start of a stream: last sequence count, last length, sequence count of a
-        packet that was not accepted. Shape (3, 4096).
+        For each counter, −1 at the start of a stream, what `eicpy.packets.index_rows` names. Shape (5, 4096).
     state
         As `eicpy.packets.index_rows` names it, carried from call to call.
     rows
@@ -172,6 +222,7 @@ def scan(
         True if the space for rows or ranges ran out: call again with more.
     """
     position = state[POSITION]
+    state[HEADER_BITS] = known_header_bits(checksum)
     written = Written(rows, skips)
     while position < buffer.size:
         position = _walk_intact(buffer, position, checksum, header, memory, state, rows)
