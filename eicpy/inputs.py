@@ -245,9 +245,9 @@ def refusing(file: Path | str, what: str = "a file") -> Iterator[None]:
             raise FailedError(f"{readable(file)}: no space: {error.strerror}") from error
         raise _unread(error, file) from error
     except MemoryError as error:
-        raise UnreadError(f"got {what} that does not fit into memory", file=file) from error
+        raise UnreadError(f"does not fit into memory; expected {what}", file=file) from error
     except RecursionError as error:
-        raise BadDataError(f"got {what} that is nested too deeply", file=file) from error
+        raise BadDataError(f"is nested too deeply; expected {what}", file=file) from error
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         _log.exception("%s: refused by a mistake of eicpy itself", readable(file))

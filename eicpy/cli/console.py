@@ -183,8 +183,8 @@ def show_packets(report: "PacketReport", most: int = 20) -> None:
     report
         What :func:`eicpy.packets.inspect_file` found.
     most
-        Findings about sequence counts, damaged packets and skipped ranges that are listed one by one; of those
-        between packets only the sum.
+        Findings about sequence counts, damaged packets and skipped ranges that are listed one by one; of
+        those between packets only the sum.
     """
     from eicpy.packets.index import BETWEEN_PACKETS
 

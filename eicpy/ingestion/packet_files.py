@@ -246,11 +246,12 @@ def _identify(
     if not _has_packets(contents, instrument, apids) and not contents.begins_in(
         identity, instrument, archive
     ):
+        question = "" if contents.source.is_strange else "is it another instrument's?"
         raise BadDataError(
             f"got {contents.words} in {size} bytes, expected packets of {instrument.name} "
             f"(APID {', '.join(map(str, apids))})",
             file=path,
-            advice=contents.advice or "is it another instrument's?",
+            advice=contents.advice or question,
         )
     return identity
 

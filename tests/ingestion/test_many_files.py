@@ -128,7 +128,9 @@ def test_what_is_not_clean_goes_alone_and_in_its_place(some, settings, archive, 
     assert [o.file for o in outcomes] == some
     assert [o.exit_code for o in outcomes] == [0, 1, 1, 1, 1, 1, 1, 1, 0]
     for outcome, words in zip(
-        outcomes[4:8], ("an empty file", "only zero bytes, 5000", "no packet", "only bytes 0xFF"), strict=True
+        outcomes[4:8],
+        ("an empty file", "only zero bytes in 5000", "no packet", "only bytes 0xFF"),
+        strict=True,
     ):
         assert words in outcome.summary
     stored_once(archive, [*some[:4], some[8]])

@@ -142,10 +142,13 @@ def test_runs_that_were_removed_renamed_or_copied_in_by_hand(archive, anew):
 
 
 def test_an_archive_that_may_not_be_written_is_read_all_the_same(archive, anew, index, monkeypatch):
-    def refuse(*_arguments):
-        raise PermissionError(13, "Permission denied")
+    def refuse(path, flags, *rest, **named):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, *rest, **named)
 
     fill(archive, STATES)
+    opened = os.open
     monkeypatch.setattr(module.os, "open", refuse)
     check(archive)
     assert not index.exists()
