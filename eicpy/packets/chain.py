@@ -34,6 +34,7 @@ from eicpy.packets.evidence import (
     header_evidence,
     is_fill,
     is_known,
+    is_spaced_stream,
     new_chain,
 )
 from eicpy.packets.index_rows import SPACING
@@ -87,6 +88,7 @@ def _begins_chain(stream: Stream, position: int) -> Word:
     usual, spacing = np.int64(stream.state[SPACING]), np.int64(0)
     total = header_evidence(stream, position, chain)
     own = total
+    chosen = 0
     for link in range(1, MOST_LINKS):
         add_link(stream.buffer, position, chain)
         end = end_of(stream.buffer, position)
@@ -103,7 +105,8 @@ def _begins_chain(stream: Stream, position: int) -> Word:
         position = end + spacing
         price = 0 if spacing in (0, usual) else CHOICE_BITS
         total += header_evidence(stream, position, chain) - price
-        own += _own_evidence(stream.buffer, position, chain, price, int(spacing > 0 and spacing == usual))
+        chosen = price if link == 1 else chosen
+        own += _own_evidence(stream.buffer, position, chain, price, int(chosen > 0 and spacing == usual))
         if total >= NEEDED and own >= OWN:
             return YES
         usual = spacing
@@ -165,6 +168,7 @@ def is_followed(stream: Stream, position: int) -> Word:
     if end > stream.buffer.size:
         return NO if stream.final else WAIT
     chain = new_chain()
+    own = count_step(stream, position, chain)
     add_link(stream.buffer, position, chain)
     spacing = spacing_behind(stream, end, stream.state[SPACING], chain)
     if spacing in (WAIT, NOWHERE):
@@ -174,7 +178,7 @@ def is_followed(stream: Stream, position: int) -> Word:
     answer = YES
     if spacing not in (0, stream.state[SPACING]):
         answer = confirms_spacing(stream, end + spacing, spacing, chain)
-    elif count_step(stream, end + spacing, chain) in (-1, 0, 1):
+    elif count_step(stream, end + spacing, chain) in (-1, 0, 1) and own in (-1, 0, 1):
         return YES
     if answer == YES:
         # A wrong length may lead to a packet, too: then others are passed over, and a count jumps.
@@ -188,7 +192,7 @@ def _passes_over(stream: Stream, position: int, end: int, spacing: int) -> Word:
     """Whether packets stand within the one here that lead to where it ends, or any where spaced."""
     chain = new_chain()
     answer, inside = search(stream, position + 1, end)
-    while answer == YES and spacing == 0:
+    while answer == YES and spacing == 0 and not is_spaced_stream(stream.state):
         reached = end_of(stream.buffer, inside)
         between = np.int64(0)
         while between >= 0 and reached < end:

@@ -6,7 +6,7 @@ APID is believed only from sightings that agree:
 - two packets with a right checksum (one, where other APIDs have shown that kind and it led to a packet), or
 - three that continue each other's sequence count, or
 - any number, when the walk reached the end of the data without a fault, or when two that continue each
-  other's sequence count are most of the data.
+  other's sequence count are most of a file of few packets.
 
 It is not believed if most of its packets fill a gap in the sequence counts of an APID that is far more
 frequent: those are damaged headers. Idle packets need not count, but must come twice.
@@ -31,6 +31,9 @@ __all__ = ["survey"]
 
 _FEW_SEARCHED = 1 << 16
 """Bytes searched off the walk among which no packet has a right checksum by chance."""
+
+_FEW_PACKETS = 4
+"""Packets of a file so short that two which count on are enough, where they are most of it."""
 
 
 def _header_starts(
@@ -139,8 +142,11 @@ def _look(
     clean, searched = walk(buffer, spacing, alignment, SEARCH_BUDGET, seen)
     checked = seen.right.max(axis=1) >= 2
     plausible = (2 * seen.flips <= seen.met) | (4 * seen.met > seen.met[seen.like])
-    enough = (seen.continued >= 2) | ((seen.continued == 1) & (2 * seen.extent > len(buffer)))
-    solid = checked | (enough & plausible)
+    few = bool(seen.met.sum() <= _FEW_PACKETS)
+    enough = (seen.continued >= 2) | (few & (seen.continued == 1) & (2 * seen.extent > len(buffer)))
+    # Much of what instruments send is zero, so that APID 0 must count on more often than others.
+    share = np.where(np.arange(len(seen.met)) == 0, 2, 8)
+    solid = checked | (enough & plausible & (share * seen.continued >= seen.met))
     # One right checksum is enough where packets that are accepted anyway carry the same kind.
     trusted = [kind for kind in (1, 2, 3) if (seen.right[solid, kind] >= 2).any() or kind == asked]
     once = seen.right[:, trusted].any(axis=1) & ((seen.linked > 0) | (searched < _FEW_SEARCHED))

@@ -167,7 +167,11 @@ def _agrees(buffer: ByteArray, position: int, length: int, kind: int) -> bool:
 def _counts_on(buffer: ByteArray, position: int, seen: Seen) -> bool:
     """Whether the header here has the next sequence count of a counter that has counted on before."""
     last = seen.last[counter_at(buffer, position)]
-    if last < 0 or (sequence_count_at(buffer, position) - last) & COUNT_MASK != 1:
+    if (
+        last < 0
+        or word_at(buffer, position) == 0
+        or (sequence_count_at(buffer, position) - last) & COUNT_MASK != 1
+    ):
         return False
     return bool(seen.continued[apid_at(buffer, position)] >= 2)
 
