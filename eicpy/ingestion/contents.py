@@ -55,9 +55,10 @@ class FileContents:
     def words(self) -> str:
         """What is in it, found without any packet definition, in words."""
         source = self.source
+        start = first_bytes(source.blocks, _READ_BYTES)[0]
         if source.is_strange:
-            return source.words
-        index = index_packets(first_bytes(source.blocks, _READ_BYTES)[0])
+            return "; ".join([source.words, *source.findings.lines()])
+        index = index_packets(start)
         found = np.unique(index.apid[index.good]).tolist()
         text = f"packets of APID {', '.join(map(str, found[:20]))}" if found else "no packet at all"
         return ", ".join([*([source.words] if source.words else []), text])

@@ -142,40 +142,70 @@ def expand(compression: Compression, blocks: Blocks, findings: Findings, file: P
     return read
 
 
+_PART = 512
+"""Compressed bytes that are expanded at once."""
 _DAMAGE = (zlib.error, lzma.LZMAError, OSError, EOFError)
 """What the decompressors raise; bz2 has no error of its own."""
 
 
 def _expanded(compression: Compression, blocks: Blocks, findings: Findings) -> Iterator[bytes]:
     """Members of a compressed stream one after the other; ends, with a remark, at damage."""
-    words = compression.words
-    given = taken = 0
+    ready, given, damage = bytearray(), 0, ""
+    for piece in _members(compression, blocks, findings):
+        if isinstance(piece, _Damage):
+            damage = f"{compression.words}: {piece.words}"
+            break
+        ready += piece
+        given += len(piece)
+        if len(ready) >= BLOCK:
+            yield bytes(ready)
+            ready.clear()
+    if ready:
+        yield bytes(ready)
+    if damage:
+        findings.remark(f"{damage}; the {given} bytes before that were read")
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """Why no more comes out."""
+
+    words: str
+
+
+def _members(compression: Compression, blocks: Blocks, findings: Findings) -> Iterator[bytes | _Damage]:
+    """What comes out, piece by piece; last of all the damage, where there is any."""
+    begun, taken = False, 0
     member: _Expander | None = None
-    for block in blocks():
-        taken += len(block)
-        data = block
+    for part in _parts(blocks):
+        taken += len(part)
+        data = part
         while data:
             if member is None:
-                data = data.lstrip(b"\0") if given else data  # tapes and block devices pad with zeros
+                data = data.lstrip(b"\0") if begun else data  # tapes and block devices pad with zeros
                 if not data:
                     break
                 if not compression.magic.startswith(data[: len(compression.magic)]):
-                    findings.remark(f"{words}: what follows its end is not compressed and was left out")
+                    findings.remark(
+                        f"{compression.words}: what follows its end is not compressed and was left out"
+                    )
                     return
-                member = compression.expander()
+                member, begun = compression.expander(), True
             try:
-                for piece in _pieces(member, data):
-                    given += len(piece)
-                    yield piece
+                yield from _pieces(member, data)
             except _DAMAGE as error:
-                findings.remark(
-                    f"{words}: damaged before byte {taken}: {error}; the {given} bytes before the damage "
-                    "were read"
-                )
+                yield _Damage(f"damaged before byte {taken}: {error}")
                 return
             data, member = (member.unused_data, None) if member.eof else (b"", member)
     if member is not None:
-        findings.remark(f"{words}: the file ends too early; the {given} bytes before its end were read")
+        yield _Damage("the file ends too early")
+
+
+def _parts(blocks: Blocks) -> Iterator[bytes]:
+    """Compressed bytes in small parts: of the part that is damaged, nothing comes out."""
+    for block in blocks():
+        for first in range(0, len(block), _PART):
+            yield block[first : first + _PART]
 
 
 def _pieces(member: _Expander, data: bytes) -> Iterator[bytes]:

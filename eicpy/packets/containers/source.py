@@ -144,7 +144,7 @@ def open_source(path: Path | str, progress: Callable[[int], None] | None = None)
     if only is not None:  # holes of a sparse file are not even read
         return PacketSource(path, (), only, "", True, findings, _begun(blocks, findings))
     while True:
-        inner = _inner(path, blocks, findings)
+        inner = _inner(path, blocks, findings, inside=bool(layers))
         if inner is None or inner.blocks is None:
             break
         if len(layers) == MOST_LAYERS:
@@ -180,11 +180,11 @@ def _begun(blocks: Blocks, findings: Findings) -> Blocks:
     return read
 
 
-def _inner(path: Path, blocks: Blocks, findings: Findings) -> _Inner | None:
+def _inner(path: Path, blocks: Blocks, findings: Findings, *, inside: bool) -> _Inner | None:
     """What these bytes are; None for packets, or what nobody knows."""
     head, whole = first_bytes(blocks, SAMPLE)
     return (
-        _monotonous(head, blocks, whole=whole)
+        _monotonous(head, blocks, whole=whole, inside=inside)
         or _compressed(path, head, blocks, findings)
         or _captured(head, blocks, findings)
         or _written(head, blocks, findings)
@@ -192,11 +192,11 @@ def _inner(path: Path, blocks: Blocks, findings: Findings) -> _Inner | None:
     )
 
 
-def _monotonous(head: bytes, blocks: Blocks, *, whole: bool) -> _Inner | None:
+def _monotonous(head: bytes, blocks: Blocks, *, whole: bool, inside: bool) -> _Inner | None:
     """Nothing, or one byte again and again."""
     byte = copies_of(head)
     if not head:
-        return _Inner("empty: not one byte", is_strange=True)
+        return _Inner("not one byte could be taken out" if inside else "empty: not one byte", is_strange=True)
     if byte is None or not (whole or all(copies_of(block) == byte for block in blocks())):
         return None
     return _Inner(only_bytes(byte), is_strange=True)

@@ -251,3 +251,24 @@ def test_packets_behind_a_strange_header_are_still_found(tmp_path, packets):
     path = tmp_path / "file"
     path.write_bytes(b"%PDF" + bytes(range(60, 200)) + b"".join(packets))
     assert inspect_file(path).packets == 200
+
+
+def test_what_stands_before_the_damage_of_a_small_compressed_file_is_read(read):
+    raw = np.random.default_rng(5).integers(0, 16, 32_000, dtype=np.uint8).tobytes()
+    packed = gzip.compress(raw)
+    ends = []
+    for flip in range(1, 256, 30):
+        changed = bytearray(packed)
+        changed[len(packed) // 2] ^= flip
+        source, found = read(bytes(changed))
+        assert found[:14_000] == raw[:14_000]
+        assert "damaged" in source.findings.lines()[0]
+        assert f"the {len(found)} bytes before" in source.findings.lines()[0]
+        ends.append(len(found))
+    assert min(ends) < 30_000, "some of the damage is noticed where it is"
+
+
+def test_nothing_that_comes_out_is_not_called_an_empty_file(read):
+    source, found = read(gzip.compress(b"packets" * 99)[:10])
+    assert (found, source.words) == (b"", "gzip-compressed: not one byte could be taken out")
+    assert "ends too early" in source.findings.lines()[0]
