@@ -96,4 +96,5 @@ for _module in (
     receive, release, report, runs, send, simulate,
 ):  # fmt: skip
     for _name in _module.__all__:
-        main.add_command(guarded(getattr(_module, _name)))
+        main.add_command(getattr(_module, _name))
+guarded(main)

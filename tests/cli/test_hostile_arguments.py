@@ -146,7 +146,7 @@ def test_a_mistake_is_a_line_and_its_traceback_a_file(tmp_path, monkeypatch):
     def mistaken(*_):
         raise OverflowError("too large")
 
-    monkeypatch.setattr("eicpy.packets.inspect_file", mistaken)
+    monkeypatch.setattr("eicpy.packets.inspection.map_source", mistaken)
     for verbose in ([], ["-v"]):
         call = [*verbose, "--home", str(tmp_path / "home"), "packets", __file__]
         result = CliRunner().invoke(main, call, catch_exceptions=False)
@@ -157,3 +157,12 @@ def test_a_mistake_is_a_line_and_its_traceback_a_file(tmp_path, monkeypatch):
     log = (tmp_path / "home" / MISTAKES_FILE).read_text()
     assert log.count("Traceback") == 2
     assert "in mistaken" in log
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e999"])
+def test_the_options_before_a_command_are_looked_at_as_well(tmp_path, value):
+    result = CliRunner().invoke(
+        main, ["--home", str(tmp_path), "--database-timeout", value, "runs", "-i", "eclairs"]
+    )
+    assert result.exit_code == 2
+    assert "--database-timeout" in result.output
