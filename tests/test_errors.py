@@ -20,7 +20,7 @@ CLASSES = [c for c in vars(errors).values() if isinstance(c, type) and issubclas
 
 def test_every_class_has_a_kind_and_every_family_a_status_of_its_own():
     concrete = [c for c in CLASSES if c is not EicpyError]
-    assert len({c.kind for c in concrete}) == len(concrete) == 9
+    assert len({c.kind for c in concrete}) == len(concrete) == 10
     families = [c for c in concrete if sum(issubclass(base, EicpyError) for base in c.__bases__) == 1]
     assert len({c.http_status for c in families}) == len(families) == 6
 

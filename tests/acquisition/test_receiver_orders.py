@@ -42,7 +42,8 @@ def test_status_and_orders_of_a_live_receiver(bench, receiving, tmp_path):
             len(sent), 5, 1, 9,
         )  # fmt: skip
         assert told["apids"]["901"] == {
-            "received": 4, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 1,
+            "received": 4, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 1, "restarted": 0,
+            "out_of_step": 0, "not_counting": 0, "unconfirmed": 1, "counting": "",
         }  # fmt: skip
         assert told["commands"]["900"]["received"] == 1
         (link,) = told["links"]
@@ -113,7 +114,8 @@ def test_a_measurement_sent_again_into_a_new_run_counts_by_itself(bench, receivi
         send_order(station, Order(kind="start", text="the same once more", by="Grace"))
         connection.sendall(b"".join(bench.telemetry(count) for count in (0, 1, 3)))
         assert wait_until(lambda: counts(13)) == {
-            "received": 13, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 0,
+            "received": 13, "lost": 1, "duplicated": 0, "out_of_order": 0, "damaged": 0, "restarted": 0,
+            "out_of_step": 0, "not_counting": 0, "unconfirmed": 0, "counting": "",
         }  # fmt: skip
     stop.set()
     result.result(LIMIT)

@@ -41,6 +41,8 @@ def report(lost):
         damaged=1,
         foreign_bytes=1,
         what=["gzip-compressed"],
+        findings=[],
+        remarks=[],
         rows=lambda: [row],
         to_dict=lambda: told,
     )

@@ -118,6 +118,7 @@ def test_each_reason_has_a_sentence(language, code):
         "part": "photons", "role": "processor", "state": "working", "age": 3.0, "free": 1e9, "text": "why",
         "restarts": 2, "seconds": 100.0, "apid": 810, "name": "photons", "command": 0, "packets": 5,
         "datagrams": 6, "bytes": 1234, "address": "10.0.0.7:1", "what": "journal",
+        "connections": 5, "open": 400,
     }  # fmt: skip
     words = monitor_markup.reason_words(Reason(code, values), Texts(language))
     assert words != f"reason_{code}"

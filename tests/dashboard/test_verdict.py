@@ -20,6 +20,7 @@ from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
 from eicpy.housekeeping import Severity
 from eicpy.packets import PacketLayout
+from eicpy.packets.counts.words import COUNTER_FIELDS
 from eicpy.runs.provider.provide import Mode
 from eicpy.text import LANGUAGES, Texts
 
@@ -154,6 +155,9 @@ def test_every_word_is_said_somewhere():
     built |= {f"order_{key}" for key in ("start", "stop", "configure_on", "configure_off", "comment")}
     built |= {"image_ratio", "image_sigma", "suffix_configuration"}
     built |= {"alarm_word", "nominal_word", "warning_word"}
+    built |= {f"counter_{name}" for name in COUNTER_FIELDS}
+    codes = (400, 403, 404, 405, 414, 429, 500)
+    built |= {f"http_{code}{end}" for code in codes for end in ("", "_note")}
     assert built <= words
     prefixes = ("head_", "table_")
     silent = {

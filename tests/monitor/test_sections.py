@@ -14,6 +14,7 @@ VALUES = {
     "part": "photons", "role": "processor", "state": "running", "age": 12.0, "text": "no space", "free": 2e9,
     "restarts": 3, "seconds": 100.0, "apid": 810, "name": "photons", "command": 0, "packets": 3,
     "datagrams": 4, "bytes": 1000, "address": "10.0.0.7", "what": "run 3",
+    "connections": 5, "open": 400,
 }  # fmt: skip
 
 

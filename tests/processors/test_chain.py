@@ -330,7 +330,7 @@ def test_leaving_by_control_c_stops_all_and_prints_the_addresses(station, termin
     screen.wait_for(b"no connection")
     host, port = address(station)
     screen.press(b"\x03")
-    assert screen.wait() == 0
+    assert screen.wait() == 130
     assert f"at tcp {host}:{port}".encode() in screen.said
     assert not station.status("chain").alive
     assert "stop all" in [entry.what for entry in station.read_journal()]

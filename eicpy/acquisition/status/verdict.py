@@ -76,38 +76,37 @@ REASONS: dict[str, Severity] = {
 }
 """Every code, in the order in which reasons of one level are given, with its level.
 
-==================  ==========================================================================
-code                values
-==================  ==========================================================================
-``part-dead``       ``part``, ``role``, ``state``, ``age`` (s since its last word)
-``no-space``        ``free`` (bytes)
-``no-archive``      none: it cannot be written, ``receiver-error`` says why
-``run-gone``        ``text``, ``runs``, ``age`` (s since the last run was taken away while it was written)
-``part-failed``     ``part``, ``role``, ``text``
-``given-up``        ``part``, ``restarts``
-``receiver-error``  ``text``
-``disk-alarm``      ``seconds`` (to full), ``free``; also ``disk-attention``
-``part-silent``     ``part``, ``role``, ``age``
-``starting``        ``age`` (s since the chain was started; its receiver has reported nothing yet)
-``no-receiver``     none: there has never been one
-``receiver-ended``  ``age`` (s since then)
-``lost`` and the    ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also
-like                ``damaged``, ``duplicated``, ``out_of_order``, ``out_of_step``, and
-                    ``counter_restarted``, whose ``packets`` are restarts of the counter
-``udp-dropped``     ``datagrams``, ``age``
-``foreign-bytes``   ``bytes``, ``age``
-``part-error``      ``part``, ``text``
-``behind``          ``part``, ``bytes``, ``seconds``
-``restarted``       ``part``, ``restarts``, ``age``
-``little-space``    ``free``
-``connections-      ``connections`` (closed because there were too many), ``open``, ``age``
-closed``
-``link-refused``    ``address``
-``nobody-sends``    none: no connection is open
-``link-silent``     ``address``, ``age``
-``unknown-apid``    ``apid``, ``packets``
-``unreadable``      ``what``, ``text``
-==================  ==========================================================================
+======================  ==========================================================================
+code                    values
+======================  ==========================================================================
+``part-dead``           ``part``, ``role``, ``state``, ``age`` (s since its last word)
+``no-space``            ``free`` (bytes)
+``no-archive``          none: it cannot be written, ``receiver-error`` says why
+``run-gone``            ``text``, ``runs``, ``age`` (s since the last run was taken away while it was written)
+``part-failed``         ``part``, ``role``, ``text``
+``given-up``            ``part``, ``restarts``
+``receiver-error``      ``text``
+``disk-alarm``          ``seconds`` (to full), ``free``; also ``disk-attention``
+``part-silent``         ``part``, ``role``, ``age``
+``starting``            ``age`` (s since the chain was started; its receiver has reported nothing yet)
+``no-receiver``         none: there has never been one
+``receiver-ended``      ``age`` (s since then)
+``lost`` and the        ``apid``, ``name``, ``command``, ``packets``, ``age`` (s since the last); also
+like                    ``damaged``, ``duplicated``, ``out_of_order``, ``out_of_step``, and
+                        ``counter_restarted``, whose ``packets`` are restarts of the counter
+``udp-dropped``         ``datagrams``, ``age``
+``foreign-bytes``       ``bytes``, ``age``
+``part-error``          ``part``, ``text``
+``behind``              ``part``, ``bytes``, ``seconds``
+``restarted``           ``part``, ``restarts``, ``age``
+``little-space``        ``free``
+``connections-closed``  ``connections`` (closed because there were too many), ``open``, ``age``
+``link-refused``        ``address``
+``nobody-sends``        none: no connection is open
+``link-silent``         ``address``, ``age``
+``unknown-apid``        ``apid``, ``packets``
+``unreadable``          ``what``, ``text``
+======================  ==========================================================================
 """
 _RANK = {code: rank for rank, code in enumerate(REASONS)}
 
