@@ -134,7 +134,7 @@ def disturbances(draw):
 class TestOnceAndInOrder:
     @given(
         numbers=st.sets(st.integers(1, 30), max_size=16).map(sorted),
-        disturbed=st.lists(disturbances(), max_size=4),
+        disturbed=st.lists(disturbances(), max_size=3),
         most=st.integers(1, 20),
     )
     def test_whatever_arrives_twice_early_late_or_not_at_all(self, numbers, disturbed, most):
