@@ -39,8 +39,11 @@ def _runs(texts: tuple[str, ...]) -> Any:
 @click.argument("run", nargs=-1)
 @instrument_option()
 @click.option(
-    "--format", "form", type=click.Choice(["raw", "jsonl", "arrow"]), default="jsonl", show_default=True,
-    help="raw: the bytes of the packets; jsonl: a JSON object on a line each; arrow: an Arrow IPC stream.",
+    "--format", "form", type=click.Choice(["raw", "numbered", "jsonl", "arrow"]), default="jsonl",
+    show_default=True,
+    help="raw: the bytes of the packets; numbered: the same, before each its run (4 bytes) and its offset "
+    "(8 bytes), big-endian, with --bus 0 and the number of the message; jsonl: a JSON object on a line each; "
+    "arrow: an Arrow IPC stream.",
 )  # fmt: skip
 @packet_options
 @click.option(
@@ -104,7 +107,9 @@ def follow(
       eic follow 3 4 -i eclairs --unique --speed 10
 
     With --cursor the position after what was handed on is kept: the next call resumes there. A packet may
-    come again if this command was killed just after it was handed on; none is left out.
+    come again if this command was killed just after it was handed on; none is left out. With --bus, while
+    this command lives, each packet comes once and in the order of the bus, also when the server is killed;
+    after this command was killed, --consumer goes on, and packets may come again under the same number.
 
     Exit status: 0 clean; 1 something was damaged or foreign (see standard error); 2 bad arguments;
     3 failed.
@@ -157,7 +162,7 @@ def follow(
             most_packets=None if playback["mode"] == "last" else 4096,
         )
     if passed.damaged or passed.foreign_bytes:
-        left_out = " (left out)" if form == "raw" and passed.damaged else ""
+        left_out = " (left out)" if form in {"raw", "numbered"} and passed.damaged else ""
         click.echo(
             f"eic: {passed.packets} packets, {passed.damaged} damaged{left_out}, "
             f"{passed.foreign_bytes} foreign bytes", err=True,

@@ -66,23 +66,32 @@ class NatsConnection:
         self._thread = threading.Thread(target=self._loop.run_forever, name="nats", daemon=True)
         self._thread.start()
         try:
-            self.run(self._connect())
+            self.run(self._connect)
         except BaseException:
             self._end_loop()
             raise
 
-    def run(self, work: Coroutine[Any, Any, Result], timeout: float = 2 * TIMEOUT) -> Result:
+    def run(self, make: Callable[[], Coroutine[Any, Any, Result]], timeout: float = 2 * TIMEOUT) -> Result:
         """Run a coroutine in the thread of the connection, which is made again if it broke.
+
+        Parameters
+        ----------
+        make
+            Makes the coroutine; called in that thread in its turn, or never if nobody waits any more.
+        timeout
+            How long is waited, s.
 
         Raises
         ------
         FailedError
             If it takes too long, or the server is away.
         """
-        future = asyncio.run_coroutine_threadsafe(self._connected(work), self._loop)
+        abandoned = threading.Event()
+        future = asyncio.run_coroutine_threadsafe(self._connected(make, abandoned), self._loop)
         try:
             return future.result(timeout)
         except (concurrent.futures.TimeoutError, nats.errors.Error, APIError, OSError) as error:
+            abandoned.set()
             future.cancel()
             what = str(error) or type(error).__name__
             raise FailedError(f"{self.address}: the NATS server did not do what was asked: {what}") from error
@@ -98,14 +107,14 @@ class NatsConnection:
         end = time.monotonic() + self.timeout
         while True:
             try:
-                result = self.run(make())
+                result = self.run(make)
             except FailedError as error:
                 if time.monotonic() > end:
                     raise
                 self.report(error, f"trying again for {self.timeout:g} s")
                 time.sleep(0.2)
             else:
-                self._reported = False
+                self.answered()
                 return result
 
     def report(self, error: FailedError, then: str) -> None:
@@ -114,6 +123,10 @@ class NatsConnection:
             _log.warning("%s; %s", error, then)
             self._reported = True
 
+    def answered(self) -> None:
+        """Note that the server answers: the next time that it is away is logged again."""
+        self._reported = False
+
     def close(self) -> None:
         """Leave the server."""
         if self._thread.is_alive():
@@ -121,13 +134,13 @@ class NatsConnection:
                 asyncio.run_coroutine_threadsafe(self.client.close(), self._loop).result(TIMEOUT)
             self._end_loop()
 
-    async def _connected(self, work: Coroutine[Any, Any, Result]) -> Result:
-        try:
-            await self._connect()
-        except BaseException:
-            work.close()
-            raise
-        return await work
+    async def _connected(
+        self, make: Callable[[], Coroutine[Any, Any, Result]], abandoned: threading.Event
+    ) -> Result:
+        if abandoned.is_set():  # while the thread was busy; a cancellation would come after the first step
+            raise asyncio.CancelledError
+        await self._connect()
+        return await make()
 
     async def _connect(self) -> None:
         if not self.broken.done():

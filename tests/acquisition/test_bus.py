@@ -5,11 +5,13 @@ import json
 import logging
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -180,7 +182,7 @@ class TestNats:
         with contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus:
             BusWriter(bus).write(whole.part(0, 10))
             for number in (9, 10):
-                assert bus.connection.run(bus.connection.jetstream.delete_msg("EIC_ECLAIRS", number))
+                assert bus.connection.run(partial(bus.connection.jetstream.delete_msg, "EIC_ECLAIRS", number))
         with contextlib.closing(open_packet_bus(server.url, "eclairs")) as bus:
             bus.connection.timeout = 0.0
             BusWriter(bus).write(whole)
@@ -227,18 +229,35 @@ class TestNats:
         assert "secret" not in caplog.text + str(told.value)
 
 
-def test_the_commands_from_the_archive_to_a_pipe_on_another_host(nats_server, tmp_path, photon_packets):
+def test_the_commands_from_the_archive_to_a_pipe_on_another_host(
+    nats_server, tmp_path, photon_packets, eclairs
+):
     server, raw = nats_server(), photon_packets(30).raw
     with RunArchive(tmp_path / "home" / "archive" / "eclairs", "eclairs").create(source="x") as writer:
         writer.append(raw)
     here, there = (["--home", str(tmp_path / name)] for name in ("home", "elsewhere"))
     done = CliRunner().invoke(main, [*here, "publish", "-i", "eclairs", "--bus", server.url, "--run", "1"])
     assert (done.exit_code, done.output) == (0, "published 30 packets, 0 of them damaged\n")
-    arguments = ["follow", "all", "-i", "eclairs", "--bus", server.url, "--format", "raw", "--consumer", "me"]
+    arguments = [
+        "follow",
+        "all",
+        "-i",
+        "eclairs",
+        "--bus",
+        server.url,
+        "--format",
+        "numbered",
+        "--consumer",
+        "me",
+    ]
     eic = [sys.executable, "-m", "eicpy.cli", *there]
     process = subprocess.Popen([*eic, *arguments], stdout=subprocess.PIPE)
     try:
-        assert process.stdout.read(len(raw)) == raw
+        numbered = process.stdout.read(len(raw) + 30 * 12)
+        ends = np.cumsum(index_packets(raw, eclairs.headers).length + 12).tolist()
+        each = [numbered[first:end] for first, end in zip([0, *ends], ends, strict=False)]
+        assert b"".join(one[12:] for one in each) == raw
+        assert [struct.unpack(">IQ", one[:12]) for one in each] == [(0, n) for n in range(1, 31)]
         process.send_signal(signal.SIGTERM)
         rest, _ = process.communicate(timeout=LIMIT)
         assert (process.returncode, rest) == (ExitCode.TERMINATED, b"")
@@ -322,8 +341,9 @@ class Parts:
 
 def nothing_waits(bus, consumer):
     """Whether a consumer has acknowledged all messages of the stream."""
-    _, acknowledged = bus.connection.run(bus._kept(consumer))
-    return acknowledged == bus.connection.run(bus.connection.jetstream.stream_info(bus.stream)).state.last_seq
+    _, position = bus.connection.run(lambda: bus._kept(consumer))
+    info = bus.connection.run(lambda: bus.connection.jetstream.stream_info(bus.stream))
+    return position.last == info.state.last_seq
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -97,6 +98,21 @@ def write(form, archive, eclairs, *, kinds=(), with_photons=False, runs=1):
 class TestFormats:
     def test_raw_is_the_packets_and_nothing_else(self, kept, eclairs):
         assert write("raw", kept, eclairs) == kept.run(1).raw_file.read_bytes()
+
+    def test_numbered_has_run_and_offset_before_each_packet(self, kept, photon_packets, eclairs):
+        with kept.create(source="x") as writer:
+            writer.append(b"\x55" * 3 + photon_packets(2).raw)
+        stream, found = io.BytesIO(write("numbered", kept, eclairs, runs=None)), []
+        while number := stream.read(12):
+            header = stream.read(6)
+            found.append(
+                (*struct.unpack(">IQ", number), header + stream.read(int.from_bytes(header[4:6]) + 1))
+            )
+        files = {run: kept.run(run).raw_file.read_bytes() for run in (1, 2)}
+        assert [run for run, _, _ in found] == [1] * 45 + [2] * 2
+        assert found[45][1] == 3
+        assert all(files[run][offset : offset + len(packet)] == packet for run, offset, packet in found)
+        assert b"".join(packet for _, _, packet in found) == files[1] + files[2][3:]
 
     def test_raw_leaves_out_what_is_damaged(self, kept, photon_packets, eclairs):
         raw = bytearray(photon_packets(9).raw)
@@ -333,6 +349,26 @@ class TestExamples:
         assert (cut.returncode, cut.stderr) == (1, b"after 44 packets: the stream ends inside a packet\n")
         foreign = subprocess.run([program], input=b"\xff" * 9, capture_output=True, check=False)
         assert foreign.returncode == 1
+
+    def test_an_archive_of_its_own_holds_each_packet_once(self, tmp_path):
+        def numbered(first, last):
+            packets = (bytes((8, 1, 192, 0, 0, n)) + bytes(n + 1) for n in range(first, last))
+            return [struct.pack(">IQ", 0, 10 * n) + packet for n, packet in enumerate(packets, first)]
+
+        file = tmp_path / "packets.numbered"
+        for first, last, cut in ((1, 9, 3), (5, 20, 10), (15, 31, None)):
+            data = b"".join(numbered(first, last))
+            subprocess.run([sys.executable, EXAMPLES / "archive_once.py", file], input=data, check=True)
+            file.write_bytes(file.read_bytes()[: -cut if cut else None])  # killed while it wrote
+        assert file.read_bytes() == b"".join(numbered(1, 31))
+        other = struct.pack(">IQ", 0, 10) + numbered(2, 3)[0][12:]
+        done = subprocess.run(
+            [sys.executable, EXAMPLES / "archive_once.py", file],
+            input=other,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        assert (done.returncode, b"made again" in done.stderr) == (1, True)
 
     def test_in_python(self, home, photon_packets):
         arguments = (1, "--kind", "photons", "--photons", "--format", "arrow")

@@ -1,10 +1,12 @@
 """Messages through a real NATS server: in order and once, wherever the connection breaks."""
 
 import contextlib
+import signal
+import threading
 import time
 
 import pytest
-from waiting import LIMIT
+from waiting import LIMIT, wait_until
 
 from eicpy.errors import BadArgumentError, FailedError
 from eicpy.messaging import Message, open_bus
@@ -71,9 +73,9 @@ class TestOrder:
         every = numbered(0, 300)
         every[100] = Message("x.y.0", "large", bytes(5000))
         with contextlib.closing(open_bus(server.url, "x")) as bus:
-            config = bus.connection.run(bus.connection.jetstream.stream_info("X")).config
+            config = bus.connection.run(lambda: bus.connection.jetstream.stream_info("X")).config
             config.max_msg_size = 4000
-            bus.connection.run(bus.connection.jetstream.update_stream(config))
+            bus.connection.run(lambda: bus.connection.jetstream.update_stream(config))
             bus.connection.timeout = 0.0
             with pytest.raises(FailedError, match="size"):
                 bus.publish(every)
@@ -92,6 +94,78 @@ class TestOrder:
         assert found == first + [key for key in keys(every) if key not in first]
         one.close()
         two.close()
+
+
+class TestLivingReader:
+    """A reader that is never killed, beside a server that is, and a publisher that waits for it."""
+
+    @staticmethod
+    def publish(url, every):
+        with contextlib.closing(open_bus(url, "x")) as bus:
+            for first in range(0, len(every), 250):
+                bus.publish(every[first : first + 250])
+
+    def test_each_message_once_and_in_order_while_the_server_is_killed_four_times(self, server):
+        every = numbered(0, 5000)
+        publisher = threading.Thread(target=self.publish, args=(server.url, every))
+        with contextlib.closing(open_bus(server.url, "x")) as bus:
+            subscription = bus.subscribe("x.*.*", "living")
+            found, kills, end = [], [400, 1500, 1600, 3800], time.monotonic() + LIMIT
+            publisher.start()
+            while len(found) < len(every) and time.monotonic() < end:
+                found += subscription.poll(100)
+                subscription.done()
+                if kills and len(found) >= kills[0]:
+                    kills.pop(0)
+                    server.stop(signal.SIGKILL)
+                    server.start()
+            publisher.join(LIMIT)
+            assert not kills
+            assert subscription.poll(100) == []
+        assert [message.sequence for message in found] == list(range(1, len(every) + 1))
+        assert [(m.key, m.data) for m in found] == [(m.key, m.data) for m in every]
+
+    def test_a_stream_that_is_made_again_with_more_messages_is_read_from_its_begin(self, server, caplog):
+        with contextlib.closing(open_bus(server.url, "x")) as bus:
+            jetstream = bus.connection.jetstream
+            bus.publish(numbered(0, 50))
+            for name in (None, "me"):
+                subscription = bus.subscribe("x.*.*", name)
+                assert len(subscription.poll(99)) == 50
+                subscription.done()
+            bus.connection.run(lambda: jetstream.delete_stream("X"))
+            bus.publish(numbered(50, 110))  # makes the stream again
+            subscription._reader._consumer.stopped = (
+                True  # as when the server was away, or was silent for 10 s
+            )
+            found = subscription.poll(99) + subscription.poll(99)
+            assert [message.sequence for message in found] == list(range(1, 61))
+            assert keys(bus.subscribe("x.*.*", "me", new=True).poll(99)) == keys(numbered(50, 110))
+        assert any("made again" in text for text in caplog.messages)
+
+    def test_a_request_that_ends_in_silence_says_how_many_are_left(self, server, monkeypatch):
+        monkeypatch.setattr("eicpy.messaging.nats_read._EXPIRES", 0.1)
+        with contextlib.closing(open_bus(server.url, "x")) as bus:
+            bus.publish(numbered(0, 3))
+            subscription = bus.subscribe("x.*.*")
+            assert len(subscription.poll(9)) == 3
+            consumer = subscription._reader._consumer
+            wait_until(lambda: consumer.exhausted or consumer.stopped, "the end of the request")
+            assert consumer.exhausted
+            bus.publish(numbered(3, 6))
+            assert keys(subscription.poll(9)) == keys(numbered(3, 6))
+            assert subscription._reader._consumer is consumer
+
+
+def test_work_of_a_blocked_connection_that_nobody_waits_for_is_never_made(server):
+    blocked, made = threading.Event(), []
+    with contextlib.closing(open_bus(server.url, "x")) as bus:
+        bus.connection._loop.call_soon_threadsafe(blocked.wait)
+        with pytest.raises(FailedError, match="TimeoutError"):
+            bus.connection.run(lambda: made.append(1), timeout=0.01)
+        blocked.set()
+        bus.publish(numbered(0, 1))
+    assert not made
 
 
 class TestConsumer:
@@ -130,7 +204,7 @@ class TestConsumer:
 
         with contextlib.closing(open_bus(server.url, "x")) as bus:
             bus.publish(numbered(0, 20))
-            bus.connection.run(acknowledge(bus.connection.jetstream))
+            bus.connection.run(lambda: acknowledge(bus.connection.jetstream))
             for _ in range(2):
                 subscription = bus.subscribe("x.*.*", "old")
                 assert keys(subscription.poll(5)) == keys(numbered(7, 12))
@@ -144,7 +218,7 @@ class TestConsumer:
             subscription = bus.subscribe("x.*.*", "me")
             assert len(subscription.poll(99)) == 50
             subscription.done()
-            bus.connection.run(bus.connection.jetstream.delete_stream("X"))
+            bus.connection.run(lambda: bus.connection.jetstream.delete_stream("X"))
         with contextlib.closing(open_bus(server.url, "x")) as bus:
             bus.publish(numbered(0, 5))
             assert keys(bus.subscribe("x.*.*", "me").poll(99)) == keys(numbered(0, 5))

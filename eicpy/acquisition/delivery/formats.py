@@ -1,12 +1,16 @@
 """Packets on a pipe, for a program in any language: their bytes, a JSON object for each, or Arrow tables.
 
 ``raw`` is the packets one after the other, nothing between them: each states its own length in bytes 4 and
-5. Damaged packets are left out, since their length cannot be trusted, and counted. ``jsonl`` is a line for
-each packet, damaged ones included and named. ``arrow`` is an Arrow IPC stream with the same columns for
-all its batches: what the headers say, and the parameters of the packets where they are of one kind.
+5. Damaged packets are left out, since their length cannot be trusted, and counted. ``numbered`` is the same
+with a number before each packet, in a form of our own: its run (4 bytes) and its offset in the run (8 bytes),
+unsigned, the most significant byte first; on a bus the run is 0 and the offset the number of the message.
+``jsonl`` is a line for each packet, damaged ones included and named. ``arrow`` is an Arrow IPC stream with
+the same columns for all its batches: what the headers say, and the parameters of the packets where they are
+of one kind.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
@@ -22,12 +26,15 @@ from eicpy.runs.provider.selection import Selection, kind_names
 __all__ = [
     "Format",
     "JsonLines",
+    "NumberedPackets",
     "PacketWriter",
     "RawPackets",
     "packet_writer",
 ]
 
-Format: TypeAlias = Literal["raw", "jsonl", "arrow"]
+Format: TypeAlias = Literal["raw", "numbered", "jsonl", "arrow"]
+
+_NUMBER = np.dtype([("run", ">u4"), ("offset", ">u8")])
 
 
 class PacketWriter(Protocol):
@@ -60,11 +67,37 @@ class RawPackets:
         self.left_out += len(good) - int(good.sum())
         whole = increment.chosen(good)
         if len(whole):
-            self.stream.write(b"".join(packet for _, packet in whole.packets()))
+            self.stream.write(b"".join(self._pieces(whole)))
             self.stream.flush()
 
     def close(self) -> None:
         """Nothing ends a stream of packets."""
+
+    def _pieces(self, whole: Increment) -> Iterator[bytes]:
+        """What is written for packets that are all intact."""
+        return (packet for _, packet in whole.packets())
+
+
+@dataclass
+class NumberedPackets(RawPackets):
+    r"""The bytes of the intact packets, before each its run and its offset: 12 bytes.
+
+    On a bus the run is 0 and the offset the number that the bus gave the message: a program that keeps the
+    number beside the packet has each of them exactly once.
+
+    Examples
+    --------
+    >>> import struct
+    >>> struct.unpack(">IQ", bytes(11) + b"\x07")  # run, number of the message
+    (0, 7)
+    """
+
+    def _pieces(self, whole: Increment) -> Iterator[bytes]:
+        numbers = np.empty(len(whole), _NUMBER)
+        numbers["run"], numbers["offset"] = runs_of(whole), whole.index.offset
+        for number, (_, packet) in zip(numbers, whole.packets(), strict=True):
+            yield number.tobytes()
+            yield packet
 
 
 @dataclass
@@ -161,7 +194,7 @@ def packet_writer(
     Parameters
     ----------
     form
-        ``raw``, ``jsonl`` or ``arrow``.
+        ``raw``, ``numbered``, ``jsonl`` or ``arrow``.
     stream
         Where the bytes go.
     instrument
@@ -173,6 +206,8 @@ def packet_writer(
     """
     if form == "raw":
         return RawPackets(stream)
+    if form == "numbered":
+        return NumberedPackets(stream)
     if form == "jsonl":
         return JsonLines(stream, with_photons)
     from eicpy.acquisition.delivery.arrow import ArrowStream  # noqa: PLC0415, pyarrow takes its time
