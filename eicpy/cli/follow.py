@@ -50,6 +50,10 @@ def _runs(texts: tuple[str, ...]) -> Any:
     "--photons", is_flag=True, help="With photons: in JSON beside their packet, in Arrow a row each."
 )
 @click.option(
+    "--records/--no-records", default=True, show_default=True,
+    help="With what repeats within a packet: in JSON lists of objects, in Arrow (of one --kind) of structures.",
+)  # fmt: skip
+@click.option(
     "--speed", type=click.FloatRange(0, min_open=True), metavar="X",
     help="Play back X times as fast as in real time.  [default: as fast as it is read]",
 )  # fmt: skip
@@ -89,6 +93,7 @@ def follow(
     consumer: str | None,
     *,
     photons: bool,
+    records: bool,
     step: bool,
     **playback: Any,
 ) -> None:
@@ -145,7 +150,7 @@ def follow(
             ),
         )
     with stop_on_signals() as stop, source, open_pipe() as pipe:
-        writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
+        writer = packet_writer(form, pipe, detector, selection, with_photons=photons, with_records=records)
         if step:
             source = _Steps(source)
         passed = pass_on(
