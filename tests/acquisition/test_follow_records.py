@@ -1,4 +1,4 @@
-"""What repeats within a packet, on a pipe: lists of structures that other readers take back as they were sent."""
+"""What repeats within a packet, on a pipe: lists of structures that other readers take back."""
 
 import io
 import json
@@ -53,7 +53,8 @@ def nested_packets(nesting):
     repeated = {
         "PIXEL": rng.integers(0, 65_536, n), "OFFSET": rng.integers(-9, 9, n), "MODE": rng.integers(0, 3, n),
         "M": within, "LEVEL": np.where(np.arange(m) % 5, rng.normal(size=m), np.nan),
-        "BINS": rng.integers(-9, 9, (m, 3)), "TAG": rng.integers(0, 256, (m, 2)), "HALF": rng.normal(size=2 * n),
+        "BINS": rng.integers(-9, 9, (m, 3)), "TAG": rng.integers(0, 256, (m, 2)),
+        "HALF": rng.normal(size=2 * n),
     }  # fmt: skip
     headers = PacketHeaders(153, np.arange(25), np.arange(25), np.zeros(25, np.int64))
     return encode(layout, headers, single, repeated, counts, header=nesting.header(153)).tobytes()
@@ -202,11 +203,8 @@ class TestRealPhotons:
         assert [len(some) for some in table["TIME_STEP"].to_pylist()] == truth.decoded.counts.tolist()
         flat = table["TIME_STEP"].combine_chunks().flatten()
         for name, column in truth.decoded.repeated.items():
-            values = (
-                np.where(truth.absent[name], None, column).tolist()
-                if name in truth.absent
-                else column.tolist()
-            )
+            absent = truth.absent.get(name, np.zeros(len(column), np.bool_))
+            values = np.where(absent, None, column.astype(object)).tolist()
             assert flat.field(name).to_pylist() == values
             assert [p[name] for line in lines for p in line["records"]["TIME_STEP"]] == values
         assert truth.absent["BASELINE"].sum() == 767

@@ -184,7 +184,7 @@ def _plain_column(column: RecordField) -> list[Any]:
     if column.spec.kind == "bytes":
         plain = [row.tobytes().hex() for row in values]
     elif values.dtype.kind == "f" and not np.isfinite(values).all():
-        plain = np.where(np.isfinite(values), values, None).tolist()
+        plain = np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
     else:
         plain = values.tolist()
     if column.absent is None:
