@@ -22,7 +22,7 @@ def test_every_class_has_a_kind_and_every_family_a_status_of_its_own():
     concrete = [c for c in CLASSES if c is not EicpyError]
     assert len({c.kind for c in concrete}) == len(concrete) == 10
     families = [c for c in concrete if sum(issubclass(base, EicpyError) for base in c.__bases__) == 1]
-    assert len({c.http_status for c in families}) == len(families) == 6
+    assert len({c.http_status for c in families}) == len(families) == 7
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,10 @@ def _runs(texts: tuple[str, ...]) -> Any:
     "--photons", is_flag=True, help="With photons: in JSON beside their packet, in Arrow a row each."
 )
 @click.option(
+    "--records/--no-records", default=True, show_default=True,
+    help="With what repeats within a packet: lists of objects; in Arrow, of one --kind, of structures.",
+)  # fmt: skip
+@click.option(
     "--speed", type=click.FloatRange(0, min_open=True), metavar="X",
     help="Play back X times as fast as in real time.  [default: as fast as it is read]",
 )  # fmt: skip
@@ -78,6 +82,11 @@ def _runs(texts: tuple[str, ...]) -> Any:
 @click.option(
     "--unique", is_flag=True, help="Packets with the same bytes once; several runs merged in order of time."
 )
+@click.option(
+    "--window", type=click.FloatRange(0, min_open=True), metavar="S",
+    help="With --unique, while packets still come: hold each for S seconds of on-board time, so that those "
+    "of another station take their place.  [default: 10 for several runs; else none are held]",
+)  # fmt: skip
 @click.option("--bus", metavar="URL", help="Read from a bus, nats://HOST:PORT, instead of the archive.")
 @click.option("--consumer", metavar="NAME", help="With --bus: a name under which the bus keeps the position.")
 @click.pass_context
@@ -92,6 +101,7 @@ def follow(
     consumer: str | None,
     *,
     photons: bool,
+    records: bool,
     step: bool,
     **playback: Any,
 ) -> None:
@@ -147,10 +157,11 @@ def follow(
                 apids=playback["apids"],
                 commands=playback["commands"],
                 mode=playback["mode"],
+                window=playback["window"],
             ),
         )
     with stop_on_signals() as stop, source, open_pipe() as pipe:
-        writer = packet_writer(form, pipe, detector, selection, with_photons=photons)
+        writer = packet_writer(form, pipe, detector, selection, with_photons=photons, with_records=records)
         if step:
             source = _Steps(source)
         passed = pass_on(
@@ -161,6 +172,10 @@ def follow(
             gone=lambda: reader_is_gone(pipe),
             most_packets=None if playback["mode"] == "last" else 4096,
         )
+    late = getattr(source, "late", {})
+    if late:
+        told = ", ".join(f"{count} of run {run}" for run, count in late.items())
+        click.echo(f"eic: packets later than the window, given out of order: {told}", err=True)
     if passed.damaged or passed.foreign_bytes:
         left_out = " (left out)" if form in {"raw", "numbered"} and passed.damaged else ""
         click.echo(

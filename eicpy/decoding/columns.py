@@ -31,6 +31,11 @@ class PhotonColumns:
         Photons left out because their pixel, or their channel, does not exist.
     damaged_packets
         Photon packets left out because they are damaged, cut short, or have no time.
+    baseline
+        Level of the readout before each photon, int16, shape (n,); −1 for photons without one. It is not
+        taken off the channel. None for a detector that never sends it.
+    undecided_packets
+        Packets among those decoded that more than one layout fits, with nothing that decides between them.
     """
 
     time: npt.NDArray[np.float64]
@@ -40,6 +45,8 @@ class PhotonColumns:
     bad_pixel: int = 0
     bad_channel: int = 0
     damaged_packets: int = 0
+    baseline: npt.NDArray[np.int16] | None = None
+    undecided_packets: int = 0
 
     def __len__(self) -> int:
         return len(self.time)

@@ -6,7 +6,6 @@ and give no values; photons of a pixel or channel that does not exist are counte
 """
 
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,17 @@ import numpy.typing as npt
 
 from eicpy.decoding.columns import HousekeepingTable, PhotonColumns, SpectraColumns
 from eicpy.decoding.kernels import photon_columns
+from eicpy.decoding.layouts import packet_layouts
 from eicpy.decoding.times import epoch_seconds, packet_seconds, packet_ticks
 from eicpy.instruments import Instrument, PixelTerm
-from eicpy.packets import DecodedPackets, PacketIndex, PacketLayout, decode, select
+from eicpy.packets import (
+    AlternativePackets,
+    DecodedPackets,
+    PacketIndex,
+    PacketLayout,
+    decode_alternatives,
+    select,
+)
 from eicpy.packets.bits import Buffer
 
 __all__ = [
@@ -79,7 +86,7 @@ def photons(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Photo
     if rule is None:
         return PhotonColumns.empty()
     kind = _decode_kind(buffer, index, instrument, rule.packet, timed=True)
-    raw = _Records(kind.decoded, kind.layout, rule.channel)
+    raw = _Records(kind, rule.channel)
     if rule.time.counted_from == "packet":
         start = packet_seconds(kind.index, instrument)
         high = np.empty(0, np.int64)
@@ -99,7 +106,16 @@ def photons(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Photo
         instrument.pixels.count,
         instrument.energy.channels,
     )
-    return PhotonColumns(time, detnum, channel, multiplicity, int(bad[0]), int(bad[1]), kind.damaged)
+    baseline = None
+    if rule.baseline is not None:
+        baseline = raw.where_present(rule.baseline)
+        if bad.any():  # what the loop left out, this leaves out
+            known = _exists(raw.sum(rule.pixel), instrument.pixels.count)
+            baseline = baseline[known & _exists(raw[rule.channel], instrument.energy.channels)]
+    return PhotonColumns(
+        time, detnum, channel, multiplicity, int(bad[0]), int(bad[1]), kind.damaged,
+        baseline=baseline, undecided_packets=int(kind.found.undecided.sum()),
+    )  # fmt: skip
 
 
 def housekeeping(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> dict[str, HousekeepingTable]:
@@ -156,9 +172,9 @@ def spectra(buffer: Buffer, index: PacketIndex, instrument: Instrument) -> Spect
         nothing = np.empty(0)
         return SpectraColumns(nothing, nothing.astype(np.int16), np.empty((0, 0), np.int64), nothing)
     kind = _decode_kind(buffer, index, instrument, rule.packet)
-    raw = _Records(kind.decoded, kind.layout, rule.counts)
+    raw = _Records(kind, rule.counts)
     detnum = raw.sum(rule.pixel)
-    known = (detnum >= 0) & (detnum < instrument.pixels.count)
+    known = _exists(detnum, instrument.pixels.count)
     counts = raw[rule.counts].reshape(len(detnum), rule.bins)[known].astype(np.int64)
     live_time = raw[rule.live_time] * rule.live_tick if rule.live_time else np.full(len(detnum), np.nan)
     return SpectraColumns(
@@ -177,44 +193,56 @@ class _Kind:
 
     index: PacketIndex
     layout: PacketLayout
-    decoded: DecodedPackets
+    found: AlternativePackets
     damaged: int
+
+    @property
+    def decoded(self) -> DecodedPackets:
+        return self.found.decoded
 
 
 def _decode_kind(
     buffer: Buffer, index: PacketIndex, instrument: Instrument, name: str, *, timed: bool = False
 ) -> _Kind:
     """Decode the packets of a kind; those damaged, shorter than their table or without time are counted."""
-    layout = _layout(str(instrument.layout_file(name)))
-    chosen = index[select(buffer, index, instrument.packets[name], layout)]
+    layouts = packet_layouts(instrument, name)
+    chosen = index[select(buffer, index, instrument.packets[name], layouts[0])]
     good = chosen[chosen.good & (chosen.coarse >= 0)] if timed else chosen[chosen.good]
-    decoded = decode(buffer, good, layout)
-    if not decoded.complete.all():
-        good = good[decoded.complete]
-        decoded = decode(buffer, good, layout)
-    return _Kind(good, layout, decoded, len(chosen) - len(good))
+    found = decode_alternatives(buffer, good, layouts)
+    if not found.decoded.complete.all():
+        good = good[found.decoded.complete]
+        found = decode_alternatives(buffer, good, layouts)
+    return _Kind(good, layouts[0], found, len(chosen) - len(good))
 
 
-@cache
-def _layout(file: str) -> PacketLayout:
-    return PacketLayout.read(file)
+def _exists(numbers: npt.NDArray[Any], count: int) -> npt.NDArray[np.bool_]:
+    """Which numbers of pixels, or of channels, there are."""
+    exists: npt.NDArray[np.bool_] = (numbers >= 0) & (numbers < count)
+    return exists
 
 
 class _Records:
     """Fields of the records that hold a field, one value a record, wherever the fields stand."""
 
-    def __init__(self, decoded: DecodedPackets, layout: PacketLayout, field: str) -> None:
-        self.decoded = decoded
-        self.packet = np.arange(len(decoded))
-        for name, group in layout.groups.items():
+    def __init__(self, kind: _Kind, field: str) -> None:
+        self.decoded, self._absent = kind.decoded, kind.found.absent
+        self.packet = np.arange(len(self.decoded))
+        for name, group in kind.layout.groups.items():
             if any(spec.name == field for spec, _ in group.fields):
-                self.packet = decoded.groups[name].packet
+                self.packet = self.decoded.groups[name].packet
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """Values of a field; one that stands once in a packet counts for all its records."""
         if name in self.decoded.repeated:
             return self.decoded.repeated[name]
         return self.decoded.columns[name][self.packet]
+
+    def where_present(self, name: str) -> npt.NDArray[np.int16]:
+        """Values of a field of fewer than 16 bits; −1 for records that are without it."""
+        values = self[name].astype(np.int16)
+        if name in self._absent:
+            values[self._absent[name]] = -1
+        return values
 
     def sum(self, terms: tuple[PixelTerm, ...]) -> npt.NDArray[Any]:
         """Σ scale·field of each record; a single plain field is returned unchanged."""

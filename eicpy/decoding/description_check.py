@@ -10,12 +10,14 @@ from itertools import combinations, pairwise
 
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument, PacketKind, load
-from eicpy.packets import PacketLayout
+from eicpy.packets import PacketLayout, check_alternatives
 
 __all__ = ["DescriptionCheck", "check_description"]
 
 _HEADER_BITS = {"pus-a": 32, "pus-c": 56}
 """PUS headers of telemetry before the time, with a destination id."""
+_BASELINE_BITS = 15
+"""Most bits of a baseline, which is kept in 16 with a sign."""
 _COMMAND_BITS = {"pus-a": 32, "pus-c": 40}
 
 
@@ -78,7 +80,7 @@ def check_description(name: str) -> DescriptionCheck:
             layouts[kind] = PacketLayout.read(instrument.layout_file(kind))
         except BadDataError as error:
             check.problems.append(f"packets.{kind}.layout: {error}")
-    for look in (_kinds, _headers, _fields, _limits, _good_time, _lines):
+    for look in (_kinds, _headers, _alternatives, _fields, _limits, _good_time, _lines):
         check.problems += look(instrument, layouts)
     check.packets = len(instrument.packets)
     check.parameters = len(_parameters(instrument, layouts))
@@ -130,6 +132,32 @@ def _headers(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterat
                     f"packets.{name}: field {spec.name} of {kind.layout} begins at bit {bit}, inside the "
                     f"{header.secondary} header; expected {end} or more"
                 )
+
+
+def _alternatives(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator[str]:
+    """Alternative tables that cannot be read or cannot stand for the first; a baseline in none of them."""
+    for name, layout in layouts.items():
+        tables = [layout]
+        try:
+            tables += [PacketLayout.read(file) for file in instrument.layout_files(name)[1:]]
+            check_alternatives(tables)
+        except BadDataError as error:
+            yield f"packets.{name}.alternatives: {error}"
+            continue
+        rule = instrument.photons
+        if rule is None or rule.packet != name or rule.baseline is None:
+            continue
+        having = [table for table in tables if rule.baseline in table]
+        if not having:
+            yield (
+                f"photons.baseline: got field {rule.baseline!r}, expected one of "
+                f"{', '.join(table.name for table in tables)}"
+            )
+        elif having[0][rule.baseline].bit_width > _BASELINE_BITS:
+            yield (
+                f"photons.baseline: {rule.baseline} has {having[0][rule.baseline].bit_width} bits, expected "
+                f"{_BASELINE_BITS} or fewer"
+            )
 
 
 def _fields(instrument: Instrument, layouts: dict[str, PacketLayout]) -> Iterator[str]:

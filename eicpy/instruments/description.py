@@ -108,6 +108,9 @@ class PacketKind(_Model):
     """Whether it is a telecommand; its fields follow a PUS header of 4 (pus-a) or 5 (pus-c) bytes."""
     layout: str
     """File name of the layout table, in the instrument's folder."""
+    alternatives: tuple[str, ...] = ()
+    """Further tables, where the instrument may be told to send other records and no header says so: a packet
+    is laid out by the table that fits it (:func:`eicpy.packets.decode_alternatives`)."""
     kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "command", "other"]
 
 
@@ -139,6 +142,9 @@ class PhotonRule(_Model):
     channel: str
     multiplicity: str | None = None
     """Field that counts the pixels hit at once; 1 everywhere where None."""
+    baseline: str | None = None
+    """Field with the level of the readout before the photon, not taken off its channel; it may stand in an
+    alternative table of the packet alone. None where no photon carries one."""
 
 
 class HousekeepingRule(_Model):
@@ -451,5 +457,10 @@ class Instrument(_Model):
         return read_blocks(self.folder / tables.lines, self.folder / tables.blocks, edges)
 
     def layout_file(self, packet: str) -> Path:
-        """Layout table of a kind of packet."""
+        """Layout table of a kind of packet; where there are several, the first."""
         return self.folder / self.packets[packet].layout
+
+    def layout_files(self, packet: str) -> tuple[Path, ...]:
+        """Layout table of a kind of packet, and its alternatives."""
+        kind = self.packets[packet]
+        return tuple(self.folder / name for name in (kind.layout, *kind.alternatives))

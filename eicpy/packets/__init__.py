@@ -1,6 +1,7 @@
 """CCSDS packets of any instrument: index, checksums, continuity, segments, times, layouts."""
 
 from eicpy.moved import moved_names
+from eicpy.packets.alternatives import AlternativePackets, check_alternatives, decode_alternatives
 from eicpy.packets.buffers import map_file
 from eicpy.packets.checksum import (
     ChecksumKind,
@@ -30,6 +31,7 @@ __getattr__ = moved_names(__name__)
 __all__ = [
     "COUNTER_FIELDS",
     "COUNT_WORDS",
+    "AlternativePackets",
     "ApidDecision",
     "ApidReport",
     "CdsFormat",
@@ -61,11 +63,13 @@ __all__ = [
     "Skipped",
     "TextCalibration",
     "assemble",
+    "check_alternatives",
     "checksum_crc16",
     "checksum_iso16",
     "continuity",
     "counter_note",
     "decode",
+    "decode_alternatives",
     "encode",
     "index_packets",
     "inspect_file",

@@ -126,7 +126,7 @@ def test_a_telecommand_before_those_of_the_source_comes_first(campaign, prototyp
 def test_a_gap_of_the_source_stays_one(campaign, prototype, line, clock, tmp_path):
     original = np.fromfile(campaign.packets, np.uint8)
     index = index_packets(original, prototype.headers)
-    gone = np.flatnonzero((index.apid == 900) & ~index.command)[4]
+    gone = np.flatnonzero((index.apid == 900) & ~index.command)[1]
     at = int(index.offset[gone])
     (tmp_path / "gap").write_bytes(
         original[:at].tobytes() + original[at + int(index.length[gone]) :].tobytes()
@@ -139,7 +139,7 @@ def test_a_gap_of_the_source_stays_one(campaign, prototype, line, clock, tmp_pat
 def test_a_damaged_packet_stays_damaged(campaign, prototype, line, clock, tmp_path):
     original = np.fromfile(campaign.packets, np.uint8)
     index = index_packets(original, prototype.headers)
-    broken = np.flatnonzero((index.apid == 900) & ~index.command)[4]
+    broken = np.flatnonzero((index.apid == 900) & ~index.command)[1]
     original[int(index.offset[broken]) + 22] ^= 1
     original.tofile(tmp_path / "broken")
     _, found = through(tmp_path / "broken", prototype, line, clock, "configure@8s")

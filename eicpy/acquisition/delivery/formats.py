@@ -6,7 +6,7 @@ with a number before each packet, in a form of our own: its run (4 bytes) and it
 unsigned, the most significant byte first; on a bus the run is 0 and the offset the number of the message.
 ``jsonl`` is a line for each packet, damaged ones included and named. ``arrow`` is an Arrow IPC stream with
 the same columns for all its batches: what the headers say, and the parameters of the packets where they are
-of one kind.
+of one kind. Both carry the records that repeat within a packet, as lists of objects or structures.
 """
 
 import json
@@ -16,7 +16,14 @@ from typing import Any, BinaryIO, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from eicpy.acquisition.delivery.packet_columns import parameters, simulated_rows, utc_texts
+from eicpy.acquisition.delivery.packet_columns import (
+    Parameters,
+    RecordField,
+    Records,
+    parameters,
+    simulated_rows,
+    utc_texts,
+)
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketStatus
 from eicpy.runs.provider.cursor import Increment
@@ -110,10 +117,14 @@ class JsonLines:
         Where they go.
     with_photons
         Whether the photons of photon packets are written, as one list for each of their fields.
+    with_records
+        Whether the records that repeat within a packet are written, as a list of objects for each group, and
+        the parameters of several values, as a list (bytes as hexadecimal text).
     """
 
     stream: BinaryIO
     with_photons: bool = False
+    with_records: bool = True
 
     def write(self, increment: Increment) -> None:
         """Write a line for each packet and hand them on at once."""
@@ -160,6 +171,8 @@ class JsonLines:
             found = parameters(increment, kind, names)
             for number, row in enumerate(found.rows.tolist()):
                 lines[row]["values"] = {name: _plain(v[number]) for name, v in found.values.items()}
+            if self.with_records:
+                _add_nested(found, lines)
             if self.with_photons and rule is not None and rule.packet == kind:
                 for row in found.rows.tolist():
                     lines[row]["photons"] = _photons(increment.part(row, row + 1))
@@ -167,12 +180,48 @@ class JsonLines:
 
 def _photons(increment: Increment) -> dict[str, list[Any]]:
     photons = increment.photons
-    return {
+    columns = {
         "time": photons.time.tolist(),
         "detnum": photons.detnum.tolist(),
         "channel": photons.channel.tolist(),
         "multiplicity": photons.multiplicity.tolist(),
     }
+    if photons.baseline is not None:
+        columns["baseline"] = [None if level < 0 else level for level in photons.baseline.tolist()]
+    return columns
+
+
+def _add_nested(found: Parameters, lines: list[dict[str, Any]]) -> None:
+    """Add the parameters of several values, and the records, to the lines of their packets."""
+    for name, field_ in found.several.items():
+        for row, value in zip(found.rows.tolist(), _plain_column(field_), strict=True):
+            lines[row]["values"][name] = value
+    for name, records in found.records.items():
+        for row, some in zip(found.rows.tolist(), _plain_records(records), strict=True):
+            lines[row].setdefault("records", {})[name] = some
+
+
+def _plain_records(records: Records) -> list[list[dict[str, Any]]]:
+    """Records of each packet, or of each record around them."""
+    columns = {name: _plain_column(column) for name, column in records.fields.items()}
+    columns |= {name: _plain_records(inner) for name, inner in records.inner.items()}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    ends = np.cumsum(records.within).tolist()
+    return [rows[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _plain_column(column: RecordField) -> list[Any]:
+    """Values of a field as JSON knows them: null where there is none, or it is not finite."""
+    values = column.values
+    if column.spec.kind == "bytes":
+        plain = [row.tobytes().hex() for row in values]
+    elif values.dtype.kind == "f" and not np.isfinite(values).all():
+        plain = np.where(np.isfinite(values), values.astype(object), np.array(None)).tolist()
+    else:
+        plain = values.tolist()
+    if column.absent is None:
+        return plain
+    return [None if is_absent else v for v, is_absent in zip(plain, column.absent.tolist(), strict=True)]
 
 
 def _plain(value: Any) -> Any:
@@ -188,6 +237,7 @@ def packet_writer(
     selection: Selection,
     *,
     with_photons: bool = False,
+    with_records: bool = True,
 ) -> PacketWriter:
     """Writer of a format.
 
@@ -203,13 +253,17 @@ def packet_writer(
         What is followed: an Arrow stream has columns for the parameters of one kind.
     with_photons
         Whether photons are written: in JSON beside their packet, in Arrow a row for each.
+    with_records
+        Whether what repeats within a packet, and parameters of several values, are written.
     """
     if form == "raw":
         return RawPackets(stream)
     if form == "numbered":
         return NumberedPackets(stream)
     if form == "jsonl":
-        return JsonLines(stream, with_photons)
+        return JsonLines(stream, with_photons, with_records)
     from eicpy.acquisition.delivery.arrow import ArrowStream  # noqa: PLC0415, pyarrow takes its time
 
-    return ArrowStream(stream, instrument, selection.kinds, with_photons=with_photons)
+    return ArrowStream(
+        stream, instrument, selection.kinds, with_photons=with_photons, with_records=with_records
+    )

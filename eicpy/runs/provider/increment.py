@@ -84,6 +84,9 @@ class Increment:
         The same packets with offsets in `data`, where `data` is no piece of the raw file.
     row_runs
         Number of the run of each packet, shape (n_packets,), where there are several.
+    fixed
+        Whether `cursor` is a position before these packets, from which they are given again, and so that of
+        each part of them: packets that are not in the order of the archive have no position after each.
     """
 
     index: PacketIndex
@@ -94,6 +97,7 @@ class Increment:
     cursor: Cursor = Cursor(0)
     packed: PacketIndex | None = field(default=None, repr=False)
     row_runs: npt.NDArray[np.int64] | None = field(default=None, repr=False)
+    fixed: bool = False
 
     @classmethod
     def nothing(cls, instrument: Instrument, cursor: Cursor = Cursor(0)) -> "Increment":
@@ -125,7 +129,7 @@ class Increment:
         cursor, run = self.cursor, self.run
         if self.row_runs is not None and stop > first:
             run = int(self.row_runs[stop - 1])
-        if stop < len(self):
+        if stop < len(self) and not self.fixed:
             cursor = self._cursor_before(stop)
         return replace(
             self,

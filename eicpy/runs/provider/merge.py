@@ -35,7 +35,7 @@ from eicpy.typing import BoolArray, FloatArray, IntArray
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["SAME_WITHIN", "MergedRuns", "merge_order"]
+__all__ = ["SAME_WITHIN", "MergedRuns", "is_written", "merge_order", "neighbour_times"]
 
 SAME_WITHIN = 60.0
 """Farthest that the neighbours of two packets without a time, of the same bytes, may be apart, s."""
@@ -44,7 +44,9 @@ _BLOCK = 4096
 _READ = 1 << 22
 
 
-def neighbour_times(index: PacketIndex, instrument: Instrument) -> tuple[FloatArray, npt.NDArray[np.int8]]:
+def neighbour_times(
+    index: PacketIndex, instrument: Instrument, before: float = np.nan
+) -> tuple[FloatArray, npt.NDArray[np.int8]]:
     """On-board time of each packet of a run, or of its neighbour where it has none.
 
     Parameters
@@ -53,6 +55,8 @@ def neighbour_times(index: PacketIndex, instrument: Instrument) -> tuple[FloatAr
         Packets in the order received.
     instrument
         Its header rules give the time.
+    before
+        On-board time of the last packet with a time before these; NaN where there is none.
 
     Returns
     -------
@@ -63,12 +67,14 @@ def neighbour_times(index: PacketIndex, instrument: Instrument) -> tuple[FloatAr
     seconds = np.where(index.good, onboard_seconds(index, instrument), np.nan)
     timed = np.flatnonzero(np.isfinite(seconds))
     side = np.ones(len(index), np.int8)
+    known = np.isfinite(before)
     if not len(timed):
-        return np.zeros(len(index)), side
+        return np.full(len(index), before if known else 0.0), side
     side[timed] = 0
-    side[: timed[0]] = -1
+    side[: timed[0]] = 1 if known else -1
     source = np.searchsorted(timed, np.arange(len(index)), side="right") - 1
     filled: FloatArray = seconds[timed[np.maximum(source, 0)]]
+    filled[: timed[0]] = before if known else filled[: timed[0]]
     return filled, side
 
 
@@ -291,9 +297,14 @@ class MergedRuns:
         return int(found[0]) + 1
 
 
+def is_written(run: Run) -> bool:
+    """Whether a run is open and a living process writes it."""
+    return run.is_open and run.is_written
+
+
 def _closed(run: Run) -> Run:
-    if run.is_open and run.is_written:
+    if is_written(run):
         raise ConflictError(
-            f"got run {run.number}, which is still written, expected closed runs to merge; follow it live"
+            f"got run {run.number}, which is still written, expected closed runs; `provide` merges it live"
         )
     return run

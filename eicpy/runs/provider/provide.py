@@ -23,13 +23,14 @@ import numpy.typing as npt
 
 from eicpy.decoding.running_continuity import PacketCounts
 from eicpy.decoding.times import onboard_seconds
-from eicpy.errors import BadArgumentError
+from eicpy.errors import BadArgumentError, ConflictError
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
 from eicpy.runs.provider.cursor import Cursor, Increment
 from eicpy.runs.provider.deduplicate import Deduplicator
-from eicpy.runs.provider.merge import MergedRuns
+from eicpy.runs.provider.live_merge import WINDOW, LiveMerge
+from eicpy.runs.provider.merge import MergedRuns, is_written
 from eicpy.runs.provider.newest import Newest
 from eicpy.runs.provider.pace import LONGEST_WAIT, Pacer
 from eicpy.runs.provider.seek import begin_at_time, first_run, position_of_packet, recall
@@ -92,8 +93,7 @@ class Provider:
         self.mode = mode
         self.skipped = 0
         """Packets passed over in the mode ``last``."""
-        self.repeated = 0
-        """Packets that were not given again."""
+        self._repeated = 0
         self._source = source
         self._selection = selection
         self._pacer = pacer
@@ -122,6 +122,16 @@ class Provider:
     def counts(self) -> Mapping[int, PacketCounts]:
         """Received, lost, duplicated, out of order and damaged telemetry packets read so far, by APID."""
         return self._source.counts
+
+    @property
+    def repeated(self) -> int:
+        """Packets that were not given again."""
+        return self._source.repeated if isinstance(self._source, LiveMerge) else self._repeated
+
+    @property
+    def late(self) -> Mapping[int, int]:
+        """Packets that came later than the window of a live merge, given out of order, by run."""
+        return self._source.late if isinstance(self._source, LiveMerge) else {}
 
     @property
     def run(self) -> int | None:
@@ -247,7 +257,7 @@ class Provider:
         if self._repeats is None or not len(increment):
             return increment
         fresh = self._repeats.fresh(increment.data, increment.local)
-        self.repeated += len(fresh) - int(fresh.sum())
+        self._repeated += len(fresh) - int(fresh.sum())
         return increment.chosen(fresh)
 
     def _schedule(self) -> None:
@@ -318,6 +328,10 @@ class ProvideOptions:
         Longest wait between two packets of a paced playback, s: longer pauses are shortened to it.
     clock
         Counts the seconds of the pace.
+    window
+        With `unique`, while runs are still written: how long a packet is held, s of on-board time, so that
+        those of another station take their place before it. None: 10 s for several runs; in live, and of one
+        run, packets come in the order received and none is held.
 
     Raises
     ------
@@ -332,12 +346,15 @@ class ProvideOptions:
     mode: Mode = "next"
     longest_wait: float = LONGEST_WAIT
     clock: Callable[[], float] = time.monotonic
+    window: float | None = None
 
     def __post_init__(self) -> None:
         if self.from_time is not None and self.from_packet is not None:
             raise BadArgumentError("got from_time and from_packet, expected one of them")
         if self.mode not in {"next", "last"}:
             raise BadArgumentError(f"got mode {self.mode!r}, expected next or last")
+        if self.window is not None and not (np.isfinite(self.window) and self.window > 0):
+            raise BadArgumentError(f"got a window of {self.window} s, expected more than 0")
 
 
 @accept_old_keywords(options=ProvideOptions)
@@ -363,7 +380,8 @@ def provide(
     runs
         ``live``: the newest run from its beginning and on across run switches, for ever. A number: that
         run; while it is open it is followed until it is closed. Several numbers: those runs one after the
-        other or, with `unique`, merged in the order of the on-board time. None: all runs of the archive.
+        other or, with `unique`, merged in the order of the on-board time; while one of them is still written,
+        within a window (see :attr:`ProvideOptions.window`). None: all runs of the archive.
     start
         Where to begin: the :attr:`Provider.cursor` of an earlier one.
     kinds
@@ -392,6 +410,8 @@ def provide(
     eicpy.processors.run_processor : gives packets to a processor and keeps its cursor.
     """
     from_packet, from_time, mode = options.from_packet, options.from_time, options.mode
+    if options.window is not None and not unique:
+        raise BadArgumentError("got a window, expected `unique` with it: packets are merged each once")
     if start is not None and (from_time is not None or from_packet is not None):
         raise BadArgumentError("got start and from_time or from_packet, expected one position")
     if runs == "live" and speed is not None:
@@ -400,22 +420,45 @@ def provide(
     pacer = None if speed is None else Pacer(speed, options.longest_wait, options.clock)
     numbers = _numbers(archive, runs)
     if unique and not isinstance(runs, str | int | None) and numbers is not None:
-        merged = MergedRuns(archive, instrument, numbers, start=start)
-        if from_packet is not None:
-            merged.skip_to_packet(from_packet)
-        elif from_time is not None:
-            merged.skip_to_time(from_time)
+        merged = _merged(archive, instrument, numbers, start, options)
         return Provider(merged, instrument, selection, mode=mode, pacer=pacer, start=merged.cursor)
     if from_packet is not None:
         first = first_run(archive, numbers)
         start = position_of_packet(archive, instrument, first, from_packet)
     elif from_time is not None:
         start = begin_at_time(archive, instrument, numbers, from_time)
-    walk = RunWalk(archive, instrument, numbers, start)
+    walk: RunWalk | LiveMerge = RunWalk(archive, instrument, numbers, start)
     repeats = Deduplicator() if unique else None
     if repeats is not None and start is not None:
         recall(repeats, archive, selection, archive.names().numbers if numbers is None else numbers, start)
+    if options.window is not None:
+        walk = LiveMerge([walk], instrument, options.window, repeats, options.clock)
+        repeats = None
     return Provider(walk, instrument, selection, mode=mode, pacer=pacer, repeats=repeats, start=walk.cursor)
+
+
+def _merged(
+    archive: RunArchive,
+    instrument: Instrument,
+    numbers: Sequence[int],
+    start: Cursor | None,
+    options: ProvideOptions,
+) -> MergedRuns | LiveMerge:
+    """Several runs merged: whole ones, or, while one of them is still written, within a window."""
+    if any(is_written(archive.run(number)) for number in numbers):
+        if options.from_packet is not None or options.from_time is not None or (start and start.run):
+            raise ConflictError(
+                "got a position in a merge of runs of which one is still written, expected none: what comes "
+                "later may lie before it; begin without a position, or merge the runs when they are closed"
+            )
+        walks = [RunWalk(archive, instrument, [number]) for number in numbers]
+        return LiveMerge(walks, instrument, options.window or WINDOW, clock=options.clock)
+    merged = MergedRuns(archive, instrument, numbers, start=start)
+    if options.from_packet is not None:
+        merged.skip_to_packet(options.from_packet)
+    elif options.from_time is not None:
+        merged.skip_to_time(options.from_time)
+    return merged
 
 
 def _numbers(archive: RunArchive, runs: Runs) -> list[int] | None:

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from eicpy.decoding.layouts import packet_layout
 from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.instruments import Instrument
-from eicpy.packets import PacketLayout, select
+from eicpy.packets import select
 from eicpy.packets.primary_header import APIDS
 from eicpy.runs.provider.cursor import Increment
 
-__all__ = ["Selection", "kind_names", "packet_layout"]
+__all__ = ["Selection", "kind_names"]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,6 @@ class Selection:
         if self.is_everything or not len(increment):
             return increment
         return increment.chosen(self.rows(increment))
-
-
-def packet_layout(instrument: Instrument, kind: str) -> PacketLayout:
-    """Layout table of a kind of packet; read once."""
-    return _layout(str(instrument.layout_file(kind)))
-
-
-@cache
-def _layout(file: str) -> PacketLayout:
-    return PacketLayout.read(file)
 
 
 def _named(instrument: Instrument, kinds: Sequence[str]) -> tuple[str, ...]:

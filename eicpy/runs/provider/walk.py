@@ -46,6 +46,10 @@ class Source(Protocol):
         """Whether nothing more can come."""
 
     @property
+    def cursor(self) -> Cursor:
+        """The position after what was pulled."""
+
+    @property
     def run(self) -> int | None:
         """Number of the run that is being read."""
 
