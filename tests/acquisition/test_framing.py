@@ -85,19 +85,19 @@ def test_no_byte_of_a_stream_of_anything_is_lost(eclairs, steps):
 
 
 def test_what_waits_may_end_with_a_whole_packet(photon_packets, eclairs):
-    truth, foreign = photon_packets(2), b"\xff" * 9
-    raw = truth.raw
+    raw = photon_packets(2).raw
+    foreign = raw[:4] + b"\x7f\xff\x20"  # by its length, this may be the head of a long packet
     framer = Framer(eclairs.headers)
     assert not framer.ends_whole
     framer.feed(raw[:-1])
     assert not framer.ends_whole
     framer.feed(raw[-1:] + foreign + raw[:-1])
-    assert framer.waiting == truth.lengths[1] - 1
+    assert framer.waiting == len(foreign + raw) - 1
     assert not framer.ends_whole
     framer.feed(raw[-1:])
     assert framer.ends_whole
     piece = framer.finish()
-    assert (int(piece.index.good.sum()), piece.index.foreign_bytes, framer.waiting) == (2, 9, 0)
+    assert (int(piece.index.good.sum()), framer.waiting) == (2, 0)
 
 
 class TestContinuing:
