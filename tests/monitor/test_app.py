@@ -59,7 +59,7 @@ def drive(app, work, size=(100, 40)):
 def keys_are_drawn(app):
     """The line of keys is composed after the screen, when its bindings are known."""
     keys = [key.description for key in app.screen.query("FooterKey")]
-    return bool(keys) and all(key in text_of(app) for key in keys[:1])
+    return bool(keys) and keys[0] in text_of(app)
 
 
 async def until(pilot, true):
