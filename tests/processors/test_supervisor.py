@@ -74,9 +74,8 @@ def test_a_child_that_always_crashes_is_given_up_and_its_status_says_so(
     assert station.status("bad").values["restarts"] == 2
     assert supervisor.states["good"].state == "running"
     assert supervisor.states["good"].restarts == 0
-    told = station.status("supervisor")
-    assert told.values["children"]["bad"]["state"] == "given up"
-    assert told.error == "bad: exit code 7: about to fail"
+    wait_until(lambda: station.status("supervisor").values["children"]["bad"]["state"] == "given up")
+    assert station.status("supervisor").error == "bad: exit code 7: about to fail"
 
 
 def test_a_child_that_was_given_up_can_be_revived(chain: Callable[..., Supervisor], tmp_path: Path):
