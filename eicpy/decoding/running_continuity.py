@@ -6,16 +6,16 @@ remembered, at most some hundreds of packets of each counter, and told as if not
 last count is ``unconfirmed``.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from eicpy.instruments import Instrument
 from eicpy.packets import CountFinding, PacketCounts, PacketIndex, PacketStatus
+from eicpy.packets.counts.findings import CountFindings
 from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
-from eicpy.packets.counts.words import add_counts, findings_of
+from eicpy.packets.counts.words import add_counts
 from eicpy.typing import UInt64Array
 
 __all__ = ["PacketCounts", "RunningContinuity"]
@@ -32,7 +32,7 @@ class _Direction:
     ticks: Mapping[int, float]
     confirmed: dict[int, PacketCounts] = field(default_factory=dict)
     """By APID, of the packets that nothing later changes."""
-    findings: deque[CountFinding] = field(default_factory=lambda: deque(maxlen=_FINDINGS))
+    known: CountFindings = field(default_factory=lambda: CountFindings(_FINDINGS))
 
     def __post_init__(self) -> None:
         self._stream = CountedStream()
@@ -61,10 +61,12 @@ class _Direction:
             self._counts = add_counts(self.confirmed, self._waiting, ended)
         return self._counts
 
-    def pending(self) -> Iterable[CountFinding]:
-        """Findings among the packets that wait."""
+    def findings(self) -> CountFindings:
+        """What was found, as if nothing followed."""
+        findings = self.known.copy()
         for one in self._stream.ended():
-            yield from findings_of(self._waiting, self._placed(one), self._numbers)
+            findings.add(self._waiting, self._placed(one), self._numbers)
+        return findings
 
     def begin_anew(self) -> None:
         self._take(self._stream.feed_end())
@@ -75,7 +77,7 @@ class _Direction:
         self.confirmed = add_counts(self.confirmed, self._waiting, placed)
         done = np.zeros(len(self._numbers), np.bool_)
         for one in placed:
-            self.findings.extend(findings_of(self._waiting, one, self._numbers))
+            self.known.add(self._waiting, one, self._numbers)
             done[one.judged.rows] = True
         self._waiting, self._numbers = self._waiting[~done], self._numbers[~done]
 
@@ -122,11 +124,7 @@ class RunningContinuity:
     @property
     def findings(self) -> list[CountFinding]:
         """What was found about the counts, the newest few hundred, telecommands behind telemetry."""
-        return [
-            finding
-            for one in (self._telemetry, self._commands)
-            for finding in (*one.findings, *one.pending())
-        ]
+        return [*self._telemetry.findings(), *self._commands.findings()]
 
     def add(self, index: PacketIndex, identity: UInt64Array | None = None) -> None:
         """Count more packets.

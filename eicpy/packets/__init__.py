@@ -10,7 +10,8 @@ from eicpy.packets.checksum import (
     verify_checksums,
 )
 from eicpy.packets.continuity import Continuity, ContinuityTable, Gap, continuity, timeless_identity
-from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts, counter_note
+from eicpy.packets.counts.findings import CountFinding
+from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, PacketCounts, counter_note
 from eicpy.packets.curves import Curve, Identity, Polynomial, TextCalibration, parse_calibration
 from eicpy.packets.decode import DecodedPackets, GroupRows, decode, select
 from eicpy.packets.encode import encode

@@ -26,9 +26,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.packets.buffers import Buffer
+from eicpy.packets.counts.findings import CountFinding, CountFindings
 from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
 from eicpy.packets.counts.walk import DUPLICATE, FIRST, LATE, RESTARTED, UNCONFIRMED
-from eicpy.packets.counts.words import COUNT_WORDS, CountFinding, PacketCounts, add_counts, findings_of
+from eicpy.packets.counts.words import COUNT_WORDS, PacketCounts, add_counts
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.primary_header import COUNT_MODULUS
@@ -119,8 +120,10 @@ class Continuity(PacketCounts):
 
     def findings(self) -> Iterator[CountFinding]:
         """All that was found about the counts, one after another, with where and how many."""
+        findings = CountFindings()
         if self._index is not None and self._found is not None:
-            yield from findings_of(self._index, self._found)
+            findings.add(self._index, self._found)
+        return iter(findings)
 
 
 class ContinuityTable(dict[int, Continuity]):

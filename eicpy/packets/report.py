@@ -21,7 +21,8 @@ from eicpy.errors import ExitCode
 from eicpy.packets.buffers import Buffer
 from eicpy.packets.containers.source import PacketSource
 from eicpy.packets.continuity import Continuity, continuity
-from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, CountFinding, PacketCounts
+from eicpy.packets.counts.findings import CountFinding
+from eicpy.packets.counts.words import COUNT_WORDS, COUNTER_FIELDS, PacketCounts
 from eicpy.packets.index import BETWEEN_PACKETS, PacketIndex, PacketStatus
 from eicpy.packets.rules import ApidDecision, HeaderRule
 from eicpy.packets.segments import segment_groups

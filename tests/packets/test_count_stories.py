@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packets.test_continuity import index_of
 
@@ -286,6 +286,7 @@ def pieces(index, cuts):
     st.lists(st.integers(0, 2**20), max_size=6),
     st.sampled_from(["plain", "destination", "shared"]),
 )
+@example(["stray", "interleaved", "stand_still"], 0, [], "destination")
 @settings(max_examples=40)
 def test_live_is_as_the_file_however_it_is_cut(events, seed, cuts, kind):
     """At every moment the counts are those of a file with the packets so far."""
@@ -312,6 +313,17 @@ def test_live_is_as_the_file_however_it_is_cut(events, seed, cuts, kind):
     found = [f for one in continuity(index).values() for f in one.findings()]
     if len(found) <= 200:
         assert sorted(tally.findings) == sorted(found)
+
+
+def test_a_run_is_one_finding_in_however_many_pieces_it_comes():
+    counts = [*range(100), *[7] * 3000]
+    index = index_of(counts, 100.0 + np.arange(len(counts)))
+    tally = RunningContinuity(INSTRUMENT)
+    for piece in pieces(index, range(0, len(index), 37)):
+        tally.add(piece)
+    (whole,) = continuity(index)[100].findings()
+    assert (whole.word, whole.packets, whole.number) == ("does not count", 3000, 100)
+    assert tally.findings == [whole]
 
 
 def test_packet_by_packet_is_as_at_once():

@@ -19,7 +19,7 @@ from eicpy.packets.counts.runs import Counter, Packets, explain
 from eicpy.packets.counts.walk import DAMAGED, OUT_OF_STEP, STANDING, commit, intact_rows, settled, walk
 from eicpy.packets.primary_header import COUNT_MODULUS
 
-__all__ = ["DESTINATION", "KIND", "NONE", "UNTOLD", "Judged", "Lane", "new_counter"]
+__all__ = ["APART", "DESTINATION", "KIND", "NONE", "UNTOLD", "Judged", "Lane", "new_counter"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -27,6 +27,8 @@ DESTINATION, KIND, NONE = "per destination", "per type", "does not count"
 """Ways to count that are no steps of one counter."""
 UNTOLD = 1 << 40
 """Key of a segment behind the first, added to what its own header says."""
+APART = 1 << 40
+"""How far the unwrapped counts of the several counters of an APID lie apart."""
 _SWITCH, _SUBDIVIDED, _NEW_COUNTER, _STEPS = 4.0, 6.0, 8.0, 6.0
 _AT_RANDOM, _AT_RANDOM_AT_ALL = 7.0, 20.0
 _MOST_KEYS = 64
@@ -225,7 +227,7 @@ class Lane:
                 commit(packets, counter, story, 0, stop, out)
             elif not ends:
                 stop = 0
-            out[1][:stop] += self._numbers.setdefault((str(self.way), key), len(self._numbers) + 1) << 40
+            out[1][:stop] += APART * self._numbers.setdefault((str(self.way), key), len(self._numbers) + 1)
             work.write(chosen[mine[:stop]], tuple(column[:stop] for column in out), self._way_number())
             written += stop
             left.append(mine[stop:])
@@ -243,7 +245,7 @@ class Lane:
             if len(rows):
                 story = explain(packets, counter, rows, self.latest, 0)
                 commit(packets, counter, story, 0, len(mine), out)
-            out[1][:] += self._numbers[str(self.way), key] << 40
+            out[1][:] += APART * self._numbers[str(self.way), key]
             work.write(chosen[mine], out, self._way_number())
 
     def _do_not_count(self, work: "_Work", chosen: Ints) -> None:

@@ -14,13 +14,12 @@ damaged         not intact
 ==============  ==========================================================================================
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from eicpy.packets.counts.models import NONE
 from eicpy.packets.counts.streams import Found
 from eicpy.packets.counts.walk import (
     DAMAGED,
@@ -32,20 +31,15 @@ from eicpy.packets.counts.walk import (
     UNCONFIRMED,
 )
 from eicpy.packets.index import PacketIndex
-from eicpy.packets.primary_header import IDLE_APID
-from eicpy.text import counted, grouped
+from eicpy.text import grouped
 
 __all__ = [
     "COUNTER_FIELDS",
     "COUNT_WORDS",
-    "CountFinding",
     "PacketCounts",
     "add_counts",
     "counter_note",
-    "findings_of",
 ]
-
-Ints = npt.NDArray[np.int64]
 
 COUNT_WORDS = {
     "received": "received",
@@ -62,15 +56,6 @@ COUNT_WORDS = {
 
 COUNTER_FIELDS = ("restarted", "out_of_step", "not_counting", "unconfirmed")
 """Those that are about the counter and seldom other than 0."""
-_KINDS = {
-    DUPLICATE: "duplicate",
-    LATE: "out of order",
-    DAMAGED: "damaged",
-    RESTARTED: "restarted",
-    OUT_OF_STEP: "one count out of step",
-    STANDING: "does not count",
-    UNCONFIRMED: "unconfirmed",
-}
 _FIELDS = {
     DUPLICATE: "duplicated",
     LATE: "out_of_order",
@@ -152,60 +137,6 @@ def counter_note(counts: object) -> str:
     return ", ".join(told + [getattr(counts, "counting", "")] * bool(getattr(counts, "counting", "")))
 
 
-class CountFinding(NamedTuple):
-    """Something about sequence counts, with where and how many.
-
-    A gap is named as it was seen; what then comes late is named out of order, and is lost no longer.
-
-    Parameters
-    ----------
-    word
-        gap, duplicate, out of order, restarted, one count out of step, does not count, unconfirmed, damaged.
-    packets
-        How many are missing, or how many packets in a row.
-    apid
-        Of which APID.
-    command
-        Whether of its telecommands.
-    number
-        Number of the first such packet in the stream, or of the one behind the gap, from 0.
-    offset
-        Its first byte.
-    sequence_count
-        Its count.
-    coarse, fine
-        Its on-board time; −1 where not known.
-    """
-
-    word: str
-    packets: int
-    apid: int
-    command: bool
-    number: int
-    offset: int
-    sequence_count: int
-    coarse: int
-    fine: int
-
-    def to_dict(self) -> dict[str, str | int | bool]:
-        """The finding as JSON can hold it."""
-        return self._asdict()
-
-    def __str__(self) -> str:
-        kind = "telecommand APID" if self.command else "APID"
-        time = f", on-board time {self.coarse}:{self.fine}" if self.coarse >= 0 else ""
-        what = (
-            f"{counted(self.packets, 'packet')} missing"
-            if self.word == "gap"
-            else counted(self.packets, "packet")
-        )
-        place = "before" if self.word == "gap" else "from"
-        return (
-            f"{kind} {self.apid}: {self.word}, {what} {place} #{self.sequence_count} "
-            f"(packet {self.number}, byte {self.offset}{time})"
-        )
-
-
 def add_counts(
     known: dict[int, PacketCounts], index: PacketIndex, found: Iterable[Found]
 ) -> dict[int, PacketCounts]:
@@ -233,7 +164,7 @@ def add_counts(
                 text for way_number in np.unique(way) for text in one.ways[way_number].split(", ") if text
             }
             if number[STANDING]:
-                texts.add(_KINDS[STANDING])
+                texts.add(NONE)
             new = PacketCounts(
                 received=int(len(what) - number[DAMAGED]),
                 lost=int(one.judged.missing[mine].sum()),
@@ -242,44 +173,3 @@ def add_counts(
             )
             counts[apid] = counts.get(apid, PacketCounts()) + new
     return counts
-
-
-def findings_of(index: PacketIndex, found: Found, numbers: Ints | None = None) -> Iterator[CountFinding]:
-    """What was found about the counts of a counter, in the order of the stream.
-
-    Parameters
-    ----------
-    index
-        The packets: rows of it are meant in what was found.
-    found
-        What was judged.
-    numbers
-        Number in the stream of each row, shape (n,); by default the row itself.
-    """
-    if found.lane == IDLE_APID:
-        return
-    order = np.argsort(found.judged.rows, kind="stable")
-    rows, what, missing = (
-        column[order] for column in (found.judged.rows, found.judged.what, found.judged.missing)
-    )
-    special = (what == DUPLICATE) | (what == LATE) | (what >= DAMAGED)
-    begins = (
-        special & np.concatenate([[True], (what[1:] != what[:-1]) | (what[1:] == RESTARTED)])[: len(what)]
-    )
-    at = np.flatnonzero(begins | (missing > 0))
-    ends = np.append(np.flatnonzero(np.diff(what) != 0) + 1, len(what))
-    stops = ends[np.searchsorted(ends, at, side="right")] if len(at) else at
-    for i, stop in zip(at.tolist(), stops.tolist(), strict=True):
-        if missing[i] > 0:
-            yield _finding("gap", int(missing[i]), index, int(rows[i]), numbers)
-        if begins[i]:
-            size = 1 if what[i] == RESTARTED else stop - i
-            yield _finding(_KINDS[int(what[i])], size, index, int(rows[i]), numbers)
-
-
-def _finding(word: str, packets: int, index: PacketIndex, row: int, numbers: Ints | None) -> CountFinding:
-    return CountFinding(
-        word, packets, int(index.apid[row]), bool(index.command[row]),
-        row if numbers is None else int(numbers[row]), int(index.offset[row]), int(index.sequence_count[row]),
-        int(index.coarse[row]), int(index.fine[row]),
-    )  # fmt: skip
