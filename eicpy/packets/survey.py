@@ -25,7 +25,8 @@ from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import ChecksumKind
 from eicpy.packets.primary_header import IDLE_APID, LENGTH_EXCESS
 from eicpy.packets.rules import DEFAULT_TIME_BYTE, ApidDecision, ApidTables
-from eicpy.packets.survey_walk import SAMPLES, SEARCH_BUDGET, Seen, find_spacing, walk
+from eicpy.packets.survey_spacing import find_spacing
+from eicpy.packets.survey_walk import SAMPLES, SEARCH_BUDGET, Seen, walk
 
 __all__ = ["survey"]
 

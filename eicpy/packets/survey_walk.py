@@ -4,7 +4,7 @@ It goes from header to header and, where it is lost, looks for the next position
 checksum is right, or a counter that is believed counts on. A packet that was proved by its checksum or its
 counter is never entered again: what lies in it, zeros above all, can look like headers.
 
-Between packets there may be bytes of a constant number, or fill up to whole words (`find_spacing`).
+Between packets there may be bytes of a constant number, or fill up to whole words (:mod:`.survey_spacing`).
 A damaged header makes a packet of an APID that does not exist: its sequence count then fills a gap in that of
 another one (`flips`).
 """
@@ -14,26 +14,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.packets.bits import Word, inline_kernel, kernel
+from eicpy.packets.bits import Word, address_of, fetch_ahead, get_64, inline_kernel, kernel
 from eicpy.packets.buffers import ByteArray
 from eicpy.packets.checksum import is_right
-from eicpy.packets.evidence import is_fill
 from eicpy.packets.primary_header import (
+    APID_MASK,
     APIDS,
     COMMAND_COUNTERS,
     COUNT_MASK,
     COUNTERS,
+    DATA_LENGTH_MASK,
     HEADER_BYTES,
+    LENGTH_EXCESS,
+    TYPE_SHIFT,
+    VERSION_SHIFT,
     apid_at,
     counter_at,
-    is_version_0,
     packet_length_at,
     sequence_count_at,
     word_at,
 )
 from eicpy.packets.spacing import MOST_SPACING
+from eicpy.packets.survey_spacing import chain_length, consecutive, following, is_header
 
-__all__ = ["SAMPLES", "SEARCH_BUDGET", "Seen", "find_spacing", "walk"]
+__all__ = ["SAMPLES", "SEARCH_BUDGET", "Seen", "walk"]
 
 SAMPLES = 64
 """Packets of an APID whose checksum is tried and whose headers are compared."""
@@ -41,11 +45,6 @@ SEARCH_BUDGET = 1 << 24
 """Bytes looked at off the walk before the survey rests on what it has."""
 _SHORT = 4096
 _RARE = 16
-_SPACING_POSITIONS = 1 << 17
-_SPACING_LINKS = 16
-_SPACING_ALIGNMENTS = 5
-_SPACING_BITS = 12
-"""Evidence of a spacing needed besides the number of places and spacings tried, bits."""
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 
@@ -94,67 +93,6 @@ class Seen(NamedTuple):
         )
 
 
-@inline_kernel
-def _is_header(buffer: ByteArray, position: int) -> bool:
-    """Whether a header of version 0 may begin here; six bytes must be available."""
-    return bool(is_version_0(buffer, position) and not is_fill(buffer, position))
-
-
-@inline_kernel
-def _following(buffer: ByteArray, position: int, spacing: int, alignment: int) -> Word:
-    """Where the next packet begins: behind this one and the bytes between, up to a whole number of words."""
-    size = packet_length_at(buffer, position) + spacing
-    return position + size + -size % alignment
-
-
-@kernel
-def _chain_length(buffer: ByteArray, position: int, most: int, spacing: int, alignment: int) -> int:
-    """Headers of version 0 that follow one another, at most `most`; the exact end counts as three more."""
-    depth = 0
-    while depth < most:
-        if position == buffer.size and depth > 0:
-            return min(depth + 3, most)
-        if position + HEADER_BYTES > buffer.size or not _is_header(buffer, position):
-            return depth
-        end = position + packet_length_at(buffer, position)
-        if end > buffer.size:
-            return depth
-        depth += 1
-        if end == buffer.size:
-            return min(depth + 3, most)
-        position = _following(buffer, position, spacing, alignment)
-    return depth
-
-
-@kernel
-def _consecutive(
-    buffer: ByteArray, position: int, most: int, spacing: int, alignment: int
-) -> tuple[int, int]:
-    """Headers that follow one another from here, and how many have the next sequence count of their counter.
-
-    The exact end counts as 16 headers.
-    """
-    counters = np.full(most, -1, dtype=np.int64)
-    counts = np.zeros(most, dtype=np.int64)
-    pairs = 0
-    for i in range(most):
-        if position + HEADER_BYTES > buffer.size or not _is_header(buffer, position):
-            return i, pairs
-        end = position + packet_length_at(buffer, position)
-        if end > buffer.size:
-            return i, pairs
-        counters[i] = counter_at(buffer, position)
-        counts[i] = sequence_count_at(buffer, position)
-        for j in range(i - 1, -1, -1):
-            if counters[j] == counters[i]:
-                pairs += (counts[i] - counts[j]) & COUNT_MASK == 1
-                break
-        position = _following(buffer, position, spacing, alignment)
-        if buffer.size in (end, position):
-            return i + 1 + 6, pairs
-    return most, pairs
-
-
 @kernel
 def _agrees(buffer: ByteArray, position: int, length: int, kind: int) -> bool:
     """Whether a packet agrees with a checksum that means something: the ISO checksum has no zero byte."""
@@ -186,7 +124,7 @@ def _free_spacing(buffer: ByteArray, position: int, seen: Seen) -> Word:
         following = end + spacing
         if following + HEADER_BYTES > buffer.size:
             return -1
-        if not _is_header(buffer, following) or following + packet_length_at(buffer, following) > buffer.size:
+        if not is_header(buffer, following) or following + packet_length_at(buffer, following) > buffer.size:
             continue
         if counter_at(buffer, following) == counter:
             if (sequence_count_at(buffer, following) - count) & COUNT_MASK == 1 and word_at(
@@ -201,16 +139,16 @@ def _free_spacing(buffer: ByteArray, position: int, seen: Seen) -> Word:
 @kernel
 def _may_restart(buffer: ByteArray, position: int, spacing: int, alignment: int, seen: Seen) -> bool:
     """Whether the walk may start again here: a long chain, consecutive counts, or a right checksum."""
-    if position + HEADER_BYTES > buffer.size or not _is_header(buffer, position):
+    if position + HEADER_BYTES > buffer.size or not is_header(buffer, position):
         return False
     length = packet_length_at(buffer, position)
     if position + length > buffer.size:
         return False
     if _counts_on(buffer, position, seen):
         return True
-    depth = _chain_length(buffer, position, 8, spacing, alignment)
+    depth = chain_length(buffer, position, 8, spacing, alignment)
     free = word_at(buffer, position) > 0 and _free_spacing(buffer, position, seen) >= 0
-    if free or depth >= 8 or (depth >= 2 and _consecutive(buffer, position, 5, spacing, alignment)[1] > 0):
+    if free or depth >= 8 or (depth >= 2 and consecutive(buffer, position, 5, spacing, alignment)[1] > 0):
         return True
     right = False
     if depth >= 2 or (depth == 1 and length <= _SHORT):
@@ -222,16 +160,16 @@ def _may_restart(buffer: ByteArray, position: int, spacing: int, alignment: int,
 @inline_kernel
 def _leads_to_packet(buffer: ByteArray, position: int, spacing: int, alignment: int, seen: Seen) -> bool:
     """Whether a packet may stand here and another, or the end, follows."""
-    if not _is_header(buffer, position):
+    if not is_header(buffer, position):
         return False
     end = position + packet_length_at(buffer, position)
-    follower = _following(buffer, position, spacing, alignment)
+    follower = following(buffer, position, spacing, alignment)
     if buffer.size in (end, follower):
         return True
-    if follower + HEADER_BYTES > buffer.size or not _is_header(buffer, follower):
+    if follower + HEADER_BYTES > buffer.size or not is_header(buffer, follower):
         return False
     return bool(
-        seen.met[apid_at(buffer, follower)] > 0 or _chain_length(buffer, follower, 3, spacing, alignment) >= 3
+        seen.met[apid_at(buffer, follower)] > 0 or chain_length(buffer, follower, 3, spacing, alignment) >= 3
     )
 
 
@@ -326,6 +264,75 @@ def _is_proved(buffer: ByteArray, position: int, seen: Seen) -> bool:
     return proved
 
 
+@inline_kernel
+def _head(source: int, position: int) -> Word:
+    """Six bytes as a number; eight must be available."""
+    return np.int64(get_64(source, position) >> np.uint64(16))
+
+
+@inline_kernel
+def _is_head(head: Word) -> bool:
+    """As `is_header`, of a `_head`."""
+    return bool(head >> 32 >> VERSION_SHIFT == 0 and head != (head & 255) * 0x010101010101)
+
+
+@inline_kernel
+def _extent(head: Word, spacing: int, alignment: int) -> Word:
+    """From one packet to the next, as `following`, of a `_head`; an alignment is a power of two."""
+    size = (head & DATA_LENGTH_MASK) + LENGTH_EXCESS + spacing
+    return size + (-size & (alignment - 1))
+
+
+@kernel
+def _walk_on(
+    buffer: ByteArray, position: int, spacing: int, alignment: int, seen: Seen
+) -> tuple[int, int, int]:
+    """Count packets of well-known APIDs as long as each leads to another one and that to a third.
+
+    This is the fast part of `walk`: it ends before any packet that needs a closer look.
+
+    Returns
+    -------
+    position
+        Where it ends; a packet stands there.
+    packets
+        How many were counted.
+    proved_end
+        Where the last one ends whose counter proves it; 0 if there is none.
+    """
+    size = buffer.size - 8
+    source = address_of(buffer)
+    packets = 0
+    proved_end = 0
+    head = _head(source, position) if position <= size else np.int64(0)
+    follower = position + _extent(head, spacing, alignment)
+    while follower <= size:
+        behind = _head(source, follower)
+        third = follower + _extent(behind, spacing, alignment)
+        apid = (head >> 32) & APID_MASK
+        counter = apid + ((head >> 32 >> TYPE_SHIFT) & 1) * COMMAND_COUNTERS
+        well_known = seen.met[apid] >= SAMPLES and seen.pending[0, counter] < 0
+        if not (well_known and _is_head(behind) and third <= size):
+            break
+        beyond = _head(source, third)
+        fetch_ahead(source, third + 8 * (third - follower))  # most packets are as long as the one before
+        if not _is_head(beyond) or seen.met[(beyond >> 32) & APID_MASK] == 0:
+            break
+        length = (head & DATA_LENGTH_MASK) + LENGTH_EXCESS
+        count = (head >> 16) & COUNT_MASK
+        follows = seen.last[counter] >= 0 and (count - seen.last[counter]) & COUNT_MASK == 1
+        seen.last[counter] = count
+        seen.continued[apid] += follows
+        seen.met[apid] += 1
+        seen.extent[apid] += length
+        seen.linked[apid] += 1
+        if follows and seen.continued[apid] >= 2:
+            proved_end = position + length
+        packets += 1
+        position, head, follower = follower, behind, third
+    return position, packets, proved_end
+
+
 @kernel
 def walk(buffer: ByteArray, spacing: int, alignment: int, budget: int, seen: Seen) -> tuple[bool, int]:
     """Count packets per APID.
@@ -354,15 +361,17 @@ def walk(buffer: ByteArray, spacing: int, alignment: int, budget: int, seen: See
     run = 0
     clean = True
     searched = 0
-    stands = _chain_length(buffer, 0, 1, spacing, alignment) >= 1
+    stands = chain_length(buffer, 0, 1, spacing, alignment) >= 1
     while True:
         if stands:
-            start = position
+            start, packets, proved = _walk_on(buffer, position, spacing, alignment, seen)
+            run += packets
+            proved_end = max(proved_end, proved)
             end = start + packet_length_at(buffer, start)
             apid = apid_at(buffer, start)
             if _count_packet(buffer, start, seen):
                 proved_end = end
-            position = _following(buffer, start, spacing, alignment)
+            position = following(buffer, start, spacing, alignment)
             run += 1
             if position + HEADER_BYTES > buffer.size:
                 _note_last(seen)
@@ -390,58 +399,3 @@ def walk(buffer: ByteArray, spacing: int, alignment: int, budget: int, seen: See
         anchor = position
         run = 0
         stands = True
-
-
-@kernel
-def find_spacing(buffer: ByteArray) -> tuple[int, int]:
-    """Bytes between packets, and the alignment of packets, from which the first convincing chain results.
-
-    Every position near the start is tried with every spacing. A chain convinces by sequence counts that are
-    the next of their counter (13 bits each) and by versions (3 bits each header), where there are more such
-    bits than places and spacings were tried. If none does, two packets of one counter that count on from one
-    to the next vote for the spacing between them.
-
-    Returns
-    -------
-    tuple
-        Spacing and alignment, bytes; 0 and 1 if nothing convinces.
-    """
-    positions = min(buffer.size - HEADER_BYTES, _SPACING_POSITIONS)
-    needed = _SPACING_BITS + 8
-    tried = positions
-    while tried > 1:
-        needed += 1
-        tried >>= 1
-    votes = np.zeros((_SPACING_ALIGNMENTS, MOST_SPACING + 1), dtype=np.int64)
-    for position in range(positions):
-        if not _is_header(buffer, position) or word_at(buffer, position) == 0:
-            continue
-        if position + packet_length_at(buffer, position) + HEADER_BYTES > buffer.size:
-            continue
-        best, spacing, alignment = _best_spacing(buffer, position, votes)
-        if best >= needed:
-            return spacing, alignment
-    most = int(votes.argmax())
-    if votes.flat[most] < 2:
-        return 0, 1
-    return most % (MOST_SPACING + 1), 1 << (most // (MOST_SPACING + 1))
-
-
-@kernel
-def _best_spacing(buffer: ByteArray, position: int, votes: Ints) -> tuple[int, int, int]:
-    """Evidence of the most convincing chain from here, bits, with its spacing and alignment."""
-    best, best_spacing, best_alignment = 0, 0, 1
-    counter = counter_at(buffer, position)
-    count = sequence_count_at(buffer, position)
-    for power in range(_SPACING_ALIGNMENTS):
-        alignment = 1 << power
-        for spacing in range(MOST_SPACING + 1 if power == 0 else alignment):
-            follower = _following(buffer, position, spacing, alignment)
-            if follower + HEADER_BYTES > buffer.size or not is_version_0(buffer, follower):
-                continue
-            if counter_at(buffer, follower) == counter:
-                votes[power, spacing] += (sequence_count_at(buffer, follower) - count) & COUNT_MASK == 1
-            links, pairs = _consecutive(buffer, position, _SPACING_LINKS, spacing, alignment)
-            if pairs > 0 and 13 * pairs + 3 * links > best:
-                best, best_spacing, best_alignment = 13 * pairs + 3 * links, spacing, alignment
-    return best, best_spacing, best_alignment
