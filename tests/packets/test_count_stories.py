@@ -1,6 +1,7 @@
 """Sequence counts against a sender that knows what it did, and against all stories there are."""
 
 import itertools
+import tracemalloc
 from collections import Counter
 from dataclasses import fields, replace
 
@@ -14,6 +15,7 @@ from eicpy.decoding import RunningContinuity
 from eicpy.instruments import load
 from eicpy.packets import PacketCounts, PacketIndex, continuity, index_packets, inspect_file
 from eicpy.packets.counts import runs as stories
+from eicpy.packets.counts import streams
 from eicpy.packets.counts.evidence import link
 from eicpy.packets.counts.models import new_counter
 from eicpy.packets.counts.streams import packet_columns
@@ -348,6 +350,46 @@ def test_memory_does_not_grow_with_the_stream():
         tally.add(index_of(kept % 16384, 5.0 + kept))
         assert len(tally._telemetry._waiting) < 600
     assert len(tally.findings) <= 600
+
+
+@pytest.mark.parametrize("kind", ["plain", "destination"])
+def test_counters_that_are_packed_between_pieces_judge_the_same(kind, monkeypatch):
+    senders = [Sender(3), Sender(4)]
+    for sender in senders:
+        sender.steady(30)
+        for event in [*EVENTS, "stand_still"]:
+            getattr(sender, event)()
+            sender.steady(20)
+    packets = sorted(
+        ((*one, n) for n, sender in enumerate(senders) for one in sender.sent), key=lambda p: p[1]
+    )
+    counts, times, which = (np.array(column) for column in zip(*packets, strict=True))
+    names = {"destination": which} if kind == "destination" else {"apid": 100 + which}
+    index = index_of(counts, times.astype(float), **names)
+    expected = {apid: one.counts for apid, one in continuity(index, {}).items()}
+    monkeypatch.setattr(streams, "_MOST_OPEN", 0)
+    tally = RunningContinuity(INSTRUMENT)
+    for piece in pieces(index, range(0, len(index), 23)):
+        tally.add(piece)
+        assert not any(lane.counters for lane in tally._telemetry._stream.lanes.values())
+    assert tally.counts == expected
+
+
+def test_thousands_of_counters_take_little_memory():
+    """Open they would take 0.2 MB each."""
+    apids, each = 700, 20
+    index = index_of(
+        np.random.default_rng(5).integers(0, 16384, apids * each), np.full(apids * each, np.nan),
+        apid=np.tile(np.arange(apids), each),
+    )  # fmt: skip
+    stream = streams.CountedStream()
+    columns = packet_columns(index)
+    tracemalloc.start()
+    stream.feed(index.apid, np.arange(len(index)), columns)
+    kept = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(stream.lanes) == apids
+    assert kept < 40e6
 
 
 def every_story(packets, counter, rows):

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.packets.counts.evidence import AHEAD_OF, ASK, CHUNK, EVER, HELD, KEY, SAMPLES, STARTED, UNTIL
+from eicpy.packets.counts.packed import PackedCounter, packed
 from eicpy.packets.counts.runs import Counter, Packets, explain
 from eicpy.packets.counts.walk import DAMAGED, OUT_OF_STEP, STANDING, commit, intact_rows, settled, walk
 from eicpy.packets.primary_header import COUNT_MODULUS
@@ -109,6 +110,7 @@ class Lane:
     def __post_init__(self) -> None:
         self._counter: Counter | None = None
         self._several: dict[int, Counter] = {}
+        self._packed: tuple[PackedCounter | None, dict[int, PackedCounter]] | None = None
         self._numbers: dict[tuple[str, int], int] = {}
         self._packets: Packets | None = None
         self._rows = np.zeros(0, np.int64)
@@ -119,9 +121,29 @@ class Lane:
         """Packets that are not judged yet."""
         return len(self._rows)
 
+    @property
+    def counters(self) -> int:
+        """Counters whose tables lie open in memory."""
+        return len(self._several) + (self._counter is not None)
+
+    def pack(self) -> None:
+        """Keep only what the tables of the counters hold, until the next packets come."""
+        if self.counters:
+            one = None if self._counter is None else packed(self._counter)
+            self._packed = one, {key: packed(counter) for key, counter in self._several.items()}
+            self._counter, self._several = None, {}
+
+    def _unpack(self) -> None:
+        if self._packed is not None:
+            one, several = self._packed
+            self._counter = None if one is None else one.counter()
+            self._several = {key: each.counter() for key, each in several.items()}
+            self._packed = None
+
     def copy(self) -> "Lane":
         """The same in memory of its own."""
         other = Lane(self.way, list(self.ways), self.latest)
+        other._packed = self._packed
         other._counter = None if self._counter is None else _copy(self._counter)
         other._several = {key: _copy(counter) for key, counter in self._several.items()}
         other._numbers = dict(self._numbers)
@@ -141,6 +163,7 @@ class Lane:
         final
             Whether no more come.
         """
+        self._unpack()
         if packets is not None and len(rows):
             packets = self._with_keys(packets)
         if self._packets is not None and len(self._rows):

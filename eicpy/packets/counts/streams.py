@@ -27,6 +27,8 @@ Ints = npt.NDArray[np.int64]
 ALL_APIDS = -1
 """In the place of an APID: the one counter of all."""
 _FIRST = 512
+_MOST_OPEN = 128
+"""Counters whose tables may lie open at once, 0.2 MB each."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHARED, _LEAST = 0.6, 8
 
@@ -151,6 +153,7 @@ class CountedStream:
         self._head: list[_Table] = []
         self._latest = np.full(COUNT_MODULUS, -1, np.int64)
         self._idle = 0
+        self._open = sum(one.counters for one in self.lanes.values())
 
     def feed(
         self, apid: npt.NDArray[np.uint16], rows: Ints, packets: Packets, *, final: bool = False
@@ -179,10 +182,8 @@ class CountedStream:
         else:
             found += self._share_out(table)
         if final:
-            found += [
-                Found(lane, one.feed(None, np.zeros(0, np.int64), final=True), _texts(lane, one))
-                for lane, one in self.lanes.items()
-            ]
+            none = None, np.zeros(0, np.int64)
+            found += [self._judge(lane, one, *none, final=True) for lane, one in self.lanes.items()]
         return [one for one in found if len(one.judged.rows)]
 
     def feed_end(self) -> list[Found]:
@@ -223,9 +224,16 @@ class CountedStream:
         for lane, part in self._parts(table):
             if lane not in self.lanes:
                 self.lanes[lane] = Lane(latest=self._latest)
-            one = self.lanes[lane]
-            found.append(Found(lane, one.feed(part.packets, part.rows), _texts(lane, one)))
+            found.append(self._judge(lane, self.lanes[lane], part.packets, part.rows, final=False))
         return found
+
+    def _judge(self, lane: int, one: Lane, packets: Packets | None, rows: Ints, *, final: bool) -> Found:
+        before = one.counters
+        judged = one.feed(packets, rows, final=final)
+        if self._open + one.counters - before > _MOST_OPEN:
+            one.pack()
+        self._open += one.counters - before
+        return Found(lane, judged, _texts(lane, one))
 
     def _parts(self, table: _Table) -> Iterator[tuple[int, _Table]]:
         if not len(table.rows):
