@@ -71,7 +71,7 @@ KILLS = """
         sender = threading.Thread(target=speak, args=(int(port),))
         sender.start()
         moment = rng.uniform(-0.1, 0.9) * len(raw)
-        while sender.is_alive() and acknowledged(turn) < moment:
+        while acknowledged(turn) < moment:  # on a busy machine that is long after all was sent
             time.sleep(0.001)
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
@@ -85,8 +85,8 @@ def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp
     packets = []
     for i in range(6_000):
         packets.append(bench.telemetry(i))
-        if i % 150 in {40, 120}:
-            packets.append(bench.start(i) if i % 150 == 40 else bench.stop(i))
+        if i % 600 in {200, 500}:
+            packets.append(bench.start(i) if i % 600 == 200 else bench.stop(i))
     raw = b"".join(packets)
     (tmp_path / "raw").write_bytes(raw)
     command = [sys.executable, "-c", textwrap.dedent(KILLS), str(tmp_path), str(tmp_path / "raw"), str(TURNS)]
