@@ -53,9 +53,11 @@ class FileOutcome:
         )
 
     @classmethod
-    def refused(cls, file: Path, error: BadDataError) -> "FileOutcome":
-        """The outcome of a file that was refused."""
-        return cls(file, f"{readable(file.name)}: refused: {error}", ExitCode.BAD_DATA)
+    def refused(cls, file: Path, error: BadDataError, *, named: bool = False) -> "FileOutcome":
+        """The outcome of a file that was refused; a name under which there is no file is a wrong call."""
+        wrong = named and not file.is_file()
+        code = ExitCode.BAD_ARGUMENTS if wrong else ExitCode.BAD_DATA
+        return cls(file, f"{readable(file.name)}: refused: {error}", code)
 
 
 def inbox(settings: Settings, instrument: str) -> Path:
@@ -101,7 +103,7 @@ def ingest(
         shown = None if progress is None else _named(progress)
         for file, taken in take_files(files, detector, database, archive, photons, progress=shown):
             if isinstance(taken, BadDataError):
-                outcome = FileOutcome.refused(file, taken)
+                outcome = FileOutcome.refused(file, taken, named=True)
             else:
                 outcome = FileOutcome.of(taken)
             outcomes.append(outcome)

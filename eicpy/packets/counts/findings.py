@@ -41,8 +41,8 @@ _GAP = "gap"
 class CountFinding(NamedTuple):
     """Something about sequence counts, with where and how many.
 
-    A gap says how many are missing still: what comes late is named out of order and is missing no longer. A gap
-    that is filled wholly is no finding.
+    A gap says how many are missing still: what comes late is named out of order and is missing no longer. A
+    gap that is filled wholly is no finding.
 
     Parameters
     ----------
@@ -97,8 +97,8 @@ class CountFindings:
     """What was found about counts, one finding for each run of packets of a counter.
 
     A run is of packets that one counter counts, one after another, and of which the same was found. Those of
-    other counters may lie between them, and they may come in any pieces. A packet that comes late is taken off
-    the gap in which its place is, also where that was named in an earlier piece.
+    other counters may lie between them, and they may come in any pieces. A packet that comes late is taken
+    off the gap in which its place is, also where that was named in an earlier piece.
 
     Parameters
     ----------
