@@ -19,11 +19,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from eicpy.errors import BadDataError, EicpyError, FailedError, MissingDataError, readable
+from eicpy.errors import (
+    BadArgumentError,
+    BadDataError,
+    EicpyError,
+    FailedError,
+    MissingDataError,
+    NotFoundError,
+    readable,
+)
 
 __all__ = [
     "MISTAKES",
     "UnreadError",
+    "check_file",
     "check_regular",
     "kind_of_file",
     "only_bytes",
@@ -88,6 +97,28 @@ def check_regular(path: Path | str, expected: str = "a file") -> None:
     kind = kind_of_file(path)
     if kind is not None:
         raise BadDataError(f"got {kind}, expected {expected}", file=path)
+
+
+def check_file(path: Path, expected: str = "a file") -> None:
+    """Refuse a path that was named and is no file, before it is opened: the call was wrong, not the data.
+
+    Raises
+    ------
+    NotFoundError
+        If there is nothing of that name.
+    BadArgumentError
+        For a folder, a pipe or a device.
+    UnreadError
+        If it cannot be looked at.
+    """
+    try:
+        if not path.exists():
+            raise NotFoundError(f"{readable(path)}: no such file")
+        kind = kind_of_file(path)
+        if kind is not None:
+            raise BadArgumentError(f"{readable(path)}: {kind}; expected {expected}")
+    except OSError as error:
+        raise _unread(error, path) from error
 
 
 def open_regular(path: Path | str, expected: str = "a file") -> BinaryIO:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from waiting import LIMIT
 
-from eicpy.reports import parameter_model, run_report
+from eicpy.reports import parameter_model
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
@@ -66,14 +65,6 @@ def test_parameters_are_declared_with_types_and_defaults(notebook):
     for name, field in model.model_fields.items():
         assert scope[name] == field.default
         assert type(scope[name]) is field.annotation
-
-
-@pytest.mark.slow
-def test_the_tutorial_runs(tmp_path):
-    outcome = run_report(
-        ROOT / "notebooks" / "tutorials" / "first-steps.ipynb", {"duration": 20.0}, tmp_path, timeout=LIMIT
-    )
-    assert outcome.status == "complete", outcome.message
 
 
 @pytest.mark.slow

@@ -7,15 +7,17 @@ import click
 from eicpy.cli.instrument import instrument
 from eicpy.cli.options import FILE
 from eicpy.errors import ExitCode, readable
-from eicpy.inputs import check_regular, refusing
+from eicpy.inputs import check_file, check_regular, refusing
 
 __all__: list[str] = []  # the command is one of the group 'instrument'
 
 
 def check_source(source: Path, form: str) -> None:
-    """Refuse pipes and devices, also in a folder of tables."""
-    files = source.glob("*.dat") if form == "scos" and source.is_dir() else [source]
-    for file in files:
+    """Refuse what is no file; of a folder of tables, the pipes and devices in it."""
+    if form != "scos" or not source.is_dir():
+        check_file(source, "a packet database")
+        return
+    for file in source.glob("*.dat"):
         check_regular(file, "a packet database")
 
 

@@ -70,6 +70,7 @@ class _Direction:
 
     def begin_anew(self) -> None:
         self._take(self._stream.feed_end())
+        self.known.begin_anew()
         self._stream = CountedStream()
 
     def _take(self, found: list[Found]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from eicpy.errors import BadDataError, ExitCode, readable
 from eicpy.ingestion.batch import take_files
 from eicpy.ingestion.inbox import WatchOptions, watch_folder
-from eicpy.ingestion.packet_files import IngestOutcome
+from eicpy.ingestion.packet_files import IngestOutcome, as_it_is_now
 from eicpy.ingestion.photon_files import PhotonFileOutcome, photon_folder
 from eicpy.instruments import Instrument, load
 from eicpy.operations import open_database
@@ -53,9 +53,11 @@ class FileOutcome:
         )
 
     @classmethod
-    def refused(cls, file: Path, error: BadDataError) -> "FileOutcome":
-        """The outcome of a file that was refused."""
-        return cls(file, f"{readable(file.name)}: refused: {error}", ExitCode.BAD_DATA)
+    def refused(cls, file: Path, error: BadDataError, *, named: bool = False) -> "FileOutcome":
+        """The outcome of a file that was refused; a name under which there is no file is a wrong call."""
+        wrong = named and not file.is_file()
+        code = ExitCode.BAD_ARGUMENTS if wrong else ExitCode.BAD_DATA
+        return cls(file, f"{readable(file.name)}: refused: {error}", code)
 
 
 def inbox(settings: Settings, instrument: str) -> Path:
@@ -84,7 +86,8 @@ def ingest(
     progress
         Called with (done, total, file name).
     on_outcome
-        Called with the outcome of each file as soon as it is known.
+        Called with the outcome of each file as soon as it is known, and again of one whose cut packet a
+        later file has completed.
 
     Raises
     ------
@@ -96,18 +99,45 @@ def ingest(
     detector = load(instrument)
     archive = RunArchive(settings.archive(instrument), instrument)
     photons = photon_folder(settings, instrument)
-    outcomes = []
+    outcomes = _Outcomes(detector, on_outcome)
     with open_database(settings) as database:
         shown = None if progress is None else _named(progress)
         for file, taken in take_files(files, detector, database, archive, photons, progress=shown):
             if isinstance(taken, BadDataError):
-                outcome = FileOutcome.refused(file, taken)
+                outcomes.add(FileOutcome.refused(file, taken, named=True))
             else:
-                outcome = FileOutcome.of(taken)
-            outcomes.append(outcome)
-            if on_outcome is not None:
-                on_outcome(outcome)
-    return outcomes
+                outcomes.take(taken)
+    return outcomes.at_the_end()
+
+
+class _Outcomes:
+    """Outcomes as they come; a packet that a file cuts is damaged only until another file completes it."""
+
+    def __init__(self, instrument: Instrument, on_outcome: Callable[[FileOutcome], object] | None) -> None:
+        self._instrument = instrument
+        self._on_outcome = on_outcome
+        self._all: list[FileOutcome] = []
+        self._bad: dict[int, IngestOutcome] = {}
+
+    def add(self, outcome: FileOutcome) -> None:
+        self._all.append(outcome)
+        if self._on_outcome is not None:
+            self._on_outcome(outcome)
+
+    def take(self, taken: IngestOutcome | PhotonFileOutcome) -> None:
+        outcome = FileOutcome.of(taken)
+        if isinstance(taken, IngestOutcome) and outcome.exit_code is not ExitCode.CLEAN:
+            self._bad[len(self._all)] = taken
+        self.add(outcome)
+
+    def at_the_end(self) -> list[FileOutcome]:
+        for at, taken in self._bad.items():
+            now = FileOutcome.of(as_it_is_now(taken, self._instrument))
+            if now != self._all[at]:
+                self._all[at] = now
+                if self._on_outcome is not None:
+                    self._on_outcome(now)
+        return self._all
 
 
 def ingest_inbox(instrument: Instrument, settings: Settings) -> list[FileOutcome]:
@@ -140,21 +170,15 @@ def watch(
     once
         Take the files that are there now, and end.
     on_outcome
-        Called with the outcome of each file.
+        Called with the outcome of each file, and at the end again of one whose cut packet another completed.
 
     Raises
     ------
     BadArgumentError
         For a detector or a folder that is not known.
     """
-    outcomes: list[FileOutcome] = []
-
-    def keep(outcome: FileOutcome) -> None:
-        outcomes.append(outcome)
-        if on_outcome is not None:
-            on_outcome(outcome)
-
     detector = load(instrument)
+    outcomes = _Outcomes(detector, on_outcome)
     with open_database(settings) as database:
         watch_folder(
             folder,
@@ -167,10 +191,10 @@ def watch(
                 settle=1.0 if once else 2.0,
                 until_idle=0.0 if once else None,
             ),
-            on_outcome=lambda outcome: keep(FileOutcome.of(outcome)),
-            on_refused=lambda file, error: keep(FileOutcome.refused(file, error)),
+            on_outcome=outcomes.take,
+            on_refused=lambda file, error: outcomes.add(FileOutcome.refused(file, error)),
         )
-    return outcomes
+    return outcomes.at_the_end()
 
 
 def _named(progress: Callable[[float, float, str], None]) -> Callable[[Path, int, int], None]:

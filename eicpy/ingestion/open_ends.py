@@ -7,7 +7,8 @@ what is written there. They are joined on evidence alone (:mod:`eicpy.packets.jo
 
 The whole packet stands in the run of the file that came later: no closed run is ever altered, and no packet
 is in two. That run begins with the bytes that end the other one (or ends with those that begin it); the
-descriptions of both say so. In the other run the half stays what it is, a damaged packet or foreign bytes.
+descriptions of both say so. The half in the other run stays in its raw bytes, and counts there no longer: its
+description names it (``tail_whole_in``, ``head_whole_in``), and its index leaves it out.
 
 An end is claimed for a file, by its hash, before its run is opened: a process that is killed goes on with the
 same half, and no other file is given it meanwhile. The file is derived: without it nothing is lost but that
@@ -120,8 +121,8 @@ def settle_ends(run: Run, index: PacketIndex, archive: RunArchive, sha256: str) 
     open_ends = [
         _OpenEnd(run.number, side, size)
         for side, size, joined in (
-            (_HEAD, ends.head, metadata.begins_in),
-            (_TAIL, ends.tail, metadata.ends_in),
+            (_HEAD, ends.head, metadata.begins_in or metadata.head_whole_in),
+            (_TAIL, ends.tail, metadata.ends_in or metadata.tail_whole_in),
         )
         if size and joined is None
     ]
@@ -130,9 +131,9 @@ def settle_ends(run: Run, index: PacketIndex, archive: RunArchive, sha256: str) 
         kept = [e for e in known if e.claimed_by != sha256 and e.run != run.number] + open_ends
         if kept != known:
             _write(archive, kept)
-    for piece, where, which in (
-        (metadata.begins_in, "end", "begins"),
-        (metadata.ends_in, "beginning", "ends"),
+    for piece, where, which, half in (
+        (metadata.begins_in, "end", "begins", "tail_whole_in"),
+        (metadata.ends_in, "beginning", "ends", "head_whole_in"),
     ):
         if piece is not None:
             bytes_there = counted(piece.size, "byte")
@@ -144,6 +145,7 @@ def settle_ends(run: Run, index: PacketIndex, archive: RunArchive, sha256: str) 
             remark(
                 archive.run(piece.run),
                 f"the packet cut at its {where} ({bytes_there}) is whole in run {run.number}",
+                **{half: RunPiece(run=run.number, size=piece.size)},
             )
 
 

@@ -33,7 +33,14 @@ from eicpy.ingestion.open_ends import claim_end, settle_ends
 from eicpy.inputs import UnreadError, open_regular, refusing
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
-from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
+from eicpy.operations.file_rows import (
+    FileIdentity,
+    claim_file,
+    find_file,
+    mark_stored,
+    refuse_file,
+    restate_file,
+)
 from eicpy.operations.models import FileRow, FileState
 from eicpy.packets import PacketIndex, PacketIndexer
 from eicpy.runs import Run, RunArchive, RunWriter
@@ -204,7 +211,27 @@ def store(
     )
     settle_ends(run, run.index(instrument), archive, sha256)
     mark_stored(database, instrument.name, identity, run=run.number, message=outcome.summary)
+    for piece in (run.metadata.begins_in, run.metadata.ends_in):
+        if piece is not None:
+            _complete(archive.run(piece.run), instrument, database)
     return outcome
+
+
+def _complete(run: Run, instrument: Instrument, database: Database) -> None:
+    """Write down of the file with the other half what is in its run now."""
+    sha256 = run.metadata.expected_sha256 or run.metadata.sha256
+    row = None if sha256 is None else find_file(database, instrument.name, sha256)
+    if row is not None and row.run == run.number and sha256 is not None:
+        now = outcome_of(Path(row.path), IngestState.STORED, run, instrument, sha256)
+        restate_file(database, instrument.name, sha256, now.summary)
+
+
+def as_it_is_now(outcome: IngestOutcome, instrument: Instrument) -> IngestOutcome:
+    """An outcome without the halves of packets that another file has completed since."""
+    metadata = outcome.run.metadata
+    if metadata.head_whole_in is None and metadata.tail_whole_in is None:
+        return outcome
+    return outcome_of(outcome.file, outcome.state, outcome.run, instrument, outcome.sha256)
 
 
 def register_run(run: Run, instrument: Instrument, database: Database) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from eicpy.errors import readable
@@ -23,6 +23,7 @@ __all__ = [
     "mark_stored",
     "newest_photon_file",
     "refuse_file",
+    "restate_file",
     "seen_before",
 ]
 
@@ -113,6 +114,12 @@ def mark_stored(
 def refuse_file(database: Database, instrument: str, identity: FileIdentity, message: str) -> FileRow:
     """Write down why nothing of a file was stored."""
     return _put(database, instrument, identity, FileState.REFUSED, run=None, message=message)
+
+
+def restate_file(database: Database, instrument: str, sha256: str, message: str) -> None:
+    """Write down anew what is in a file that is stored."""
+    same = (FileRow.instrument == instrument) & (FileRow.sha256 == sha256)
+    database.change(lambda session: session.execute(update(FileRow).where(same).values(message=message)))
 
 
 def seen_before(database: Database, instrument: str, identity: FileIdentity) -> FileRow | None:

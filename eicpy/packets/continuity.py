@@ -19,6 +19,7 @@ A damaged packet closes the gap where its count says it belongs: it is counted a
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from typing import Any
 
@@ -92,7 +93,7 @@ class Continuity(PacketCounts):
     count: Ints = field(default_factory=lambda: np.zeros(0, np.int64), compare=False)
     rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64), compare=False)
     duplicate: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_), compare=False)
-    _index: PacketIndex | None = field(default=None, repr=False, compare=False)
+    _all_findings: "_AllFindings | None" = field(default=None, repr=False, compare=False)
     _found: Found | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -120,10 +121,24 @@ class Continuity(PacketCounts):
 
     def findings(self) -> Iterator[CountFinding]:
         """All that was found about the counts, one after another, with where and how many."""
-        findings = CountFindings()
-        if self._index is not None and self._found is not None:
-            findings.add(self._index, self._found)
-        return iter(findings)
+        return iter([] if self._all_findings is None else self._all_findings.by_apid.get(self.apid, []))
+
+
+@dataclass(frozen=True)
+class _AllFindings:
+    """What was found about all APIDs: a counter may be that of several. It is made when it is asked for."""
+
+    index: PacketIndex
+    found: list[Found]
+
+    @cached_property
+    def by_apid(self) -> dict[int, list[CountFinding]]:
+        findings, parts = CountFindings(), dict[int, list[CountFinding]]()
+        for one in self.found:
+            findings.add(self.index, one)
+        for finding in findings:
+            parts.setdefault(finding.apid, []).append(finding)
+        return parts
 
 
 class ContinuityTable(dict[int, Continuity]):
@@ -250,11 +265,11 @@ def continuity(
     columns = packet_columns(part, fine_tick, identity)
     found = CountedStream().feed(part.apid, named, columns, final=True)
     counts = add_counts({}, index, found)
-    result = ContinuityTable()
+    result, findings = ContinuityTable(), _AllFindings(index, found)
     gaps = sorted((gap for one in found for gap in _gaps(one)), key=lambda gap: gap.before)
     for apid, one in sorted(_by_apid(index, found).items()):
         mine = tuple(gap for gap in gaps if index.apid[gap.before] == apid) if counts[apid].lost else ()
-        result[apid] = _continuity(apid, counts[apid], index, one, mine)
+        result[apid] = _continuity(apid, counts[apid], findings, one, mine)
     return result
 
 
@@ -282,10 +297,10 @@ def _together(apid: int, several: list[Found]) -> Found:
 
 
 def _continuity(
-    apid: int, counts: PacketCounts, index: PacketIndex, found: Found, gaps: tuple[Gap, ...]
+    apid: int, counts: PacketCounts, findings: _AllFindings, found: Found, gaps: tuple[Gap, ...]
 ) -> Continuity:
     rows, what = found.judged.rows, found.judged.what
-    good = index.status[rows] == PacketStatus.GOOD
+    good = findings.index.status[rows] == PacketStatus.GOOD
     intact: npt.NDArray[Any] = rows[good]
     return Continuity(
         **{name: getattr(counts, name) for name in PacketCounts.__dataclass_fields__},
@@ -296,7 +311,7 @@ def _continuity(
         count=found.judged.place,
         rows=rows,
         duplicate=what == DUPLICATE,
-        _index=index,
+        _all_findings=findings,
         _found=found,
     )
 

@@ -132,8 +132,20 @@ def _inspect(here: _Inspected, instrument: HasHeaders | None) -> PacketReport:
 def _joined(
     before: _Inspected, here: _Inspected, headers: Sequence[HeaderRule] | None, checksum: str
 ) -> tuple[_Inspected, _Inspected]:
-    """Two consecutive files, the packet that their boundary cuts moved into the second one."""
-    tail = cut_ends(before.index, len(before.data)).tail
+    """Two consecutive files, the packet that their boundary cuts moved into the second one.
+
+    Where it is whole in one of them already, as in the runs of an archive, the half in the other is left out.
+    """
+    tail, head = cut_ends(before.index, len(before.data)).tail, cut_ends(here.index, len(here.data)).head
+    first, second = readable(before.source.path.name), readable(here.source.path.name)
+    if tail and _comes_again(before, here, tail):
+        left = without_end(before.index, len(before.data) - tail)
+        ends = f"its last {counted(tail, 'byte')} begin a packet that is whole in {second}"
+        return replace(before, index=left, joined=(*before.joined, ends)), here
+    if head and not tail and _comes_again(before, here, head):
+        left = without_beginning(here.index, head)
+        begins = f"its first {counted(head, 'byte')} end a packet that is whole in {first}"
+        return before, replace(here, index=left, joined=(begins,))
     starts_whole = len(here.index) and here.index.good[0] and here.index.offset[0] == 0
     if not tail or starts_whole or not len(here.data):
         return before, here
@@ -146,7 +158,6 @@ def _joined(
     if len(here.data) > CONTEXT:
         rest = without_beginning(here.index, taken)
         index = PacketIndex.concatenate([replace(index[:1], skipped=()), rest])
-    first, second = readable(before.source.path.name), readable(here.source.path.name)
     left = without_end(before.index, len(before.data) - tail)
     ends = f"its last {counted(tail, 'byte')} begin a packet that {second} completes; it is counted there"
     begins = f"its first {counted(taken, 'byte')} complete a packet that begins in {first}"
@@ -154,3 +165,18 @@ def _joined(
         replace(before, index=left, joined=(*before.joined, ends)),
         replace(here, index=index, joined=(begins,)),
     )
+
+
+_LEAST_SAME = 4
+"""Bytes that two files share at least: an identification and a sequence count."""
+
+
+def _comes_again(before: _Inspected, here: _Inspected, size: int) -> bool:
+    """Whether the last bytes of a file are the first of the next, and of a whole packet in one of them."""
+    first, last = np.flatnonzero(here.index.good)[:1], np.flatnonzero(before.index.good)[-1:]
+    whole_here = len(first) and here.index.offset[first[0]] == 0 and here.index.length[first[0]] > size
+    end = before.index.offset[last] + before.index.length[last]
+    whole_before = len(last) and end[0] == len(before.data) and before.index.length[last[0]] > size
+    if size < _LEAST_SAME or not (whole_here or whole_before):
+        return False
+    return bool(np.array_equal(before.data[-size:], here.data[:size]))

@@ -127,15 +127,24 @@ class _Builder:
         Whether positions are the same in every packet up to here, so that rows may give theirs.
     counters
         Fields so far that may count records.
+    least
+        Bits that stand before the base of the section at least: of a packet without records.
     """
 
     def __init__(
-        self, depth: int, cursor: int, *, is_known: bool, counters: MutableMapping[str, FieldSpec]
+        self,
+        depth: int,
+        cursor: int,
+        *,
+        is_known: bool,
+        counters: MutableMapping[str, FieldSpec],
+        least: int = 0,
     ) -> None:
         self.depth = depth
         self.cursor = cursor
         self.is_known = is_known
         self.counters = counters
+        self.least = least
         self.sections: list[Section] = []
         self.fields: list[Placed] = []
         self.groups: list[Group] = []
@@ -164,6 +173,13 @@ class _Builder:
                 advice="leave bit_offset empty, write here-8 or here+8, or move the row before that record",
             )
         at = self.cursor + spec.shift if spec.bit_offset is None else spec.bit_offset
+        if self.least + at < 0:
+            without = "" if self.is_known else ", where no record stands before it"
+            raise BadDataError(
+                f"field {spec.name}: got a beginning at bit {self.least + at}{without}, expected 0 or later: "
+                "bits count from the first byte behind the primary header",
+                advice="what the primary header says is known without a row",
+            )
         self.cursor = at + spec.bits
         self.fields.append((spec, at))
         self.ends.append(self.cursor)
@@ -190,7 +206,11 @@ class _Builder:
         repeat = first.path[self.depth]
         count = self.count(first, repeat)
         inner = _Builder(
-            self.depth + 1, self.cursor, is_known=self.is_known, counters=ChainMap({}, self.counters)
+            self.depth + 1,
+            self.cursor,
+            is_known=self.is_known,
+            counters=ChainMap({}, self.counters),
+            least=self.least,
         )
         sections = inner.read(rows)
         begins = [at for _, at in sections[0].fields] + [group.start for group in sections[0].groups]
@@ -242,6 +262,7 @@ class _Builder:
 
     def close_section(self) -> None:
         bits = max(self.ends)
+        self.least += max(bits, 0)
         self.sections.append(Section(tuple(self.fields), tuple(self.groups), bits))
         self.fields, self.groups, self.cursor, self.ends, self.is_known = [], [], 0, [0], False
 

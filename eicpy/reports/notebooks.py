@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from eicpy.errors import NotFoundError
+from eicpy.inputs import check_file
 
 __all__ = ["find_notebook", "nightly_notebook"]
 
@@ -14,9 +15,12 @@ def find_notebook(notebook: Path) -> Path:
     Raises
     ------
     BadArgumentError
-        For a name that is not known.
+        For a name that is not known, and a path that leads to no file.
     """
-    return notebook if notebook.suffix == ".ipynb" else nightly_notebook(str(notebook))
+    if notebook.suffix != ".ipynb":
+        return nightly_notebook(str(notebook))
+    check_file(notebook, "the path of an .ipynb file")
+    return notebook
 
 
 def nightly_notebook(name: str) -> Path:

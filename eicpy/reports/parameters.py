@@ -51,6 +51,8 @@ def read_notebook(path: Path) -> "nbformat.NotebookNode":
             nbformat.ValidationError,
             UnicodeDecodeError,
             LookupError,
+            AttributeError,  # JSON that is no object
+            TypeError,
         ) as error:
             raise BadDataError(
                 f"got {type(error).__name__}, expected a notebook of format 4",

@@ -6,7 +6,7 @@ from typing import Any
 from eicpy.errors import BadArgumentError
 from eicpy.files import locked_folder
 from eicpy.moved import accept_old_keywords
-from eicpy.runs.metadata import EDITABLE, RunChange, RunMetadata
+from eicpy.runs.metadata import EDITABLE, RunChange, RunMetadata, RunPiece
 from eicpy.runs.run import Run
 
 __all__ = ["edit_run", "remark", "rewrite"]
@@ -73,12 +73,13 @@ def edit_run(run: Run, *, actor: str, **changes: str) -> RunMetadata:
         return rewrite(run, {change.field: change.new for change in made}, made)
 
 
-def remark(run: Run, text: str) -> None:
-    """Add a remark to the description of a run, once."""
+def remark(run: Run, text: str, **pieces: RunPiece) -> None:
+    """Add a remark to the description of a run, once, and where its halves of packets are whole."""
     with locked_folder(run.folder):
-        remarks = run.metadata.remarks
-        if text not in remarks:
-            rewrite(run, {"remarks": (*remarks, text)})
+        before = run.metadata
+        remarks = before.remarks if text in before.remarks else (*before.remarks, text)
+        if remarks != before.remarks or any(getattr(before, name) != piece for name, piece in pieces.items()):
+            rewrite(run, {"remarks": remarks, **pieces})
 
 
 def rewrite(run: Run, changes: dict[str, Any], made: tuple[RunChange, ...] = ()) -> RunMetadata:

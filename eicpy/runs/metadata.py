@@ -86,6 +86,10 @@ class RunMetadata(BaseModel):
     """The end of another run that stands before the bytes of the file: they complete its cut packet."""
     ends_in: RunPiece | None = None
     """The beginning of another run that stands behind them: it completes the packet that they cut."""
+    head_whole_in: RunPiece | None = None
+    """The run in which the packet is whole that is cut at the beginning of this one, and its bytes here."""
+    tail_whole_in: RunPiece | None = None
+    """The same of the packet that is cut at the end. Neither half counts here, as damaged or foreign."""
     remarks: tuple[str, ...] = ()
     """What was found while the packets were taken out of the file, or a packet was joined."""
     size: int | None = None
@@ -94,6 +98,13 @@ class RunMetadata(BaseModel):
     """Hash of the raw bytes at close; None until it is computed."""
     history: tuple[RunChange, ...] = Field(default=())
     """What was corrected, oldest first."""
+
+    def own_bytes(self, size: int) -> tuple[int, int]:
+        """Begin and end of the bytes, of `size`, that belong to no packet which is whole in another run."""
+        head, tail = (
+            0 if piece is None else piece.size for piece in (self.head_whole_in, self.tail_whole_in)
+        )
+        return head, size - tail
 
     def write(self, folder: Path) -> None:
         """Write ``run.json`` in the folder of the run, whole or not at all."""

@@ -27,6 +27,7 @@ from eicpy.files import hash_file, try_lock
 from eicpy.inputs import open_regular, read_text
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
+from eicpy.packets.joining import without_beginning, without_end
 from eicpy.runs.commands import load_or_extract
 from eicpy.runs.metadata import METADATA_NAME, RunMetadata
 from eicpy.runs.sidecar import load_or_build
@@ -117,14 +118,19 @@ class Run:
         Returns
         -------
         PacketIndex
-            One row for each packet, damaged ones included.
+            One row for each packet, damaged ones included; a half that is whole in another run is none.
         """
         try:
-            keep = not self.is_open
+            metadata = self.metadata
+            keep = metadata.closed is not None
         except BadDataError as error:
             _log.warning("the bytes of the run are used all the same: %s", error)
-            keep = False
-        return load_or_build(self.raw_file, instrument.headers, keep=keep)
+            return load_or_build(self.raw_file, instrument.headers, keep=False)
+        index = load_or_build(self.raw_file, instrument.headers, keep=keep)
+        begin, end = metadata.own_bytes(self.size)
+        if begin:
+            index = without_beginning(index, begin)
+        return index if end == self.size else without_end(index, end)
 
     def commands_and_housekeeping(self, instrument: Instrument) -> Path:
         """File of the telecommands, their verification and the housekeeping alone, byte by byte as received.

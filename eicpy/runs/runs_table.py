@@ -29,14 +29,14 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
     """
     rows: list[tuple[str, ...]] = []
     for run in archive.runs(last):
-        packets = indexed_packets(run.raw_file)
         size, number = _megabytes(run), str(run.number)
-        count = "" if packets is None else str(packets)
         try:
             m = run.metadata
+            within = m.own_bytes(run.size) if m.head_whole_in or m.tail_whole_in else None
+            count = _packets(run, within)
             state = "closed" if m.closed else ("open" if run.is_written else "left open")
         except (BadDataError, OSError):
-            rows.append((number, run.suffix, "", "unreadable", size, count, "", ""))
+            rows.append((number, run.suffix, "", "unreadable", size, _packets(run), "", ""))
             continue
         texts = (readable(m.operator), readable(m.comment.replace("\n", "; ")))
         rows.append((number, run.suffix, f"{m.opened:%Y-%m-%d %H:%M:%S}", state, size, count, *texts))
@@ -50,6 +50,12 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
         ).rstrip()
         for row in [_HEAD, *rows]
     )
+
+
+def _packets(run: Run, within: tuple[int, int] | None = None) -> str:
+    """Packets by the index, but halves that are whole in another run; empty where none is kept."""
+    packets = indexed_packets(run.raw_file, within)
+    return "" if packets is None else str(packets)
 
 
 def _megabytes(run: Run) -> str:

@@ -77,13 +77,24 @@ def write_index(raw_file: Path, index: PacketIndex, headers: Sequence[PacketHead
         members.writestr(_STAMP, _stamp(raw_file.stat().st_size, headers))
 
 
-def indexed_packets(raw_file: Path) -> int | None:
-    """Number of packets by the sidecar, without reading the index; None where there is none that reads."""
+def indexed_packets(raw_file: Path, within: tuple[int, int] | None = None) -> int | None:
+    """Number of packets by the sidecar, without reading the index; None where there is none that reads.
+
+    Parameters
+    ----------
+    raw_file
+        The bytes of the run.
+    within
+        Begin and end of the bytes in which they count, where not all do: their offsets are read then.
+    """
     try:
         with (
             zipfile.ZipFile(raw_file.with_name(SIDECAR_NAME)) as members,
             members.open("offset.npy") as column,
         ):
+            if within is not None:
+                offset = np.lib.format.read_array(column)
+                return int(np.count_nonzero((offset >= within[0]) & (offset < within[1])))
             version = np.lib.format.read_magic(column)
             read = (
                 np.lib.format.read_array_header_1_0

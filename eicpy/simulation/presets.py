@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eicpy.errors import NotFoundError
+from eicpy.errors import BadDataError, NotFoundError
 from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
 from eicpy.simulation.config import (
     BurstConfig,
@@ -173,6 +173,10 @@ def read_config(entries: Mapping[str, Any]) -> AnyConfig:
     ------
     pydantic.ValidationError
         For one that does not fit the model.
+    BadDataError
+        For what is no object of JSON.
     """
+    if not isinstance(entries, Mapping):
+        raise BadDataError(f"got {type(entries).__name__}, expected a JSON object with fields")
     model = BenchConfig if entries.get("kind") == "bench" else SimulationConfig
     return model.model_validate(dict(entries))

@@ -10,6 +10,7 @@ from waiting import LIMIT
 from eicpy.packets import index_packets
 from eicpy.runs import RunArchive
 
+TURNS = 30
 KILLS = """
     import os, random, signal, socket, sys, threading, time
     from pathlib import Path
@@ -70,7 +71,7 @@ KILLS = """
         sender = threading.Thread(target=speak, args=(int(port),))
         sender.start()
         moment = rng.uniform(-0.1, 0.9) * len(raw)
-        while sender.is_alive() and acknowledged(turn) < moment:
+        while acknowledged(turn) < moment:  # on a busy machine that is long after all was sent
             time.sleep(0.001)
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
@@ -78,21 +79,22 @@ KILLS = """
 """
 
 
-@pytest.mark.parametrize("kills", [30, pytest.param(100, marks=pytest.mark.slow)])
-def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp_path, bench, kills):
+@pytest.mark.slow
+def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp_path, bench):
+    """A hundred kills of each part of a chain are a long job: benchmarks/kills.py."""
     packets = []
     for i in range(6_000):
         packets.append(bench.telemetry(i))
-        if i % 150 in {40, 120}:
-            packets.append(bench.start(i) if i % 150 == 40 else bench.stop(i))
+        if i % 600 in {200, 500}:
+            packets.append(bench.start(i) if i % 600 == 200 else bench.stop(i))
     raw = b"".join(packets)
     (tmp_path / "raw").write_bytes(raw)
-    command = [sys.executable, "-c", textwrap.dedent(KILLS), str(tmp_path), str(tmp_path / "raw"), str(kills)]
+    command = [sys.executable, "-c", textwrap.dedent(KILLS), str(tmp_path), str(tmp_path / "raw"), str(TURNS)]
     subprocess.run(command, check=True, timeout=LIMIT)
     archive = RunArchive(tmp_path / "archive", "dpix-prototype")
     runs = archive.runs()
     announced, switched = [], 0
-    for turn in range(kills):
+    for turn in range(TURNS):
         mine = [run for run in runs if run.metadata.comment.startswith(f"turn {turn:03d}")]
         kept = b"".join(run.raw_file.read_bytes() for run in mine)
         assert raw.startswith(kept), f"receiver {turn}: not the bytes that were sent"
@@ -104,8 +106,8 @@ def test_what_was_acknowledged_is_there_once_whenever_the_receiver_is_killed(tmp
             assert told == [run.number for run in mine][: len(told)]
             announced += told
     assert announced == sorted(set(announced)), "a number came twice"
-    assert len(announced) > kills // 2
-    assert switched > kills // 10, "the runs did not switch under load"
+    assert len(announced) > TURNS // 2
+    assert switched > TURNS // 10, "the runs did not switch under load"
     archive.recover()
     assert archive.unfinished() == []
     for run in archive.runs():

@@ -114,25 +114,95 @@ def test_parameters_of_a_notebook(tmp_path, pair, words):
     assert re.search(words, refused(tmp_path, ("report", "monitoring"), ["-p", pair]))
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("packets", "FILE"),
-        ("ingest", "FILE", "-i", "eclairs"),
-        ("watch", "FILE", "-i", "eclairs", "--once"),
-        ("report", "FILE"),
-        ("send", "FILE", "--to", "127.0.0.1:1"),
-        ("simulate", "--config", "FILE"),
-        ("accept", "FILE"),
-        ("instrument", "import", "xtce", "FILE", "--name", "x"),
-        ("instrument", "import", "scos", "FILE", "--name", "x"),
-        ("follow", "-i", "eclairs", "--cursor", "FILE"),
-        ("process", "FILE:work", "-i", "eclairs"),
-    ],
-)
+READING = [
+    ("packets", "FILE"),
+    ("ingest", "FILE", "-i", "eclairs"),
+    ("watch", "FILE", "-i", "eclairs", "--once"),
+    ("report", "FILE"),
+    ("send", "FILE", "--to", "127.0.0.1:1"),
+    ("simulate", "--config", "FILE"),
+    ("accept", "FILE"),
+    ("reject", "FILE"),
+    ("instrument", "import", "xtce", "FILE", "--name", "x"),
+    ("instrument", "import", "scos", "FILE", "--name", "x"),
+    ("follow", "-i", "eclairs", "--cursor", "FILE"),
+    ("process", "FILE:work", "-i", "eclairs"),
+]
+"""Commands that read a file."""
+
+ELSEWHERE = {
+    "publish": "--cursor is read once the bus answers, by the code of 'follow'",
+    "receive": "--port-file is written",
+    "instrument-new": "--out is written",
+}
+
+
+def test_every_command_that_reads_a_file_is_listed():
+    with_paths = {names for names, command in commands() if any(
+        isinstance(parameter.type, click.Path) for parameter in command.params
+    )}  # fmt: skip
+    listed = {call[:2] if call[0] == "instrument" else call[:1] for call in READING}
+    assert {"-".join(names) for names in with_paths - listed} == set(ELSEWHERE)
+
+
+def path_for(arguments, folder):
+    """A path with the suffix that the command asks for."""
+    return folder / f"file.{'ipynb' if arguments[0] == 'report' else 'py'}"
+
+
+def _deny(path, monkeypatch):
+    """Have the system refuse to open a file, also to the administrator, who may read all."""
+
+    def refusing(usual):
+        def refuse(name, *arguments, **named):
+            if str(name) == str(path):
+                raise PermissionError(13, "Permission denied", str(path))
+            return usual(name, *arguments, **named)
+
+        return refuse
+
+    monkeypatch.setattr(os, "open", refusing(os.open))
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+
+
+@pytest.mark.parametrize("arguments", READING, ids=lambda words: "-".join(words[:3]))
+@pytest.mark.parametrize("kind", ["nothing", "folder", "unreadable"])
+def test_a_path_without_a_file_is_a_wrong_call(tmp_path, monkeypatch, arguments, kind):
+    path = path_for(arguments, tmp_path)
+    takes_nothing, takes_folder = arguments[0] == "follow", arguments[0] == "watch" or "scos" in arguments
+    if (kind == "nothing" and takes_nothing) or (kind == "folder" and takes_folder):
+        pytest.skip("this is what the command takes")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "unreadable":
+        path.write_bytes(b"\x0b")
+        path.chmod(0)
+        if os.access(path, os.R_OK):
+            _deny(path, monkeypatch)
+    call = [word.replace("FILE", str(path)) for word in arguments]
+    result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), *call], catch_exceptions=False)
+    wrong = kind != "unreadable" or arguments[0] in {"watch", "simulate", "accept", "reject", "process"}
+    assert result.exit_code == (ExitCode.BAD_ARGUMENTS if wrong else ExitCode.BAD_DATA), result.output
+    assert str(path) in result.output
+    assert not (tmp_path / "home" / MISTAKES_FILE).exists()
+
+
+@pytest.mark.parametrize("arguments", READING, ids=lambda words: "-".join(words[:3]))
+@pytest.mark.parametrize("content", [b"12", b"", b"[]"])
+def test_a_file_of_something_else_is_no_mistake(tmp_path, arguments, content):
+    path = path_for(arguments, tmp_path)
+    path.write_bytes(content)
+    call = [word.replace("FILE", str(path)) for word in arguments]
+    timeout = ["--timeout", "0"] if arguments[0] == "send" else []
+    result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), *call, *timeout])
+    assert result.exit_code in {1, 2} or arguments[0] == "send", result.output
+    assert not (tmp_path / "home" / MISTAKES_FILE).exists()
+
+
+@pytest.mark.parametrize("arguments", READING, ids=lambda words: "-".join(words[:3]))
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero", "/dev/null"])
 def test_no_command_waits_for_what_is_no_file(tmp_path, arguments, kind):
-    path = tmp_path / "pipe.ipynb" if arguments[0] == "report" else tmp_path / "pipe.py"
+    path = path_for(arguments, tmp_path)
     os.mkfifo(path) if kind == "pipe" else path.symlink_to(kind)
     call = [word.replace("FILE", str(path)) for word in arguments]
     result = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), *call], catch_exceptions=False)

@@ -79,7 +79,7 @@ def test_all_taken_over_is_status_0_and_a_folder_of_choice_is_told(run, tmp_path
     [
         (("csv", "x"), 2, "'csv' is not one of"),
         (("scos", "SCOS"), 2, "--name"),
-        (("scos", "none.sqlite", "--name", "x"), 1, "none.sqlite: unreadable"),
+        (("scos", "none.sqlite", "--name", "x"), 2, "none.sqlite: no such file"),
         (("scos", "SCOS", "--name", "a/b"), 2, "expected letters"),
     ],
 )

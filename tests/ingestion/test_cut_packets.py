@@ -6,12 +6,15 @@ import json
 import pytest
 from eicpy_fixtures.housekeeping_packets import housekeeping_packets
 
-from eicpy.errors import BadDataError
-from eicpy.ingestion import IngestState, ingest_file, take_file
+from eicpy.errors import BadDataError, ExitCode
+from eicpy.ingestion import IngestState, ingest, ingest_file, take_file
 from eicpy.instruments import load
 from eicpy.operations import open_database
+from eicpy.operations.file_rows import files
 from eicpy.packets import PacketHeaderRule, inspect_files
 from eicpy.runs import RunArchive
+from eicpy.runs.provider.cursor import Follower
+from eicpy.runs.runs_table import runs_table
 from eicpy.settings import Settings
 
 
@@ -207,6 +210,56 @@ def packet_pair(tmp_path):
     (tmp_path / "b").write_bytes(raw[cut : 10 * 26])
     (tmp_path / "later").write_bytes(raw[later:])
     return tmp_path, cut, later
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("which", range(5))
+def test_a_joined_packet_counts_once_wherever_it_is_counted(
+    which, order, tmp_path, stream, eclairs, settings
+):
+    cut = _cuts(stream)[which]
+    parts = [tmp_path / "a", tmp_path / "b"]
+    for path, data in zip(parts, (stream[:cut], stream[cut:]), strict=True):
+        path.write_bytes(data)
+    told = []
+    outcomes = ingest([parts[i] for i in order], "eclairs", settings, on_outcome=told.append)
+    assert [one.exit_code for one in outcomes] == [ExitCode.CLEAN] * 2
+    assert len(told) == 3, "the first again, as it is now"
+    assert told[-1] == outcomes[0]
+    assert "0 damaged, 0 foreign bytes" in outcomes[0].summary
+    archive = RunArchive(settings.archive("eclairs"), "eclairs")
+    received = 0
+    for run in archive.runs():
+        index = run.index(eclairs)
+        assert (int((~index.good).sum()), index.foreign_bytes) == (0, 0)
+        with Follower(run, eclairs) as follower:
+            while not follower.finished:
+                packets = follower.poll().index
+                assert packets.good.all()
+                assert not packets.foreign_bytes
+            received += sum(one.received for one in follower.counts.values())
+            assert not any(one.damaged or one.lost for one in follower.counts.values())
+            assert follower.cursor.offset == run.size
+    assert received == 20
+    assert sum(int(line.split()[5]) for line in runs_table(archive).splitlines()[1:]) == 20
+    with open_database(settings) as database:
+        assert all("0 damaged, 0 foreign bytes" in row.message for row in files(database))
+    raw = [run.raw_file for run in archive.runs()]
+    reports = list(inspect_files([raw[i] for i in order], instrument=eclairs))
+    if min(cut % (len(stream) // 20), -cut % (len(stream) // 20)) >= 4:
+        assert sum(report.packets for report in reports) == 20
+        assert all(report.is_clean for report in reports)
+
+
+def test_a_half_that_nothing_completes_is_not_clean(tmp_path, stream, settings):
+    cut = _cuts(stream)[3]
+    (tmp_path / "a").write_bytes(stream[:cut])
+    (one,) = ingest([tmp_path / "a"], "eclairs", settings)
+    assert one.exit_code is ExitCode.BAD_DATA
+    (tmp_path / "b").write_bytes(stream[cut:])
+    (other,) = ingest([tmp_path / "b"], "eclairs", settings)
+    (again,) = ingest([tmp_path / "a"], "eclairs", settings)
+    assert (other.exit_code, again.exit_code) == (ExitCode.CLEAN, ExitCode.CLEAN)
 
 
 def test_consecutive_files_are_reported_without_the_cut(tmp_path, stream, eclairs):

@@ -243,7 +243,7 @@ def test_what_is_no_file_is_refused_at_once(kind, tmp_path, settings, some, arch
     }[kind]()
     outcomes = ingest([path, some[0]], "eclairs", settings)
     server.close()
-    assert [o.exit_code for o in outcomes] == [ExitCode.BAD_DATA, ExitCode.CLEAN]
+    assert [o.exit_code for o in outcomes] == [ExitCode.BAD_ARGUMENTS, ExitCode.CLEAN], "a wrong name"
     assert {"circle": "symbolic links", "nowhere": "No such file"}.get(kind, f"got a {kind}") in outcomes[
         0
     ].summary

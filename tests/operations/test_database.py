@@ -164,7 +164,7 @@ def test_no_address_shows_its_password(tmp_path):
         "nosuchdatabase://eic:se:cret@host/name",
     ):
         with pytest.raises((BadArgumentError, FailedError)) as caught:
-            open_database(Settings.at(tmp_path, url))
+            open_database(Settings.at(tmp_path, url, 0.0))
         assert "cret" not in str(caught.value)
 
 
@@ -200,7 +200,7 @@ def test_a_lock_at_the_opening_is_said_in_a_line(tmp_path, monkeypatch):
     other = sqlite3.connect(tmp_path / "eic.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(FailedError, match=r"eic\.sqlite: could not be opened: database is locked$"):
-        open_database(Settings.at(tmp_path))
+        open_database(Settings.at(tmp_path, database_timeout=0.0))
     other.close()
 
 

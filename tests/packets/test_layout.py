@@ -114,3 +114,36 @@ def test_the_examples_of_the_document_are_tables():
     tables = [PacketLayout.parse(part.split("```")[0]) for part in text.split("```text\n")[1:]]
     assert len(tables) == 2
     assert tables[-1].groups["TIME"].stride == 64
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (["A,-8,8,uint"], "field A: got a beginning at bit -8, expected 0 or later"),
+        (["A,here-1,8,uint"], "at bit -1"),
+        (["A,0,8,uint", "B,-48,16,uint"], "field B: got a beginning at bit -48"),
+        (["A,0,8,uint", "B,here-16,8,uint"], "field B: got a beginning at bit -8"),
+        (["N,0,8,uint", "A,here-40,8,uint,N"], "field A: got a beginning at bit -32"),
+        (["N,0,8,uint", "X,,8,uint,N", "A,here-16,8,uint"], "at bit -8, where no record stands before it"),
+        (["A,0,8,uint", "D,,8,uint,fill", "E,here-16,8,uint"], "at bit -8, where no record stands before it"),
+        (["N,0,8,uint", "X,,8,uint,N", "M,,8,uint", "Y,,8,uint,M", "Z,here-24,8,uint,N"], "at bit -8, where"),
+        (["A,0,-8,uint"], "got -8 bits"),
+        (["A,0,8,uint,-3"], "repeats '-3' times"),
+        (["A,0,8,uint,3,-16"], "stride of -16"),
+        (["A,0,8,uint[-2]"], "got type"),
+        (["A,here--8,8,uint"], "got 'here--8'"),
+        (["A,-here,8,uint"], "got '-here'"),
+    ],
+)
+def test_what_would_stand_before_the_packet_is_refused(rows, words):
+    """It was read from the packet before, or as 0."""
+    with pytest.raises(BadDataError) as caught:
+        layout(*rows)
+    assert words in str(caught.value)
+
+
+def test_a_row_may_begin_at_any_bit_that_is_there():
+    layout("A,0,8,uint", "B,here-8,8,uint", "C,0,4,uint")
+    layout("N,0,8,uint", "X,,8,uint,N", "A,here-8,8,uint")
+    layout("N,0,8,uint", "M,,16,uint", "X,,8,uint,N", "A,here-24,8,uint")
+    layout("N,0,8,uint", "WORD,,16,uint,N", "A,here-16,5,uint,N", "B,here+3,5,uint,N")

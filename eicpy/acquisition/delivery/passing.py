@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol
 from eicpy.acquisition.delivery.formats import PacketWriter
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.files import atomic_file
-from eicpy.inputs import check_regular
+from eicpy.inputs import check_file
 from eicpy.moved import moved_names
 from eicpy.runs.provider.cursor import Cursor, Increment
 
@@ -62,8 +62,11 @@ class CursorFile:
         ------
         BadDataError
             If the file is no cursor.
+        BadArgumentError
+            For a folder, a pipe or a device.
         """
-        check_regular(self.file, "a position")
+        if self.file.exists():
+            check_file(self.file, "a position")
         try:
             text = self.file.read_bytes()
         except FileNotFoundError:

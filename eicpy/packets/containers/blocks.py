@@ -4,38 +4,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
-from eicpy.inputs import kind_of_file, open_regular
+from eicpy.errors import BadDataError
+from eicpy.inputs import open_regular
 
-__all__ = ["BLOCK", "Blocks", "check_file", "file_blocks", "first_bytes"]
+__all__ = ["BLOCK", "Blocks", "file_blocks", "first_bytes"]
 
 BLOCK = 1 << 20
 """Bytes that are read at once."""
 
 Blocks: TypeAlias = Callable[[], Iterator[bytes]]
 """Begins a new reading: the bytes, block by block, each of any size."""
-
-
-def check_file(path: Path) -> None:
-    """Refuse what is no file before it is opened: opening a pipe would wait for ever.
-
-    Raises
-    ------
-    NotFoundError
-        If there is nothing of that name.
-    BadArgumentError
-        For a folder, a pipe or a device.
-    BadDataError
-        If it cannot be looked at.
-    """
-    try:
-        if not path.exists():
-            raise NotFoundError(f"{readable(path)}: no such file")
-        kind = kind_of_file(path)
-        if kind is not None:
-            raise BadArgumentError(f"{readable(path)}: {kind}; expected a file")
-    except OSError as error:
-        raise BadDataError(f"unreadable: {error.strerror or error}", file=path) from error
 
 
 def file_blocks(path: Path, progress: Callable[[int], None] | None = None) -> Blocks:

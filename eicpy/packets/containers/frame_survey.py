@@ -353,7 +353,7 @@ def _fits(data: ByteArray, start: int, period: int) -> bool:
     count = min((len(data) - start) // period, 6)
     at = start + period * np.arange(count)
     first = data[at]
-    if count < 2 or (first >> 6 > 1).any() or np.count_nonzero(first == first[0]) < 0.8 * count:
+    if count < 2 or first[0] >> 6 > 1 or np.count_nonzero(first == first[0]) < 0.8 * count:
         return False
     heads = [data[i : i + HEADER_BYTES].tobytes() for i in at.tolist()]
     service = SERVICES[int(first[0] >> 6)]

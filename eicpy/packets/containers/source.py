@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from eicpy.errors import BadDataError, FailedError
-from eicpy.inputs import only_bytes, open_regular, single_byte
-from eicpy.packets.containers.blocks import Blocks, check_file, file_blocks, first_bytes
+from eicpy.inputs import check_file, only_bytes, open_regular, single_byte
+from eicpy.packets.containers.blocks import Blocks, file_blocks, first_bytes
 from eicpy.packets.containers.capture_files import capture_kind
 from eicpy.packets.containers.captures import capture_words, captured_bytes
 from eicpy.packets.containers.compressed import COMPRESSIONS, expand

@@ -9,14 +9,15 @@ The rules of CCSDS 132.0-B-3, 4.2.2 and 732.0-B-4, 4.2.2:
   that are not of one packet are never put together.
 
 What a frame that is not sound contributes is doubtful: a packet with bytes of it is taken only if its own
-CRC-16 is right.
+CRC-16 is right; else it is left out, by name. Its pointer is doubtful too: of a packet that a sound frame
+began, the length is believed.
 """
 
 from collections.abc import Iterator
 
 from eicpy.packets.containers.frame_layout import IDLE_DATA, NO_START, Frame, check_is_right
 from eicpy.packets.containers.frame_report import MOST_CUT, ChannelReport, CutPacket, FrameReport
-from eicpy.packets.primary_header import APID_MASK, COUNT_MASK, HEADER_BYTES, LENGTH_EXCESS
+from eicpy.packets.primary_header import APID_MASK, COUNT_MASK, HEADER_BYTES, IDLE_APID, LENGTH_EXCESS
 from eicpy.text import counted
 
 __all__ = ["VirtualChannel", "data_length"]
@@ -64,6 +65,10 @@ class VirtualChannel:
     agreed, disagreed
         How often the first header pointer equalled what the packet before had left, or a packet began where
         none does: the evidence that the layout of the frames is understood.
+    modulus
+        Of the frame count.
+    position
+        Of the last frame.
     """
 
     def __init__(self, report: FrameReport, channel: ChannelReport, *, checked: bool) -> None:
@@ -71,8 +76,11 @@ class VirtualChannel:
         self._own = channel
         self._checked = checked
         self._pending = bytearray()
-        self._doubtful = False
+        self._doubtful = -1
+        """Position of the damaged frame that the packet under way has bytes of; −1 of none."""
         self._next: int | None = None
+        self.modulus = 1
+        self.position = -1
         self._recent: dict[tuple[int, int], None] = {}
         self._apids: set[int] = set()
         self.agreed = 0
@@ -91,7 +99,7 @@ class VirtualChannel:
         """Whether the same frame was received a moment ago."""
         return (frame.number, frame.content) in self._recent
 
-    def take(self, frame: Frame, *, restart: bool = False) -> Iterator[bytes]:
+    def take(self, frame: Frame, *, restart: bool = False, damaged: int = 0) -> Iterator[bytes]:
         """Packets that the next frame completes.
 
         Parameters
@@ -100,9 +108,12 @@ class VirtualChannel:
             A frame of this channel.
         restart
             Whether the frame count begins again with it.
+        damaged
+            How many of the frames missing before it came damaged.
         """
         own = self._own
-        own.frames += 1
+        own.frames += 1 + damaged
+        own.damaged += damaged + (not frame.sound)
         step = self.step(frame)
         if self.is_copy(frame):
             own.duplicated += 1
@@ -119,9 +130,11 @@ class VirtualChannel:
             yield from self._take_alone(frame)
             return
         elif step:
-            own.missing += step
-            self._cut(frame, f"{counted(step, 'frame')} missing")
+            own.missing += step - damaged
+            gap = [f"{counted(step - damaged, 'frame')} missing"] * (step > damaged)
+            self._cut(frame, " and ".join([*gap, *[f"{counted(damaged, 'frame')} damaged"] * bool(damaged)]))
         self._next = (frame.number + 1) % frame.modulus
+        self.modulus, self.position = frame.modulus, frame.position
         yield from self._data(frame)
 
     def end(self, position: int) -> None:
@@ -131,38 +144,40 @@ class VirtualChannel:
     def _take_alone(self, frame: Frame) -> Iterator[bytes]:
         """Packets that lie whole in a frame that came late; the packet under way is not touched."""
         pending, doubtful = self._pending, self._doubtful
-        self._pending, self._doubtful = bytearray(), False
+        self._pending, self._doubtful = bytearray(), -1
         yield from self._data(frame)
         self._cut(frame, "its frame came out of order")
         self._pending, self._doubtful = pending, doubtful
 
     def _data(self, frame: Frame) -> Iterator[bytes]:
         own, data, pointer = self._own, frame.data, frame.pointer
-        if pointer == IDLE_DATA:
-            own.idle += 1
+        holds = 0 <= pointer != IDLE_DATA
+        if frame.sound and not holds:
+            own.idle += pointer == IDLE_DATA
+            own.holds_packets = own.holds_packets and pointer == IDLE_DATA
             return
-        if pointer < 0:
-            own.holds_packets = False
-            return
-        self._doubtful = self._doubtful or not frame.sound
-        start = pointer
+        start = pointer if holds else len(data)
         if self._pending:
             left = self._left(data)
             matches = pointer == (NO_START if left >= len(data) else left)
-            if matches or self._is_better(data, left, pointer):
-                self.agreed += matches
-                self.disagreed += not matches
+            if matches or self._is_better(data, left, frame):
+                self.agreed += matches and frame.sound
+                self.disagreed += frame.sound and not matches
+                self._doubt(frame)
                 yield from self._continue(data[:left], frame)
                 start = left
             else:
-                self.disagreed += any(self._pending)
+                self.disagreed += any(self._pending) and self._doubtful < 0 and frame.sound
+                own.headless += min(start, len(data)) if self._doubtful < 0 else 0
                 self._cut(frame, "the next packet does not begin where it ends")
-                self._doubtful = not frame.sound
-                own.headless += min(pointer, len(data))
-        else:
-            self._doubtful = not frame.sound
+        elif holds:
             own.headless += min(pointer, len(data))
         yield from self._walk(data, start, frame)
+
+    def _doubt(self, frame: Frame) -> None:
+        """The packet under way has bytes of this frame."""
+        if not frame.sound and self._doubtful < 0:
+            self._doubtful = frame.position
 
     def _left(self, data: bytes) -> int:
         """Bytes that the packet under way still needs; of an unknown length as its header here says."""
@@ -171,11 +186,15 @@ class VirtualChannel:
             length = data_length(self._pending + data[: 2 * HEADER_BYTES])
         return len(data) if length is None else max(length - len(self._pending), 0)
 
-    def _is_better(self, data: bytes, left: int, pointer: int) -> bool:
-        """Whether the packet's length is to be believed rather than the pointer of an unchecked frame."""
-        if self._checked or left >= len(data):
+    def _is_better(self, data: bytes, left: int, frame: Frame) -> bool:
+        """Whether the packet's length is to be believed rather than the pointer of an unsound frame."""
+        if self._checked and frame.sound:
             return False
-        return self._is_known(data, left) and not self._is_known(data, pointer)
+        if not frame.sound and self._doubtful < 0:
+            return True
+        if left >= len(data):
+            return False
+        return self._is_known(data, left) and not self._is_known(data, frame.pointer)
 
     def _is_known(self, data: bytes, at: int) -> bool:
         head = data[at : at + 2]
@@ -200,29 +219,29 @@ class VirtualChannel:
             if (length == 0 or head[0] == FILL_ONES or not any(head)) and _is_fill(data, at):
                 return
             if length == 0:
-                self.disagreed += 1
-                self._own.other += 1
+                self.disagreed += frame.sound
+                self._own.other += frame.sound
                 return
+            self._doubtful = -1
+            self._doubt(frame)
             if length is None or at + length > size:
                 self._pending = bytearray(data[at:])
-                self._doubtful = not frame.sound
                 return
-            self._doubtful = not frame.sound
             yield from self._give(data[at : at + length], frame)
             at += length
 
     def _give(self, packet: bytes, frame: Frame) -> Iterator[bytes]:
         """A complete packet, unless it is doubtful and does not prove itself."""
         if packet[0] >> 5:
-            self._own.other += packet[0] & 0x1C != 0  # protocol 0 is idle fill
-        elif self._doubtful and not check_is_right(packet):
-            self._name(frame.position, packet, len(packet), "in a damaged frame")
+            self._own.other += packet[0] & 0x1C != 0 and frame.sound  # protocol 0 is idle fill
+        elif self._doubtful >= 0 and not check_is_right(packet):
+            self._name(frame.position, packet, len(packet), "")
         else:
             self._own.packets += 1
-            if len(self._apids) < 256 and not self._doubtful:
+            if len(self._apids) < 256 and self._doubtful < 0:
                 self._apids.add((packet[0] << 8 | packet[1]) & APID_MASK)
             yield packet
-        self._doubtful = not frame.sound
+        self._doubtful = -1
 
     def _cut(self, frame: Frame, reason: str) -> None:
         self._cut_at(frame.position, reason)
@@ -232,14 +251,22 @@ class VirtualChannel:
         if any(self._pending) and self._pending[0] >> 5 == 0:
             self._name(position, bytes(self._pending), data_length(self._pending) or 0, reason)
         self._pending = bytearray()
+        self._doubtful = -1
 
     def _name(self, position: int, packet: bytes, length: int, reason: str) -> None:
-        self._own.cut += 1
+        """Name a packet that is left out; one of idle data is no loss."""
+        word = packet[0] << 8 | packet[1] if len(packet) >= 2 else -1
+        count = (packet[2] << 8 | packet[3]) & COUNT_MASK if len(packet) >= 4 else -1
+        apid = word & APID_MASK if word >= 0 and count >= 0 else -1
+        if apid == IDLE_APID:
+            return
+        own = self._own
+        if self._doubtful >= 0:
+            own.doubtful += 1
+            position, reason = self._doubtful, "in a damaged frame"
+        else:
+            own.cut += 1
         if len(self._report.cut) < MOST_CUT:
-            word = packet[0] << 8 | packet[1] if len(packet) >= 2 else -1
-            count = (packet[2] << 8 | packet[3]) & COUNT_MASK if len(packet) >= 4 else -1
-            apid = word & APID_MASK if word >= 0 and count >= 0 else -1
-            own = self._own
             self._report.cut.append(
                 CutPacket(position, own.spacecraft, own.channel, apid, count, len(packet), length, reason)
             )

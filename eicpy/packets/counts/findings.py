@@ -1,5 +1,6 @@
 """What was found about sequence counts, each with where and how many."""
 
+from bisect import bisect_right, insort
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -40,7 +41,8 @@ _GAP = "gap"
 class CountFinding(NamedTuple):
     """Something about sequence counts, with where and how many.
 
-    A gap is named as it was seen; what then comes late is named out of order, and is lost no longer.
+    A gap says how many are missing still: what comes late is named out of order and is missing no longer. A
+    gap that is filled wholly is no finding.
 
     Parameters
     ----------
@@ -95,7 +97,8 @@ class CountFindings:
     """What was found about counts, one finding for each run of packets of a counter.
 
     A run is of packets that one counter counts, one after another, and of which the same was found. Those of
-    other counters may lie between them, and they may come in any pieces.
+    other counters may lie between them, and they may come in any pieces. A packet that comes late is taken
+    off the gap in which its place is, also where that was named in an earlier piece.
 
     Parameters
     ----------
@@ -107,6 +110,7 @@ class CountFindings:
         self._most = most
         self._all: dict[tuple[int, str], CountFinding] = {}
         self._open: dict[tuple[int, int], _Open] = {}
+        self._gaps: dict[tuple[int, int], list[_Gap]] = {}
 
     def __iter__(self) -> Iterator[CountFinding]:
         return iter(self._all.values())
@@ -115,7 +119,12 @@ class CountFindings:
         """The same, to be told more without a change of this one."""
         other = CountFindings(self._most)
         other._all, other._open = dict(self._all), dict(self._open)
+        other._gaps = {key: list(gaps) for key, gaps in self._gaps.items()}
         return other
+
+    def begin_anew(self) -> None:
+        """Judge what follows without what came before: its places have nothing to do with those so far."""
+        self._gaps.clear()
 
     def add(self, index: PacketIndex, found: Found, numbers: Ints | None = None) -> None:
         """Take what was found of more packets, those that follow of the same counters.
@@ -140,6 +149,7 @@ class CountFindings:
         ]
         apid = index.apid[judged.rows].astype(np.int64)
         counter = (judged.place + APART // 2) // APART
+        self._open_gaps(found, counter, new)
         order = np.lexsort((judged.rows, counter, apid))
         apid, counter, rows, special = apid[order], counter[order], judged.rows[order], special[order]
         for run in _runs(apid, counter, judged.what[order], special):
@@ -156,6 +166,30 @@ class CountFindings:
             if run.last and run.kind != RESTARTED:
                 self._open[key] = _Open(run.kind, name)
         self._remember(new)
+        self._fill_gaps(found, counter)
+
+    def _open_gaps(self, found: Found, counter: Ints, new: list[CountFinding]) -> None:
+        """Keep where gaps end; those of a counter lie in the order of its places."""
+        rows = np.flatnonzero(found.judged.missing > 0)
+        ends = zip(counter[rows].tolist(), found.judged.place[rows].tolist(), new, strict=True)
+        for number, end, finding in ends:
+            gaps = self._gaps.setdefault((found.lane, number), [])
+            insort(gaps, _Gap(end, (finding.number, finding.word)))
+            if self._most is not None and len(gaps) > self._most:
+                gaps[:2] = [gaps[1]._replace(forgotten=gaps[0].end)]
+
+    def _fill_gaps(self, found: Found, counter: Ints) -> None:
+        """Take what came late off the gaps; one that nothing is missing in any more is no finding."""
+        rows = np.flatnonzero(found.judged.missing < 0)
+        for number, place in zip(counter[rows].tolist(), found.judged.place[rows].tolist(), strict=True):
+            gaps = self._gaps.get((found.lane, number), [])
+            at = bisect_right(gaps, place, key=lambda gap: gap.end)
+            if at == len(gaps) or place < gaps[at].forgotten or gaps[at].name not in self._all:
+                continue  # too old to be remembered
+            name = gaps[at].name
+            self._lengthen(name, -1)
+            if not self._all[name].packets:
+                del self._all[name]
 
     def _lengthen(self, name: tuple[int, str], packets: int) -> None:
         if name in self._all:  # else it is too old to be remembered
@@ -167,6 +201,15 @@ class CountFindings:
             self._all[one.number, one.word] = one
         while self._most is not None and len(self._all) > self._most:
             del self._all[next(iter(self._all))]
+
+
+class _Gap(NamedTuple):
+    """A gap that is named: its end, the place of the packet behind it."""
+
+    end: int
+    name: tuple[int, str]
+    forgotten: int = -1
+    """End of the one before, if that is not remembered any more."""
 
 
 class _Open(NamedTuple):

@@ -17,6 +17,7 @@ from eicpy.decoding.running_continuity import PacketCounts, RunningContinuity
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex, PacketIndexer, timeless_identity
+from eicpy.packets.joining import without_beginning, without_end
 from eicpy.runs.metadata import METADATA_NAME
 from eicpy.runs.provider.increment import Cursor, Increment
 from eicpy.runs.run import Run
@@ -60,6 +61,7 @@ class Follower:
         self._stream.seek(self.start)
         self.position = self.start
         self._finished = False
+        self._begin = -1
         self._closing = _Closing(self.run)
         self._tally = RunningContinuity(self.instrument)
         self._uncounted: list[PacketIndex] = []
@@ -93,6 +95,7 @@ class Follower:
             self._go_back(size)
         self.position += len(chunk)
         index = self._indexer.feed(chunk) if chunk else PacketIndex.empty()
+        index = self._without_half(index)
         if closed and len(chunk) < most:
             index = self._end(index)
         return self._increment(index)
@@ -160,7 +163,23 @@ class Follower:
 
     def _end(self, index: PacketIndex) -> PacketIndex:
         self._finished = True
-        return PacketIndex.concatenate([index, self._indexer.finish()])
+        index = PacketIndex.concatenate([index, self._without_half(self._indexer.finish())])
+        _, end = self._own_bytes()
+        return index if end >= self.position else without_end(index, end - self.start)
+
+    def _without_half(self, index: PacketIndex) -> PacketIndex:
+        """An index without the half of a packet at the beginning that is whole in another run."""
+        if not (len(index) or index.skipped):
+            return index
+        if self._begin < 0:
+            self._begin = 0 if self.start else self._own_bytes()[0]
+        return without_beginning(index, self._begin) if self._begin else index
+
+    def _own_bytes(self) -> tuple[int, int]:
+        try:
+            return self.run.metadata.own_bytes(self.position)
+        except BadDataError:
+            return 0, self.position
 
     def _note(self, index: PacketIndex, data: bytes, start: int) -> None:
         """Note packets to be counted."""

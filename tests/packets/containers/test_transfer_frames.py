@@ -97,6 +97,115 @@ def test_lost_damaged_and_repeated_frames(read, seed):
     assert missing <= len(lost) + len(flipped)
 
 
+def _flipped(frame, bit):
+    changed = bytearray(frame)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def _mixed(rng, service, marker, *, checksum):
+    """Frames of 200 bytes of three channels, mixed."""
+    builder = FrameBuilder(service, 200, marker=marker, spacecraft=0x5A)
+    packets = {n: random_packets(rng, 40, 100 * n, 110, checksum=checksum) for n in (1, 2, 3)}
+    return send(rng, builder, packets, 0.05)
+
+
+FIELDS = {
+    "data": (100, 100), "pointer": (5, 7), "count": (3, 4), "channel": (1, 1), "version": (0, 0),
+}  # fmt: skip
+"""Byte of a frame in which a bit is flipped, TM and AOS."""
+
+
+@pytest.mark.parametrize("marker", [True, False])
+@pytest.mark.parametrize("service", ["TM", "AOS"])
+@pytest.mark.parametrize("what", FIELDS)
+def test_a_damaged_frame_is_counted_once_and_harms_its_own_packets_alone(read, what, service, marker):
+    sent = _mixed(np.random.default_rng(1), service, marker, checksum=False)
+    byte = 4 * marker + FIELDS[what][service == "AOS"]
+    for at in [(0,), (30,), (30, 31), (len(sent.frames) - 1,), (len(sent.frames) - 2, len(sent.frames) - 1)]:
+        frames = [frame for frame, _, _ in sent.frames]
+        for i in at:
+            frames[i] = _flipped(frames[i], 8 * byte + (6 if what == "version" else 2))
+        source, found = read(b"".join(frames))
+        report = source.findings.frames
+        assert set(found) == sent.whole({sent.frames[i][1:] for i in at}), at
+        assert (report.frames, report.damaged, report.missing) == (len(frames), len(at), 0), at
+        assert (report.foreign_bytes, report.cut_frames) == (0, 0), at
+        for channel in report.channels.values():
+            assert (channel.late, channel.restarts, channel.duplicated, channel.other) == (0, 0, 0, 0), at
+        whole = [one for one in report.cut if one.length and one.received >= one.length]
+        assert all("left out" in one.words and "in a damaged frame" in one.words for one in whole)
+        assert f"{len(at)} damaged" in source.findings.lines()[0]
+        assert "missing" not in "".join(source.findings.lines())
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_missing_and_damaged_frames_are_told_apart(read, seed):
+    rng = np.random.default_rng(200 + seed)
+    marker, checksum = bool(seed % 2), bool(seed // 2 % 2)
+    sent = _mixed(rng, "TM", marker, checksum=checksum)
+    number = len(sent.frames)
+    names = [name for _, *name in sent.frames]
+    # What is lost behind the last sound frame of all, no count can say.
+    between = [i for i, (_, n) in enumerate(names[: 3 * number // 4]) if n > 0]
+    lost = set(rng.choice(between, 4, replace=False).tolist())
+    begin = rng.choice(number - 1, 4, replace=False).tolist()
+    damaged = {*begin, begin[0] + 1, *(i + 1 for i in lost)} - lost - {number}
+    frames, harmed = [], {tuple(names[i]) for i in lost | damaged}
+    for i, (frame, *_) in enumerate(sent.frames):
+        if i in damaged:
+            frames.append(_flipped(frame, int(rng.integers(32 * marker, 8 * len(frame)))))
+        elif i not in lost:
+            frames.append(frame)
+    source, found = read(b"".join(frames))
+    report = source.findings.frames
+    assert (report.damaged, report.missing) == (len(damaged), len(lost))
+    assert set(found) <= sent.all_packets()
+    assert set(found) >= sent.whole(harmed)
+    assert checksum or set(found) == sent.whole(harmed)
+
+
+def test_a_frame_that_is_damaged_in_one_of_two_copies_is_not_late(read):
+    sent = _mixed(np.random.default_rng(3), "TM", marker=True, checksum=False)
+    frames = [frame for frame, _, _ in sent.frames]
+    for copies in ([frames[30], _flipped(frames[30], 500)], [_flipped(frames[30], 500), frames[30]]):
+        source, found = read(b"".join([*frames[:30], *copies, *frames[31:]]))
+        report = source.findings.frames
+        assert set(found) == sent.all_packets()
+        assert (report.damaged, report.missing) == (1, 0)
+        assert not any(one.late or one.missing or one.cut for one in report.channels.values())
+
+
+@pytest.mark.parametrize("service", ["TM", "AOS"])
+@pytest.mark.parametrize("marker", [True, False])
+def test_a_last_frame_that_is_cut_is_named_so(read, service, marker):
+    sent = _mixed(np.random.default_rng(2), service, marker, checksum=True)
+    stream = b"".join(frame for frame, _, _ in sent.frames)
+    period = 200 + 4 * marker
+    for left in (1, 3, 7, 100, period - 1):
+        source, found = read(stream[: left - period])
+        report = source.findings.frames
+        assert (report.foreign_bytes, report.cut_frames, report.damaged) == (0, 1, 0)
+        line = f"frame cut at byte {len(stream) - period}: {left} of {period} bytes: the file ends"
+        assert line in source.findings.lines()
+        assert "1 cut" in source.findings.lines()[0]
+        assert "outside frames" not in "".join(source.findings.lines())
+        assert set(found) == sent.whole({sent.frames[-1][1:]})
+        assert not source.findings.is_clean
+
+
+def test_a_frame_cut_by_the_next_one_is_named_so(read):
+    sent = _mixed(np.random.default_rng(4), "TM", marker=True, checksum=True)
+    frames = [frame for frame, _, _ in sent.frames]
+    source, found = read(b"".join([*frames[:20], frames[20][:77], *frames[21:]]))
+    report = source.findings.frames
+    assert (report.foreign_bytes, report.cut_frames, report.damaged) == (0, 1, 0)
+    assert f"frame cut at byte {20 * 204}: 77 of 204 bytes: the next frame begins" in source.words + "".join(
+        source.findings.lines()
+    )
+    assert sent.whole({sent.frames[20][1:]}) == set(found)
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_bytes_lost_added_and_the_file_begun_inside_a_frame(read, seed):
     rng = np.random.default_rng(100 + seed)
