@@ -285,8 +285,8 @@ def _extent(head: Word, spacing: int, alignment: int) -> Word:
 
 @kernel
 def _walk_on(
-    buffer: ByteArray, position: int, spacing: int, alignment: int, seen: Seen
-) -> tuple[int, int, int]:
+    buffer: ByteArray, start: int, spacing: int, alignment: int, seen: Seen
+) -> tuple[Word, int, Word]:
     """Count packets of well-known APIDs as long as each leads to another one and that to a third.
 
     This is the fast part of `walk`: it ends before any packet that needs a closer look.
@@ -303,7 +303,8 @@ def _walk_on(
     size = buffer.size - 8
     source = address_of(buffer)
     packets = 0
-    proved_end = 0
+    proved_end: Word = 0
+    position: Word = start
     head = _head(source, position) if position <= size else np.int64(0)
     follower = position + _extent(head, spacing, alignment)
     while follower <= size:
