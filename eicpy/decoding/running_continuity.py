@@ -15,7 +15,7 @@ from eicpy.instruments import Instrument
 from eicpy.packets import CountFinding, PacketCounts, PacketIndex, PacketStatus
 from eicpy.packets.counts.findings import CountFindings
 from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
-from eicpy.packets.counts.words import add_counts
+from eicpy.packets.counts.words import add_counts, without_deficits
 from eicpy.typing import UInt64Array
 
 __all__ = ["PacketCounts", "RunningContinuity"]
@@ -58,7 +58,7 @@ class _Direction:
         """All counts, as if nothing followed."""
         if self._counts is None:
             ended = [self._placed(one) for one in self._stream.ended()]
-            self._counts = add_counts(self.confirmed, self._waiting, ended)
+            self._counts = without_deficits(add_counts(self.confirmed, self._waiting, ended))
         return self._counts
 
     def findings(self) -> CountFindings:

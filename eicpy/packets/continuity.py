@@ -30,7 +30,7 @@ from eicpy.packets.buffers import Buffer
 from eicpy.packets.counts.findings import CountFinding, CountFindings
 from eicpy.packets.counts.streams import CountedStream, Found, packet_columns
 from eicpy.packets.counts.walk import DUPLICATE, FIRST, LATE, RESTARTED, UNCONFIRMED
-from eicpy.packets.counts.words import COUNT_WORDS, PacketCounts, add_counts
+from eicpy.packets.counts.words import COUNT_WORDS, PacketCounts, add_counts, without_deficits
 from eicpy.packets.identity import packet_identity
 from eicpy.packets.index import PacketIndex, PacketStatus
 from eicpy.packets.primary_header import COUNT_MODULUS
@@ -264,7 +264,7 @@ def continuity(
         identity = timeless_identity(part, buffer)
     columns = packet_columns(part, fine_tick, identity)
     found = CountedStream().feed(part.apid, named, columns, final=True)
-    counts = add_counts({}, index, found)
+    counts = without_deficits(add_counts({}, index, found))
     result, findings = ContinuityTable(), _AllFindings(index, found)
     gaps = sorted((gap for one in found for gap in _gaps(one)), key=lambda gap: gap.before)
     for apid, one in sorted(_by_apid(index, found).items()):

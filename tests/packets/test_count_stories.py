@@ -356,6 +356,25 @@ def test_of_very_many_gaps_the_newest_are_filled():
     assert sum(f.packets for f in gaps) == len(gaps) < len(whole)
 
 
+@pytest.mark.parametrize("late", [1, 4, 12])
+def test_late_packets_of_a_counter_of_all_apids_leave_no_apid_below_zero(late):
+    """A gap is named at the packet behind it; what fills it late is of other APIDs."""
+    order = np.arange(600)
+    gone = (order >= 300) & (order < 312)
+    filling = order[gone][:late]
+    counts = np.concatenate([order[~gone][:340], filling, order[~gone][340:]])
+    apid = np.where(counts == 312, 100, 101 + counts % 3)
+    index = index_of(counts, 1000.0 + counts, apid=apid)
+    table = continuity(index)
+    assert sum(one.lost for one in table.values()) == 12 - late
+    assert all(one.lost >= 0 for one in table.values())
+    assert sum(one.out_of_order for one in table.values()) == late
+    tally = RunningContinuity(INSTRUMENT)
+    for piece in pieces(index, range(0, len(index), 7)):
+        tally.add(piece)
+    assert tally.counts == {apid: one.counts for apid, one in table.items()}
+
+
 def test_a_run_is_one_finding_in_however_many_pieces_it_comes():
     counts = [*range(100), *[7] * 3000]
     index = index_of(counts, 100.0 + np.arange(len(counts)))

@@ -15,7 +15,7 @@ damaged         not intact
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ __all__ = [
     "PacketCounts",
     "add_counts",
     "counter_note",
+    "without_deficits",
 ]
 
 COUNT_WORDS = {
@@ -173,3 +174,26 @@ def add_counts(
             )
             counts[apid] = counts.get(apid, PacketCounts()) + new
     return counts
+
+
+def without_deficits(counts: dict[int, PacketCounts]) -> dict[int, PacketCounts]:
+    """Counts in which no APID has lost less than nothing.
+
+    Where one counter counts all APIDs, a gap is named at the packet behind it, and the late packet that fills
+    it may be of another APID: that one would have lost −1. Of which APIDs the missing ones are, nothing
+    tells; what came late is taken off those that have lost most.
+
+    Parameters
+    ----------
+    counts
+        By APID, as `add_counts` gives them; left as they are.
+    """
+    deficit = -sum(one.lost for one in counts.values() if one.lost < 0)
+    if not deficit:
+        return counts
+    lost = {apid: max(one.lost, 0) for apid, one in counts.items()}
+    for apid in sorted(lost, key=lambda apid: (-lost[apid], apid)):
+        taken = min(deficit, lost[apid])
+        lost[apid] -= taken
+        deficit -= taken
+    return {apid: replace(one, lost=lost[apid]) for apid, one in counts.items()}
