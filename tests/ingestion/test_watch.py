@@ -1,5 +1,6 @@
 """A watched folder: complete files once, unfinished ones later, bad ones named and left."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +69,25 @@ def setup(tmp_path, eclairs):
     settings = Settings.at(tmp_path / "home")
     with open_database(settings) as database:
         yield eclairs, database, RunArchive(settings.archive("eclairs"), "eclairs")
+
+
+def test_a_bomb_is_refused_in_bounded_memory_and_the_others_are_taken(inbox, setup, make, monkeypatch):
+    monkeypatch.setattr("eicpy.packets.containers.compressed.FREE", 1 << 20)
+    (inbox / "bomb.gz").write_bytes(gzip.compress(b"\x01" + bytes(40_000_000)))
+    (inbox / "zeros.gz").write_bytes(gzip.compress(bytes(40_000_000)))
+    twice = gzip.compress(gzip.compress(b"\x01" + bytes(40_000_000)))
+    (inbox / "twice.gz").write_bytes(twice)
+    (inbox / "z.ccsds").write_bytes(make(1))
+    assert len(twice) < 4096
+    tracemalloc.start()
+    report = watch_folder(inbox, *setup, options=quick(0.1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 24 << 20, peak
+    assert [one.file.name for one in report.outcomes] == ["z.ccsds"]
+    assert sorted(path.name for path in report.refused) == ["bomb.gz", "twice.gz", "zeros.gz"]
+    assert all("expected at most 200 times as many" in reason for reason in report.refused.values())
+    assert len(setup[2].runs()) == 1
 
 
 def test_files_are_ingested_in_the_order_of_their_age(inbox, setup, make, clock):
