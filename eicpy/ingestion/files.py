@@ -1,5 +1,6 @@
 """Files of packets or photons into the archive: named ones, or those in the inbox of the instrument."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,9 @@ class FileOutcome:
         )
 
     @classmethod
-    def refused(cls, file: Path, error: BadDataError, *, named: bool = False) -> "FileOutcome":
-        """The outcome of a file that was refused; a name under which there is no file is a wrong call."""
-        wrong = named and not file.is_file()
-        code = ExitCode.BAD_ARGUMENTS if wrong else ExitCode.BAD_DATA
+    def refused(cls, file: Path, error: BadDataError, *, wrong_name: bool = False) -> "FileOutcome":
+        """The outcome of a file that was refused; a name under which there was no file is a wrong call."""
+        code = ExitCode.BAD_ARGUMENTS if wrong_name else ExitCode.BAD_DATA
         return cls(file, f"{readable(file.name)}: refused: {error}", code)
 
 
@@ -100,11 +100,13 @@ def ingest(
     archive = RunArchive(settings.archive(instrument), instrument)
     photons = photon_folder(settings, instrument)
     outcomes = _Outcomes(detector, on_outcome)
+    files = list(files)
+    wrong_names = {file for file in files if not os.path.isfile(file)}  # noqa: PTH113 - which never raises
     with open_database(settings) as database:
         shown = None if progress is None else _named(progress)
         for file, taken in take_files(files, detector, database, archive, photons, progress=shown):
             if isinstance(taken, BadDataError):
-                outcomes.add(FileOutcome.refused(file, taken, named=True))
+                outcomes.add(FileOutcome.refused(file, taken, wrong_name=file in wrong_names))
             else:
                 outcomes.take(taken)
     return outcomes.at_the_end()

@@ -119,9 +119,10 @@ def postgres():
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def postgresql(postgres):
-    """Address of a database on a PostgreSQL server started for these tests."""
+    """Address of an empty database on a PostgreSQL server started for these tests."""
+    _empty(postgres.address)
     return postgres.address
 
 
@@ -143,9 +144,7 @@ def settings(request, tmp_path):
     """Settings of a fresh set-up, on each kind of database."""
     if request.param == "sqlite":
         return Settings.at(tmp_path / "home")
-    address = request.getfixturevalue("postgresql")
-    _empty(address)
-    return Settings.at(tmp_path / "home", address)
+    return Settings.at(tmp_path / "home", request.getfixturevalue("postgresql"))
 
 
 def _empty(address):
