@@ -5,6 +5,7 @@ them is here. Every method also works for a detector or a night that lacks the p
 an empty array or table, and the figure says "no data".
 """
 
+import os
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +18,14 @@ import numpy as np
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
 from eicpy.errors import MissingDataError
 from eicpy.instruments import Instrument, load
+from eicpy.opened import Opened, note_opened
 from eicpy.operations import ExcursionRow, excursions, open_database
 from eicpy.packets import counter_note
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.night_table import NightTable
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
-from eicpy.pipeline.record import NightRecord
+from eicpy.pipeline.record import NIGHT, NightRecord
 from eicpy.products import Product, card_for, read_product
 from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings
@@ -65,31 +67,37 @@ class NightProducts:
     instrument: Instrument
 
     @classmethod
-    def open(cls, folder: str | Path = "", *, instrument: str = "eclairs") -> "NightProducts":
+    def open(
+        cls, folder: str | Path = "", *, instrument: str = "", home: Settings | None = None
+    ) -> "NightProducts":
         """Open a night.
 
         Parameters
         ----------
         folder
-            Folder of the night; empty for the latest one of `instrument` in this set-up.
+            Folder of the night. Empty: the night that a report is being made of; anywhere else the latest
+            one of `instrument`.
         instrument
-            Only looked at where `folder` is empty.
+            Only looked at where `folder` is empty; by default eclairs.
+        home
+            The set-up in which the latest is looked for; by default that of the environment.
 
         Raises
         ------
         MissingDataError
             Where there is no night.
         """
-        if not folder:
-            root = Settings.from_environment().products(instrument)
-            found = sorted(root.glob("*/night.json"))
-            if not found:
-                raise MissingDataError(
-                    "no night has been run", file=root, advice=f"eic night -i {instrument}"
-                )
-            folder = found[-1].parent
-        record = NightRecord.read(Path(folder))
-        return cls(Path(folder).absolute(), record, load(record.instrument))
+        chosen = Path(folder) if folder else _night_of_the_report(instrument, home)
+        if chosen is None:
+            chosen = _latest_night(home or Settings.from_environment(), instrument or "eclairs")
+        record = NightRecord.read(chosen)
+        note_opened(
+            Opened(
+                "night", str(chosen / "night.json"), record.simulated,
+                record.instrument, record.night, record.subject,
+            )
+        )  # fmt: skip
+        return cls(chosen.absolute(), record, load(record.instrument))
 
     def __repr__(self) -> str:
         return f"<NightProducts {self.record.instrument} {self.record.night} in {self.folder}>"
@@ -389,6 +397,21 @@ class NightProducts:
 
 def _clock(seconds: float) -> str:
     return str(to_time(seconds).utc.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _night_of_the_report(instrument: str, home: Settings | None) -> Path | None:
+    """Folder of the night that a report is being made of; None where there is none, or another is wanted."""
+    folder = Path(os.environ.get(NIGHT, ""))
+    wanted = folder.name and home is None and instrument in ("", folder.parent.name)
+    return folder if wanted else None
+
+
+def _latest_night(settings: Settings, instrument: str) -> Path:
+    root = settings.products(instrument)
+    found = sorted(root.glob("*/night.json"))
+    if not found:
+        raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
+    return found[-1].parent
 
 
 def _database_url(home: Path) -> str | None:

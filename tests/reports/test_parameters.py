@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.reports import report
+from eicpy.reports.execution import Execution
 from eicpy.reports.parameters import check_parameters, parameter_model
 
 DECLARED = 'night: str = ""\nbins: int = 20\nlevel: float = 1.5\nquick: bool = False\nname: str | None = None'
@@ -159,5 +160,7 @@ def test_parameters_that_were_checked_are_not_checked_again(make_notebook, tmp_p
     path = make_notebook("print(bins)", parameters="bins: int = 20")
     values = check_parameters(path, {"bins": "7"}, mode="text")
     monkeypatch.setattr(report, "check_parameters", lambda *_: pytest.fail("checked twice"))
-    monkeypatch.setattr(report, "_execute", lambda _notebook, source, given, *_: (source, str(given)))
+    monkeypatch.setattr(
+        report, "execute", lambda _path, source, given, *_, **_k: Execution(source, str(given))
+    )
     assert report.run_report(path, values, tmp_path / "report").parameters == {"bins": 7}
