@@ -2,8 +2,8 @@
 
 Bokeh itself writes its script into a notebook twice (for JupyterLab's extension and for everything else),
 with widgets and tables that no figure here has: 8 MB in each saved notebook. Here it is its core alone,
-compressed (gzip, base64), in the one form that every front end runs; the browser unpacks it in some hundredths
-of a second. A figure whose turn comes before waits for it, as Bokeh's own scripts do.
+compressed (gzip, base64), in the one form that every front end runs; the browser unpacks it in some
+hundredths of a second. A figure whose turn comes before waits for it, as Bokeh's own scripts do.
 """
 
 import base64
