@@ -71,7 +71,7 @@ def test_parameters_are_declared_with_types_and_defaults(notebook):
 # a TemporaryDirectory that is made anew removes the one before, and tells it to whoever looks for leaks
 @pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
 def test_the_tutorial_can_be_run_again_from_any_cell(monkeypatch):
-    """After another simulation, each cell alone, the last first: it finds what it needs, of the right data."""
+    """After another simulation, each cell alone, the last first: it finds what it needs, of that one."""
     monkeypatch.setattr("eicpy.figures.notebook.use_bokeh", lambda: None)
     monkeypatch.setattr("eicpy.show", lambda *_: None)
     cells = [cell.source for cell in code(ROOT / "notebooks/tutorials/first-steps.ipynb")]
