@@ -14,7 +14,7 @@ GROUPS := --all-extras --group test --group lint --group docs --group build
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help install test demo lint format docs benchmark fuzz test-pythons mutants lock clean
+.PHONY: help install hooks test demo lint format docs benchmark fuzz test-pythons mutants lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -24,6 +24,9 @@ install: $(STAMP) ## build .venv from requirements.lock, and nothing else
 $(STAMP): requirements.lock pyproject.toml scripts/install.sh
 	PYTHON='$(PYTHON)' scripts/install.sh $(VENV)
 	@touch $@
+
+hooks: install ## keep outputs of notebooks out of your commits
+	scripts/hooks.sh $(VENV)
 
 test: install ## install what the tests need and run all of them
 	scripts/system-packages.sh

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from eicpy.errors import MissingDataError
 from eicpy.inputs import open_regular
+from eicpy.opened import Opened, is_noting, note_opened
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
     from eicpy.events import EventFile, EventList
     from eicpy.housekeeping import HousekeepingArchive
     from eicpy.instruments import Instrument
-    from eicpy.packets import PacketReport
+    from eicpy.packets import PacketIndex, PacketReport
     from eicpy.pipeline import NightProducts
     from eicpy.products import Product
     from eicpy.runs import Run
@@ -79,7 +80,20 @@ def open_packets(file: str | Path, instrument: str | None = None) -> "PacketRepo
     """
     from eicpy.packets import inspect_file
 
-    return inspect_file(file, instrument=None if instrument is None else load_instrument(instrument))
+    detector = None if instrument is None else load_instrument(instrument)
+    report = inspect_file(file, instrument=detector)
+    if is_noting():
+        _note_packets(Path(file), report.index, detector)
+    return report
+
+
+def _note_packets(file: Path, index: "PacketIndex", detector: "Instrument | None", sha256: str = "") -> None:
+    """Note packets for the report that is being made, and whether they say that they are simulated."""
+    from eicpy.decoding import is_simulated
+
+    said = None if detector is None else is_simulated(index, detector)
+    name = "" if detector is None else detector.name
+    note_opened(Opened("packets", str(file), said, name, sha256=sha256))
 
 
 def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup = None) -> "Run":
@@ -95,12 +109,13 @@ def open_run(number: int | None = None, instrument: str = "eclairs", home: Setup
     from eicpy.runs import RunArchive
 
     archive = RunArchive(open_setup(home).archive(instrument), instrument)
-    if number is not None:
-        return archive.run(number)
-    newest = archive.newest()
-    if newest is None:
+    run = archive.newest() if number is None else archive.run(number)
+    if run is None:
         raise MissingDataError("no run yet", file=archive.folder, advice=f"eic ingest FILE -i {instrument}")
-    return newest
+    if is_noting():
+        detector = load_instrument(instrument)
+        _note_packets(run.raw_file, run.index(detector), detector, run.stated_sha256)
+    return run
 
 
 def open_photons(file: str | Path, instrument: str = "eclairs") -> "EventFile | EventList":
@@ -138,15 +153,15 @@ def open_housekeeping(instrument: str = "eclairs", home: Setup = None) -> "House
     return HousekeepingArchive(open_setup(home).housekeeping(instrument))
 
 
-def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup = None) -> "NightProducts":
+def open_night(folder: str | Path = "", instrument: str = "", home: Setup = None) -> "NightProducts":
     """Open a night: spectra, gain, pixels, light curves and what was decided.
 
     Parameters
     ----------
     folder
-        Folder of the night; empty: the newest one of `instrument`.
+        Folder of the night; empty: the night that a report is being made of, else the newest one.
     instrument, home
-        Where the newest is looked for.
+        Where the newest is looked for: of eclairs, in this set-up, where nothing is said.
 
     Raises
     ------
@@ -160,13 +175,7 @@ def open_night(folder: str | Path = "", instrument: str = "eclairs", home: Setup
     """
     from eicpy.pipeline import NightProducts
 
-    if not folder:
-        root = open_setup(home).products(instrument)
-        found = sorted(root.glob("*/night.json"))
-        if not found:
-            raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
-        folder = found[-1].parent
-    return NightProducts.open(folder)
+    return NightProducts.open(folder, instrument=instrument, home=None if home is None else open_setup(home))
 
 
 def open_product(file: str | Path) -> "Product":
@@ -201,4 +210,6 @@ def simulate(name: str = "demo", folder: str | Path = "simulated", **changes: An
     from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config
 
-    return write_simulation(simulation_config(name, None, **changes), Path(folder))
+    made = write_simulation(simulation_config(name, None, **changes), Path(folder))
+    note_opened(Opened("packets", str(made.packets), simulated=True))
+    return made

@@ -10,11 +10,22 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 
 from eicpy.errors import BadArgumentError
 
 __all__ = ["CheckedParameters", "check", "make_model", "reason_against"]
 
+_RANGE_WORDS = {
+    "gt": "more than {}",
+    "ge": "at least {}",
+    "lt": "less than {}",
+    "le": "at most {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "at least {} characters",
+    "max_length": "at most {} characters",
+    "pattern": "matching {}",
+}
 _MOST_TEXT = 65_536
 _MOST_WHOLE = (1 << 63) - 1
 
@@ -85,19 +96,31 @@ def check(
             checked = model.model_validate(dict(values))
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {e['input']!r}" for e in error.errors()
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}, got {_shown(e['input'])}"
+            for e in error.errors()
         )
-        known = ", ".join(
-            f"{name}: {field.annotation.__name__ if isinstance(field.annotation, type) else field.annotation}"
-            + ("" if field.is_required() else f" = {field.default!r}")
-            for name, field in model.model_fields.items()
-        )
+        known = ", ".join(_declaration(name, field) for name, field in model.model_fields.items())
         raise BadArgumentError(f"parameters of {owner}: {wrong}. Expected: {known or 'none'}") from error
     for name in checked.model_fields_set:
         reason = reason_against(getattr(checked, name))
         if reason is not None:
             raise BadArgumentError(f"parameters of {owner}: {name}: {reason}")
     return CheckedParameters({name: getattr(checked, name) for name in model.model_fields})
+
+
+def _declaration(name: str, field: FieldInfo) -> str:
+    """What a parameter takes: name, type, default and range."""
+    kind = field.annotation
+    text = f"{name}: {kind.__name__ if isinstance(kind, type) else kind}".replace("typing.", "")
+    if not field.is_required():
+        text += f" = {field.default!r}"
+    limits = [
+        words.format(getattr(rule, key))
+        for rule in field.metadata
+        for key, words in _RANGE_WORDS.items()
+        if getattr(rule, key, None) is not None
+    ]
+    return text + (f" ({', '.join(limits)})" if limits else "")
 
 
 def reason_against(value: object) -> str | None:

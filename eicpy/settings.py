@@ -65,6 +65,16 @@ class Settings:
         """Folder of the status files of an instrument's live chain."""
         return self.home / "live" / instrument
 
+    @property
+    def notebooks(self) -> Path:
+        """Folder of notebooks of one's own, run for every night; those of one detector are in a subfolder."""
+        return self.home / "notebooks"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables with which another process finds this set-up."""
+        return {"EIC_HOME": str(self.home), "EIC_DATABASE_URL": self.database_url}
+
     def _repr_html_(self) -> str:
         folders = {
             kind: sorted(path.name for path in (self.home / kind).glob("[!.]*") if path.is_dir())

@@ -31,3 +31,6 @@ export VIRTUAL_ENV=$PWD/$venv
 "${uv[@]}" install --quiet --require-hashes --requirement requirements.lock
 "${uv[@]}" install --quiet --no-build-isolation --no-deps --editable .
 echo "make install: $("$venv/bin/python" --version), eicpy $("$venv/bin/python" -c 'import eicpy; print(eicpy.__version__)') in $venv"
+if git rev-parse --git-dir >/dev/null 2>&1 && ! git config filter.eicpy-notebooks.clean >/dev/null; then
+  echo "make install: 'make hooks' keeps outputs of notebooks out of your commits"
+fi

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from eicpy.reports import parameter_model
@@ -65,6 +66,24 @@ def test_parameters_are_declared_with_types_and_defaults(notebook):
     for name, field in model.model_fields.items():
         assert scope[name] == field.default
         assert type(scope[name]) is field.annotation
+
+
+# a TemporaryDirectory that is made anew removes the one before, and tells it to whoever looks for leaks
+@pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceWarning")
+def test_the_tutorial_can_be_run_again_from_any_cell(monkeypatch):
+    """After another simulation, each cell alone, the last first: it finds what it needs, of that one."""
+    monkeypatch.setattr("eicpy.figures.notebook.use_bokeh", lambda: None)
+    monkeypatch.setattr("eicpy.show", lambda *_: None)
+    cells = [cell.source for cell in code(ROOT / "notebooks/tutorials/first-steps.ipynb")]
+    simulating = next(k for k, cell in enumerate(cells) if "eicpy.simulate(" in cell)
+    scope: dict[str, object] = {}
+    for cell in [cells[0] + "\nduration = 10.0", *cells[1:], "duration = 12.0\n" + cells[simulating]]:
+        exec(cell, scope)  # noqa: S102, the notebook's own cells
+    exec(cells[-1], scope)  # noqa: S102
+    assert np.ptp(scope["table"].time) > 10.0
+    for cell in reversed(cells[simulating + 1 : -1]):
+        exec(cell, scope)  # noqa: S102
+    scope["folder"].cleanup()
 
 
 @pytest.mark.slow

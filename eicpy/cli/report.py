@@ -41,14 +41,15 @@ def report(
     A report is a page to read (one file, also without a network), the executed notebook, and a record of
     where it came from.
 
-    NOTEBOOK is a file, or the name of a nightly one (monitoring, gain). --instrument is the same as
-    -p instrument=NAME. Names and types of the parameters are checked before the kernel starts.
+    NOTEBOOK is a file, or the name of a nightly one: monitoring, gain, or one of your own in
+    $EIC_HOME/notebooks. --instrument is the same as -p instrument=NAME. Names, types and ranges of the
+    parameters are checked before the kernel starts.
     """
     from eicpy.instruments import load
     from eicpy.reports.notebooks import find_notebook
     from eicpy.reports.parameters import check_parameters
 
-    path = find_notebook(notebook)
+    path = find_notebook(notebook, ctx.obj.notebooks)
     parameters = name_values(pairs)
     if instrument is not None:
         parameters["instrument"] = load(instrument).name

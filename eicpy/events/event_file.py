@@ -20,6 +20,7 @@ from eicpy.events.bands import PixelScale
 from eicpy.events.event_list import EventList
 from eicpy.events.gti import GoodTimeIntervals
 from eicpy.instruments import PixelGrid
+from eicpy.opened import Opened, is_noting, note_opened
 from eicpy.products import (
     Provenance,
     Unit,
@@ -97,6 +98,9 @@ class EventFile:
             self._columns = int(columns)
             if not 0 < self._columns <= _MOST_COLUMNS:
                 raise ValueError(f"expected 1 to {_MOST_COLUMNS} pixels in a row")
+        if is_noting():
+            said = None if self.provenance is None else self.provenance.simulated
+            note_opened(Opened("photons", str(self.path), said))
 
     def _find(self) -> Unit:
         for unit in self._units[1:]:

@@ -5,18 +5,17 @@ depends on who shows the page:
 
 - Voilà: the template of :mod:`eicpy.dashboard` holds it; nothing is loaded here.
 - a report: the page holds it, once; the runner sets ``EIC_BOKEH_RESOURCES=page``.
-- JupyterLab and everything else: within the notebook.
+- JupyterLab and everything else: within the notebook, once and packed.
 """
 
 import os
 
-from bokeh.io import output_notebook
 from bokeh.io import show as bokeh_show
 from bokeh.io.state import curstate
 from bokeh.models import LayoutDOM, Row
-from bokeh.resources import INLINE
 
 from eicpy.errors import BadArgumentError
+from eicpy.figures.bokeh_script import loading_script
 
 __all__ = ["page_holds_bokeh", "show", "side_by_side", "under_voila", "use_bokeh"]
 
@@ -45,10 +44,15 @@ def use_bokeh() -> None:
     """Make figures appear in this notebook, without a network; call it once, before the first figure."""
     if under_voila():
         return
-    if page_holds_bokeh():
-        curstate().output_notebook("jupyter")
-    else:
-        output_notebook(INLINE, hide_banner=True)
+    curstate().output_notebook("jupyter")
+    if not page_holds_bokeh():
+        _run_in_page(loading_script())
+
+
+def _run_in_page(script: str) -> None:
+    from IPython.display import Javascript, display  # noqa: PLC0415, a notebook has it; a figure elsewhere need not
+
+    display(Javascript(script))
 
 
 def show(*figures: LayoutDOM) -> None:

@@ -20,8 +20,12 @@ __all__ = [
     "housekeeping",
     "housekeeping_columns",
     "housekeeping_range",
+    "keep_extremes",
     "light_curve",
 ]
+
+MOST_POINTS = 2000
+"""Points of a parameter in a figure: more than it has columns of pixels."""
 
 
 def break_at_gaps(time: AnyArray, values: AnyArray, step: float | None = None) -> tuple[AnyArray, AnyArray]:
@@ -118,6 +122,39 @@ def light_curve(
     return plot
 
 
+def keep_extremes(time: AnyArray, values: AnyArray, most: int = MOST_POINTS) -> tuple[AnyArray, AnyArray]:
+    """Thin values so that a line through them looks as before: the lowest and the highest of each stretch.
+
+    Parameters
+    ----------
+    time, values
+        Shape (n,); NaN, a gap in the line, stays one.
+    most
+        Points to keep, about; fewer than that are all kept.
+
+    Returns
+    -------
+    tuple
+        Times and values of those kept.
+
+    Examples
+    --------
+    >>> keep_extremes(np.arange(8), np.array([0.0, 5, 1, 1, 2, 2, -7, 3]), 4)[1]
+    array([ 0.,  5., -7.,  3.])
+    """
+    if len(values) <= most:
+        return time, values
+    first = np.linspace(0, len(values), max(most // 2, 1), endpoint=False).astype(np.intp)
+    stretch = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(values))))
+    order = np.lexsort((values, stretch))  # NaN comes last in its stretch
+    known = np.add.reduceat(np.isfinite(values), first)
+    highest = order[first + np.maximum(known - 1, 0)]
+    gap = np.isnan(values)
+    begins = np.flatnonzero(gap & ~np.concatenate(([False], gap[:-1])))
+    chosen = np.unique(np.concatenate((order[first], highest, begins)))
+    return time[chosen], values[chosen]
+
+
 def housekeeping(
     time: npt.ArrayLike,
     values: npt.ArrayLike,
@@ -130,7 +167,8 @@ def housekeeping(
     """Draw a housekeeping parameter against UTC with its limits.
 
     Warning limits are dashed amber lines, alarm limits solid red ones; the forbidden side of each is
-    shaded. Values outside are drawn as larger points in the same colours.
+    shaded. Values outside are drawn as larger points in the same colours. Of more than two thousand values
+    the extremes of each stretch are drawn: none beyond a limit is lost, and a page stays small.
 
     Parameters
     ----------
@@ -163,7 +201,8 @@ def housekeeping(
         height=height,
     )
     theme.utc_axis(plot)
-    source = ColumnDataSource(housekeeping_columns(times, heights, limits))
+    drawn = keep_extremes(*break_at_gaps(times, heights))
+    source = ColumnDataSource(_coloured(*drawn, limits))
     plot.line("time", "value", source=source, color=theme.COLOURS[0], line_width=1.4, name="values")
     plot.scatter("time", "value", source=source, color="colour", size="size", name="points")
     if limits is not None:
@@ -176,14 +215,18 @@ def housekeeping(
 
 def housekeeping_columns(time: AnyArray, values: AnyArray, limits: Limits | None) -> dict[str, Any]:
     """Columns ``time``, ``value``, ``colour`` and ``size`` of a housekeeping figure."""
-    times, heights = break_at_gaps(time, values)
+    return _coloured(*break_at_gaps(time, values), limits)
+
+
+def _coloured(time: AnyArray, heights: AnyArray, limits: Limits | None) -> dict[str, Any]:
+    """Columns of points whose gaps are marked already."""
     colour = np.full(len(heights), theme.COLOURS[0], dtype=object)
-    size = np.full(len(heights), 3.0)
+    size = np.full(len(heights), 3, np.uint8)
     if limits is not None:
         passed = limits.passed(heights)
         for ranges, marked in ((1, theme.WARNING), (2, theme.ALARM)):
-            colour[passed == ranges], size[passed == ranges] = marked, 7.0
-    return {"time": theme.unix_milliseconds(times), "value": heights, "colour": list(colour), "size": size}
+            colour[passed == ranges], size[passed == ranges] = marked, 7
+    return {"time": theme.unix_milliseconds(time), "value": heights, "colour": list(colour), "size": size}
 
 
 def housekeeping_range(values: AnyArray, limits: Limits | None) -> tuple[float, float]:

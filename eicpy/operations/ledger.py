@@ -61,6 +61,8 @@ class StepTicket:
         What is worth saying about it; fill it while running.
     failed
         Set it while running where the step ends without an error and did not do all it should.
+    subject
+        Detector and night that the step turned out to be about; None: as it began.
     claim
         What shows that the step is this process's.
     heartbeat
@@ -72,6 +74,7 @@ class StepTicket:
     products: list[str] = field(default_factory=list)
     message: str = ""
     failed: bool = False
+    subject: tuple[str, str] | None = None
     claim: str = ""
     heartbeat: Heartbeat | None = field(default=None, repr=False, compare=False)
 
@@ -279,6 +282,8 @@ def finish_step(
                 f"what this one made of step {row.name} of {row.night} is not recorded"
             )
         row.state, row.message, row.products = state, message, [str(p) for p in products]
+        if isinstance(step, StepTicket) and step.subject is not None:
+            row.instrument, row.night = step.subject
         row.finished_at = database_time(session)
 
     database.change(work)

@@ -34,6 +34,8 @@ __all__ = ["ApidReport", "HasHeaders", "PacketReport", "report_index"]
 
 _SHOWN = 20
 _FINDINGS = 1000
+_WORDS = 24
+"""Characters from which on a cell of a table holds words."""
 
 
 class HasHeaders(Protocol):
@@ -286,10 +288,9 @@ class PacketReport:
 
     def _repr_html_(self) -> str:
         rows = self.rows()
-        head = "".join(f"<th>{escape(key)}</th>" for key in (rows[0] if rows else {}))
-        body = "".join(
-            f"<tr>{''.join(f'<td>{escape(str(value))}</td>' for value in row.values())}</tr>" for row in rows
-        )
+        filled = [key for key in (rows[0] if rows else {}) if any(row[key] != "" for row in rows)]
+        head = "".join(f"<th>{escape(key)}</th>" for key in filled)
+        body = "".join(f"<tr>{''.join(_cell(row[key]) for key in filled)}</tr>" for row in rows)
         what = "".join(f"<br>{escape(line)}" for line in self.what)
         remarks = "".join(f"<p>{escape(line)}</p>" for line in self.remarks)
         return (
@@ -308,6 +309,13 @@ class PacketReport:
         rest = len(self.findings) - len(shown)
         lines = [escape(str(one)) for one in shown] + ([f"and {rest} more"] if rest else [])
         return f"<ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>" if lines else ""
+
+
+def _cell(value: object) -> str:
+    """A cell of a table; words keep a width in which they can be read."""
+    text = str(value)
+    style = ' style="text-align: left; min-width: 15em"' if len(text) > _WORDS else ""
+    return f"<td{style}>{escape(text)}</td>"
 
 
 def _number(counts: PacketCounts, name: str) -> int | str:

@@ -18,17 +18,6 @@ __all__ = ["GAIN_LABELS", "PIXEL_LABELS", "gain_in_force", "gain_reasons", "good
 
 PIXEL_LABELS: dict[int, str] = {int(s): s.name.lower().replace("_", " ") for s in PixelStatus}
 """Now the labels of ``NightProducts.table("pixels").states``."""
-NIGHT_NAMES = {
-    "gain_used": ("gain", "in_use"),
-    "gain_proposed": ("gain", "new"),
-    "gain_shown": ("gain", "shown"),
-    "gain_verdict": ("gain", "verdict"),
-    "gain_status_table": ("gain", "status_table"),
-    "gain_decision": ("gain", "decision"),
-    "pixel_status": ("pixels", "columns"),
-    "pixel_table": ("pixels", "status_table"),
-}
-"""Attribute of :class:`~eicpy.pipeline.NightProducts` → table, and attribute of the table."""
 
 
 def gain_in_force(database: Database, instrument: Instrument, start: float) -> tuple[GainTable, Path | None]:

@@ -46,6 +46,10 @@ class NightOutcome:
     @property
     def exit_code(self) -> ExitCode:
         """What the command line returns."""
+        if any(report.own for report in self.record.failed_reports):
+            return (
+                ExitCode.FAILED
+            )  # also where it was not tried again: it stays failed until somebody mends it
         if not self.new:
             return ExitCode.CLEAN
         if self.record.status != "complete":
@@ -55,14 +59,15 @@ class NightOutcome:
     @property
     def summary(self) -> str:
         """The night in a line, and a line for each failure."""
-        name = f"{self.record.instrument} {self.record.night}"
-        if not self.new:
-            return f"{name}: nothing new since {self.record.finished[:16]} UTC; --redo repeats it"
-        lines = [f"{name}: {self.record.status}: {self.record.headline}"]
-        lines += [f"  failed: {failure}" for failure in self.record.failures]
-        return "\n".join(
-            lines + [f"  failed: report {r.notebook}: {r.message}" for r in self.record.failed_reports]
-        )
+        record = self.record
+        name = f"{record.instrument} {record.night}"
+        if self.new:
+            lines = [f"{name}: {record.status}: {record.headline}"]
+            lines += [f"  failed: {failure}" for failure in record.failures]
+        else:
+            lines = [f"{name}: nothing new since {record.finished[:16]} UTC; --redo repeats it"]
+        failed = [report for report in record.failed_reports if self.new or report.own]
+        return "\n".join(lines + [f"  failed: report {r.notebook}: {r.message}" for r in failed])
 
 
 def run_nights(

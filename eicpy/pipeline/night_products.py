@@ -5,6 +5,7 @@ them is here. Every method also works for a detector or a night that lacks the p
 an empty array or table, and the figure says "no data".
 """
 
+import os
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,27 +15,39 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
-from eicpy.errors import MissingDataError
-from eicpy.instruments import Instrument, load
+from eicpy.calibration.table import calibration_tables
+from eicpy.errors import BadArgumentError, MissingDataError
+from eicpy.instruments import load
+from eicpy.opened import Opened, note_opened
 from eicpy.operations import ExcursionRow, excursions, open_database
 from eicpy.packets import counter_note
-from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
-from eicpy.pipeline.night_table import NightTable
+from eicpy.pipeline.night_measurements import NightMeasurements
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
-from eicpy.pipeline.record import NightRecord
-from eicpy.products import Product, card_for, read_product
+from eicpy.pipeline.rate import over_good_time
+from eicpy.pipeline.record import NIGHT, NightRecord
 from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings
-from eicpy.times import to_seconds, to_time
+from eicpy.times import to_time
 from eicpy.typing import AnyArray
 
 __all__ = ["NightProducts"]
 
+_NAMES_BEFORE = {
+    "gain_used": ("gain", "in_use"),
+    "gain_proposed": ("gain", "new"),
+    "gain_shown": ("gain", "shown"),
+    "gain_verdict": ("gain", "verdict"),
+    "gain_status_table": ("gain", "status_table"),
+    "gain_decision": ("gain", "decision"),
+    "pixel_status": ("pixels", "columns"),
+    "pixel_table": ("pixels", "status_table"),
+}
+"""Attribute of the version before → table, and attribute of the table; they go with the next release."""
+
 
 @dataclass(frozen=True, repr=False)
-class NightProducts:
+class NightProducts(NightMeasurements):
     """The products of a night.
 
     Parameters
@@ -57,39 +70,44 @@ class NightProducts:
 
         night = NightProducts.open()          # the latest night of this set-up
         night.spectra.shape                   # (6400, 1024)
+        night.rate(4, 20, step=10)            # in a band of one's own, within good time
+        night.spectrum(module=5)              # on the calibrated scale
+        night.parameter("ECL_TEMPTH01")       # housekeeping, with unit and limits
         night.table("gain").verdict           # whether to accept the table that was fitted to it
     """
 
-    folder: Path
-    record: NightRecord
-    instrument: Instrument
-
     @classmethod
-    def open(cls, folder: str | Path = "", *, instrument: str = "eclairs") -> "NightProducts":
+    def open(
+        cls, folder: str | Path = "", *, instrument: str = "", home: Settings | None = None
+    ) -> "NightProducts":
         """Open a night.
 
         Parameters
         ----------
         folder
-            Folder of the night; empty for the latest one of `instrument` in this set-up.
+            Folder of the night. Empty: the night that a report is being made of; anywhere else the latest
+            one of `instrument`.
         instrument
-            Only looked at where `folder` is empty.
+            Only looked at where `folder` is empty; by default eclairs.
+        home
+            The set-up in which the latest is looked for; by default that of the environment.
 
         Raises
         ------
         MissingDataError
             Where there is no night.
         """
-        if not folder:
-            root = Settings.from_environment().products(instrument)
-            found = sorted(root.glob("*/night.json"))
-            if not found:
-                raise MissingDataError(
-                    "no night has been run", file=root, advice=f"eic night -i {instrument}"
-                )
-            folder = found[-1].parent
-        record = NightRecord.read(Path(folder))
-        return cls(Path(folder).absolute(), record, load(record.instrument))
+        chosen = Path(folder) if folder else _night_of_the_report(instrument, home)
+        if chosen is None:
+            chosen = _latest_night(home or Settings.from_environment(), instrument or "eclairs")
+        record = NightRecord.read(chosen)
+        note_opened(
+            Opened(
+                "night", str(chosen / "night.json"), record.simulated,
+                record.instrument, record.night, record.subject,
+            )
+        )  # fmt: skip
+        return cls(chosen.absolute(), record, load(record.instrument))
 
     def __repr__(self) -> str:
         return f"<NightProducts {self.record.instrument} {self.record.night} in {self.folder}>"
@@ -97,59 +115,17 @@ class NightProducts:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Find what notebooks of the version before ask for."""
-            from eicpy.pipeline.before import NIGHT_NAMES  # noqa: PLC0415, only for who asks
-
-            if name not in NIGHT_NAMES:
+            """Find what notebooks of the version before ask for; completion asks for anything, and often."""
+            if name not in _NAMES_BEFORE:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            table, attribute = NIGHT_NAMES[name]
+            table, attribute = _NAMES_BEFORE[name]
             new = f'night.table("{table}").{attribute}'
             warnings.warn(
                 f"night.{name} is now {new}; it goes with the next release", DeprecationWarning, stacklevel=2
             )
             return getattr(self.table(table), attribute)
 
-    @property
-    def settings(self) -> Settings:
-        """The set-up the night belongs to."""
-        return Settings.at(self.folder.parents[2], _database_url(self.folder.parents[2]))
-
-    @property
-    def span(self) -> tuple[float, float]:
-        """Begin and end of the night, s."""
-        return to_seconds(self.record.start[:19]), to_seconds(self.record.stop[:19])
-
-    def product(self, card: str) -> Product | None:
-        """Read a product of the night, given its card (with any prefix); None where there is none."""
-        name = card_for(card, self.instrument.card_prefix)
-        found = sorted(self.folder.glob(f"{name}-*.fits"))
-        return read_product(found[-1], card) if found else None
-
-    @cached_property
-    def spectra(self) -> AnyArray:
-        """Counts per channel (PHA) of each pixel, shape (pixels, channels)."""
-        product = self.product("ECL-QLK-SPC")
-        if product is None:
-            return np.zeros((self.instrument.pixels.count, self.instrument.energy.channels), np.int64)
-        return product.main["SPECTRUM"]
-
-    def table(self, name: str) -> NightTable:
-        """Give a calibration table of the night: the new one, the one in use, whether to accept it.
-
-        Parameters
-        ----------
-        name
-            Its tag, such as ``gain``, or its card.
-        """
-        return NightTable(calibration_table(name, self.instrument), self.folder, self.record, self.settings)
-
-    @cached_property
-    def treatment(self) -> Treatment:
-        """Energy scale and bands with which the photons of the night were treated."""
-        used = {card: self.table(card).used for card in calibration_tables(self.instrument)}
-        return treatment_with(used, self.instrument)
-
-    def energy_spectrum(self, *, join: int = 0) -> tuple[AnyArray, AnyArray]:
+    def energy_spectrum(self, *, join: int = 0) -> "tuple[AnyArray, AnyArray]":
         """Spectrum of the whole camera on the nominal scale, each pixel with its own gain.
 
         Parameters
@@ -164,17 +140,10 @@ class NightProducts:
         counts : numpy.ndarray
             Shape (bins,).
         """
-        scale, table = self.instrument.energy, self.treatment.scale
-        channels = np.arange(scale.channels)
-        energy = table.gain[:, None] * (channels + 0.5) + table.offset[:, None]
-        bins = np.clip(np.floor((energy - scale.offset) / scale.gain), 0, scale.channels - 1).astype(np.int64)
-        counts = np.bincount(bins.ravel(), weights=self.spectra.ravel(), minlength=scale.channels)
-        while not join or scale.channels % join:
-            join = join + 1 if join else max(1, min(64, int(20 * scale.channels / max(counts.sum(), 1.0))))
-        counts = counts.reshape(-1, join).sum(axis=1)
-        return scale.offset + scale.gain * join * np.arange(counts.size + 1), counts
+        found = self.spectrum(join=join)
+        return found.edges, found.counts
 
-    def light_curve(self, step: int = 1) -> tuple[AnyArray, dict[str, AnyArray]]:
+    def light_curve(self, step: int = 1) -> "tuple[AnyArray, dict[str, AnyArray]]":
         """Rates of the whole camera in bands.
 
         Parameters
@@ -188,7 +157,18 @@ class NightProducts:
             Middle of each bin, s.
         rates : dict
             Counts per second by band; NaN where there was no good time.
+
+        Raises
+        ------
+        BadArgumentError
+            For a step that is not a whole number of seconds of at least 1.
+
+        See Also
+        --------
+        rate : In a band of one's own, of some modules or pixels, in bins of any width.
         """
+        if not (isinstance(step, int | np.integer) and step >= 1):
+            raise BadArgumentError(f"got bins of {step!r} s, expected whole seconds, at least 1")
         product = self.product("ECL-QLK-LCV")
         labels = self.band_labels
         if product is None or not len(product.main):
@@ -197,17 +177,15 @@ class NightProducts:
         first = np.arange(0, len(table), step)
         exposure = np.add.reduceat(table["EXPOSURE"], first)
         rates = {}
-        # a bin with a tenth of its good time or less says more about its edge than about the sky
-        good = exposure > 0.1 * min(step, float(exposure.sum()))
         for number, label in enumerate(labels, start=1):
             counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
-            rates[label] = np.where(good, counts / np.where(good, exposure, 1.0), np.nan)
+            rates[label] = over_good_time(counts, exposure, step)
         time = table["TIME"][first] + 0.5 * step
         if len(time) == 1:  # a step from begin to end, which a single point would not show
             return time + np.array([-0.5, 0.5]) * step, {k: np.repeat(v, 2) for k, v in rates.items()}
         return time, rates
 
-    def images(self) -> dict[str, AnyArray]:
+    def images(self) -> "dict[str, AnyArray]":
         """Counts in the plane of the detector by band, each of shape (rows, columns), indexed [z, y]."""
         product = self.product("ECL-QLK-DPI")
         labels, grid = self.band_labels, self.instrument.pixels
@@ -236,7 +214,7 @@ class NightProducts:
         tables = calibration_tables(self.instrument).values()
         return {name: energy for table in tables for name, energy in table.energies.items()}
 
-    def onboard_spectra(self) -> tuple[AnyArray, dict[str, AnyArray]]:
+    def onboard_spectra(self) -> "tuple[AnyArray, dict[str, AnyArray]]":
         """Spectra accumulated on board, summed over the night and the pixels of each module.
 
         Returns
@@ -253,7 +231,7 @@ class NightProducts:
         by_module = {f"module {m}": spectra[module == m].sum(axis=0) for m in np.unique(module)}
         return np.arange(spectra.shape[1]), by_module
 
-    def onboard_image(self) -> AnyArray:
+    def onboard_image(self) -> "AnyArray":
         """Counts of the spectra accumulated on board by pixel, shape (rows, columns); NaN where none came."""
         grid = self.instrument.pixels
         counts = np.full(grid.count, np.nan)
@@ -292,9 +270,13 @@ class NightProducts:
         """Smallest, median and largest value of every numeric housekeeping parameter."""
         return summarise(self.settings, self.instrument, self.span)
 
-    @cached_property
+    @property
     def excursions(self) -> list[ExcursionRow]:
         """Excursions of housekeeping parameters found in this night, with who handled them."""
+        return self._excursions
+
+    @cached_property
+    def _excursions(self) -> list[ExcursionRow]:
         with open_database(self.settings) as database:
             return excursions(database, instrument=self.record.instrument, night=self.record.night)
 
@@ -364,9 +346,10 @@ class NightProducts:
         without = f"; no housekeeping for {unknown}" if unknown else ""
         return f"{self.record.exposure:.5g} s{outside}{without}"
 
-    def _repr_html_(self) -> str:
+    @property
+    def _facts(self) -> dict[str, str]:
         r = self.record
-        facts: dict[str, object] = {
+        return {
             "detector": self.instrument.title,
             "from": f"{r.start[:19]} UTC",
             "to": f"{r.stop[:19]} UTC",
@@ -379,19 +362,35 @@ class NightProducts:
                 if table.released and card in r.tables
             },
         }
-        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
-        failures = "".join(f"<li>{escape(f)}</li>" for f in r.failures)
+
+    def __str__(self) -> str:
+        wide = max(map(len, self._facts))
+        lines = [self.record.headline, *(f"failed: {failure}" for failure in self.record.failures)]
+        return "\n".join(lines + [f"{name:<{wide}}  {fact}" for name, fact in self._facts.items()])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in self._facts.items())
+        failures = "".join(f"<li>{escape(f)}</li>" for f in self.record.failures)
         warning = (
             f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
         )
-        return f"<p><strong>{escape(r.headline)}</strong></p>{warning}<table>{rows}</table>"
+        return f"<p><strong>{escape(self.record.headline)}</strong></p>{warning}<table>{rows}</table>"
 
 
 def _clock(seconds: float) -> str:
     return str(to_time(seconds).utc.strftime("%Y-%m-%d %H:%M:%S"))
 
 
-def _database_url(home: Path) -> str | None:
-    """Address of the database, where the night belongs to the set-up of this environment."""
-    here = Settings.from_environment()
-    return here.database_url if here.home == home else None
+def _night_of_the_report(instrument: str, home: Settings | None) -> Path | None:
+    """Folder of the night that a report is being made of; None where there is none, or another is wanted."""
+    folder = Path(os.environ.get(NIGHT, ""))
+    wanted = folder.name and home is None and instrument in ("", folder.parent.name)
+    return folder if wanted else None
+
+
+def _latest_night(settings: Settings, instrument: str) -> Path:
+    root = settings.products(instrument)
+    found = sorted(root.glob("*/night.json"))
+    if not found:
+        raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
+    return found[-1].parent

@@ -1,24 +1,34 @@
-"""The reports of a night: which notebooks apply, and when they need to be run."""
+"""The reports of a night: which notebooks apply, and when they need to be run.
 
-from collections.abc import Callable, Mapping, Sequence
+Those of eicpy come first: one about the whole night, one for each calibration table that it made. Then come
+those that the user put beside them (:func:`eicpy.reports.notebooks.own_notebooks`). An own notebook that
+fails is shown as failed and gives the call a status of 3, but what eicpy says about the night stays as it is.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from eicpy.calibration.table import calibration_tables
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, EicpyError
 from eicpy.files import sha256_of
 from eicpy.instruments import load
 from eicpy.operations import Database, StepTicket, open_database, run_step, step_key
-from eicpy.pipeline.record import NightRecord, ReportRecord, now
-from eicpy.products import InputFile
-from eicpy.reports.notebooks import find_notebook, nightly_notebook
-from eicpy.reports.parameters import check_parameters
+from eicpy.pipeline.index_page import write_index
+from eicpy.pipeline.record import NIGHT, NightRecord, ReportRecord, now
+from eicpy.reports.notebooks import NightlyNotebook, find_notebook, nightly_notebook, own_notebooks
+from eicpy.reports.parameters import check_parameters, parameter_model
 from eicpy.settings import Settings
 
 if TYPE_CHECKING:
+    from eicpy.opened import Opened
     from eicpy.reports.report import ReportOutcome, ReportSubject
 
 __all__ = ["make_reports", "nightly_notebook", "notebook_report"]
+
+ATTEMPTS = 3
+"""An own notebook that failed so often is not tried again until it, or the night, has changed."""
 
 
 def make_reports(
@@ -54,9 +64,14 @@ def make_reports(
         Those that were made now.
     """
     made = []
-    for name in _applicable(record):
-        notebook = nightly_notebook(name)
-        key = step_key("report", [record.key, sha256_of(notebook)], {"name": name, "began": record.began})
+    notebooks = _applicable(record, settings)
+    _forget_failures_of(record, {notebook.name for notebook in notebooks}, folder, settings)
+    for notebook in notebooks:
+        name = notebook.name
+        key = step_key("report", [record.key, _hash(notebook)], {"name": name, "began": record.began})
+        before = next((r for r in record.reports if r.notebook == name and r.made_from == key), None)
+        if before is not None and not redo and _is_given_up(before):
+            continue
         target = settings.reports / record.instrument / record.night / name
         step = run_step(
             database,
@@ -73,17 +88,44 @@ def make_reports(
             progress(f"report {name}")
             outcome = _run(notebook, record, folder, target, settings)
             _record_outcome(ticket, outcome)
-        entry = _entry(name, outcome, settings)
+        entry = _entry(notebook, outcome, settings, key)
+        entry.attempts += 0 if before is None or before.status == "complete" else before.attempts
         record.reports = [r for r in record.reports if r.notebook != name] + [entry]
         made.append(entry)
     return made
 
 
-def _applicable(record: NightRecord) -> list[str]:
-    """Names of the notebooks: one about the whole night, and those of tables that it made, or should have."""
+def _applicable(record: NightRecord, settings: Settings) -> list[NightlyNotebook]:
+    """Notebooks about the night and about tables that it made, or should have; then the user's own."""
     tables = calibration_tables(load(record.instrument))
     made = (tables[card] for card, entry in record.tables.items() if entry.status and card in tables)
-    return ["monitoring", *(table.report for table in made if table.report)]
+    names = ["monitoring", *(table.report for table in made if table.report)]
+    taken = frozenset(names) | {table.report for table in tables.values()}
+    theirs = [NightlyNotebook(name, nightly_notebook(name)) for name in names]
+    return theirs + own_notebooks(record.instrument, settings.notebooks, taken)
+
+
+def _hash(notebook: NightlyNotebook) -> str:
+    """Hash of a notebook; for one that cannot be read, why."""
+    if notebook.problem or not notebook.path.is_file():
+        return f"{notebook.path}: {notebook.problem}"
+    try:
+        return sha256_of(notebook.path)
+    except OSError as error:
+        return f"{notebook.path}: {error}"
+
+
+def _is_given_up(entry: ReportRecord) -> bool:
+    return entry.own and entry.status == "failed" and entry.attempts >= ATTEMPTS
+
+
+def _forget_failures_of(record: NightRecord, names: set[str], folder: Path, settings: Settings) -> None:
+    """Leave out own reports that failed and whose notebook is gone: nobody can mend them any more."""
+    kept = [r for r in record.reports if not (r.own and r.status == "failed" and r.notebook not in names)]
+    if len(kept) < len(record.reports):
+        record.reports = kept
+        record.write(folder)
+        write_index(settings)
 
 
 def _record_outcome(ticket: StepTicket, outcome: "ReportOutcome") -> None:
@@ -93,29 +135,39 @@ def _record_outcome(ticket: StepTicket, outcome: "ReportOutcome") -> None:
 
 
 def _run(
-    notebook: Path, record: NightRecord, folder: Path, target: Path, settings: Settings
+    notebook: NightlyNotebook, record: NightRecord, folder: Path, target: Path, settings: Settings
 ) -> "ReportOutcome":
-    from eicpy.reports.report import run_report  # noqa: PLC0415, papermill takes seconds to import
+    """Run a notebook for a night; what it declares of folder and instrument it is given."""
+    from eicpy.reports.report import refused_report, run_report  # noqa: PLC0415, papermill takes seconds to import
 
-    # photons are many and large, and no report reads them: their hashes are in the catalogue
-    inputs = [folder / n for n in record.products if "-EVT-CAL-" not in n]
-    return run_report(
-        notebook,
-        {"folder": str(folder), "instrument": record.instrument},
-        target,
-        index=settings.reports / "index.html",
-        subject=_subject(record, [InputFile.of(p, "product") for p in inputs]),
-    )
+    index, subject = settings.reports / "index.html", _subject(record)
+    given = {"folder": str(folder), "instrument": record.instrument}
+    try:
+        if notebook.problem:
+            raise BadDataError(notebook.problem)
+        declared = parameter_model(notebook.path).model_fields
+        return run_report(
+            notebook.path,
+            {name: value for name, value in given.items() if name in declared},
+            target,
+            index=index,
+            subject=subject,
+            environment={**settings.environment, NIGHT: str(folder)},
+        )
+    except EicpyError as error:
+        return refused_report(notebook.path, target, error, index=index, subject=subject)
 
 
-def _entry(name: str, outcome: "ReportOutcome", settings: Settings) -> ReportRecord:
+def _entry(notebook: NightlyNotebook, outcome: "ReportOutcome", settings: Settings, key: str) -> ReportRecord:
     return ReportRecord(
-        notebook=name,
+        notebook=notebook.name,
         title=outcome.title,
         status=outcome.status,
-        page=outcome.page.relative_to(settings.reports).as_posix(),
+        page=quote(outcome.page.relative_to(settings.reports).as_posix()),
         finished=now(),
         message=outcome.message,
+        own=notebook.own,
+        made_from=key,
     )
 
 
@@ -144,51 +196,32 @@ def notebook_report(
     """
     from eicpy.reports.report import run_report  # noqa: PLC0415, as above
 
-    path = find_notebook(notebook)
+    path = find_notebook(notebook, settings.notebooks)
     stamp = now()[:19].replace("-", "").replace(":", "")
     target = folder or settings.reports / "notebooks" / path.stem / stamp
     values = check_parameters(path, parameters, mode="text")
-    instrument, record = _night_of(values, settings)
     key = step_key(
         "report", [sha256_of(path)], {"parameters": parameters, "folder": str(target), "at": stamp}
     )
-    night = str(values.get("night", "")) if record is None else record.night
     with (
         open_database(settings) as database,
-        run_step(
-            database, key=key, instrument=instrument, night=night, name=f"report {path.stem}", redo=True
-        ) as ticket,
+        run_step(database, key=key, instrument="", night="", name=f"report {path.stem}", redo=True) as ticket,
     ):
-        outcome = run_report(
-            path,
-            values,
-            target,
-            subject=_subject(record),
-            timeout=timeout,
-        )
+        outcome = run_report(path, values, target, timeout=timeout, environment=settings.environment)
+        ticket.subject = _subject_of(outcome.opened)
         _record_outcome(ticket, outcome)
     return outcome
 
 
-def _night_of(values: Mapping[str, object], settings: Settings) -> tuple[str, NightRecord | None]:
-    """Detector and night that a notebook is run for; empty and None where its parameters do not name them."""
-    instrument, folder = (str(values.get(name, "")) for name in ("instrument", "folder"))
-    if "folder" not in values:
-        return instrument, None
-    nights = sorted(settings.products(instrument).glob("*/night.json")) if instrument else []
-    target = Path(folder) if folder else (nights[-1].parent if nights else None)
-    try:
-        record = None if target is None else NightRecord.read(target)
-    except BadDataError:
-        record = None
-    return (instrument, None) if record is None else (record.instrument, record)
+def _subject_of(opened: "Iterable[Opened]") -> tuple[str, str]:
+    """Detector and night of what a notebook opened; empty where it opened none, or more than one."""
+    notes = [note for note in opened if note.instrument]
+    instruments, nights = ({getattr(n, what) for n in notes} - {""} for what in ("instrument", "night"))
+    return instruments.pop() if len(instruments) == 1 else "", nights.pop() if len(nights) == 1 else ""
 
 
-def _subject(record: NightRecord | None, inputs: Sequence[InputFile] = ()) -> "ReportSubject":
+def _subject(record: NightRecord) -> "ReportSubject":
     """Return the night as what a report is about: the detector and the date in its title."""
     from eicpy.reports.report import ReportSubject  # noqa: PLC0415, as above
 
-    if record is None:
-        return ReportSubject(inputs)
-    date = f"{record.night[:4]}-{record.night[4:6]}-{record.night[6:]}"
-    return ReportSubject(inputs, record.simulated, f"{record.title}, {date}")
+    return ReportSubject((), record.simulated, record.subject)

@@ -136,7 +136,7 @@ class NightRun:
             )  # fmt: skip
         new = ticket.todo or bool(made)
         if new:
-            record.status = "incomplete" if record.failures or record.failed_reports else "complete"
+            record.status = record.outcome
             record.message = ""
             self._end(record)
         return record, new

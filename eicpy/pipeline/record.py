@@ -14,10 +14,12 @@ from eicpy.files import write_text
 from eicpy.packets import PacketCounts
 from eicpy.text import counted, grouped
 
-__all__ = ["NightRecord", "PacketRecord", "ReportRecord", "TableRecord", "now"]
+__all__ = ["NIGHT", "NightRecord", "PacketRecord", "ReportRecord", "TableRecord", "now"]
 
 GAIN_BEFORE = "AUX-ECL-PIX-CAL"
 """The one table that records of the version before know."""
+NIGHT = "EIC_REPORT_NIGHT"
+"""Environment variable that names the folder of the night a report is being made of."""
 NightStatus = Literal["running", "complete", "incomplete", "failed"]
 
 
@@ -61,6 +63,12 @@ class ReportRecord(_Record):
     """Address of the page, relative to the folder of all reports."""
     finished: str
     message: str = ""
+    own: bool = False
+    """Whether the notebook is the user's: its failure is shown, and leaves the verdict of the night alone."""
+    made_from: str = ""
+    """Hash of what it was made from."""
+    attempts: int = 1
+    """How often it was tried with what it was made from."""
 
 
 class TableRecord(_Record):
@@ -139,6 +147,11 @@ class NightRecord(_Record):
         return rest | {"tables": {GAIN_BEFORE: made | {"used": data["gain_used"]}}}
 
     @property
+    def subject(self) -> str:
+        """Detector and date, as a title says them."""
+        return f"{self.title}, {self.night[:4]}-{self.night[4:6]}-{self.night[6:]}"
+
+    @property
     def received(self) -> int:
         """Packets received, all APIDs."""
         return sum(p.received for p in self.packets.values())
@@ -163,6 +176,12 @@ class NightRecord(_Record):
     def failed_reports(self) -> list[ReportRecord]:
         """Reports that failed."""
         return [r for r in self.reports if r.status == "failed"]
+
+    @property
+    def outcome(self) -> NightStatus:
+        """Status of a night whose work has ended: own notebooks that failed do not count."""
+        failed = self.failures or any(not report.own for report in self.failed_reports)
+        return "incomplete" if failed else "complete"
 
     @property
     def headline(self) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from astropy.io import fits
 
 from eicpy.errors import BadArgumentError, BadDataError, NotFoundError
+from eicpy.opened import Opened, note_opened
 from eicpy.products.declarations import definition
 from eicpy.products.definitions import ProductDefinition, canonical_card
 from eicpy.products.headers import Header, Issuer, cards_of
@@ -350,6 +351,7 @@ def read_product(path: Path, card: str | None = None, *, verify: bool = True) ->
     _check(path, declared, tables)
     with reading("a record of provenance", path):
         provenance = None if record is None else provenance_of(record)
+    note_opened(Opened("product", str(path), None if provenance is None else provenance.simulated))
     return Product(path, found, declared, header_values(units[0].header), tables, provenance)
 
 

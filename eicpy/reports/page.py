@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import bokeh
 import nbformat
 from nbconvert import HTMLExporter
 
+from eicpy.figures.bokeh_script import core_script
 from eicpy.files import write_text
 
 __all__ = ["write_page"]
@@ -83,6 +83,5 @@ def _has_figures(notebook: nbformat.NotebookNode) -> bool:
 
 @cache
 def _bokehjs() -> str:
-    """BokehJS of the installed Bokeh, without widgets, tables, WebGL and TeX; it holds no closing tag."""
-    script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return script.read_text(encoding="utf-8").replace("</script", "<\\/script")
+    """BokehJS, without a closing tag."""
+    return core_script().replace("</script", "<\\/script")

@@ -6,36 +6,27 @@ leaves all three too, with the traceback, a banner on the page and a row in the 
 """
 
 import json
-import logging
 import os
-import re
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import nbformat
-import papermill
-from papermill.exceptions import PapermillExecutionError
 
+from eicpy.errors import EicpyError
 from eicpy.files import write_text
 from eicpy.moved import accept_old_keywords
+from eicpy.opened import Opened, are_simulated, title_of
 from eicpy.parameters import CheckedParameters
 from eicpy.products import InputFile, Provenance
+from eicpy.reports.execution import Execution, execute
 from eicpy.reports.page import write_page
 from eicpy.reports.parameters import check_parameters, read_notebook
 from eicpy.text import counted
 
-__all__ = ["ReportOutcome", "ReportSubject", "run_report"]
-
-_log = logging.getLogger(__name__)
-_one_report = threading.Lock()
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-KERNEL_START_SECONDS = 120
-"""A busy machine needs time to start a kernel; a dead one never answers."""
+__all__ = ["ReportOutcome", "ReportSubject", "refused_report", "run_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +47,8 @@ class ReportOutcome:
         Time taken.
     parameters
         Every parameter with its value.
+    opened
+        What the notebook opened.
     """
 
     status: Literal["complete", "failed"]
@@ -64,6 +57,7 @@ class ReportOutcome:
     message: str
     seconds: float
     parameters: dict[str, Any] = field(default_factory=dict)
+    opened: tuple[Opened, ...] = ()
 
     @property
     def page(self) -> Path:
@@ -78,7 +72,10 @@ class ReportOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ReportSubject:
-    """The data that a report is about.
+    """What is known of the data of a report before its notebook opens them.
+
+    What the notebook opens (:mod:`eicpy.opened`) is added: its files to the inputs, and a report in which
+    anything is simulated says so.
 
     Parameters
     ----------
@@ -108,6 +105,7 @@ def run_report(
     subject: ReportSubject = _UNKNOWN,
     mode: Literal["python", "text"] = "python",
     timeout: int = 1800,
+    environment: Mapping[str, str] | None = None,
 ) -> ReportOutcome:
     """Run a notebook and leave its report in a folder.
 
@@ -127,6 +125,8 @@ def run_report(
         ``text`` where the values are text from a command line.
     timeout
         Longest time a cell may take, s.
+    environment
+        Variables of the kernel, besides those of this process.
 
     Returns
     -------
@@ -157,93 +157,107 @@ def run_report(
         simulated=subject.simulated,
     )
     clock = time.monotonic()
-    with _kernel_environment(EIC_BOKEH_RESOURCES="page"):
-        executed, message = _execute(notebook, source, values, folder, timeout)
+    execution = execute(notebook, source, values, folder, timeout=timeout, environment=environment or {})
+    subject = _completed(subject, execution.opened)
     outcome = ReportOutcome(
-        status="failed" if message else "complete",
+        status="failed" if execution.message else "complete",
         folder=folder,
         title=_title(source, notebook),
-        message=message,
+        message=execution.message,
         seconds=time.monotonic() - clock,
         parameters=values,
+        opened=execution.opened,
     )
-    provenance = provenance.finished()
-    record = {
-        "status": outcome.status,
-        "message": message,
-        "title": outcome.title,
-        "seconds": round(outcome.seconds, 3),
-        "parameters": values,
-        "provenance": json.loads(provenance.to_json()),
-    }
-    executed.metadata["eicpy"] = record
-    write_text(outcome.notebook, nbformat.writes(executed))
-    write_page(
-        executed,
-        outcome.page,
-        title=f"{outcome.title} – {subject.label}" if subject.label else outcome.title,
-        failure=message,
-        simulated=subject.simulated,
-        facts=_facts(outcome, provenance),
-        index=Path(os.path.relpath(index, folder)).as_posix() if index else "",
-    )
-    write_text(folder / "report.json", json.dumps(record, indent=1))
+    known = {entry.name for entry in provenance.inputs}
+    more = [entry for entry in _inputs(execution.opened) if entry.name not in known]
+    provenance = replace(provenance.with_inputs(*more), simulated=subject.simulated).finished()
+    _write(execution, outcome, provenance, subject, index)
     return outcome
 
 
-def _execute(
-    notebook: Path, source: nbformat.NotebookNode, values: Mapping[str, object], folder: Path, timeout: int
-) -> tuple[nbformat.NotebookNode, str]:
-    """Run the notebook; return it as far as it was executed, and why it stopped (empty if it did not)."""
-    partial = folder / ".report.partial.ipynb"
-    partial.unlink(missing_ok=True)
-    message = ""
-    try:
-        papermill.execute_notebook(
-            _literal(notebook),
-            _literal(partial),
-            parameters=dict(values),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            request_save_on_cell_execute=True,
-            autosave_cell_every=10,
-            start_timeout=KERNEL_START_SECONDS,
-            execution_timeout=timeout,
-            extra_arguments=["--log-level=50"],  # a kernel warns on every start that TCP is not encrypted
-        )
-    except PapermillExecutionError as error:
-        message = f"cell {error.cell_index}: {error.ename}: {_ANSI.sub('', error.evalue)}"
-    # Whatever a notebook does (a dead kernel, a timeout, no kernel at all) is the notebook's failure:
-    # the page and the ledger report it, and it never stops the night.
-    except Exception as error:  # noqa: BLE001, see above
-        text = _ANSI.sub("", str(error)).strip().partition("\n")[0]  # an error may come without a word
-        message = f"{type(error).__name__}: {text[:300]}"
-        _log.exception("the notebook %s stopped", notebook)
-    executed = nbformat.read(partial, as_version=4) if partial.is_file() else source
-    partial.unlink(missing_ok=True)
-    return executed, message
+def refused_report(
+    notebook: Path,
+    folder: Path,
+    reason: EicpyError | OSError,
+    *,
+    index: Path | None = None,
+    subject: ReportSubject = _UNKNOWN,
+) -> ReportOutcome:
+    """Leave the report of a notebook that could not even be started: a page that says why.
+
+    Parameters
+    ----------
+    notebook
+        The file.
+    folder
+        Where the report goes.
+    reason
+        Why it was refused.
+    index, subject
+        As for :func:`run_report`.
+    """
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = ReportOutcome("failed", folder, notebook.stem, str(reason), 0.0)
+    provenance = Provenance.begin(
+        f"report {notebook.stem}",
+        inputs=[InputFile(notebook.name, "not read", 0, "notebook")],
+        simulated=subject.simulated,
+    )
+    empty = Execution(nbformat.v4.new_notebook(), outcome.message)
+    _write(empty, outcome, provenance.finished(), subject, index)
+    return outcome
 
 
-@contextmanager
-def _kernel_environment(**variables: str) -> Iterator[None]:
-    """Set variables for the kernel, which inherits them; one report at a time in a process."""
-    with _one_report:
-        before = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+def _completed(subject: ReportSubject, opened: Sequence[Opened]) -> ReportSubject:
+    """Add what the notebook opened to what was known before."""
+    said = are_simulated([subject.simulated, *(note.simulated for note in opened)])
+    return replace(subject, simulated=said, label=subject.label or title_of(opened))
 
 
-def _literal(path: Path) -> str:
-    """Keep papermill, which formats paths, from reading braces in them."""
-    return str(path).replace("{", "{{").replace("}", "}}")
+def _inputs(opened: Iterable[Opened]) -> list[InputFile]:
+    """Files that a notebook opened, each once, with their hashes."""
+    found = {}
+    for note in opened:
+        path = Path(note.path)
+        if note.path not in found and path.is_file():
+            found[note.path] = (
+                InputFile(path.name, note.sha256, path.stat().st_size, note.kind)
+                if note.sha256
+                else InputFile.of(path, note.kind)
+            )
+    return list(found.values())
+
+
+def _write(
+    execution: Execution,
+    outcome: ReportOutcome,
+    provenance: Provenance,
+    subject: ReportSubject,
+    index: Path | None,
+) -> None:
+    """Write the notebook, the page and the record."""
+    record = {
+        "status": outcome.status,
+        "message": outcome.message,
+        "title": outcome.title,
+        "seconds": round(outcome.seconds, 3),
+        "parameters": outcome.parameters,
+        "opened": [asdict(note) | {"path": Path(note.path).name} for note in outcome.opened],
+        "provenance": json.loads(provenance.to_json()),
+    }
+    execution.notebook.metadata["eicpy"] = record
+    write_text(outcome.notebook, nbformat.writes(execution.notebook))
+    write_page(
+        execution.notebook,
+        outcome.page,
+        title=f"{outcome.title} – {subject.label}" if subject.label else outcome.title,
+        failure=outcome.message,
+        simulated=subject.simulated,
+        facts=_facts(outcome, provenance),
+        index=Path(os.path.relpath(index, outcome.folder)).as_posix() if index else "",
+    )
+    write_text(outcome.folder / "report.json", json.dumps(record, indent=1))
 
 
 def _title(source: nbformat.NotebookNode, notebook: Path) -> str:
@@ -260,7 +274,7 @@ def _facts(outcome: ReportOutcome, provenance: Provenance) -> dict[str, str]:
     commit = f", commit {provenance.commit[:12]}{' and changes' if provenance.dirty else ''}"
     return {
         "Made": f"{provenance.stop[:19]} UTC in {outcome.seconds:.0f} s",
-        "Notebook": f"{notebook.name} (sha256 {notebook.sha256[:12]}…)",
+        "Notebook": f"{notebook.name} (sha256 {notebook.sha256[:12]}…)" if notebook.size else notebook.name,
         "Parameters": ", ".join(f"{k} = {v!r}" for k, v in outcome.parameters.items()) or "none",
         "Software": ", ".join(f"{k} {v}" for k, v in provenance.versions.items())
         + (commit if provenance.commit else ""),

@@ -63,6 +63,9 @@ def test_lost_and_incomplete_alone_are_not_clean(packet, file):
     report = inspect_file(file(cut))
     assert (report.apids[5].groups_complete, report.apids[5].groups_incomplete) == (0, 1)
     assert report.exit_code == 1
+    shown = report._repr_html_()
+    assert "<th>received</th>" in shown
+    assert "<th>restarted</th>" not in shown, "a column without a value takes room"
 
 
 def test_an_empty_file_and_one_without_packets_have_reports(file):

@@ -1,56 +1,38 @@
-"""A report made by hand says in the ledger which detector and which night it was made for."""
+"""A report made by hand says in the ledger which detector and which night its notebook opened."""
 
 import pytest
 
+from eicpy.opened import Opened
 from eicpy.operations import StepState, open_database, steps
 from eicpy.pipeline.night_reports import notebook_report
-from eicpy.pipeline.record import NightRecord
 from eicpy.reports.report import ReportOutcome
 
-NIGHT = {"title": "MeDDEA", "start": "", "stop": "", "status": "complete"}
-CELLS = {
-    "of-a-night": "folder: str = ''\ninstrument: str = 'meddea'",
-    "of-a-date": "night: str = ''\ninstrument: str = 'eclairs'",
-    "of-nothing": "bins: int = 3",
-}
 
-
-@pytest.fixture
-def no_kernel(monkeypatch):
-    """A report that takes no time."""
-
-    def run(path, parameters, place, **_):
-        return ReportOutcome("complete", place, path.stem, "", 0.0, dict(parameters))
-
-    monkeypatch.setattr("eicpy.reports.report.run_report", run)
-
-
-@pytest.fixture
-def nights(settings):
-    """Two nights of one detector."""
-    for name in ("20260101", "20260102"):
-        folder = settings.products("meddea") / name
-        folder.mkdir(parents=True)
-        NightRecord(instrument="meddea", night=name, **NIGHT).write(folder)
-    return settings
+def night(name, instrument="meddea"):
+    return Opened("night", f"/{name}/night.json", None, instrument, name)
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "expected"),
+    ("opened", "expected"),
     [
-        ("of-a-night", {"folder": "20260101"}, ("meddea", "20260101")),
-        ("of-a-night", {}, ("meddea", "20260102")),  # the latest, as the notebook takes it
-        ("of-a-night", {"folder": "nowhere"}, ("meddea", "")),
-        ("of-a-date", {"night": "20260103"}, ("eclairs", "20260103")),
-        ("of-a-date", {"instrument": "meddea"}, ("meddea", "")),
-        ("of-nothing", {}, ("", "")),
+        ([night("20260101")], ("meddea", "20260101")),
+        ([night("20260101"), Opened("product", "/x.fits")], ("meddea", "20260101")),
+        ([night("20260101"), night("20260102")], ("meddea", "")),
+        ([night("20260101"), night("20260101", "eclairs")], ("", "20260101")),
+        ([Opened("packets", "/x.ccsds", None, "eclairs")], ("eclairs", "")),
+        ([], ("", "")),
     ],
 )
-def test_the_row_of_the_ledger_names_them(nights, make_notebook, no_kernel, name, given, expected):
-    if "folder" in given:
-        given = given | {"folder": str(nights.products("meddea") / given["folder"])}
-    notebook_report(make_notebook(parameters=CELLS[name], name=name), given, nights)
-    with open_database(nights) as database:
+def test_the_row_of_the_ledger_names_what_was_opened(settings, make_notebook, monkeypatch, opened, expected):
+    """Whatever the parameters are called."""
+
+    def run(path, parameters, folder, **_):
+        return ReportOutcome("complete", folder, path.stem, "", 0.0, dict(parameters), tuple(opened))
+
+    monkeypatch.setattr("eicpy.reports.report.run_report", run)
+    notebook = make_notebook(parameters="instrument: str = 'other'\nfolder: str = '/nowhere'", name="by-hand")
+    notebook_report(notebook, {}, settings)
+    with open_database(settings) as database:
         (row,) = steps(database)
     assert (row.instrument, row.night) == expected
-    assert (row.name, row.state) == (f"report {name}", StepState.DONE)
+    assert (row.name, row.state) == ("report by-hand", StepState.DONE)

@@ -139,6 +139,55 @@ def test_a_page_alone_shows_its_figure(make_notebook, tmp_path, browser):
     assert asked == [alone.as_uri()]
 
 
+FLOOD = """print("x" * 100_000_000)
+for _ in range(1000):
+    print("y" * 10_000)
+"""
+HUGE = """from IPython.display import HTML
+HTML("<p>" + "z" * 20_000_000 + "</p>")"""
+WORDY = "raise ValueError('w' * 10_000_000)"
+
+
+def test_a_notebook_that_prints_without_end_leaves_a_page_one_can_open(make_notebook, tmp_path):
+    """100 MB of text, an output of 20 MB, an error of 10 MB: each is cut, and says so in its place."""
+    outcome = run_report(make_notebook("print('small')", FLOOD, HUGE, WORDY), {}, tmp_path / "report")
+    assert outcome.status == "failed"
+    assert outcome.message.startswith("cell 4: ValueError: www")
+    assert len(outcome.message) < 1000
+    page = outcome.page.read_text()
+    assert len(page) < 2_000_000
+    assert outcome.notebook.stat().st_size < 1_000_000
+    assert "small" in page
+    assert page.count("cut here: a report shows 100000 characters of a cell") == 1
+    assert "An output of 19 MB was left out" in page
+    assert "yyy" not in page
+
+
+OPENS = """from eicpy.opened import Opened, VARIABLE, note_opened
+import os
+note_opened(Opened("night", file, True, "eclairs", "20260101", "ECLAIRs, 2026-01-01"))
+note_opened(Opened("night", file, True, "eclairs", "20260101", "ECLAIRs, 2026-01-01"))
+with open(os.environ[VARIABLE], "a") as notes:
+    notes.write('nonsense\\n{"kind": 3, "path": "x"}\\n[1]\\n')"""
+
+
+def test_what_the_notebook_opens_is_what_the_report_says(make_notebook, tmp_path):
+    """Not what its parameters are called; a note that is none is left out."""
+    extra = tmp_path / "night.json"
+    extra.write_text("x")
+    notebook = make_notebook(OPENS, parameters="file: str = ''")
+    outcome = run_report(notebook, {"file": str(extra)}, tmp_path / "report")
+    assert (outcome.status, outcome.message) == ("complete", "")
+    page = outcome.page.read_text()
+    assert 'class="eic-simulated"' in page
+    assert "<title>The small report – ECLAIRs, 2026-01-01</title>" in page
+    record = json.loads((outcome.folder / "report.json").read_text())
+    assert record["provenance"]["simulated"] is True
+    assert [i["name"] for i in record["provenance"]["inputs"]] == ["small.ipynb", "night.json"]
+    assert [note["night"] for note in record["opened"]] == ["20260101"]
+    assert sorted(p.name for p in outcome.folder.iterdir()) == ["report.html", "report.ipynb", "report.json"]
+
+
 def test_the_environment_is_as_before(make_notebook, tmp_path, monkeypatch):
     monkeypatch.delenv("EIC_BOKEH_RESOURCES", raising=False)
     code = "import os; assert os.environ['EIC_BOKEH_RESOURCES'] == 'page'"
