@@ -54,8 +54,8 @@ def server(tmp_path_factory, notebook):
     """For orders, with a token of its own; one page at a time; requests have two seconds."""
     settings = Settings.at(tmp_path_factory.mktemp("home"))
     options = ServerOptions(
-        port=0, pool=0, notebook=notebook, kernels=1, claim_timeout=8.0, request_timeout=2.0, cull_interval=1,
-        host_names=("eic.example.org",), cull_idle_timeout=1, orders=True,
+        port=0, prepared=False, notebook=notebook, kernels=1, claim_timeout=8.0, request_timeout=2.0,
+        cull_interval=1, host_names=("eic.example.org",), cull_idle_timeout=1, orders=True,
     )  # fmt: skip
     with Server(settings, options) as started:
         yield started

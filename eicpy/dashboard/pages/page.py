@@ -137,10 +137,11 @@ def column(children: Sequence[ipywidgets.Widget], flex: str, style: str = "") ->
 def _log_to_file(folder: Path) -> None:
     """Send warnings of the package to a file: what a kernel writes elsewhere reaches the browser."""
     folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "dashboard.log", delay=True)
+    package, handler = logging.getLogger("eicpy"), logging.FileHandler(folder / "dashboard.log", delay=True)
+    if any(getattr(other, "baseFilename", "") == handler.baseFilename for other in package.handlers):
+        return  # a page was opened before in this process
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    package = logging.getLogger("eicpy")
     package.addHandler(handler)
     package.propagate = False
 
@@ -162,7 +163,7 @@ def open_live_page(build: Callable[[Settings, Instrument, Texts], LivePage]) -> 
         To be the last value of a cell. If the page cannot be opened, a box with the reason.
     """
     settings = Settings.from_environment()
-    request = PageRequest.from_voila()
+    request = PageRequest.from_environment()
     texts = Texts(request.language)
     try:
         _log_to_file(settings.home / "logs")

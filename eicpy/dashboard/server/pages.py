@@ -149,13 +149,10 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
                 await manager.end(visit)
                 manager.visits.end(visit)
                 return
-            waiting = manager.waiting(self.notebook_path)
             token = VISIT.set(visit)
             try:
                 async with contextlib.aclosing(self.get_generator()) as page:
                     async for html in page:
-                        if visit.kernel is None and waiting is not None and waiting.done():
-                            visit.kernel = waiting.result()["kernel_id"]
                         if visit.has_left():
                             break
                         self.write(html)
