@@ -3,9 +3,9 @@
 Each page is opened in headless Chromium against a set-up that holds a run. Told are, from the moment at
 which the address is asked for: the first words of the page, all figures drawn with data (the page's clock
 runs), and the time of the processor that it took in the server with its kernels, and in the browser. "Cold"
-is the first page of a new server, asked for as soon as the server answers; "warm" a page of a server that has drawn others before, by a
-browser that knows the scripts. Times of the clock are worth something on a quiet machine alone; the load is
-printed beside them.
+is the first page of a new server, asked for as soon as the server answers; "warm" a page of a server that has
+drawn others before, by a browser that knows the scripts. Times of the clock are worth something on a quiet
+machine alone; the load is printed beside them.
 
     python benchmarks/first_figures.py [--home HOME] [--rounds 3]
 

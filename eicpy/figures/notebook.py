@@ -3,13 +3,15 @@
 BokehJS must be loaded before a figure is shown, and never from the network. Where it comes from
 depends on who shows the page:
 
-- Voilà: the template of :mod:`eicpy.dashboard` holds it; nothing is loaded here.
-- a report: the page holds it, once; the runner sets ``EIC_BOKEH_RESOURCES=page``.
+- our own pages and reports: the page holds it, once; whoever shows it sets ``EIC_BOKEH_RESOURCES=page``.
+- another Voilà (a Jupyter server's, as on Binder): as a script in the page.
 - JupyterLab and everything else: within the notebook.
 """
 
 import os
+from pathlib import Path
 
+import bokeh
 from bokeh.io import output_notebook
 from bokeh.io import show as bokeh_show
 from bokeh.io.state import curstate
@@ -22,8 +24,8 @@ __all__ = ["page_holds_bokeh", "show", "side_by_side", "under_voila", "use_bokeh
 
 
 def under_voila() -> bool:
-    """Whether this kernel was started by Voilà."""
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_PREHEAT" in os.environ
+    """Whether this kernel was started by Voilà, ours or another."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
 
 
 def page_holds_bokeh() -> bool:
@@ -43,12 +45,21 @@ def page_holds_bokeh() -> bool:
 
 def use_bokeh() -> None:
     """Make figures appear in this notebook, without a network; call it once, before the first figure."""
-    if under_voila():
-        return
     if page_holds_bokeh():
         curstate().output_notebook("jupyter")
+    elif under_voila():
+        curstate().output_notebook("jupyter")
+        _load_as_script()
     else:
         output_notebook(INLINE, hide_banner=True)
+
+
+def _load_as_script() -> None:
+    """Write BokehJS into the page: Voilà runs what stands in it."""
+    from IPython.display import HTML, display  # noqa: PLC0415 - a kernel has it
+
+    script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
+    display(HTML(f"<script>{script.read_text(encoding='utf-8')}</script>"))  # type: ignore[no-untyped-call]
 
 
 def show(*figures: LayoutDOM) -> None:

@@ -65,7 +65,8 @@ def test_bokehjs_is_copied_from_the_installed_bokeh(tmp_path):
     static = tmp_path / "share" / "voila" / "templates" / "eicpy" / "static"
     assert f'"{bokeh.__version__}"' in (static / "bokeh.min.js").read_text(encoding="utf-8")
     assert "http" not in (static.parent / "index.html.j2").read_text()
-    assert "http" not in (static / "eicpy.css").read_text()
+    for sheet in ("eicpy.css", "door.css"):
+        assert "http" not in (static / sheet).read_text()
 
 
 def test_orders_are_allowed_by_the_flag_alone(settings, tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ from eicpy.figures import notebook, plots
 
 @pytest.fixture
 def elsewhere(monkeypatch):
-    monkeypatch.delenv("VOILA_PREHEAT", raising=False)
     monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
 
 
@@ -40,10 +39,24 @@ def test_an_address_elsewhere_is_refused(monkeypatch, elsewhere, place):
         notebook.use_bokeh()
 
 
-def test_under_voila_nothing_is_loaded(monkeypatch, elsewhere):
+@pytest.mark.parametrize("ours", [True, False])
+def test_under_voila_bokehjs_comes_once(monkeypatch, elsewhere, ours):
+    """With the page of our own server; as a script where another one shows the notebook."""
+    shown = []
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", "page" if ours else "")
     monkeypatch.setattr(notebook, "output_notebook", lambda *_a, **_k: pytest.fail("loaded BokehJS"))
+    monkeypatch.setattr("IPython.display.display", lambda html: shown.append(html.data))
+    monkeypatch.setattr(curstate(), "output_notebook", lambda _kind: None, raising=False)
     notebook.use_bokeh()
+    if ours:
+        assert not shown
+    else:
+        (script,) = shown
+        assert script.startswith("<script>")
+        assert script.rstrip().endswith("</script>")
+        assert "</script" not in script.rstrip()[: -len("</script>")], "it would end there"
+        assert len(script) < 2_000_000
 
 
 def test_several_figures_wrap_in_columns_of_one_width():

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
+from eicpy.dashboard.frame import door, style_sheet
 from eicpy.dashboard.server.request import PageRequest
 from eicpy.dashboard.widgets.panels import Panel
 from eicpy.errors import EicpyError
@@ -167,6 +168,15 @@ def open_live_page(build: Callable[[Settings, Instrument, Texts], LivePage]) -> 
     texts = Texts(request.language)
     try:
         _log_to_file(settings.home / "logs")
-        return build(settings, load(request.check()), texts).widget
+        shown = build(settings, load(request.check()), texts).widget
     except EicpyError as error:
-        return ipywidgets.HTML(markup.problem(str(error), texts))
+        words = str(error).replace(str(settings.home), "$EIC_HOME")
+        shown = ipywidgets.HTML(markup.problem(words, texts))
+    except Exception:  # noqa: BLE001 - whatever it is: logged, and said
+        _log.exception("while a page of %s was opened", request.instrument[:40])
+        shown = ipywidgets.HTML(markup.problem(texts("internal_error"), texts))
+    if door() == "ours":
+        return shown
+    dressed = ipywidgets.VBox([ipywidgets.HTML(style_sheet()), shown])
+    dressed.add_class("eic-page")
+    return dressed

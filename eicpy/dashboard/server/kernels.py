@@ -190,6 +190,18 @@ class VisitKernelManager(AsyncMappingKernelManager):
                 await self.shutdown_kernel(visit.kernel, now=True)
         self.visits.end(visit)
 
+    async def lives(self, visit: Visit) -> bool:
+        """Whether the kernel of a visit runs; where it died, the visit is over."""
+        if visit.kernel is None:
+            return True  # not started yet
+        if visit.kernel in self:
+            kernel: Any = self.get_kernel(visit.kernel)
+            if await kernel.is_alive():
+                return True
+        self.log.warning("the kernel of a page of %s has gone", visit.address)
+        await self.end(visit)
+        return False
+
     async def end_of(self, user: str) -> None:
         """End all visits of a log-in."""
         for visit in self.visits:
@@ -201,10 +213,11 @@ class VisitKernelManager(AsyncMappingKernelManager):
         for visit in self.visits.over():
             self.log.info("a page of %s is over", visit.address)
             await self.end(visit)
+        for visit in self.visits:
+            await self.lives(visit)
         await super().cull_kernels()  # type: ignore[no-untyped-call]  # untyped base
 
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        """End a kernel that nobody has for the idle time, or that died."""
-        died = getattr(self.get_kernel(kernel_id), "execution_state", "") == "dead"
-        if died or self.visits.of(kernel_id) is None:
+        """End a kernel that nobody has for the idle time."""
+        if self.visits.of(kernel_id) is None:
             await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]  # untyped base

@@ -26,6 +26,7 @@ from typing import Any, Self
 
 import bokeh
 
+from eicpy.dashboard.frame import DOOR_VARIABLE
 from eicpy.dashboard.server.hosts import check_host_name
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits
@@ -275,6 +276,8 @@ class Server:
         return inherited | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
+            DOOR_VARIABLE: "ours",
+            "EIC_BOKEH_RESOURCES": "page",
             ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # set each time: never inherited
             "JUPYTER_PATH": os.pathsep.join(paths),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),

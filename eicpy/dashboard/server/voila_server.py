@@ -31,7 +31,13 @@ from eicpy.dashboard.server.kernels import (
     VersionOneConnection,
     VisitKernelManager,
 )
-from eicpy.dashboard.server.pages import FarewellHandler, PageHandler, ReportsHandler, TemplateFiles
+from eicpy.dashboard.server.pages import (
+    AliveHandler,
+    FarewellHandler,
+    PageHandler,
+    ReportsHandler,
+    TemplateFiles,
+)
 from eicpy.dashboard.server.provisioner import ForkProvisioner, NurseryLink, register
 from eicpy.dashboard.server.request import OPERATOR_HEADER
 from eicpy.errors import readable
@@ -84,6 +90,7 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             own = options | {"notebook_path": f"{name}.ipynb"}
             rules.append((url_path_join(self.server_url, f"/{name}"), handler, own))
         rules.append((first, handler, options))
+        rules.append((url_path_join(self.server_url, r"/alive/([0-9a-f-]{36})"), AliveHandler))
         if self.reports is not None:
             static = {"path": str(self.reports), "default_filename": "index.html"}
             redirect = url_path_join(self.server_url, "/reports")
@@ -93,10 +100,15 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             ]
         return rules
 
+    def _addresses(self) -> dict[str, str]:
+        """Addresses of what is served, and the keys of their names, for a reader who took a wrong one."""
+        found = {"/": "page_camera"} | {f"/{name}": f"page_{name}" for name in self.pages}
+        return found if self.reports is None else found | {"/reports/": "reports"}
+
     def start(self) -> None:
         """Make the application and serve it."""
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
-        settings = self.init_settings() | self.tornado_settings
+        settings = self.init_settings() | self.tornado_settings | {"pages": self._addresses()}
         self.app = Gate(HostNames(self.ip, self.port, self.names), **settings)
         self.app.add_rules(self.init_handlers())
         self.listen()
@@ -146,7 +158,8 @@ def configuration(setup: dict[str, Any]) -> Config:
     ----------
     setup
         ``notebook``, ``host``, ``port``, ``transport``, ``cull_idle_timeout``, ``cull_interval``,
-        ``kernels``, ``kernels_per_address``, ``claim_timeout``; ``token``, asked from each visitor, empty: nothing is asked.
+        ``kernels``, ``kernels_per_address``, ``claim_timeout``; ``token``, asked from each visitor,
+        empty: nothing is asked.
     """
     config = Config()
     config.Voila.update(
@@ -185,6 +198,7 @@ def configuration(setup: dict[str, Any]) -> Config:
     config.VisitKernelManager.claim_timeout = setup["claim_timeout"]
     config.VisitKernelManager.most_per_address = setup["kernels_per_address"]
     config.KernelManager.transport = setup["transport"]
+    config.KernelManager.autorestart = False  # a new kernel under an old name would be a page without widgets
     return config
 
 
