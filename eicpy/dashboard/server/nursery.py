@@ -1,7 +1,7 @@
 """The process from which the kernels of the pages are forked, with everything imported beforehand.
 
-Most of the time until a page is there went into imports: numba, Bokeh, the widgets. This process imports
-them once, opens each page once for nobody, so that compiled kernels are loaded too, and then waits. For each
+Most of the time until a page is there went into imports: numba, Bokeh, the widgets. This process runs
+each notebook once for nobody, so that all is imported and compiled code is loaded, and then waits. For each
 visitor it forks: the child has all of it at once, in memory that it shares with the others, and becomes an
 ordinary Jupyter kernel. Nothing here knows the server's token, and no thread may run here when it forks.
 
@@ -18,8 +18,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 __all__ = ["Nursery", "main", "prepare"]
@@ -27,18 +28,36 @@ __all__ = ["Nursery", "main", "prepare"]
 _log = logging.getLogger(__name__)
 
 
-def prepare() -> Iterator[str]:
-    """Import and open whatever a page needs; yields between two steps, in which a kernel may be asked for."""
+def prepare(notebooks: Sequence[Path]) -> Iterator[str]:
+    """Run what will be shown once for nobody; yields between two steps, when a kernel may be asked for.
+
+    Parameters
+    ----------
+    notebooks
+        Those that the server shows. Their first cells, the imports, run before the first step is over.
+    """
     import ipykernel.kernelapp  # noqa: F401, PLC0415 - the purpose of this function
+    import ipywidgets  # noqa: F401, PLC0415
     import jupyter_bokeh  # noqa: F401, PLC0415
 
-    from eicpy.dashboard.pages import camera, monitor, quicklook  # noqa: PLC0415
-
+    pages: list[tuple[list[str], dict[str, Any]]] = [(_code(path), {}) for path in notebooks]
+    with _nobody():
+        for cells, names in pages:
+            exec("".join(cells[:1]), names)  # noqa: S102 - the notebook that a visitor's kernel will run
     yield "imports"
-    for module in (camera, quicklook, monitor):
+    for path, (cells, names) in zip(notebooks, pages, strict=True):
         with _nobody():
-            module.open_page()
-        yield module.__name__
+            for cell in cells[1:]:
+                exec(cell, names)  # noqa: S102 - the same
+        names.clear()
+        gc.collect()
+        yield path.stem
+
+
+def _code(notebook: Path) -> list[str]:
+    """Code cells of a notebook."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
 @contextmanager
@@ -162,7 +181,7 @@ def main() -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, sys.stdin.fileno())
         os.close(nothing)
-        Nursery(server).run(prepare(), _become_kernel)
+        Nursery(server).run(prepare([Path(name) for name in sys.argv[1:]]), _become_kernel)
 
 
 if __name__ == "__main__":
