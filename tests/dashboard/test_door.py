@@ -165,6 +165,19 @@ def test_what_changes_something_comes_from_a_page_of_ours(server, ada):
     assert status_of(server.port, "/voila/api/shutdown/x", "POST", **own) == 404
 
 
+def test_an_address_that_is_none_leads_to_the_pages(server):
+    answer = ask(server.port, "/nonsense?lang=fr")
+    assert answer.status == 404
+    for link in ('href="/?lang=fr"', 'href="/reports/?lang=fr"'):
+        assert link in answer.text
+
+
+def test_a_page_learns_that_its_kernel_has_gone(server, ada):
+    nobody = "/alive/00000000-0000-0000-0000-000000000000"
+    assert status_of(server.port, nobody, Cookie=ada) == 404
+    assert status_of(server.port, nobody) == 302, "log in first"
+
+
 def test_an_image_of_another_site_starts_no_kernel(server, ada):
     foreign = {
         "Cookie": ada,
