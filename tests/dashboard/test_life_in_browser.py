@@ -1,4 +1,4 @@
-"""A page on an empty set-up, from its first words on; its kernel falls silent; its server ends and comes back."""
+"""A page on an empty set-up: its first words; its kernel falls silent; its server ends and comes back."""
 
 import os
 import signal
