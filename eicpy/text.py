@@ -206,6 +206,16 @@ class Texts:
         one = n is not None and plural(round(n)) == 0
         return (message.one if one else message.other).format(**values)
 
+    def template(self, key: str) -> str:
+        """Words of a key with the names in braces left where they are, for somebody else to put values in.
+
+        Examples
+        --------
+        >>> Texts("en").template("ago")
+        '{age} ago'
+        """
+        return _words(self.language)[0].get(key, _Message(key, key)).other
+
     def number(self, value: float | None, digits: int = 0) -> str:
         r"""Write a number with a decimal mark of the language, thousands apart.
 

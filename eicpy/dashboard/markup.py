@@ -5,16 +5,15 @@ Everything that comes from outside (names in tables, descriptions, comments) is 
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from urllib.parse import quote
 
 import numpy as np
 
+from eicpy.dashboard.frame import PAGE_NAMES, fact_cells, header, heartbeat, problem
 from eicpy.dashboard.health import HealthVerdict, LatestValue, State
 from eicpy.dashboard.source import PacketTotals
 from eicpy.figures import theme
 from eicpy.figures.series import unit_sign
 from eicpy.housekeeping import Severity
-from eicpy.instruments import Instrument
 from eicpy.packets import Limits
 from eicpy.text import Texts
 
@@ -52,46 +51,6 @@ def utc(seconds: float) -> str:
         return "–"
     milliseconds = int(theme.unix_milliseconds(seconds))
     return str(np.datetime64(milliseconds, "ms"))[:19].replace("T", " ")
-
-
-PAGE_NAMES = {"": "page_camera", "quicklook": "page_quicklook", "monitor": "page_monitor"}
-"""Pages by address, and their names."""
-
-
-def header(instrument: Instrument, others: Iterable[str], texts: Texts, *, page: str) -> str:
-    """Title of the page, where the definition of the detector comes from, ways to the other pages.
-
-    Parameters
-    ----------
-    instrument
-        The detector.
-    others
-        Names of the other detectors.
-    texts
-        Language.
-    page
-        Address of this page, as in :data:`PAGE_NAMES`.
-    """
-    links = []
-    for address, key in PAGE_NAMES.items():
-        if address == page:
-            links.append(f'<b aria-current="page">{texts(key)}</b>')
-        else:
-            links.append(_link(address or "./", instrument.name, texts(key), texts))
-    links.append(f'<a href="reports/">{texts("reports")}</a>')
-    detectors = " ".join(_link(page or "./", name, name, texts) for name in others)
-    title = texts("title", instrument=instrument.title, page=texts(PAGE_NAMES[page]))
-    return (
-        f'<div class="eic-header"><h1>{escape(title)}</h1>'
-        f'<nav class="eic-links">{" ".join(links)}</nav>'
-        f'<span class="eic-note">{escape(instrument.note)}</span>'
-        f'<nav class="eic-links eic-note">{detectors}</nav></div>'
-    )
-
-
-def _link(address: str, instrument: str, words: str, texts: Texts) -> str:
-    query = f"instrument={quote(instrument)}&amp;lang={texts.language}"
-    return f'<a href="{address}?{query}">{escape(words)}</a>'
 
 
 def _listed(names: Sequence[str], texts: Texts) -> str:
@@ -161,37 +120,6 @@ def facts(run: str, newest: float, age: float | None, rate: float, totals: Packe
         (texts("damaged"), texts.number(totals.damaged), "warning" if totals.damaged else ""),
     ]
     return fact_cells(cells)
-
-
-def fact_cells(cells: Iterable[tuple[str, str, str]]) -> str:
-    """Write names and values side by side.
-
-    Parameters
-    ----------
-    cells
-        Name, value and class (``warning``, ``alarm`` or none) of each.
-    """
-    inside = "".join(
-        f'<div><span>{escape(name)}</span><b class="{kind}">{escape(value)}</b></div>'
-        for name, value, kind in cells
-    )
-    return f'<div class="eic-facts">{inside}</div>'
-
-
-def heartbeat(tick: int, texts: Texts) -> str:
-    """Write the hidden mark that changes as long as the kernel is alive."""
-    return (
-        f'<span class="eic-heartbeat" hidden data-tick="{tick}" data-lost="{escape(texts("disconnected"))}" '
-        f'data-reload="{escape(texts("reload"))}"></span>'
-    )
-
-
-def problem(text: str, texts: Texts) -> str:
-    """Say that the page cannot be shown, or is not to be trusted, and why."""
-    return (
-        f'<div class="eic-verdict alarm" role="alert"><strong>{texts("cannot_open")}</strong>'
-        f"<span>{escape(text)}</span></div>"
-    )
 
 
 def _bounds(limits: Limits | None) -> str:

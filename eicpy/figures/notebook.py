@@ -3,8 +3,8 @@
 BokehJS must be loaded before a figure is shown, and never from the network. Where it comes from
 depends on who shows the page:
 
-- Voilà: the template of :mod:`eicpy.dashboard` holds it; nothing is loaded here.
-- a report: the page holds it, once; the runner sets ``EIC_BOKEH_RESOURCES=page``.
+- our own pages and reports: the page holds it, once; whoever shows it sets ``EIC_BOKEH_RESOURCES=page``.
+- another Voilà (a Jupyter server's, as on Binder): as a script in the page.
 - JupyterLab and everything else: within the notebook, once and packed.
 """
 
@@ -15,14 +15,14 @@ from bokeh.io.state import curstate
 from bokeh.models import LayoutDOM, Row
 
 from eicpy.errors import BadArgumentError
-from eicpy.figures.bokeh_script import loading_script
+from eicpy.figures.bokeh_script import core_script, loading_script
 
 __all__ = ["page_holds_bokeh", "show", "side_by_side", "under_voila", "use_bokeh"]
 
 
 def under_voila() -> bool:
-    """Whether this kernel was started by Voilà."""
-    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/") or "VOILA_PREHEAT" in os.environ
+    """Whether this kernel was started by Voilà, ours or another."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila/")
 
 
 def page_holds_bokeh() -> bool:
@@ -42,10 +42,12 @@ def page_holds_bokeh() -> bool:
 
 def use_bokeh() -> None:
     """Make figures appear in this notebook, without a network; call it once, before the first figure."""
-    if under_voila():
-        return
     curstate().output_notebook("jupyter")
-    if not page_holds_bokeh():
+    if page_holds_bokeh():
+        return
+    if under_voila():  # which runs what stands in the page
+        _put_into_page(f"<script>{core_script()}</script>")
+    else:
         _run_in_page(loading_script())
 
 
@@ -53,6 +55,12 @@ def _run_in_page(script: str) -> None:
     from IPython.display import Javascript, display  # noqa: PLC0415, a notebook has it; a figure elsewhere need not
 
     display(Javascript(script))
+
+
+def _put_into_page(text: str) -> None:
+    from IPython.display import HTML, display  # noqa: PLC0415, as above
+
+    display(HTML(text))
 
 
 def show(*figures: LayoutDOM) -> None:

@@ -54,8 +54,8 @@ def server(tmp_path_factory, notebook):
     """For orders, with a token of its own; one page at a time; requests have two seconds."""
     settings = Settings.at(tmp_path_factory.mktemp("home"))
     options = ServerOptions(
-        port=0, pool=0, notebook=notebook, kernels=1, claim_timeout=8.0, request_timeout=2.0, cull_interval=1,
-        host_names=("eic.example.org",), cull_idle_timeout=1, orders=True,
+        port=0, prepared=False, notebook=notebook, kernels=1, claim_timeout=8.0, request_timeout=2.0,
+        cull_interval=1, host_names=("eic.example.org",), cull_idle_timeout=1, orders=True,
     )  # fmt: skip
     with Server(settings, options) as started:
         yield started
@@ -163,6 +163,19 @@ def test_what_changes_something_comes_from_a_page_of_ours(server, ada):
         assert status_of(server.port, "/voila/api/shutdown/x", "POST", Origin=origin, Cookie=ada) == 403
     own = {"Origin": server.url.rstrip("/"), "Cookie": ada}
     assert status_of(server.port, "/voila/api/shutdown/x", "POST", **own) == 404
+
+
+def test_an_address_that_is_none_leads_to_the_pages(server):
+    answer = ask(server.port, "/nonsense?lang=fr")
+    assert answer.status == 404
+    for link in ('href="/?lang=fr"', 'href="/reports/?lang=fr"'):
+        assert link in answer.text
+
+
+def test_a_page_learns_that_its_kernel_has_gone(server, ada):
+    nobody = "/alive/00000000-0000-0000-0000-000000000000"
+    assert status_of(server.port, nobody, Cookie=ada) == 404
+    assert status_of(server.port, nobody) == 302, "log in first"
 
 
 def test_an_image_of_another_site_starts_no_kernel(server, ada):

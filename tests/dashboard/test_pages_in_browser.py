@@ -60,7 +60,7 @@ def pages(tmp_path_factory, short_packets, chain):
     with (
         station.report("receiver", role="receiver") as receiver,
         chain.take_orders(station, lambda order: orders.append(order) or f"done: {order.kind}"),
-        Server(settings, ServerOptions(port=0, pool=0, orders=True)) as server,
+        Server(settings, ServerOptions(port=0, prepared=False, orders=True)) as server,
     ):
         receiver.update(state="receiving", values=RECEIVING)
         yield Pages(server, settings, orders, receiver, log_in(server, name="ada"))

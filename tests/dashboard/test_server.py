@@ -17,7 +17,7 @@ from waiting import LIMIT, wait_until
 
 from eicpy.dashboard import Server, ServerOptions
 from eicpy.dashboard.server import prepare_jupyter_path
-from eicpy.dashboard.server.kernels import PoolAwareKernelManager
+from eicpy.dashboard.server.kernels import VisitKernelManager
 from eicpy.dashboard.server.request import ORDERS_VARIABLE, orders_allowed
 from eicpy.dashboard.server.voila_server import configuration
 from eicpy.errors import BadArgumentError, FailedError
@@ -51,6 +51,10 @@ def _children(pid):
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def _below(pid):
+    return [process for child in _children(pid) for process in (child, *_below(child))]
+
+
 @pytest.fixture
 def settings(tmp_path):
     return Settings.at(tmp_path / "home")
@@ -61,7 +65,8 @@ def test_bokehjs_is_copied_from_the_installed_bokeh(tmp_path):
     static = tmp_path / "share" / "voila" / "templates" / "eicpy" / "static"
     assert f'"{bokeh.__version__}"' in (static / "bokeh.min.js").read_text(encoding="utf-8")
     assert "http" not in (static.parent / "index.html.j2").read_text()
-    assert "http" not in (static / "eicpy.css").read_text()
+    for sheet in ("eicpy.css", "door.css"):
+        assert "http" not in (static / sheet).read_text()
 
 
 def test_orders_are_allowed_by_the_flag_alone(settings, tmp_path, monkeypatch):
@@ -79,7 +84,6 @@ def test_configuration_is_the_safe_one():
         "notebook": "x.ipynb",
         "host": "127.0.0.1",
         "port": 1,
-        "pool": 2,
         "transport": "ipc",
         "cull_idle_timeout": 90,
         "cull_interval": 20,
@@ -96,12 +100,12 @@ def test_configuration_is_the_safe_one():
     assert voila.file_allowlist == []
     assert len(voila.extension_allowlist) == 4
     assert config.Voila.config_file_paths == []
-    assert config.PoolAwareKernelManager.most_kernels == 5
+    assert config.VisitKernelManager.most_kernels == 5
     assert "disable_check_xsrf" not in config.Voila.tornado_settings
 
 
 def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_notebook):
-    with Server(settings, ServerOptions(port=0, pool=0, notebook=trivial_notebook)) as server:
+    with Server(settings, ServerOptions(port=0, prepared=False, notebook=trivial_notebook)) as server:
         status, text, _headers = _get(server.reports_url)
         assert status == 404
         assert "No report yet" in text
@@ -127,7 +131,7 @@ def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_
 def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatch):
     token = "a-secret-of-the-duty-desk"  # noqa: S105 - of this test
     monkeypatch.setenv("EIC_DASHBOARD_TOKEN", token)
-    with Server(settings, ServerOptions(port=0, pool=0, notebook=trivial_notebook)) as server:
+    with Server(settings, ServerOptions(port=0, notebook=trivial_notebook)) as server:
         for address in (server.url, f"{server.reports_url}index.html"):
             status, _text, headers = _get(address)
             assert status == 302
@@ -138,20 +142,37 @@ def test_a_token_is_asked_and_never_shown(settings, trivial_notebook, monkeypatc
         status, page, _headers = _get(f"{server.url}?lang=fr", cookie=cookie)
         assert status == 200
         assert "voila" in page
-        assert _children(server.pid)
         assert token not in Path(f"/proc/{server.pid}/cmdline").read_text()
-        for kernel in _children(server.pid):
-            assert token not in Path(f"/proc/{kernel}/environ").read_text(errors="replace")
+        below = _below(server.pid)
+        assert len(below) == 2, "the kernel, and the process that it was forked from"
+        for process in below:
+            assert token not in Path(f"/proc/{process}/environ").read_text(errors="replace")
         log = server.log_file
     assert token not in log.read_text(errors="replace")
 
 
-def test_the_server_ends_with_its_kernels(settings, trivial_notebook):
-    with Server(settings, ServerOptions(port=0, pool=1, notebook=trivial_notebook)) as server:
+@pytest.mark.parametrize("prepared", [True, False])
+def test_the_server_ends_with_its_kernels(settings, trivial_notebook, prepared):
+    options = ServerOptions(port=0, prepared=prepared, notebook=trivial_notebook)
+    with Server(settings, options) as server:
         pid = server.pid
-        kernels = wait_until(lambda: _children(pid), what="a kernel in the pool")
+        assert _get(server.url)[0] == 200
+        kernels = _below(pid)
+        assert len(kernels) == (2 if prepared else 1), "the kernel, and the process that it was forked from"
     assert not _alive(pid)
     wait_until(lambda: not any(map(_alive, kernels)), what="the end of the kernels")
+
+
+def test_without_the_process_that_forks_pages_are_only_slower(settings, trivial_notebook):
+    with Server(settings, ServerOptions(port=0, notebook=trivial_notebook)) as server:
+        assert _get(server.url)[0] == 200
+        nursery = _children(server.pid)[0]
+        os.kill(nursery, signal.SIGKILL)
+        wait_until(lambda: not _alive(nursery), what="its end")
+        status, page, _headers = _get(server.url)
+        assert status == 200
+        assert "There was an error" not in page
+    assert "one is started without" in server.log_file.read_text()
 
 
 SERVE = """
@@ -195,29 +216,21 @@ class _Culled(Exception):  # noqa: N818 - a mark, not an error
     pass
 
 
-def test_a_kernel_of_the_pool_or_of_a_visit_is_not_culled_for_being_idle(monkeypatch):
+def test_a_kernel_of_a_visit_is_not_culled_for_being_idle(monkeypatch):
     async def cull(_self, _kernel_id):
         raise _Culled
 
-    monkeypatch.setattr(PoolAwareKernelManager.__mro__[1], "cull_kernel_if_idle", cull)
+    monkeypatch.setattr(VisitKernelManager.__mro__[1], "cull_kernel_if_idle", cull)
 
     async def scenario():
-        manager = PoolAwareKernelManager(cull_idle_timeout=60)
+        manager = VisitKernelManager(cull_idle_timeout=60)
         manager._kernels["k"] = SimpleNamespace(execution_state="idle")
-        waiting = asyncio.get_running_loop().create_future()
-        waiting.set_result({"kernel_id": "k"})
-        failed = asyncio.get_running_loop().create_future()
-        failed.set_exception(OSError("no kernel"))
-        manager._pools = {"camera.ipynb": [failed, waiting]}
-        await manager.cull_kernel_if_idle("k")
-        manager._pools = {"camera.ipynb": []}
         visit = manager.visits.admit("127.0.0.1")
         visit.kernel = "k"
         await manager.cull_kernel_if_idle("k")
         manager.visits.end(visit)
         with pytest.raises(_Culled):
             await manager.cull_kernel_if_idle("k")
-        failed.exception()
 
     with ThreadPoolExecutor(1) as thread:  # in this one a browser's loop may be running
         thread.submit(asyncio.run, scenario()).result()

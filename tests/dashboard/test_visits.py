@@ -106,3 +106,19 @@ def test_kernels_fit_into_half_of_the_memory(memory):
     limits = Limits.for_memory(memory)
     assert 2 <= limits.per_address <= limits.total <= 40
     assert limits.total == 2 or limits.total * 350e6 <= 0.5 * memory
+
+
+def test_a_browser_that_asks_keeps_its_kernel_though_it_is_not_connected_yet(clock):
+    """A slow machine: the page was sent, and its scripts take longer than the claim."""
+    visits = Visits(Limits(2, 2), claim=30.0, now=clock)
+    visit = visits.admit("a")
+    visits.served(visit)
+    for _ in range(5):
+        clock.time += 25.0
+        visits.asked(visit)
+        assert not visits.over()
+    clock.time += 31.0
+    assert visits.over() == [visit]
+    visits.connect(visit)
+    visits.asked(visit)
+    assert visit.limit is None

@@ -17,7 +17,6 @@ from eicpy.figures.timeline import keep_extremes
 
 @pytest.fixture
 def elsewhere(monkeypatch):
-    monkeypatch.delenv("VOILA_PREHEAT", raising=False)
     monkeypatch.delenv("SERVER_SOFTWARE", raising=False)
 
 
@@ -55,10 +54,18 @@ def test_an_address_elsewhere_is_refused(monkeypatch, elsewhere, place):
         notebook.use_bokeh()
 
 
-def test_under_voila_nothing_is_loaded(monkeypatch, elsewhere, shown):
+@pytest.mark.parametrize("ours", [True, False])
+def test_under_voila_bokehjs_comes_once(monkeypatch, elsewhere, shown, ours):
+    """With the page of our own server; as a script where another one shows the notebook."""
+    texts = []
+    monkeypatch.setattr(notebook, "_put_into_page", texts.append)
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5.13")
+    monkeypatch.setenv("EIC_BOKEH_RESOURCES", "page" if ours else "")
     notebook.use_bokeh()
     assert not shown
+    assert texts == ([] if ours else [f"<script>{core_script()}</script>"])
+    assert "</script" not in core_script(), "it would end there"
+    assert len(core_script()) < 2_000_000
 
 
 def test_several_figures_wrap_in_columns_of_one_width():

@@ -22,7 +22,7 @@ from eicpy.text import Texts
 
 __all__ = ["CameraPage", "open_page"]
 
-READING_TIME, FIRST_READING_TIME = 0.25, 2.0
+READING_TIME, FIRST_READING_TIME = 0.25, 0.25
 """Longest time to read on in one look, and in the first, s."""
 SKIP_PHOTONS_BEHIND = 64 << 20
 """Bytes behind from which photons are not decoded: they would have left the ring before they are shown."""

@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 
 from eicpy.dashboard import markup
+from eicpy.dashboard.frame import door, style_sheet
 from eicpy.dashboard.server.request import PageRequest
 from eicpy.dashboard.widgets.panels import Panel
 from eicpy.errors import EicpyError
@@ -137,10 +138,11 @@ def column(children: Sequence[ipywidgets.Widget], flex: str, style: str = "") ->
 def _log_to_file(folder: Path) -> None:
     """Send warnings of the package to a file: what a kernel writes elsewhere reaches the browser."""
     folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / "dashboard.log", delay=True)
+    package, handler = logging.getLogger("eicpy"), logging.FileHandler(folder / "dashboard.log", delay=True)
+    if any(getattr(other, "baseFilename", "") == handler.baseFilename for other in package.handlers):
+        return  # a page was opened before in this process
     handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    package = logging.getLogger("eicpy")
     package.addHandler(handler)
     package.propagate = False
 
@@ -162,10 +164,19 @@ def open_live_page(build: Callable[[Settings, Instrument, Texts], LivePage]) -> 
         To be the last value of a cell. If the page cannot be opened, a box with the reason.
     """
     settings = Settings.from_environment()
-    request = PageRequest.from_voila()
+    request = PageRequest.from_environment()
     texts = Texts(request.language)
     try:
         _log_to_file(settings.home / "logs")
-        return build(settings, load(request.check()), texts).widget
+        shown = build(settings, load(request.check()), texts).widget
     except EicpyError as error:
-        return ipywidgets.HTML(markup.problem(str(error), texts))
+        words = str(error).replace(str(settings.home), "$EIC_HOME")
+        shown = ipywidgets.HTML(markup.problem(words, texts))
+    except Exception:  # noqa: BLE001 - whatever it is: logged, and said
+        _log.exception("while a page of %s was opened", request.instrument[:40])
+        shown = ipywidgets.HTML(markup.problem(texts("internal_error"), texts))
+    if door() == "ours":
+        return shown
+    dressed = ipywidgets.VBox([ipywidgets.HTML(style_sheet()), shown])
+    dressed.add_class("eic-page")
+    return dressed

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QuickLookPage", "open_page"]
 
-READING_TIME, FIRST_READING_TIME = 0.25, 1.5
+READING_TIME, FIRST_READING_TIME = 0.25, 0.25
 """Longest time to read in one tick, and in the first, s."""
 LIST_EVERY = 3.0
 """Time between two listings of the runs, s."""

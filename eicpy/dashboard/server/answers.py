@@ -72,9 +72,18 @@ class ShortAnswers(web.RequestHandler):
         self.clear()
         if retry:
             self.set_header("Retry-After", retry)
-        first = f'<p><a href="/">{escape(texts("page_camera"))}</a></p>' if status_code == 404 else ""
         note = f'<p class="note">HTTP {status_code}</p>'
-        self.answer(status_code, title, [f"<p>{escape(words)}</p>", note, first])
+        ways = self._ways(texts) if status_code == 404 else ""
+        self.answer(status_code, title, [f"<p>{escape(words)}</p>", note, ways])
+
+    def _ways(self, texts: Texts) -> str:
+        """Links to the pages that there are."""
+        pages: dict[str, str] = self.settings.get("pages", {"/": "page_camera"})
+        links = (
+            f'<a href="{escape(address)}?lang={texts.language}">{escape(texts(key))}</a>'
+            for address, key in pages.items()
+        )
+        return f"<p>{' · '.join(links)}</p>"
 
 
 def guarded(handler: type[web.RequestHandler]) -> type[web.RequestHandler]:

@@ -2,8 +2,7 @@
 
 - A websocket client that does not offer the sub-protocol v1 makes the server read a legacy frame as a
   table of 10¹⁷ offsets, until its memory is full: such a client is turned away (version 0.5.13).
-- A kernel ends when its visit is over (:mod:`eicpy.dashboard.server.visits`), whether it is idle or not; one
-  that waits in the pool has no visit yet.
+- A kernel ends when its visit is over (:mod:`eicpy.dashboard.server.visits`), whether it is idle or not.
 - What a kernel writes about its own errors stays here: a browser gets widgets and their data, no tracebacks.
 """
 
@@ -17,7 +16,6 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado import web
 from traitlets import Float, Integer
-from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits, Visit, Visits
@@ -25,9 +23,8 @@ from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits, Visit, Visits
 __all__ = [
     "VISIT",
     "KernelSocket",
-    "PoolAwareKernelManager",
-    "QuerySocket",
     "VersionOneConnection",
+    "VisitKernelManager",
     "is_for_browsers",
 ]
 
@@ -152,25 +149,7 @@ class KernelSocket(VoilaKernelWebsocketHandler):  # type: ignore[misc]  # untype
         return None
 
 
-class QuerySocket(RequestInfoSocketHandler):  # type: ignore[misc]  # untyped base
-    """Where a kernel of the pool waits for the visitor; nobody else has anything to ask there."""
-
-    def open(self, kernel_id: str) -> None:
-        """Wait, or get at once what already waits; a second one for the same kernel is closed."""
-        manager = self.settings["kernel_manager"]
-        if kernel_id not in manager or kernel_id in self._waiters:
-            self.close(1008)
-            return
-        super().open(kernel_id)
-        self._cache.pop(kernel_id, None)
-
-    def on_close(self) -> None:
-        """It waits no longer."""
-        for kernel_id in [key for key, waiter in self._waiters.items() if waiter is self]:
-            del self._waiters[kernel_id]
-
-
-class PoolAwareKernelManager(AsyncMappingKernelManager):
+class VisitKernelManager(AsyncMappingKernelManager):
     """Keeps the account of visits, and ends the kernels of those that are over."""
 
     most_kernels = Integer(8, help="Kernels of all visitors").tag(config=True)
@@ -182,25 +161,11 @@ class PoolAwareKernelManager(AsyncMappingKernelManager):
         limits = Limits(self.most_kernels, self.most_per_address)
         self.visits = Visits(limits, float(self.cull_idle_timeout), self.claim_timeout)
 
-    def waiting(self, notebook: str) -> "asyncio.Task[dict[str, Any]] | None":
-        """The kernel of the pool that the next visitor of a notebook gets, perhaps still starting."""
-        pool = getattr(self, "_pools", {}).get(notebook)
-        return pool[0] if pool else None
-
-    def _waits_in_pool(self, kernel_id: str) -> bool:
-        for pool in getattr(self, "_pools", {}).values():
-            for task in pool:
-                if not task.done() or task.cancelled() or task.exception() is not None:
-                    continue
-                if task.result().get("kernel_id") == kernel_id:
-                    return True
-        return False
-
     async def start_kernel(self, **kwargs: Any) -> str:  # type: ignore[override]  # as its base has it
-        """Start a kernel: of the pool, or of the visit for which a page is being drawn."""
+        """Start the kernel of the visit for which a page is being drawn."""
         visit = VISIT.get()
         kernel_id: str = await super().start_kernel(**kwargs)
-        if visit is not None and (kwargs.get("env") or {}).get("VOILA_PREHEAT") != "True":
+        if visit is not None:
             visit.kernel = kernel_id
             if visit.has_left():
                 await self.end(visit)
@@ -225,6 +190,18 @@ class PoolAwareKernelManager(AsyncMappingKernelManager):
                 await self.shutdown_kernel(visit.kernel, now=True)
         self.visits.end(visit)
 
+    async def lives(self, visit: Visit) -> bool:
+        """Whether the kernel of a visit runs; where it died, the visit is over."""
+        if visit.kernel is None:
+            return True  # not started yet
+        if visit.kernel in self:
+            kernel: Any = self.get_kernel(visit.kernel)
+            if await kernel.is_alive():
+                return True
+        self.log.warning("the kernel of a page of %s has gone", visit.address)
+        await self.end(visit)
+        return False
+
     async def end_of(self, user: str) -> None:
         """End all visits of a log-in."""
         for visit in self.visits:
@@ -232,25 +209,15 @@ class PoolAwareKernelManager(AsyncMappingKernelManager):
                 await self.end(visit)
 
     async def cull_kernels(self) -> None:
-        """End the visits that are over, and kernels that neither a visit nor the pool has."""
+        """End the visits that are over, and kernels that no visit has."""
         for visit in self.visits.over():
             self.log.info("a page of %s is over", visit.address)
             await self.end(visit)
-        self._renew_pool()
+        for visit in self.visits:
+            await self.lives(visit)
         await super().cull_kernels()  # type: ignore[no-untyped-call]  # untyped base
 
-    def _renew_pool(self) -> None:
-        """Replace kernels of the pool that could not be started: Voilà would stumble over them."""
-        for notebook, pool in getattr(self, "_pools", {}).items():
-            good = [
-                task for task in pool if not task.done() or (not task.cancelled() and not task.exception())
-            ]
-            if len(good) < len(pool):
-                pool[:] = good
-                self.fill_if_needed(notebook_name=notebook)  # type: ignore[attr-defined]  # where there is a pool
-
     async def cull_kernel_if_idle(self, kernel_id: str) -> None:
-        """End a kernel that nobody has for the idle time, or that died."""
-        died = getattr(self.get_kernel(kernel_id), "execution_state", "") == "dead"
-        if died or (not self._waits_in_pool(kernel_id) and self.visits.of(kernel_id) is None):
+        """End a kernel that nobody has for the idle time."""
+        if self.visits.of(kernel_id) is None:
             await super().cull_kernel_if_idle(kernel_id)  # type: ignore[no-untyped-call]  # untyped base

@@ -1,4 +1,4 @@
-"""The handlers of the pages: admission, the drawing of a page, its farewell; and of the reports."""
+"""The handlers of the pages: admission, first words, drawing, sign of life, farewell; and of the reports."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,10 @@ import os
 import re
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from jupyter_server.base.handlers import AuthenticatedFileHandler
+from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
@@ -16,13 +17,15 @@ from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from eicpy.dashboard.server.answers import ShortAnswers
+from eicpy.dashboard.server.first_words import MARK, first_words
 from eicpy.dashboard.server.identity import operator_of
 from eicpy.dashboard.server.kernels import VISIT
 from eicpy.dashboard.server.policy import REPORTS, page_policy
-from eicpy.dashboard.server.request import OPERATOR_HEADER
+from eicpy.dashboard.server.request import OPERATOR_HEADER, PageRequest
 from eicpy.dashboard.server.visits import RENDER_TIMEOUT, FullError, Visit, Visits
+from eicpy.settings import Settings
 
-__all__ = ["FarewellHandler", "PageHandler", "ReportsHandler", "TemplateFiles"]
+__all__ = ["AliveHandler", "FarewellHandler", "PageHandler", "ReportsHandler", "TemplateFiles"]
 
 _DRAWN_AT_ONCE = max(2, os.cpu_count() or 1)
 """Pages drawn at once: more would only make all of them late."""
@@ -73,6 +76,27 @@ class FarewellHandler(ShortAnswers, VoilaShutdownKernelHandler):  # type: ignore
         await self.kernel_manager.end(visit)
         self.set_status(204)
         self.finish()  # not awaited: the browser may be gone
+
+
+class AliveHandler(ShortAnswers, JupyterHandler):
+    """A page that hears nothing asks whether its kernel is still there."""
+
+    @web.authenticated
+    async def get(self, kernel_id: str) -> None:
+        """Say whether anybody is connected to the kernel.
+
+        Raises
+        ------
+        tornado.web.HTTPError
+            404 where there is no such kernel: the page must be opened again.
+        """
+        manager: Any = self.kernel_manager
+        visit = manager.visits.of(kernel_id)
+        if visit is None or not await manager.lives(visit):
+            raise web.HTTPError(404)
+        manager.visits.asked(visit)
+        self.set_header("Cache-Control", "no-store")
+        self.finish({"connected": visit.sockets > 0})
 
 
 class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # untyped base
@@ -149,16 +173,14 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
                 await manager.end(visit)
                 manager.visits.end(visit)
                 return
-            waiting = manager.waiting(self.notebook_path)
+            words = await asyncio.to_thread(self._first_words)
             token = VISIT.set(visit)
             try:
                 async with contextlib.aclosing(self.get_generator()) as page:
                     async for html in page:
-                        if visit.kernel is None and waiting is not None and waiting.done():
-                            visit.kernel = waiting.result()["kernel_id"]
                         if visit.has_left():
                             break
-                        self.write(html)
+                        self.write(html.replace(MARK, words, 1))
                         await self.flush()
             except StreamClosedError:
                 visit.leave()
@@ -171,6 +193,11 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
             await manager.end(visit)
         else:
             manager.visits.served(visit)
+
+    def _first_words(self) -> str:
+        name = Path(self.notebook_path).stem
+        asked = PageRequest(self.request.query, os.environ.get("EIC_INSTRUMENT"))
+        return first_words(Settings.from_environment(), asked, "" if name == "camera" else name)
 
     def on_connection_close(self) -> None:
         """The browser left before the page was ready: its kernel is not needed."""

@@ -1,6 +1,6 @@
 """Start the dashboards and the reports in a browser, from one command.
 
-A process of its own runs Voilà (:mod:`eicpy.dashboard.server.voila_server`); this module prepares what it
+A process of its own runs Voilà (:mod:`eicpy.dashboard.server.start`); this module prepares what it
 needs, waits until it answers, and ends it with all its kernels. Everything that the page needs is
 copied at the start from the packages that are installed here, so that BokehJS and Bokeh are always of
 the same version and nothing comes from the network.
@@ -26,6 +26,7 @@ from typing import Any, Self
 
 import bokeh
 
+from eicpy.dashboard.frame import DOOR_VARIABLE
 from eicpy.dashboard.server.hosts import check_host_name
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits
@@ -85,6 +86,7 @@ def prepare_jupyter_path(folder: Path) -> None:
         "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": "Python 3",
         "language": "python",
+        "metadata": {"kernel_provisioner": {"provisioner_name": "eicpy-fork", "config": {}}},
     }
     (kernel / "kernel.json").write_text(json.dumps(specification), encoding="utf-8")
 
@@ -116,8 +118,9 @@ class ServerOptions:
         Address to listen on; the loopback, unless a proxy that knows its visitors stands before.
     reports
         Serve the folder of the reports under ``/reports/``.
-    pool
-        Number of kernels kept ready, so that a page appears at once.
+    prepared
+        Have everything imported before a visitor comes, so that a page appears at once
+        (:mod:`eicpy.dashboard.server.nursery`).
     cull_idle_timeout, cull_interval
         s: a kernel that has lost its last connection is ended after the first, looked for at intervals of the
         second; one that never had a connection sooner (:mod:`eicpy.dashboard.server.visits`).
@@ -146,7 +149,7 @@ class ServerOptions:
     port: int = 8866
     host: str = "127.0.0.1"
     reports: bool = True
-    pool: int = 1
+    prepared: bool = True
     cull_idle_timeout: int = 90
     cull_interval: int = 5
     notebook: Path | None = None
@@ -200,7 +203,7 @@ class Server:
             "notebook": str(options.notebook or notebook_folder() / "camera.ipynb"),
             "pages": [] if options.notebook else list(PAGES),
             "host": options.host,
-            "pool": options.pool,
+            "prepared": options.prepared,
             "reports": None if self._reports is None else str(self._reports),
             "cull_idle_timeout": options.cull_idle_timeout,
             "cull_interval": options.cull_interval,
@@ -273,6 +276,8 @@ class Server:
         return inherited | {
             "EIC_HOME": str(self.settings.home),
             "EIC_DATABASE_URL": self.settings.database_url,
+            DOOR_VARIABLE: "ours",
+            "EIC_BOKEH_RESOURCES": "page",
             ORDERS_VARIABLE: "allowed" if self.options.orders else "",  # set each time: never inherited
             "JUPYTER_PATH": os.pathsep.join(paths),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -289,7 +294,7 @@ class Server:
         setup = self._setup | {"port": self.port, "transport": transport}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "eicpy.dashboard.server.voila_server"],
+                [sys.executable, "-m", "eicpy.dashboard.server.start"],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

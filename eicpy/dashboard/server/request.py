@@ -58,16 +58,7 @@ class PageRequest:
         return self.instrument
 
     @classmethod
-    def from_voila(cls) -> "PageRequest":
-        """What the visitor of this kernel asked for; waits for the visitor in a kernel of the pool."""
-        if os.environ.get("VOILA_PREHEAT") == "True":
-            from voila.utils import wait_for_request  # noqa: PLC0415 - half a second, needed in a pool alone
-
-            wait_for_request()
-        return cls.from_environment()
-
-    @classmethod
     def from_environment(cls) -> "PageRequest":
-        """What the visitor of this kernel asked for, once he is there."""
+        """What the visitor of this kernel asked for."""
         operator = unquote(os.environ.get(_OPERATOR_VARIABLE, ""))
         return cls(os.environ.get("QUERY_STRING", ""), os.environ.get("EIC_INSTRUMENT"), operator)

@@ -189,6 +189,11 @@ class Visits:
         if visit.sockets == 0:
             visit.limit, visit.alone_since = self.now() + self.claim, self.now()
 
+    def asked(self, visit: Visit) -> None:
+        """Its browser is there, though not connected: a slow machine, or a connection that is made anew."""
+        if visit.sockets == 0 and visit.limit is not None:
+            visit.limit = max(visit.limit, self.now() + self.claim)
+
     def connect(self, visit: Visit) -> bool:
         """Count a connection; False where there are enough."""
         if visit.sockets >= SOCKETS:

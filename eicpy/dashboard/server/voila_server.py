@@ -1,18 +1,15 @@
 """The process that serves the dashboard: Voilà, stand-alone, set up as it is safe and works offline.
 
-Started by :mod:`eicpy.dashboard.server`, never by hand. Its set-up comes as one JSON object on the
-standard input, which the parent then keeps open: when it closes, the parent has gone and this process
-ends with its kernels. The token comes the same way, so that no kernel and no list of processes has it.
+Its set-up comes from :mod:`eicpy.dashboard.server.start`.
 """
 
-import json
 import logging
 import os
 import resource
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.utils import url_path_join
 from tornado import web
@@ -31,15 +28,25 @@ from eicpy.dashboard.server.hosts import HostNames
 from eicpy.dashboard.server.identity import TokenIdentity
 from eicpy.dashboard.server.kernels import (
     KernelSocket,
-    PoolAwareKernelManager,
-    QuerySocket,
     VersionOneConnection,
+    VisitKernelManager,
 )
-from eicpy.dashboard.server.pages import FarewellHandler, PageHandler, ReportsHandler, TemplateFiles
+from eicpy.dashboard.server.pages import (
+    AliveHandler,
+    FarewellHandler,
+    PageHandler,
+    ReportsHandler,
+    TemplateFiles,
+)
+from eicpy.dashboard.server.provisioner import ForkProvisioner, NurseryLink, register
 from eicpy.dashboard.server.request import OPERATOR_HEADER
 from eicpy.errors import readable
 
-__all__ = ["DashboardServer", "configuration", "main"]
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+
+__all__ = ["DashboardServer", "configuration", "serve"]
 
 EXTENSIONS = [
     "@voila-dashboards/widgets-manager8",
@@ -52,9 +59,10 @@ OURS: dict[Any, Any] = {
     TornadoVoilaHandler: PageHandler,
     VoilaKernelWebsocketHandler: KernelSocket,
     VoilaShutdownKernelHandler: FarewellHandler,
-    RequestInfoSocketHandler: QuerySocket,
 }
 """Handlers of Voilà, and ours in their places."""
+NEVER = (AllowListFileHandler, RequestInfoSocketHandler)
+"""Not served: files of the notebooks' folder; what a kernel of Voilà's own pool would ask for."""
 PING_INTERVAL = 10_000
 """ms between two pings of a websocket; one that does not answer for 30 s is closed."""
 MOST_FILES = 4096
@@ -73,7 +81,7 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
         rules = [
             (rule[0], OURS.get(rule[1], rule[1]), *rule[2:])
             for rule in super().init_handlers()
-            if rule[1] is not AllowListFileHandler  # no file of the notebooks' folder is served
+            if rule[1] not in NEVER
         ]
         _address, handler, options = rules.pop()
         first = url_path_join(self.server_url, "/")
@@ -82,6 +90,7 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             own = options | {"notebook_path": f"{name}.ipynb"}
             rules.append((url_path_join(self.server_url, f"/{name}"), handler, own))
         rules.append((first, handler, options))
+        rules.append((url_path_join(self.server_url, r"/alive/([0-9a-f-]{36})"), AliveHandler))
         if self.reports is not None:
             static = {"path": str(self.reports), "default_filename": "index.html"}
             redirect = url_path_join(self.server_url, "/reports")
@@ -91,10 +100,15 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             ]
         return rules
 
+    def _addresses(self) -> dict[str, str]:
+        """Addresses of what is served, and the keys of their names, for a reader who took a wrong one."""
+        found = {"/": "page_camera"} | {f"/{name}": f"page_{name}" for name in self.pages}
+        return found if self.reports is None else found | {"/reports/": "reports"}
+
     def start(self) -> None:
         """Make the application and serve it."""
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
-        settings = self.init_settings() | self.tornado_settings
+        settings = self.init_settings() | self.tornado_settings | {"pages": self._addresses()}
         self.app = Gate(HostNames(self.ip, self.port, self.names), **settings)
         self.app.add_rules(self.init_handlers())
         self.listen()
@@ -125,6 +139,8 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             loop.start()
         finally:
             self.stop()
+            if ForkProvisioner.nursery is not None:
+                ForkProvisioner.nursery.close()
 
 
 def log_request(handler: web.RequestHandler) -> None:
@@ -141,9 +157,9 @@ def configuration(setup: dict[str, Any]) -> Config:
     Parameters
     ----------
     setup
-        ``notebook``, ``host``, ``port``, ``pool``, ``transport``, ``cull_idle_timeout``, ``cull_interval``,
-        ``kernels``, ``kernels_per_address``, ``claim_timeout``; ``token``, asked from each
-        visitor, empty: nothing is asked.
+        ``notebook``, ``host``, ``port``, ``transport``, ``cull_idle_timeout``, ``cull_interval``,
+        ``kernels``, ``kernels_per_address``, ``claim_timeout``; ``token``, asked from each visitor,
+        empty: nothing is asked.
     """
     config = Config()
     config.Voila.update(
@@ -173,23 +189,29 @@ def configuration(setup: dict[str, Any]) -> Config:
         http_header_envs=[OPERATOR_HEADER],
         strip_sources=True,
         show_tracebacks=False,
-        multi_kernel_manager_class=PoolAwareKernelManager,
-        preheat_kernel=setup["pool"] > 0,
-        default_pool_size=setup["pool"],
+        multi_kernel_manager_class=VisitKernelManager,
+        preheat_kernel=False,  # kernels are forked (eicpy.dashboard.server.nursery)
     )
     config.MappingKernelManager.cull_idle_timeout = setup["cull_idle_timeout"]
     config.MappingKernelManager.cull_interval = setup["cull_interval"]
-    config.PoolAwareKernelManager.most_kernels = setup["kernels"]
-    config.PoolAwareKernelManager.claim_timeout = setup["claim_timeout"]
-    config.PoolAwareKernelManager.most_per_address = setup["kernels_per_address"]
+    config.VisitKernelManager.most_kernels = setup["kernels"]
+    config.VisitKernelManager.claim_timeout = setup["claim_timeout"]
+    config.VisitKernelManager.most_per_address = setup["kernels_per_address"]
     config.KernelManager.transport = setup["transport"]
+    config.KernelManager.autorestart = False  # a new kernel under an old name would be a page without widgets
     return config
 
 
-def main() -> None:
-    """Read the set-up from the standard input and serve until stopped."""
-    with os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as parent:
-        setup = json.loads(parent.readline())
+def serve(setup: dict[str, Any], nursery: "tuple[subprocess.Popen[bytes], socket.socket] | None") -> None:
+    """Serve until stopped.
+
+    Parameters
+    ----------
+    setup
+        As for :func:`configuration`, with ``pages``, ``names``, ``reports``, ``orders``, ``request_timeout``.
+    nursery
+        Process and connection of the nursery; None: kernels are started without one.
+    """
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
@@ -198,8 +220,5 @@ def main() -> None:
     DashboardServer.reports = None if setup["reports"] is None else Path(setup["reports"])
     DashboardServer.request_timeout = setup["request_timeout"]
     TokenIdentity.orders = setup["orders"]
+    register(None if nursery is None else NurseryLink(*nursery))
     DashboardServer.launch_instance(argv=[], config=configuration(setup))
-
-
-if __name__ == "__main__":
-    main()
