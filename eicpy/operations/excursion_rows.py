@@ -110,8 +110,19 @@ def excursions(
     instrument: str | None = None,
     night: str | None = None,
     state: ExcursionState | None = None,
+    since: float | None = None,
 ) -> list[ExcursionRow]:
-    """Excursions by start time, of an instrument, a night and a state where given."""
+    """Excursions by start time, of an instrument, a night and a state where given.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, night, state
+        Only those of it.
+    since
+        Only those that lasted to this time or longer, s (TT since MJDREFI 57754).
+    """
     query = select(ExcursionRow).order_by(ExcursionRow.start, ExcursionRow.id)
     if instrument is not None:
         query = query.where(ExcursionRow.instrument == instrument)
@@ -119,6 +130,8 @@ def excursions(
         query = query.where(ExcursionRow.night == night)
     if state is not None:
         query = query.where(ExcursionRow.state == state)
+    if since is not None:
+        query = query.where(ExcursionRow.stop >= since)
     return database.fetch(lambda session: list(session.scalars(query)))
 
 

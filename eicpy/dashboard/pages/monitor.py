@@ -133,7 +133,7 @@ class MonitorPage(LivePage):
     def draw(self) -> None:
         """Show what was read last."""
         overview, texts = self.overview, self.texts
-        self.verdict.value = monitor_markup.verdict(overview, texts)
+        self.show_verdict(overview.verdict, [monitor_markup.state_words(overview, texts)])
         self.facts.value = monitor_markup.facts(overview, texts)
         self.run.value = monitor_markup.run_facts(overview.run, texts)
         self.links.value = monitor_markup.links(overview, texts)

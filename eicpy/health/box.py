@@ -1,0 +1,63 @@
+"""The verdict as a box: on live pages, at the top of a report, on the index. Its style is that of the page.
+
+Everything that comes from outside (names of parts, comments, errors) is escaped.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+from eicpy.health.reasons import Tense, Verdict
+from eicpy.health.words import action_words, headline, reading_words, reason_words, well_words
+from eicpy.housekeeping.limits import Severity
+from eicpy.text import Texts
+
+__all__ = ["CLASSES", "SHOWN", "verdict_box", "verdict_class"]
+
+CLASSES = {
+    Severity.NOMINAL: "nominal",
+    Severity.WARNING: "warning",
+    Severity.ALARM: "alarm",
+    Severity.UNKNOWN: "none",
+}
+SHOWN = 6
+"""Reasons that are shown; the others are counted."""
+
+
+def verdict_class(verdict: Verdict) -> str:
+    """Style of a verdict; of data that are not those of now, what is well is not green."""
+    past = verdict.tense in {Tense.END, Tense.SILENT} and verdict.level is Severity.NOMINAL
+    return "past" if past else CLASSES[verdict.level]
+
+
+def verdict_box(verdict: Verdict, texts: Texts, *, chips: Sequence[str] = (), shown: int = SHOWN) -> str:
+    """Write the verdict: how bad, of when; each reason with what to do about it.
+
+    Parameters
+    ----------
+    verdict
+        The verdict.
+    texts
+        Language.
+    chips
+        Words in small frames before it.
+    shown
+        Reasons at most.
+    """
+    labels = [*chips, *([texts("data_simulated")] if verdict.simulated else [])]
+    marks = "".join(f'<span class="eic-state">{escape(words)}</span>' for words in labels)
+    lines = [f"<li>{escape(reading_words(verdict, texts))}</li>"] if verdict.reading else []
+    for reason in verdict.reasons[:shown]:
+        said = escape(reason_words(reason, texts, verdict.newest))
+        todo = escape(action_words(reason, texts))
+        lines.append(f'<li>{said} <span class="eic-action">→ {todo}</span></li>')
+    left = len(verdict.reasons) - shown
+    if left > 0:
+        lines.append(f"<li>{escape(texts('and_more', left, count=left))}</li>")
+    if not lines:
+        lines.append(f"<li>{escape(well_words(verdict, texts))}</li>")
+    return (
+        f'<div class="eic-verdict {verdict_class(verdict)}" role="status" data-level="{verdict.level}">'
+        f"{marks}"
+        f"<strong>{escape(headline(verdict, texts))}</strong>"
+        f'<ul class="eic-reasons">{"".join(lines)}</ul></div>'
+    )
