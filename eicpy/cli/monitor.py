@@ -38,9 +38,9 @@ def monitor(
 ) -> None:
     """Watch a live chain, and run it.
 
-    Attaches to what runs and shows every second: the verdict on camera and chain, run,
-    packets and losses of each APID, processors, disk, last error, journal. Keys start and stop runs, mark configuration, write comments, which
-    the journal records. Leaving the screen stops nothing.
+    Attaches to what runs and shows every second: the verdict on camera and chain, run, connections,
+    packets and losses of each APID, processors, disk, last error, journal. Keys start and stop runs, mark
+    configuration, write comments, which the journal records. Leaving the screen stops nothing.
 
     The verdict is the one that every page shows: values beyond their limits and packets lost in the last ten
     minutes of data, and what is wrong in the chain now.

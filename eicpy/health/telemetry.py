@@ -63,10 +63,13 @@ class TelemetryReader:
         self._follower: Follower | None = None
         self._forget()
 
-    def _forget(self) -> None:
+    def _release(self) -> None:
         if self._follower is not None:
             self._follower.close()
         self._follower = None
+
+    def _forget(self) -> None:
+        self._release()
         self._losses.begin_anew()
         self._values.begin_anew()
         self._base = 0
@@ -79,6 +82,9 @@ class TelemetryReader:
     def close(self) -> None:
         """Let go of the files."""
         self._forget()
+
+    def __del__(self) -> None:  # a look with a reader of its own is one line, and leaves no file open
+        self._release()
 
     def read(self, seconds: float) -> HealthState:
         """Read on.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 import numpy as np
 import pytest
 
@@ -37,7 +36,8 @@ class Stream:
     def lost(self, apid, start, stop):
         """Packets lost within times after the start."""
         return sum(
-            f.kind == "lost" and f.apid == apid and start <= f.time - self.times[0] < stop for f in self.faults
+            f.kind == "lost" and f.apid == apid and start <= f.time - self.times[0] < stop
+            for f in self.faults
         )
 
 
@@ -70,5 +70,3 @@ def put(archive, *parts, close=True, **known):
             writer.close()
         else:
             writer.release()
-
-
