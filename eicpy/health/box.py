@@ -11,7 +11,7 @@ from eicpy.health.words import action_words, headline, reading_words, reason_wor
 from eicpy.housekeeping.limits import Severity
 from eicpy.text import Texts
 
-__all__ = ["CLASSES", "SHOWN", "verdict_box", "verdict_class"]
+__all__ = ["BOX_STYLE", "CLASSES", "SHOWN", "verdict_box", "verdict_class"]
 
 CLASSES = {
     Severity.NOMINAL: "nominal",
@@ -19,6 +19,20 @@ CLASSES = {
     Severity.ALARM: "alarm",
     Severity.UNKNOWN: "none",
 }
+BOX_STYLE = """
+.eic-verdict { display: flex; flex-wrap: wrap; gap: 2px 14px; align-items: baseline; border-radius: 6px;
+  padding: 10px 14px; margin: 0 0 12px; color: #fff; font-size: 14px; background: #556270; }
+.eic-verdict strong { font-size: 18px; color: #fff; }
+.eic-verdict .eic-state { border: 1px solid rgba(255, 255, 255, 0.75); border-radius: 3px; padding: 0 7px;
+  font-size: 12px; font-weight: 600; }
+.eic-verdict .eic-reasons { margin: 0; padding: 0; list-style: none; flex: 1 1 300px; line-height: 1.5;
+  color: #fff; overflow-wrap: anywhere; }
+.eic-verdict .eic-action { opacity: 0.85; font-style: italic; }
+.eic-verdict.nominal { background: #006b4f; }
+.eic-verdict.warning { background: #a65e00; }
+.eic-verdict.alarm { background: #b3261e; }
+"""
+"""Style of the box where a page has none of its own: white on colours with a contrast of at least 4.5."""
 SHOWN = 6
 """Reasons that are shown; the others are counted."""
 

@@ -32,6 +32,7 @@ REASONS: dict[str, Severity] = {
     "night-failed": Severity.ALARM,
     "beyond-alarm": Severity.ALARM,
     "was-alarm": Severity.ALARM,
+    "counted-alarms": Severity.ALARM,
     "starting": Severity.WARNING,
     "no-receiver": Severity.WARNING,
     "receiver-ended": Severity.WARNING,
@@ -40,6 +41,7 @@ REASONS: dict[str, Severity] = {
     "task-failed": Severity.WARNING,
     "beyond-warning": Severity.WARNING,
     "was-warning": Severity.WARNING,
+    "counted-warnings": Severity.WARNING,
     "back-inside": Severity.WARNING,
     "lost": Severity.WARNING,
     "damaged": Severity.WARNING,
@@ -49,6 +51,7 @@ REASONS: dict[str, Severity] = {
     "out_of_step": Severity.WARNING,
     "counter_restarted": Severity.WARNING,
     "foreign-bytes": Severity.WARNING,
+    "counted-losses": Severity.WARNING,
     "part-error": Severity.WARNING,
     "behind": Severity.WARNING,
     "restarted": Severity.WARNING,
@@ -113,7 +116,9 @@ code                    values
 ``foreign-bytes``       ``bytes``, ``first``, ``last``
 ======================  ==========================================================================
 
-Of a night: ``night-failed`` (``text``), ``night-unfinished`` (none), ``task-failed`` (``text``).
+Of a night: ``night-failed`` (``text``), ``night-unfinished`` (none), ``task-failed`` (``text``); and of one
+whose record is of an earlier version ``counted-alarms`` and ``counted-warnings`` (``excursions``) and
+``counted-losses`` (``packets``, lost and damaged).
 """
 _RANK = {code: rank for rank, code in enumerate(REASONS)}
 

@@ -35,7 +35,7 @@ _LEVELS = {
     Severity.WARNING: "level_warning",
     Severity.ALARM: "level_alarm",
 }
-_COUNTS = ("packets", "datagrams", "restarts", "connections")
+_COUNTS = ("packets", "datagrams", "restarts", "connections", "excursions")
 _TIMES = ("since", "until", "first", "last")
 _DAY = 86400.0
 

@@ -7,13 +7,20 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eicpy.errors import NotFoundError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.housekeeping import Severity
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.models import ExcursionRow, ExcursionState
 
-__all__ = ["ExcursionEntry", "excursions", "handle_excursion", "record_excursions"]
+__all__ = [
+    "ExcursionEntry",
+    "check_excursions",
+    "excursions",
+    "handle_excursion",
+    "newest_excursions",
+    "record_excursions",
+]
 
 
 @dataclass(frozen=True)
@@ -135,6 +142,40 @@ def excursions(
     return database.fetch(lambda session: list(session.scalars(query)))
 
 
+def newest_excursions(database: Database, instrument: str, *, most: int) -> list[ExcursionRow]:
+    """The excursions of an instrument that nobody acknowledged, then the others; the newest of each first.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument
+        The detector.
+    most
+        How many at most.
+    """
+    query = (
+        select(ExcursionRow)
+        .where(ExcursionRow.instrument == instrument)
+        .order_by(ExcursionRow.state != ExcursionState.NEW, ExcursionRow.start.desc(), ExcursionRow.id.desc())
+        .limit(most)
+    )
+    return database.fetch(lambda session: list(session.scalars(query)))
+
+
+def check_excursions(database: Database, numbers: Iterable[int]) -> None:
+    """Refuse numbers that are of no excursion.
+
+    Raises
+    ------
+    NotFoundError
+        Naming the first.
+    """
+    for number in numbers:
+        if database.fetch(lambda session, number=number: session.get(ExcursionRow, number)) is None:
+            raise NotFoundError(f"got excursion {number}, expected the number of one that is recorded")
+
+
 @accept_old_keywords(renamed={"by": "actor"})
 def handle_excursion(database: Database, number: int, *, actor: str, comment: str = "") -> ExcursionRow:
     """Mark an excursion as handled.
@@ -150,9 +191,13 @@ def handle_excursion(database: Database, number: int, *, actor: str, comment: st
 
     Raises
     ------
+    BadArgumentError
+        Without a name.
     NotFoundError
         If there is no excursion of this number.
     """
+    if not actor.strip():
+        raise BadArgumentError("got no name, expected who looked at the excursion")
 
     def work(session: Session) -> ExcursionRow:
         row = session.get(ExcursionRow, number)

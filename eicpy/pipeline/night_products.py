@@ -17,10 +17,11 @@ import numpy as np
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
 from eicpy.errors import MissingDataError
 from eicpy.instruments import Instrument, load
-from eicpy.operations import ExcursionRow, excursions, open_database
+from eicpy.operations import ExcursionRow, ExcursionState, excursions, open_database
 from eicpy.packets import counter_note
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL, TELEMETRY
+from eicpy.pipeline.night_health import NightVerdict, night_verdict
 from eicpy.pipeline.night_table import NightTable
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
 from eicpy.pipeline.record import NightRecord
@@ -299,12 +300,18 @@ class NightProducts:
             return excursions(database, instrument=self.record.instrument, night=self.record.night)
 
     @property
+    def verdict(self) -> NightVerdict:
+        """Whether the camera was well: what, how bad, since when, and what to do; shown as a box."""
+        return NightVerdict(night_verdict(self.record, self.excursions))
+
+    @property
     def excursion_table(self) -> Table:
         """The excursions as a table."""
         return Table(
-            ("level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
+            ("number", "level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
             [
                 (
+                    e.id,
                     e.level.name,
                     e.parameter,
                     _clock(e.start),
@@ -312,7 +319,7 @@ class NightProducts:
                     e.value,
                     e.limit,
                     e.unit,
-                    e.state,
+                    _handled(e),
                 )
                 for e in self.excursions
             ],
@@ -389,6 +396,13 @@ class NightProducts:
 
 def _clock(seconds: float) -> str:
     return str(to_time(seconds).utc.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+def _handled(row: ExcursionRow) -> str:
+    """State of an excursion: new, or who acknowledged it and what was found."""
+    if row.state is not ExcursionState.HANDLED:
+        return str(row.state)
+    return f"{row.state} by {row.handled_by}" + (f": {row.comment}" if row.comment else "")
 
 
 def _database_url(home: Path) -> str | None:

@@ -34,6 +34,7 @@ from eicpy.acquisition.status.overview_status import Said, link_of, part_of, sup
 from eicpy.acquisition.status.status import JournalEntry, Station, Status
 from eicpy.errors import BadArgumentError, BadDataError, EicpyError
 from eicpy.health.judge import judge
+from eicpy.health.names import packet_name
 from eicpy.health.reasons import LEVELS, Verdict
 from eicpy.health.state import HealthState
 from eicpy.health.telemetry import TelemetryReader
@@ -257,7 +258,7 @@ class OverviewReader:
                 apid, counts = int(text), Said(row)
                 view = ApidView(
                     apid=apid,
-                    name=self._name(apid, command=command),
+                    name=packet_name(self.instrument, apid, command=command),
                     command=command,
                     received=counts.count("received") or 0,
                     rate=self._rate((command, apid), counts.count("received") or 0, reported),
@@ -268,24 +269,6 @@ class OverviewReader:
                 )
                 found.append(view)
         return tuple(sorted(found, key=lambda view: (view.command, view.apid)))
-
-    def _name(self, apid: int, *, command: bool) -> str:
-        """What the instrument calls the packets of an APID.
-
-        A kind alone where it has several packets of it: ``verification``, not ``accepted, started``.
-        """
-        packets = {
-            name: rule
-            for name, rule in self.instrument.packets.items()
-            if rule.apid == apid and getattr(rule, "command", False) == command
-        }
-        kinds = list(dict.fromkeys(rule.kind for rule in packets.values()))
-        if len(packets) == 1:
-            (name,) = packets
-            return name if kinds[0] in {name, "other"} else f"{kinds[0]} {name}"
-        if kinds:
-            return ", ".join(kinds) if kinds != ["other"] else ", ".join(packets)
-        return "" if self.instrument.header(apid) is None else "known"
 
     def _rate(self, key: tuple[bool, int], packets: int, reported: float) -> float | None:
         """Packets per second between two statuses of the receiver."""
@@ -350,7 +333,10 @@ class OverviewReader:
         except (EicpyError, OSError) as error:
             unreadable["run archive"] = str(error)
             return HealthState()
-        names = {(one.command, one.apid): self._name(one.apid, command=one.command) for one in state.losses}
+        names = {
+            (one.command, one.apid): packet_name(self.instrument, one.apid, command=one.command)
+            for one in state.losses
+        }
         found = state.excursions
         if found:
             try:
