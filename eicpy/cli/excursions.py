@@ -33,10 +33,10 @@ def acknowledge(ctx: click.Context, numbers: tuple[int, ...], comment: str, by: 
     NUMBER is as 'eic excursions' lists it. While an excursion lasts its verdict stays, and says who looked at
     it; one that is over needs no attention any more. All are acknowledged, or none.
     """
-    from eicpy.cli.console import user_name
     from eicpy.operations import handle_excursion, open_database
     from eicpy.operations.excursion_rows import check_excursions
     from eicpy.pipeline import write_index
+    from eicpy.process import user_name
 
     with open_database(ctx.obj) as database:
         check_excursions(database, numbers)

@@ -161,7 +161,7 @@ class LossWindow:
         placed = index.shifted(base)
         good = index.good
         self.clock.add(placed.offset[good], packet_seconds(index, self._instrument)[good])
-        bad = (index.status == PacketStatus.BAD_CHECKSUM) | (index.status == PacketStatus.BAD_LENGTH)
+        bad = ~index.good & (index.status != PacketStatus.BAD_HEADER)
         self._damaged.extend(
             zip(*(column[bad].tolist() for column in (placed.offset, index.apid, index.command)), strict=True)
         )

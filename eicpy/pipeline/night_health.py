@@ -79,7 +79,7 @@ def add_losses(
         return
     record.newest = max(float(np.max(confirmed[np.isfinite(confirmed)])), record.newest or -np.inf)
     seconds = np.where(np.isfinite(seconds), seconds, known[0])
-    bad = (index.status == PacketStatus.BAD_CHECKSUM) | (index.status == PacketStatus.BAD_LENGTH)
+    bad = ~index.good & (index.status != PacketStatus.BAD_HEADER)
     for apid, found in table.items():
         if not found.received and instrument.header(apid) is None:
             continue  # as where they are counted
