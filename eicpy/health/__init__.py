@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         reading_words,
         reason_text,
         reason_words,
+        sentences,
         utc_words,
         well_words,
     )
@@ -42,6 +43,7 @@ __all__ = [
     "reading_words",
     "reason_text",
     "reason_words",
+    "sentences",
     "utc_words",
     "verdict_box",
     "verdict_class",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 
 from eicpy.health.reasons import Tense, Verdict
-from eicpy.health.words import action_words, headline, reading_words, reason_words, well_words
+from eicpy.health.words import ARROW, headline, sentences, well_words
 from eicpy.housekeeping.limits import Severity
 from eicpy.text import Texts
 
@@ -59,12 +59,9 @@ def verdict_box(verdict: Verdict, texts: Texts, *, chips: Sequence[str] = (), sh
     """
     labels = [*chips, *([texts("data_simulated")] if verdict.simulated else [])]
     marks = "".join(f'<span class="eic-state">{escape(words)}</span>' for words in labels)
-    lines = [f"<li>{escape(reading_words(verdict, texts))}</li>"] if verdict.reading else []
-    for reason in verdict.reasons[:shown]:
-        said = escape(reason_words(reason, texts, verdict.newest))
-        todo = escape(action_words(reason, texts))
-        lines.append(f'<li>{said} <span class="eic-action">→ {todo}</span></li>')
-    left = len(verdict.reasons) - shown
+    told = sentences(verdict, texts)
+    lines = [_line(words) for words in told[:shown]]
+    left = len(told) - shown
     if left > 0:
         lines.append(f"<li>{escape(texts('and_more', left, count=left))}</li>")
     if not lines:
@@ -75,3 +72,9 @@ def verdict_box(verdict: Verdict, texts: Texts, *, chips: Sequence[str] = (), sh
         f"<strong>{escape(headline(verdict, texts))}</strong>"
         f'<ul class="eic-reasons">{"".join(lines)}</ul></div>'
     )
+
+
+def _line(words: str) -> str:
+    said, arrow, todo = words.partition(ARROW)
+    action = f' <span class="eic-action">→ {escape(todo)}</span>' if arrow else ""
+    return f"<li>{escape(said)}{action}</li>"

@@ -19,6 +19,7 @@ __all__ = [
     "reading_words",
     "reason_text",
     "reason_words",
+    "sentences",
     "utc_words",
     "well_words",
 ]
@@ -38,6 +39,8 @@ _LEVELS = {
 _COUNTS = ("packets", "datagrams", "restarts", "connections", "excursions")
 _TIMES = ("since", "until", "first", "last")
 _DAY = 86400.0
+ARROW = " → "
+"""Between a reason and what to do about it."""
 
 
 def utc_words(seconds: float, near: float = math.nan) -> str:
@@ -112,6 +115,25 @@ def action_words(reason: Reason, texts: Texts) -> str:
     if reason.values.get("by"):
         return texts("action_handled")
     return texts("action_" + reason.code.replace("-", "_"))
+
+
+def sentences(verdict: Verdict, texts: Texts) -> list[str]:
+    """Every reason as a sentence with what to do about it, said once where several have the same to do.
+
+    Parameters
+    ----------
+    verdict
+        The verdict; its progress of reading comes first.
+    texts
+        Language.
+    """
+    said = [] if verdict.reading is None else [reading_words(verdict, texts)]
+    actions: set[str] = set()
+    for reason in verdict.reasons:
+        words, action = reason_words(reason, texts, verdict.newest), action_words(reason, texts)
+        said.append(words if action in actions else f"{words}{ARROW}{action}")
+        actions.add(action)
+    return said
 
 
 def reason_text(reason: Reason, newest: float = math.nan) -> str:

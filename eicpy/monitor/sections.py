@@ -14,7 +14,7 @@ from eicpy.acquisition.status import (
 )
 from eicpy.acquisition.status.chain_reasons import GIVEN_UP, NO_ARCHIVE, NO_SPACE
 from eicpy.errors import readable
-from eicpy.health import Verdict, action_words, headline, reading_words, reason_words, well_words
+from eicpy.health import Verdict, headline, sentences, well_words
 from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.packets import counter_note
@@ -48,10 +48,9 @@ def verdict_lines(verdict: Verdict, width: int, most: int) -> Lines:
     """
     texts = Texts(_ENGLISH)
     badge = (f" {headline(verdict, texts)} ", f"{LEVEL_STYLES[verdict.level]}-badge")
-    said = [(reading_words(verdict, texts), "wrong")] if verdict.reading is not None else []
-    for reason in verdict.reasons:
-        words_ = reason_words(reason, texts, verdict.newest)
-        said.append((f"{words_} → {action_words(reason, texts)}", LEVEL_STYLES[reason.level]))
+    styles = [LEVEL_STYLES[reason.level] for reason in verdict.reasons]
+    told = sentences(verdict, texts)
+    said = list(zip(told, ["wrong"] * (len(told) - len(styles)) + styles, strict=True))
     if not said:
         return [clipped(words(badge, f" {well_words(verdict, texts)}"), width)]
     lines = [words(badge, " ", said[0]), *(words("  ", one) for one in said[1:most])]

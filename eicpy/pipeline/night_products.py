@@ -302,7 +302,10 @@ class NightProducts:
     @property
     def verdict(self) -> NightVerdict:
         """Whether the camera was well: what, how bad, since when, and what to do; shown as a box."""
-        return NightVerdict(night_verdict(self.record, self.excursions))
+        record = self.record
+        if record.status == "running":  # its report is a part of the making
+            record = record.model_copy(update={"status": "complete"})
+        return NightVerdict(night_verdict(record, self.excursions))
 
     @property
     def excursion_table(self) -> Table:

@@ -110,6 +110,7 @@ def test_the_box_counts_what_it_does_not_show():
     many = Verdict(tuple(Reason("lost", VALUES) for _ in range(9)))
     box = verdict_box(many, Texts("en"), shown=6)
     assert box.count("<li>") == 7
+    assert box.count("compare with the sender") == 1, "what to do is said once"
     assert "and 3 more" in box
 
 
