@@ -6,7 +6,7 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.health.box import CLASSES, verdict_box, verdict_class
-    from eicpy.health.judge import judge
+    from eicpy.health.judgement import judge
     from eicpy.health.reasons import LEVELS, REASONS, Reading, Reason, Tense, Verdict
     from eicpy.health.state import RECENT, SILENT_AFTER, HealthState, KnownExcursion, Loss
     from eicpy.health.telemetry import TelemetryReader

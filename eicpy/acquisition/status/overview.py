@@ -33,7 +33,7 @@ from eicpy.acquisition.status.overview_parts import (
 from eicpy.acquisition.status.overview_status import Said, link_of, part_of, supervised, with_lag
 from eicpy.acquisition.status.status import JournalEntry, Station, Status
 from eicpy.errors import BadArgumentError, BadDataError, EicpyError
-from eicpy.health.judge import judge
+from eicpy.health.judgement import judge
 from eicpy.health.names import packet_name
 from eicpy.health.reasons import LEVELS, Verdict
 from eicpy.health.state import HealthState
