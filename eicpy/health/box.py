@@ -33,7 +33,7 @@ BOX_STYLE = """
 .eic-verdict.alarm { background: #b3261e; }
 """
 """Style of the box where a page has none of its own: white on colours with a contrast of at least 4.5."""
-SHOWN = 6
+SHOWN = 4
 """Reasons that are shown; the others are counted."""
 
 

@@ -48,6 +48,7 @@ def test_what_how_bad_since_when():
     assert reason_text(beyond, newest=4000.0) == (
         "T1 is beyond its alarm limit −310 V since 01:00:00 UTC, at worst −318.25 V"
     )
+    assert "au pire −318,25 V" in reason_words(beyond, Texts("fr"))
     assert "since before 2017-01-01 01:00:00 UTC" in reason_text(
         Reason("beyond-alarm", VALUES | {"longer": 1}), newest=90_000.0
     )
