@@ -59,7 +59,8 @@ MODULES = {
     "eicpy.acquisition.station.overview_parts": "eicpy.acquisition.status.overview_parts",
     "eicpy.acquisition.station.overview_status": "eicpy.acquisition.status.overview_status",
     "eicpy.acquisition.station.status": "eicpy.acquisition.status.status",
-    "eicpy.acquisition.station.verdict": "eicpy.acquisition.status.verdict",
+    "eicpy.acquisition.station.verdict": "eicpy.health.reasons",
+    "eicpy.acquisition.status.verdict": "eicpy.health.reasons",
     "eicpy.calibration.camera_spectrum": "eicpy.calibration.gain.camera_spectrum",
     "eicpy.calibration.gain_fit": "eicpy.calibration.gain.fit",
     "eicpy.calibration.gain_kernel": "eicpy.calibration.gain.kernel",
@@ -99,6 +100,7 @@ MODULES = {
     "eicpy.egse.stretch": "eicpy.egse.stream_chunk",
     "eicpy.monitor.chain": "eicpy.processors.chain",
     "eicpy.monitor.plan": "eicpy.processors.chain_plan",
+    "eicpy.monitor.texts": "eicpy.health.words",
     "eicpy.monitor.units": "eicpy.text",
     "eicpy.operations.housekeeping_tables": "eicpy.ingestion.housekeeping_tables",
     "eicpy.operations.inbox": "eicpy.ingestion.inbox",
@@ -149,9 +151,13 @@ NAMES = {
     "eicpy.acquisition.delivery.passing": {
         "eicpy.acquisition.delivery.passing": "PacketSource=IncrementSource",
     },
-    "eicpy.acquisition.status": {"eicpy.housekeeping": "Level=Severity"},
+    "eicpy.acquisition.status": {
+        "eicpy.health": "LEVELS REASONS Reason Verdict judge",
+        "eicpy.housekeeping": "Level=Severity",
+    },
     "eicpy.housekeeping": {"eicpy.housekeeping": "Level=Severity"},
     "eicpy.monitor": {
+        "eicpy.health": "reason_text",
         "eicpy.processors": "run_chain stop_chain ChainPlan default_processors free_port",
     },
     "eicpy.operations": {

@@ -75,8 +75,9 @@ def test_each_language_has_its_own_plural():
     assert [french("and_more", n, count=n) for n in (0, 1, 2)] == [
         "et 0 autre", "et 1 autre", "et 2 autres",
     ]  # fmt: skip
-    assert english("recent_losses", 1, count="1").startswith("1 packet lost")
-    assert french("recent_losses", 2, count="2").startswith("2 paquets perdus")
+    told = {"packets_of": "APID 810", "last": "03:12:04"}
+    assert english("reason_lost", 1, packets="1", **told).startswith("1 packet lost of APID 810")
+    assert french("reason_lost", 2, packets="2", **told).startswith("APID 810 : 2 paquets perdus")
 
 
 @given(st.integers(-(10**12), 10**12))

@@ -15,6 +15,7 @@ import click
 from eicpy.cli import (
     acquire,
     dashboards,
+    excursions,
     follow,
     importing,
     ingest,
@@ -92,8 +93,8 @@ def _restore(variable: str, value: str | None) -> None:
 
 
 for _module in (
-    acquire, dashboards, follow, importing, ingest, instrument, monitor, night, packets, process, publish,
-    receive, release, report, runs, send, simulate,
+    acquire, dashboards, excursions, follow, importing, ingest, instrument, monitor, night, packets, process,
+    publish, receive, release, report, runs, send, simulate,
 ):  # fmt: skip
     for _name in _module.__all__:
         main.add_command(getattr(_module, _name))

@@ -4,6 +4,7 @@ On a terminal there is colour, a bar that moves, and tables as wide as the windo
 pipe, a log, cron) the same as plain lines. Results go to standard output, progress to standard error.
 """
 
+import json
 import logging
 import signal
 import sys
@@ -34,6 +35,7 @@ __all__ = [
     "TerminalProgress",
     "name_values",
     "show_decisions",
+    "show_excursions",
     "show_listening",
     "show_outcomes",
     "show_packets",
@@ -229,6 +231,38 @@ def show_decisions(
     for table in tables:
         done = decide(table, settings, accepted=accepted, actor=actor or user_name(), comment=comment)
         _console().print(done, soft_wrap=True)
+
+
+def show_excursions(settings: Settings, instrument: str | None, *, every: bool, as_json: bool) -> None:
+    """Print the excursions that are recorded, those that nobody acknowledged or all."""
+    from eicpy.health.words import utc_words
+    from eicpy.operations import ExcursionState, open_database
+    from eicpy.operations import excursions as recorded
+
+    with open_database(settings) as database:
+        rows = recorded(database, instrument=instrument, state=None if every else ExcursionState.NEW)
+    lines = [
+        {
+            "number": row.id, "instrument": row.instrument, "level": str(row.level),
+            "parameter": row.parameter, "from": utc_words(row.start), "to": utc_words(row.stop),
+            "worst": row.value, "limit": row.limit, "unit": row.unit, "state": str(row.state),
+            "by": row.handled_by, "comment": row.comment,
+        }
+        for row in rows
+    ]  # fmt: skip
+    for line in lines:
+        if as_json:
+            click.echo(json.dumps(line, ensure_ascii=False))
+            continue
+        limit = "" if line["limit"] is None else f" (limit {line['limit']:g})"
+        seen = f"; {line['state']} by {line['by']}: {line['comment']}" if line["by"] else ""
+        click.echo(
+            f"{line['number']:>6}  {line['instrument']}  {line['level']:<7}  "
+            f"{line['from']} to {line['to']} UTC  {line['parameter']} "
+            f"{line['worst']:g}{limit} {line['unit']}{seen}"
+        )
+    if not lines and not as_json:
+        click.echo("no excursion is recorded" if every else "every excursion was acknowledged")
 
 
 def show_listening(port_file: Path | None, host: str, port: int) -> None:

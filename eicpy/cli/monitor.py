@@ -9,7 +9,12 @@ from eicpy.errors import ExitCode, FailedError, NotFoundError
 
 __all__ = ["monitor"]
 
-LEVEL_CODES = {"well": ExitCode.CLEAN, "attention": ExitCode.BAD_DATA, "alarm": ExitCode.FAILED}
+LEVEL_CODES = {
+    "well": ExitCode.CLEAN,
+    "unknown": ExitCode.BAD_DATA,
+    "attention": ExitCode.BAD_DATA,
+    "alarm": ExitCode.FAILED,
+}
 
 
 @click.command()
@@ -33,11 +38,15 @@ def monitor(
 ) -> None:
     """Watch a live chain, and run it.
 
-    Attaches to what runs and shows every second: run, connections, packets and losses of each APID,
-    processors, disk, last error, journal. Keys start and stop runs, mark configuration, write comments, which
-    the journal records. Leaving the screen stops nothing.
+    Attaches to what runs and shows every second: the verdict on camera and chain, run, connections,
+    packets and losses of each APID, processors, disk, last error, journal. Keys start and stop runs, mark
+    configuration, write comments, which the journal records. Leaving the screen stops nothing.
 
-    Exit status with --once or --json: 0 all is well; 1 something needs attention; 3 alarm.
+    The verdict is the one that every page shows: values beyond their limits and packets lost in the last ten
+    minutes of data, and what is wrong in the chain now.
+
+    Exit status with --once or --json: 0 all is well; 1 something needs attention, or there are no data; 3
+    alarm.
     """
     import getpass
 
@@ -70,7 +79,8 @@ def monitor(
 def _print_overview(ctx: click.Context, instrument: str, *, as_json: bool) -> NoReturn:
     import json
 
-    from eicpy.acquisition.status import LEVELS, read_overview
+    from eicpy.acquisition.status import read_overview
+    from eicpy.health import LEVELS
     from eicpy.instruments import load
     from eicpy.monitor.once import plain_text
 

@@ -1,11 +1,8 @@
-"""Is the camera well? Housekeeping against its limits, packets against their counters, and the age of both.
+"""The housekeeping that a page shows: the newest values of each parameter, for its table and its curve.
 
-The verdict is the worst of what is known: a parameter beyond an alarm limit, one beyond a warning limit
-or packets lost or damaged a short while ago, or nothing at all. A page that gets no data says so before
-it says anything else: the status of an hour ago is not that of now.
+Whether the camera is well is not judged here but in :mod:`eicpy.health`, for all pages.
 """
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -19,7 +16,7 @@ from eicpy.housekeeping.limits import judge
 from eicpy.packets import Limits
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["HealthVerdict", "HousekeepingHistory", "LatestValue", "RecentLosses", "State", "judge_health"]
+__all__ = ["HousekeepingHistory", "LatestValue", "State"]
 
 
 class State(IntEnum):
@@ -155,60 +152,3 @@ def _last(packet: str, name: str, table: HousekeepingBlock, known: BoolArray) ->
         value=float(table.values[name][row]),
         text=str(table.texts[name][row]) if name in table.texts else "",
     )
-
-
-@dataclass
-class RecentLosses:
-    """Packets lost or damaged recently, from totals that only grow.
-
-    Parameters
-    ----------
-    span
-        s.
-    """
-
-    span: float = 300.0
-
-    def __post_init__(self) -> None:
-        self._totals: deque[tuple[float, int]] = deque()
-
-    def update(self, now: float, total: int) -> int:
-        """How much `total` has grown within `span` before `now` (s of any clock that runs evenly)."""
-        if not self._totals or self._totals[-1][1] != total:
-            self._totals.append((now, total))
-        while len(self._totals) > 1 and self._totals[1][0] <= now - self.span:
-            self._totals.popleft()
-        if now - self._totals[-1][0] > self.span:
-            return 0
-        return total - self._totals[0][1]
-
-
-@dataclass(frozen=True)
-class HealthVerdict:
-    """Status of the camera, as the head of the page shows it.
-
-    Parameters
-    ----------
-    state
-        Whether it is the present.
-    level
-        How bad it is.
-    alarms, warnings
-        Names of the parameters beyond their limits.
-    losses
-        Packets lost or damaged a short while ago.
-    """
-
-    state: State
-    level: Severity
-    alarms: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    losses: int = 0
-
-
-def judge_health(state: State, parameters: list[LatestValue], losses: int) -> HealthVerdict:
-    """Return the worst of what is known."""
-    alarms = tuple(p.name for p in parameters if p.level == Severity.ALARM)
-    warnings = tuple(p.name for p in parameters if p.level == Severity.WARNING)
-    worst = Severity.ALARM if alarms else Severity.WARNING if warnings or losses else Severity.NOMINAL
-    return HealthVerdict(state, worst, alarms, warnings, losses)

@@ -9,15 +9,16 @@ from html import escape
 import numpy as np
 
 from eicpy.dashboard.frame import PAGE_NAMES, fact_cells, header, heartbeat, problem
-from eicpy.dashboard.health import HealthVerdict, LatestValue, State
+from eicpy.dashboard.health import LatestValue, State
 from eicpy.dashboard.source import PacketTotals
 from eicpy.figures import theme
 from eicpy.figures.series import unit_sign
-from eicpy.housekeeping import Severity
+from eicpy.health.box import CLASSES
 from eicpy.packets import Limits
 from eicpy.text import Texts
 
 __all__ = [
+    "CLASSES",
     "PAGE_NAMES",
     "by_urgency",
     "fact_cells",
@@ -27,22 +28,14 @@ __all__ = [
     "parameter_table",
     "problem",
     "utc",
-    "verdict",
 ]
 
-CLASSES = {
-    Severity.NOMINAL: "nominal",
-    Severity.WARNING: "warning",
-    Severity.ALARM: "alarm",
-    Severity.UNKNOWN: "none",
-}
 STATES = {
     State.LIVE: "state_live",
     State.STALE: "state_stale",
     State.ENDED: "state_ended",
     State.NO_RUN: "state_no_run",
 }
-NAMES_SHOWN = 4
 
 
 def utc(seconds: float) -> str:
@@ -51,61 +44,6 @@ def utc(seconds: float) -> str:
         return "–"
     milliseconds = int(theme.unix_milliseconds(seconds))
     return str(np.datetime64(milliseconds, "ms"))[:19].replace("T", " ")
-
-
-def _listed(names: Sequence[str], texts: Texts) -> str:
-    shown = ", ".join(escape(n) for n in names[:NAMES_SHOWN])
-    left = len(names) - NAMES_SHOWN
-    return f"{shown} {texts('and_more', count=left)}" if left > 0 else shown
-
-
-def _reasons(judged: HealthVerdict, checked: int, texts: Texts) -> str:
-    reasons = []
-    if judged.alarms:
-        reasons.append(texts("beyond_alarm", names=_listed(judged.alarms, texts)))
-    if judged.warnings:
-        reasons.append(texts("beyond_warning", names=_listed(judged.warnings, texts)))
-    if judged.losses:
-        reasons.append(texts("recent_losses", judged.losses, count=texts.number(judged.losses)))
-    if not reasons:
-        reasons.append(texts("well_detail", count=checked) if checked else texts("well_unchecked"))
-    return "; ".join(reasons)
-
-
-def verdict(judged: HealthVerdict, checked: int, age: float | None, texts: Texts, *, simulated: bool) -> str:
-    """Write the line that answers "is the camera well?".
-
-    Parameters
-    ----------
-    judged
-        The verdict.
-    checked
-        Number of parameters that have limits.
-    age
-        Time since data came last, s.
-    texts
-        Language.
-    simulated
-        Say that the data are simulated.
-    """
-    word = texts(
-        {Severity.NOMINAL: "well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}[judged.level]
-    )
-    reasons = _reasons(judged, checked, texts)
-    old = "–" if age is None else texts.duration(age)
-    chip = f'<span class="eic-state">{texts(STATES[judged.state])}</span>'
-    if simulated:
-        chip += f'<span class="eic-state">{texts("data_simulated")}</span>'
-    if judged.state == State.NO_RUN:
-        return f'<div class="eic-verdict" role="status">{chip}<span>{texts("no_run")}</span></div>'
-    if judged.state == State.LIVE:
-        inside = f"{chip}<strong>{word}</strong><span>{reasons}</span>"
-        return f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{inside}</div>'
-    kind = "warning" if judged.state == State.STALE else "past"
-    detail = texts("stale_detail" if judged.state == State.STALE else "ended_detail", age=old)
-    was = texts("was_well") if judged.level == Severity.NOMINAL else word
-    inside = f"{chip}<span>{detail}</span><strong>{was}</strong><span>{reasons}</span>"
-    return f'<div class="eic-verdict {kind}" role="status">{inside}</div>'
 
 
 def facts(run: str, newest: float, age: float | None, rate: float, totals: PacketTotals, texts: Texts) -> str:

@@ -12,11 +12,9 @@ from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
     from eicpy.monitor.once import plain_text
-    from eicpy.monitor.texts import reason_text
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "plain_text",
-    "reason_text",
 ]

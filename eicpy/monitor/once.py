@@ -7,6 +7,9 @@ from eicpy.text import time_text
 
 __all__ = ["plain_text"]
 
+_LONG = 500
+"""Columns of the verdict, which is not cut."""
+
 
 def plain_text(overview: Overview, *, width: int = 110, journal: int = 10) -> str:
     """All that the screen shows, as lines of text.
@@ -20,8 +23,7 @@ def plain_text(overview: Overview, *, width: int = 110, journal: int = 10) -> st
     journal
         Lines of the journal.
     """
-    most = 1 + len(overview.verdict.reasons)
-    verdict = plain(verdict_lines(overview.verdict, width, most, watched=False))
+    verdict = plain(verdict_lines(overview.verdict, _LONG, 2 + len(overview.verdict.reasons)))
     lines = [f"{overview.instrument} {time_text(overview.moment)} UTC", *(line.strip() for line in verdict)]
     for name, (title, section) in SECTIONS.items():
         last = journal if name == "journal" else None

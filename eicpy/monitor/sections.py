@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 
 from eicpy.acquisition.status import (
     BEHIND,
-    LEVELS,
     ApidView,
     LinkView,
     Overview,
@@ -12,26 +11,31 @@ from eicpy.acquisition.status import (
     ProcessorView,
     ReceiverView,
     RunView,
-    Verdict,
 )
-from eicpy.acquisition.status.verdict import GIVEN_UP, NO_ARCHIVE, NO_SPACE
+from eicpy.acquisition.status.chain_reasons import GIVEN_UP, NO_ARCHIVE, NO_SPACE
 from eicpy.errors import readable
+from eicpy.health import Verdict, headline, sentences, well_words
 from eicpy.housekeeping import Severity
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
-from eicpy.monitor.texts import reason_text
 from eicpy.packets import counter_note
-from eicpy.text import UNKNOWN, grouped, rate_text, size_text, span_text, time_text
+from eicpy.text import UNKNOWN, Texts, grouped, rate_text, size_text, span_text, time_text
 
 __all__ = ["LEVEL_STYLES", "SECTIONS", "processor_lines", "verdict_lines"]
 
-LEVEL_STYLES = {Severity.NOMINAL: "good", Severity.WARNING: "wrong", Severity.ALARM: "alarm"}
+LEVEL_STYLES = {
+    Severity.UNKNOWN: "wrong",
+    Severity.NOMINAL: "good",
+    Severity.WARNING: "wrong",
+    Severity.ALARM: "alarm",
+}
+_ENGLISH = "en"
 _HEALTH_STYLES = {"alive": "", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "dim"}
 _BAD_STATES = frozenset({NO_SPACE, NO_ARCHIVE, GIVEN_UP})
 _RUN_TEXTS = (("operator", "by"), ("setup", "set-up"), ("position", "position"), ("comment", "comment"))
 
 
-def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = True) -> Lines:
-    """The verdict: one word and the worst reason, then the other reasons.
+def verdict_lines(verdict: Verdict, width: int, most: int) -> Lines:
+    """The verdict: how bad and of when with the worst reason, then the other reasons; what to do about each.
 
     Parameters
     ----------
@@ -41,18 +45,16 @@ def verdict_lines(verdict: Verdict, width: int, most: int, *, watched: bool = Tr
         Columns.
     most
         Lines, at least 1; the last counts the reasons that are not shown.
-    watched
-        Whether the chain was watched before: a single reading cannot show when a count rose.
     """
-    badge = (f" {LEVELS[verdict.level]} ", f"{LEVEL_STYLES[verdict.level]}-badge")
-    if not verdict.reasons:
-        return [clipped(words(badge, " packets are received, archived and worked on"), width)]
-    style = LEVEL_STYLES[verdict.level]
-    lines = [words(badge, " ", (reason_text(verdict.reasons[0], watched=watched), style))]
-    shown = verdict.reasons[1:most]
-    hidden = len(verdict.reasons) - 1 - len(shown)
-    indent = " " * (len(badge[0]) + 1)
-    lines += [words(indent, (reason_text(r, watched=watched), LEVEL_STYLES[r.level])) for r in shown]
+    texts = Texts(_ENGLISH)
+    badge = (f" {headline(verdict, texts)} ", f"{LEVEL_STYLES[verdict.level]}-badge")
+    styles = [LEVEL_STYLES[reason.level] for reason in verdict.reasons]
+    told = sentences(verdict, texts)
+    said = list(zip(told, ["wrong"] * (len(told) - len(styles)) + styles, strict=True))
+    if not said:
+        return [clipped(words(badge, f" {well_words(verdict, texts)}"), width)]
+    lines = [words(badge, " ", said[0]), *(words("  ", one) for one in said[1:most])]
+    hidden = len(said) - len(lines)
     if not hidden:
         return [clipped(line, width) for line in lines]
     more = f"  (+{hidden} more)"

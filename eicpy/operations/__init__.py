@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ExcursionEntry,
         excursions,
         handle_excursion,
+        newest_excursions,
         record_excursions,
     )
     from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
@@ -70,6 +71,7 @@ __all__ = [
     "finish_step",
     "handle_excursion",
     "latest_accepted",
+    "newest_excursions",
     "newest_photon_file",
     "open_database",
     "products",

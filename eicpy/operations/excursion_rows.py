@@ -7,13 +7,20 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from eicpy.errors import NotFoundError
+from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.housekeeping import Severity
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
 from eicpy.operations.models import ExcursionRow, ExcursionState
 
-__all__ = ["ExcursionEntry", "excursions", "handle_excursion", "record_excursions"]
+__all__ = [
+    "ExcursionEntry",
+    "check_excursions",
+    "excursions",
+    "handle_excursion",
+    "newest_excursions",
+    "record_excursions",
+]
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,19 @@ def excursions(
     instrument: str | None = None,
     night: str | None = None,
     state: ExcursionState | None = None,
+    since: float | None = None,
 ) -> list[ExcursionRow]:
-    """Excursions by start time, of an instrument, a night and a state where given."""
+    """Excursions by start time, of an instrument, a night and a state where given.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument, night, state
+        Only those of it.
+    since
+        Only those that lasted to this time or longer, s (TT since MJDREFI 57754).
+    """
     query = select(ExcursionRow).order_by(ExcursionRow.start, ExcursionRow.id)
     if instrument is not None:
         query = query.where(ExcursionRow.instrument == instrument)
@@ -119,7 +137,44 @@ def excursions(
         query = query.where(ExcursionRow.night == night)
     if state is not None:
         query = query.where(ExcursionRow.state == state)
+    if since is not None:
+        query = query.where(ExcursionRow.stop >= since)
     return database.fetch(lambda session: list(session.scalars(query)))
+
+
+def newest_excursions(database: Database, instrument: str, *, most: int) -> list[ExcursionRow]:
+    """The excursions of an instrument that nobody acknowledged, then the others; the newest of each first.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument
+        The detector.
+    most
+        How many at most.
+    """
+    query = (
+        select(ExcursionRow)
+        .where(ExcursionRow.instrument == instrument)
+        .order_by(ExcursionRow.state != ExcursionState.NEW, ExcursionRow.start.desc(), ExcursionRow.id.desc())
+        .limit(most)
+    )
+    return database.fetch(lambda session: list(session.scalars(query)))
+
+
+def check_excursions(database: Database, numbers: Iterable[int]) -> None:
+    """Refuse numbers that are of no excursion.
+
+    Raises
+    ------
+    NotFoundError
+        Naming the first.
+    """
+    known = {row.id for row in excursions(database)}
+    for number in numbers:
+        if number not in known:
+            raise NotFoundError(f"got excursion {number}, expected the number of one that is recorded")
 
 
 @accept_old_keywords(renamed={"by": "actor"})
@@ -137,9 +192,13 @@ def handle_excursion(database: Database, number: int, *, actor: str, comment: st
 
     Raises
     ------
+    BadArgumentError
+        Without a name.
     NotFoundError
         If there is no excursion of this number.
     """
+    if not actor.strip():
+        raise BadArgumentError("got no name, expected who looked at the excursion")
 
     def work(session: Session) -> ExcursionRow:
         row = session.get(ExcursionRow, number)

@@ -4,6 +4,7 @@ The page shows the age of the last success. It computes it in the browser from a
 page, so that a page that is no longer written shows a growing age instead of staying green.
 """
 
+import logging
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +12,20 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from eicpy.errors import BadDataError
+from eicpy.errors import BadDataError, EicpyError
 from eicpy.files import write_text
+from eicpy.health import Verdict, verdict_box, verdict_class
+from eicpy.health.box import BOX_STYLE
+from eicpy.housekeeping import Severity
+from eicpy.operations import ExcursionRow, ExcursionState, excursions, open_database
+from eicpy.pipeline.night_health import night_verdict
 from eicpy.pipeline.record import NightRecord, now
 from eicpy.settings import Settings
-from eicpy.text import grouped
+from eicpy.text import LANGUAGES, Texts, grouped
 
 __all__ = ["night_records", "write_index"]
+
+_log = logging.getLogger(__name__)
 
 STALE_HOURS = 36.0
 """A night is due every day; half a day of grace before the page warns."""
@@ -66,6 +74,8 @@ def write_index(settings: Settings) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["number"] = grouped
+    handled = _rows_by_night(settings, records)
+    verdicts = {(r.instrument, r.night): night_verdict(r, handled[r.instrument, r.night]) for r in records}
     environment.filters["utc"] = _utc
     page = environment.get_template("index.html.j2").render(
         instruments=[_instrument(name, nights) for name, nights in sorted(by_instrument.items())],
@@ -73,10 +83,38 @@ def write_index(settings: Settings) -> Path:
         stale_hours=STALE_HOURS,
         late_hours=LATE_HOURS,
         failing=sum(r.status in ("failed", "incomplete") or bool(r.failed_reports) for r in records),
+        alarming=sum(verdict.level is Severity.ALARM for verdict in verdicts.values()),
+        levels={key: verdict_class(verdict) for key, verdict in verdicts.items()},
+        boxes={key: _boxes(verdict) for key, verdict in verdicts.items()},
+        style=BOX_STYLE,
     )
     path = settings.reports / "index.html"
     write_text(path, page)
     return path
+
+
+def _rows_by_night(
+    settings: Settings, records: list[NightRecord]
+) -> dict[tuple[str, str], list[ExcursionRow]]:
+    """Excursions that the database knows; none where it cannot be read: the records have what was found."""
+    found: dict[tuple[str, str], list[ExcursionRow]] = defaultdict(list)
+    if not any(record.excursions or record.alarms or record.warnings for record in records):
+        return found
+    try:
+        with open_database(settings) as database:
+            rows = excursions(database, state=ExcursionState.HANDLED)
+    except EicpyError as error:
+        _log.warning("the index does not say who acknowledged what: %s", error)
+        return found
+    for row in rows:
+        found[row.instrument, row.night].append(row)
+    return found
+
+
+def _boxes(verdict: Verdict) -> str:
+    """The verdict in each language, escaped; the page shows that of its reader."""
+    boxes = {language: verdict_box(verdict, Texts(language), shown=3) for language in LANGUAGES}
+    return "".join(f'<div class="{language}">{box}</div>' for language, box in boxes.items())
 
 
 def _instrument(name: str, nights: list[NightRecord]) -> dict[str, Any]:

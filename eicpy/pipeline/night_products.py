@@ -19,9 +19,10 @@ from eicpy.calibration.table import calibration_tables
 from eicpy.errors import BadArgumentError, MissingDataError
 from eicpy.instruments import load
 from eicpy.opened import Opened, note_opened
-from eicpy.operations import ExcursionRow, excursions, open_database
+from eicpy.operations import ExcursionRow, ExcursionState, excursions, open_database
 from eicpy.packets import counter_note
 from eicpy.pipeline.good_time import ALL, TELEMETRY
+from eicpy.pipeline.night_health import NightVerdict, night_verdict
 from eicpy.pipeline.night_measurements import NightMeasurements
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
 from eicpy.pipeline.rate import over_good_time
@@ -281,12 +282,21 @@ class NightProducts(NightMeasurements):
             return excursions(database, instrument=self.record.instrument, night=self.record.night)
 
     @property
+    def verdict(self) -> NightVerdict:
+        """Whether the camera was well: what, how bad, since when, and what to do; shown as a box."""
+        record = self.record
+        if record.status == "running":  # its report is a part of the making
+            record = record.model_copy(update={"status": "complete"})
+        return NightVerdict(night_verdict(record, self.excursions))
+
+    @property
     def excursion_table(self) -> Table:
         """The excursions as a table."""
         return Table(
-            ("level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
+            ("number", "level", "parameter", "from (UTC)", "to (UTC)", "worst", "limit", "unit", "state"),
             [
                 (
+                    e.id,
                     e.level.name,
                     e.parameter,
                     _clock(e.start),
@@ -294,7 +304,7 @@ class NightProducts(NightMeasurements):
                     e.value,
                     e.limit,
                     e.unit,
-                    e.state,
+                    _handled(e),
                 )
                 for e in self.excursions
             ],
@@ -394,3 +404,16 @@ def _latest_night(settings: Settings, instrument: str) -> Path:
     if not found:
         raise MissingDataError("no night has been run", file=root, advice=f"eic night -i {instrument}")
     return found[-1].parent
+
+
+def _handled(row: ExcursionRow) -> str:
+    """State of an excursion: new, or who acknowledged it and what was found."""
+    if row.state is not ExcursionState.HANDLED:
+        return str(row.state)
+    return f"{row.state} by {row.handled_by}" + (f": {row.comment}" if row.comment else "")
+
+
+def _database_url(home: Path) -> str | None:
+    """Address of the database, where the night belongs to the set-up of this environment."""
+    here = Settings.from_environment()
+    return here.database_url if here.home == home else None

@@ -28,6 +28,7 @@ from eicpy.pipeline.assemble import NightProductWriter, NightSums
 from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
+from eicpy.pipeline.night_health import add_excursions, add_losses
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
@@ -266,7 +267,9 @@ class NightRun:
 
     def _count_packets(self, record: NightRecord) -> None:
         for stretch in self.plan.stretches:
-            for apid, found in continuity(stretch.index, buffer=map_file(stretch.file)).items():
+            table = continuity(stretch.index, buffer=map_file(stretch.file))
+            add_losses(record, stretch, self.instrument, table)
+            for apid, found in table.items():
                 if not found.received and self.instrument.header(apid) is None:
                     continue  # an APID that only damaged packets name is no APID
                 entry = record.packets.setdefault(str(apid), PacketRecord())
@@ -282,6 +285,7 @@ class NightRun:
         self, record: NightRecord, tasks: Sequence[TelemetryTask], outcomes: Sequence[TaskOutcome[Telemetry]]
     ) -> None:
         parameters: set[str] = set()
+        checked: set[str] = set()
         for task, outcome in zip(tasks, outcomes, strict=True):
             if outcome.result is None:
                 record.failures.append(f"housekeeping of run {task.stretch.run}: {outcome.failure}")
@@ -290,9 +294,11 @@ class NightRun:
             record_excursions(self.database, self.instrument.name, self.plan.night, found.excursions)
             record.alarms += sum(e.level is Severity.ALARM for e in found.excursions)
             record.warnings += sum(e.level is Severity.WARNING for e in found.excursions)
+            add_excursions(record, found.excursions, found.ongoing.items())
             record.alerts += found.alerts
+            checked |= found.checked
             parameters |= found.parameters
-        record.parameters = len(parameters)
+        record.parameters, record.checked = len(parameters), len(checked)
         samples = [None if o.result is None else o.result.samples for o in outcomes]
         self.good_time = good_time(self.instrument, self.plan.gti, samples)
         self._names.clear()

@@ -14,7 +14,16 @@ from eicpy.files import write_text
 from eicpy.packets import PacketCounts
 from eicpy.text import counted, grouped
 
-__all__ = ["NIGHT", "NightRecord", "PacketRecord", "ReportRecord", "TableRecord", "now"]
+__all__ = [
+    "NIGHT",
+    "ExcursionRecord",
+    "LossRecord",
+    "NightRecord",
+    "PacketRecord",
+    "ReportRecord",
+    "TableRecord",
+    "now",
+]
 
 GAIN_BEFORE = "AUX-ECL-PIX-CAL"
 """The one table that records of the version before know."""
@@ -71,6 +80,32 @@ class ReportRecord(_Record):
     """How often it was tried with what it was made from."""
 
 
+class LossRecord(_Record):
+    """Packets of a counter that were lost, or are not as they should be, with when."""
+
+    kind: str
+    apid: int
+    packets: int
+    first: float
+    """s TT since 2017-01-01, whole seconds of the data; so is `last`."""
+    last: float
+
+
+class ExcursionRecord(_Record):
+    """A time that a parameter spent beyond its limits."""
+
+    parameter: str
+    level: Literal["warning", "alarm"]
+    start: float
+    """s TT since 2017-01-01; so is `stop`."""
+    stop: float
+    value: float
+    limit: float | None = None
+    unit: str = ""
+    ongoing: bool = False
+    """Whether it lasted at the end of the data."""
+
+
 class TableRecord(_Record):
     """A calibration table in the night: the one that was used, and the one that was made."""
 
@@ -119,14 +154,22 @@ class NightRecord(_Record):
     """Criteria of good time without housekeeping; taken as fulfilled."""
     packets: dict[str, PacketRecord] = {}
     """By APID."""
+    losses: list[LossRecord] = []
+    """When packets were lost, by kind and APID."""
     foreign_bytes: int = 0
     skipped: list[str] = []
     """Ranges of bytes that hold no packet, each in a sentence (the first hundred)."""
     alerts: int = 0
     alarms: int = 0
     warnings: int = 0
+    excursions: list[ExcursionRecord] = []
+    """The worst and newest of the times beyond limits."""
+    newest: float | None = None
+    """Time of the newest data, s TT since 2017-01-01."""
     parameters: int = 0
     """Housekeeping parameters with values."""
+    checked: int = 0
+    """Those that have limits."""
     tables: dict[str, TableRecord] = {}
     """Calibration tables by their card, with the prefix ECL."""
     products: list[str] = []

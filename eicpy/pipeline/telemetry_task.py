@@ -4,6 +4,7 @@ Runs in any process. The housekeeping archive takes what comes from a source onc
 processed again adds nothing twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.decoding import HousekeepingTable, SpectraColumns, alerts, housekeeping, spectra
-from eicpy.housekeeping import HousekeepingArchive, archived_ranges, archived_rows, check_limits
+from eicpy.housekeeping import Excursion, HousekeepingArchive, archived_ranges, archived_rows, check_limits
 from eicpy.ingestion import append_table, entries_of, table_limits
 from eicpy.instruments import load
 from eicpy.operations import ExcursionEntry
@@ -51,8 +52,12 @@ class Telemetry:
     ----------
     parameters
         Names of the housekeeping parameters that have values.
+    checked
+        Those of them that have limits.
     excursions
         Times beyond limits.
+    ongoing
+        Parameters beyond their limits when the data end, with the begin of the excursion, s.
     alerts
         Number of alert packets.
     spectra
@@ -62,7 +67,9 @@ class Telemetry:
     """
 
     parameters: frozenset[str]
+    checked: frozenset[str]
     excursions: tuple[ExcursionEntry, ...]
+    ongoing: Mapping[str, float]
     alerts: int
     spectra: SpectraColumns
     samples: Samples
@@ -74,7 +81,8 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
     buffer = np.memmap(task.stretch.file, np.uint8, "r")
     index = task.stretch.index
     parameters: set[str] = set()
-    excursions: list[ExcursionEntry] = []
+    checked: set[str] = set()
+    found_beyond: list[Excursion] = []
     archive = HousekeepingArchive(task.archive)
     tables = housekeeping(buffer, index, instrument)
     for name, table in tables.items():
@@ -85,21 +93,23 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
         fresh = housekeeping(buffer, index[~held], instrument)[name] if held.any() else table
         append_table(archive, fresh, task.source)
         parameters |= set(table.values)
-        excursions += _excursions(table, timed)
+        checked |= set(table_limits(table))
+        found_beyond += _excursions(table, timed)
     found = alerts(buffer, index, instrument)
     return Telemetry(
         parameters=frozenset(parameters),
-        excursions=tuple(excursions),
+        checked=frozenset(checked),
+        excursions=tuple(entries_of(found_beyond)),
+        ongoing={one.parameter: one.start for one in found_beyond if one.ongoing},
         alerts=sum(len(t) for t in found.values()),
         spectra=spectra(buffer, index, instrument),
         samples=samples_of(tables.values(), instrument),
     )
 
 
-def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[ExcursionEntry]:
-    found: list[ExcursionEntry] = []
+def _excursions(table: HousekeepingTable, timed: npt.NDArray[np.bool_]) -> list[Excursion]:
+    found: list[Excursion] = []
     for name, limits in table_limits(table).items():
         unit = table.layout.units.get(name, "")
-        beyond = check_limits(table.time[timed], table.values[name][timed], limits, parameter=name, unit=unit)
-        found += entries_of(beyond)
+        found += check_limits(table.time[timed], table.values[name][timed], limits, parameter=name, unit=unit)
     return found

@@ -98,10 +98,10 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
     page = open_page(f"{pages.server.url}quicklook", cookies=pages.cookies).wait_for_figures()
     assert "Quick look" in page.text("h1")
     _choose(page, "Source", "1 ")
-    wait_until(lambda: "PLAYBACK ×1: run 1" in page.text(".eic-verdict"), what="the playback")
+    wait_until(lambda: "PLAYBACK ×1: run 1" in page.text(".eic-playing"), what="the playback")
 
     page.page.get_by_role("button", name="Step").click()
-    wait_until(lambda: "PAUSED" in page.text(".eic-verdict"), what="the pause of a step")
+    wait_until(lambda: "PAUSED" in page.text(".eic-playing"), what="the pause of a step")
     wait_until(lambda: _counts(page) > 0, what="photons")
     before = _counts(page)
     page.page.get_by_label("by packets").fill("100")
@@ -111,11 +111,11 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
 
     page.page.get_by_role("button", name="Go on").click()
     _choose(page, "Pace", "as fast")
-    wait_until(lambda: "PLAYED TO THE END" in page.text(".eic-verdict"), what="the end")
+    wait_until(lambda: "PLAYED TO THE END" in page.text(".eic-playing"), what="the end")
     whole = _counts(page)
 
     _choose(page, "Compare with", "2 ")
-    wait_until(lambda: "As run 2" in page.text(".eic-verdict"), what="the comparison")
+    wait_until(lambda: "As run 2" in page.text(".eic-playing"), what="the comparison")
     assert len(page.columns("bands", "top")["top"]) > 10
     _choose(page, "Image", "ratio")
     wait_until(lambda: "rate over run 2" in page.titles()[0], what="the ratio of the images")
@@ -140,11 +140,11 @@ def test_a_dropped_file_appears_on_the_open_page(pages, open_page, chain, tmp_pa
     page = open_page(address, width=390, height=844, cookies=pages.cookies).wait_for_figures()
     _fits_in(page, 390)
     _choose(page, "Source", "dernier fichier")
-    wait_until(lambda: "PAS ENCORE DE FICHIER" in page.text(".eic-verdict"), what="the mode of files")
+    wait_until(lambda: "PAS ENCORE DE FICHIER" in page.text(".eic-playing"), what="the mode of files")
     bad = tmp_path / "bad.fits"
     bad.write_bytes(b"SIMPLE  =" + b" " * 3000)
     ingest([bad, chain.write_photon_table(tmp_path / "drop.fits", 5000)], "eclairs", pages.settings)
-    wait_until(lambda: "DERNIER FICHIER : drop.fits" in page.text(".eic-verdict"), what="the dropped file")
+    wait_until(lambda: "DERNIER FICHIER : drop.fits" in page.text(".eic-playing"), what="the dropped file")
     wait_until(lambda: "REFUSÉ" in page.text("body"), what="the refused one")
     assert "temps (UTC)" in page.page.evaluate("Bokeh.documents.map(d => d.roots()[0].below[0].axis_label)")
     _clean(page)

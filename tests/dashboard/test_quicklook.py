@@ -79,25 +79,25 @@ def test_what_is_not_offered_is_refused(settings, playing):
 
 def test_the_page_plays_a_run_and_compares_it_with_another(page):
     page.controls.source.value = "run-1"
-    assert "PLAYBACK ×1: run 1" in page.verdict.value
+    assert "PLAYBACK ×1: run 1" in page.playing.value
     _play_all(page)
-    assert "PLAYED TO THE END: run 1" in page.verdict.value
-    assert "simulated data" in page.verdict.value
+    assert "PLAYED TO THE END: run 1" in page.playing.value
+    assert "simulated data" in page.playing.value
     page.controls.reference.value = "run-2"
     for _ in range(50):
         page.look()
     compared = page.photons.compared
     assert compared.rate == pytest.approx(1.0, abs=1e-9), "the same packets"
     assert np.abs(compared.sigma).max() < 1e-6
-    assert "As run 2" in page.verdict.value
-    assert "nominal" in page.verdict.value
+    assert "As run 2" in page.playing.value
+    assert "nominal" in page.playing.value
     page.controls.picture.value = "sigma"
     assert "against run 2" in page.photons.image.plot.title.text
     shown = page.photons.image.source("image").data["image"][0]
     assert np.nanmax(np.abs(shown)) < 1e-3
     page.controls.mode.value = "last"
     assert page.photons.compared is None
-    assert "passes packets over" in page.verdict.value
+    assert "passes packets over" in page.playing.value
 
 
 def test_a_slow_machine_compares_nothing_before_all_of_the_reference_is_counted(page, monkeypatch):
@@ -108,9 +108,9 @@ def test_a_slow_machine_compares_nothing_before_all_of_the_reference_is_counted(
     page.controls.reference.value = "run-2"
     for _ in range(50):
         page.look()
-        assert "Differs" not in page.verdict.value
+        assert "Differs" not in page.playing.value
         assert page.photons.compared is None or page.photons.compared.rate == pytest.approx(1.0, abs=1e-9)
-    assert "As run 2" in page.verdict.value
+    assert "As run 2" in page.playing.value
 
 
 def test_a_span_dragged_on_the_light_curve_counts_alone(page):
@@ -142,7 +142,7 @@ def test_values_that_were_not_offered_change_nothing(page):
     assert controls.playing == Playing()
     assert controls.shown_picture == "counts"
     assert controls.step_packets == 1000
-    assert "error" not in page.verdict.value
+    assert "error" not in page.playing.value
 
 
 def test_runs_are_offered_with_what_a_reader_knows_them_by_and_new_ones_appear(page, settings):
@@ -159,14 +159,14 @@ def test_runs_are_offered_with_what_a_reader_knows_them_by_and_new_ones_appear(p
 
 def test_a_reader_chooses_french(page):
     page.language.value = "fr"
-    assert "Choisissez un run" in page.verdict.value
+    assert "Choisissez un run" in page.playing.value
     assert page.photons.difference.plot.yaxis.axis_label == "écart (σ)"
 
 
 def test_without_any_run_the_page_waits(tmp_path):
     page = QuickLookPage(Settings.at(tmp_path), CAMERA, Texts("en"))
     page.look()
-    assert "NO RUN" in page.verdict.value
+    assert "NO RUN" in page.playing.value
 
 
 def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_path, chain):
@@ -176,7 +176,7 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
     inbox = tmp_path / "inbox"
     inbox.mkdir()
     page.controls.source.value = "files"
-    assert "NO FILE YET" in page.verdict.value
+    assert "NO FILE YET" in page.playing.value
     assert "eic watch" in page.table.value
     shown = []
     try:
@@ -187,8 +187,8 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
             page.files._looked = float("-inf")
             page.look()
             shown.append(page.photons.view.spectrum.sum())
-            assert f"NEWEST FILE: drop-{seed}.fits" in page.verdict.value
-            assert ("simulated data" in page.verdict.value) == (seed == 2)
+            assert f"NEWEST FILE: drop-{seed}.fits" in page.playing.value
+            assert ("simulated data" in page.playing.value) == (seed == 2)
         assert shown == [5000, 7000]
         assert "REFUSED" in page.table.value
         assert "&lt;b&gt;bad.fits" in page.table.value
@@ -196,9 +196,9 @@ def test_dropped_files_reach_the_page_the_newest_by_itself(page, settings, tmp_p
         page.controls.reference.value = "run-2"
         for _ in range(20):
             page.look()
-        assert "Differs from run 2" in page.verdict.value
+        assert "Differs from run 2" in page.playing.value
         page.controls.source.value = "run-1"
-        assert "run 1" in page.verdict.value
+        assert "run 1" in page.playing.value
         assert page.files is None
     finally:
         if page.files is not None:
@@ -216,4 +216,4 @@ def test_a_copy_that_is_gone_is_said(page, settings, tmp_path, chain):
     page.look()
     page.files.close()
     assert ".fits" in page.files.problem
-    assert page.files.problem.split(":")[0][:20] in page.verdict.value
+    assert page.files.problem.split(":")[0][:20] in page.playing.value

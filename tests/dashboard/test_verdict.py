@@ -1,4 +1,4 @@
-"""Whether the camera is well: limits, recent losses, age; and the words for it."""
+"""What pages show of housekeeping and packets, and the words of all that they say."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from babel.messages.pofile import read_po
 
-from eicpy.acquisition.status import REASONS, Health
+from eicpy.acquisition.status import Health
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge_health
+from eicpy.dashboard.health import HousekeepingHistory
 from eicpy.dashboard.server.request import PageRequest
 from eicpy.dashboard.source import PacketTotals
 from eicpy.dashboard.widgets.play_controls import PICTURES
 from eicpy.decoding import PacketCounts
 from eicpy.errors import BadArgumentError
+from eicpy.health import REASONS
 from eicpy.housekeeping import Severity
 from eicpy.packets import PacketLayout
 from eicpy.packets.counts.words import COUNTER_FIELDS
 from eicpy.runs.provider.provide import Mode
-from eicpy.text import LANGUAGES, Texts
+from eicpy.text import Texts
 
 LAYOUT = PacketLayout.parse(
     "name,bit_offset,bit_width,type,repeat,repeat_stride_bits,calibration,unit,"
@@ -81,42 +82,6 @@ def test_history_keeps_the_newest_values_and_no_more():
     assert history.series("hk", "UNKNOWN")[0].size == 0
 
 
-def test_the_verdict_is_the_worst_of_what_is_known():
-    assert judge_health(State.LIVE, _history(-15).parameters, 0).level == Severity.NOMINAL
-    assert judge_health(State.LIVE, _history(-15).parameters, 1).level == Severity.WARNING
-    assert judge_health(State.LIVE, _history(-8).parameters, 0).warnings == ("COLD",)
-    assert judge_health(State.LIVE, _history(0).parameters, 3).alarms == ("COLD",)
-    assert judge_health(State.LIVE, [], 0).level == Severity.NOMINAL
-
-
-def test_losses_are_forgotten_after_a_while():
-    losses = RecentLosses(span=300.0)
-    assert losses.update(0.0, 7) == 0  # what was lost before the page was opened
-    assert losses.update(10.0, 9) == 2
-    assert losses.update(200.0, 9) == 2
-    assert losses.update(310.1, 9) == 0
-    assert losses.update(320.0, 10) == 1
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("state", State)
-def test_the_first_words_of_the_page_tell_whether_it_is_the_present(language, state):
-    texts = Texts(language)
-    said = markup.verdict(judge_health(state, _history(-15).parameters, 0), 1, 100.0, texts, simulated=True)
-    assert texts(markup.STATES[state]) in said
-    assert (texts("well") in said) == (state == State.LIVE)
-    assert ("nominal" in said) == (state == State.LIVE)
-
-
-def test_an_alarm_names_its_parameters():
-    said = markup.verdict(
-        judge_health(State.LIVE, _history(0).parameters, 2), 1, 0.1, Texts("en"), simulated=False
-    )
-    assert 'class="eic-verdict alarm"' in said
-    assert "COLD" in said
-    assert "2 packets lost" in said
-
-
 def test_what_comes_from_tables_is_escaped():
     table = markup.parameter_table(_history(-15).parameters, Texts("en"))
     assert "<b>plate</b>" not in table
@@ -143,12 +108,12 @@ def test_facts_show_totals_of_all_apids():
 
 
 def test_every_word_is_said_somewhere():
-    room = Path(str(files("eicpy.dashboard")))
-    code = "".join(f.read_text(encoding="utf-8") for f in room.rglob("*.py"))
+    rooms = [Path(str(files(f"eicpy.{room}"))) for room in ("dashboard", "health")]
+    code = "".join(f.read_text(encoding="utf-8") for room in rooms for f in room.rglob("*.py"))
     code += (files("eicpy") / "text.py").read_text(encoding="utf-8")
     with (files("eicpy") / "locale" / "eicpy.pot").open("rb") as stream:
         words = {message.context for message in read_po(stream) if message.context}
-    built = {f"reason_{code.replace('-', '_')}" for code in REASONS}
+    built = {f"{kind}_{code.replace('-', '_')}" for code in REASONS for kind in ("reason", "action")}
     built |= {f"health_{health}" for health in get_args(Health)}
     built |= {f"receiver_{mode}" for mode in ("automatic", "measurement", "configuration")}
     built |= {f"picture_{name}" for name in PICTURES} | {f"mode_{mode}" for mode in get_args(Mode)}

@@ -16,8 +16,9 @@ from eicpy.acquisition.status import (
     ProcessorView,
     ReceiverView,
     RunView,
-    judge,
+    chain_reasons,
 )
+from eicpy.health import HealthState, Loss, Tense, judge
 
 NOW = datetime(2026, 11, 21, 3, 12, 4, tzinfo=UTC)
 
@@ -89,12 +90,15 @@ def make_calm():
     return judged(overview)
 
 
-def judged(overview, risen=None, unreadable=None):
-    verdict = judge(
+def judged(overview, risen=None, unreadable=None, losses=()):
+    others = chain_reasons(
         moment=overview.moment, parts=overview.parts, links=overview.links, apids=overview.apids,
         disk=overview.disk, risen=risen or {}, unreadable=unreadable or {},
     )  # fmt: skip
-    return replace(overview, verdict=verdict)
+    state = HealthState(
+        tense=Tense.NOW, run=12, newest=0.0, age=0.1, checked=84, losses=losses, others=others
+    )
+    return replace(overview, verdict=judge(state))
 
 
 def make_bad():
@@ -120,9 +124,8 @@ def make_bad():
     )
     return judged(
         bad,
+        losses=(Loss("lost", 810, False, 31, -70.0, -62.0), Loss("damaged", 810, False, 7, -70.0, -62.0)),
         risen={
-            ("apid", False, 810, "lost"): NOW - timedelta(seconds=62),
-            ("apid", False, 810, "damaged"): NOW - timedelta(seconds=62),
             ("restarted", "housekeeping"): NOW - timedelta(seconds=190),
         },
     )

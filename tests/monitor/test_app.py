@@ -90,7 +90,7 @@ def test_an_alarm_is_shouted_in_words(bad, orders, size):
 
     async def work(pilot):
         text = text_of(app)
-        assert "ALARM  processor photons is DEAD" in text
+        assert "ALARM now  processor photons is DEAD" in text
         assert "disk full in 41 min 20 s" in text
         assert "more)" in text
 
@@ -325,6 +325,6 @@ def test_without_colour_the_same_words_are_there(bad, orders, monkeypatch):
     app = MonitorApp(lambda: bad, orders)
 
     async def work(pilot):
-        assert "ALARM  processor photons is DEAD" in text_of(app)
+        assert "ALARM now  processor photons is DEAD" in text_of(app)
 
     drive(app, work, (80, 24))

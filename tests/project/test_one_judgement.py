@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from eicpy.acquisition.status import LEVELS, REASONS, Reason, Verdict
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, State
-from eicpy.dashboard.health import judge_health as verdict_of
-from eicpy.dashboard.pages import monitor_markup
+from eicpy.dashboard.health import HousekeepingHistory
 from eicpy.figures import plots, theme
+from eicpy.health import CLASSES, LEVELS, REASONS, HealthState, Reason, Tense, Verdict
+from eicpy.health import judge as verdict_of
+from eicpy.health.values import ValueWindow
 from eicpy.housekeeping import Limits, LimitWatch, Severity, check_limits, judge
 from eicpy.ingestion import entries_of
 from eicpy.monitor import sections
@@ -81,12 +81,12 @@ def test_the_page_and_its_figure(layout, ranges, value):
     shown = history.last("hk", "T")
     severity = expected(value, ranges)
     assert shown.level is severity
-    judged = verdict_of(State.LIVE, [shown], 0)
-    assert (judged.level, judged.alarms, judged.warnings) == (
-        max(severity, Severity.NOMINAL),
-        ("T",) if severity is Severity.ALARM else (),
-        ("T",) if severity is Severity.WARNING else (),
-    )
+    window = ValueWindow(600.0)
+    window.add({"hk": SimpleNamespace(time=np.zeros(1), values=values, texts={}, layout=layout)})
+    judged = verdict_of(HealthState(tense=Tense.NOW, excursions=window.excursions(from_start=True)))
+    codes = {Severity.ALARM: ["beyond-alarm"], Severity.WARNING: ["beyond-warning"]}
+    assert judged.level is max(severity, Severity.NOMINAL)
+    assert [reason.code for reason in judged.reasons] == codes.get(severity, [])
     chip = markup.CLASSES[severity] if layout.limits else "none"
     assert f'class="eic-chip {chip}"' in markup.parameter_table([shown], Texts("en"))
     figure = plots.housekeeping([0.0], [value], shown.limits, "T")
@@ -128,5 +128,6 @@ def test_terminal_and_page_of_the_chain_word_the_same_severity():
         assert Verdict((Reason(code),)).level is severity
         assert LEVELS[severity].isupper()
         assert sections.LEVEL_STYLES[severity]
-        assert monitor_markup.CLASSES[severity] == markup.CLASSES[severity]
+        assert markup.CLASSES is CLASSES
+        assert CLASSES[severity]
     assert Verdict().level is Severity.NOMINAL

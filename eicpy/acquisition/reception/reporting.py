@@ -5,6 +5,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -111,6 +112,7 @@ class ReceptionReport:
         """What is not there while reading has stopped."""
         self._gone: list[str] = []
         self._reported: str | None = None
+        self._rises = _Rises()
         self.rate = 0.0
         """Bytes per second."""
 
@@ -180,12 +182,19 @@ class ReceptionReport:
             "packets": count.packets,
             "damaged": count.damaged,
             "foreign_bytes": count.foreign_bytes,
+            "risen": self._rises.seen(
+                {
+                    "udp-dropped": state.udp_dropped,
+                    "connections-closed": state.gave_way.total(),
+                    "run-gone": len(self._gone),
+                }
+            ),
             "runs_gone": len(self._gone),
             "run_gone": self._gone[-1] if self._gone else "",
             "connections": len(state.connections),
             "most_connections": state.connections.most,
             "gave_way": {why: state.gave_way[why] for why in sorted(state.gave_way)},
-            "links": _links(state, now),
+            "links": [*_links(state, now), *self._rises.refused(state.refused, now)][:_LINKS],
             "apids": self._counts(self._tally.counts),
             "commands": self._counts(self._tally.commands),
             "apids_not_told": sum(
@@ -225,11 +234,32 @@ def _links(state: ReceptionState, now: float) -> list[dict[str, Any]]:
         for c in state.connections
         if c.stream is None
     ]
-    links += [
-        {"address": address, "transport": transport, "state": "refused", "bytes": 0, "age": None}
-        for transport, address in state.refused
-    ]
     return links[:_LINKS]
+
+
+class _Rises:
+    """When counts last rose, and who was refused since when: a page that is opened later cannot know."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._risen: dict[str, str] = {}
+        self._refused: dict[tuple[str, str], float] = {}
+
+    def seen(self, counts: Mapping[str, int]) -> dict[str, str]:
+        """When each of some counts last rose, ISO, UTC; those that never did are left out."""
+        for name, count in counts.items():
+            if count > self._counts.get(name, 0):
+                self._risen[name] = datetime.now(tz=UTC).isoformat()
+            self._counts[name] = count
+        return dict(self._risen)
+
+    def refused(self, peers: Iterable[tuple[str, str]], now: float) -> list[dict[str, Any]]:
+        """Links that were refused, by transport and address."""
+        self._refused = {peer: self._refused.get(peer, now) for peer in peers}
+        return [
+            {"address": address, "transport": transport, "state": "refused", "bytes": 0, "age": now - since}
+            for (transport, address), since in self._refused.items()
+        ]
 
 
 def _size(run: Run) -> int | None:

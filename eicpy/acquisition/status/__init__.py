@@ -6,6 +6,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
+    from eicpy.acquisition.status.chain_reasons import BEHIND, chain_reasons
     from eicpy.acquisition.status.orders import Order, send_order, serve_orders
     from eicpy.acquisition.status.overview import Overview, OverviewReader, read_overview
     from eicpy.acquisition.status.overview_parts import (
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
         RunView,
     )
     from eicpy.acquisition.status.status import JournalEntry, Station, Status, StatusReport
-    from eicpy.acquisition.status.verdict import BEHIND, LEVELS, REASONS, Reason, Verdict, judge
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
     "BEHIND",
-    "LEVELS",
-    "REASONS",
     "ApidView",
     "DiskView",
     "Health",
@@ -39,14 +37,12 @@ __all__ = [
     "OverviewReader",
     "PartView",
     "ProcessorView",
-    "Reason",
     "ReceiverView",
     "RunView",
     "Station",
     "Status",
     "StatusReport",
-    "Verdict",
-    "judge",
+    "chain_reasons",
     "read_overview",
     "send_order",
     "serve_orders",

@@ -3,19 +3,23 @@
 One call reads all; nothing of the chain is touched or waited for, so that a screen may look every second,
 and may die, without any part noticing. What a part that is dead said last is kept and called dead.
 
-A reader remembers what it read before: that gives the rates per APID, and distinguishes a loss of this night
-from one of last week. Read twice where a single look is wanted (:func:`read_overview` does).
+The verdict is that of :func:`eicpy.health.judge`: the chain as it is now, and the newest data by their own
+time, which the reader follows in the run archive. A reader remembers what it read before: that gives the
+rates per APID. Read again where a single look is wanted (:func:`read_overview` does).
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from eicpy.acquisition.status.acknowledged import AcknowledgedExcursions, with_acknowledgements
+from eicpy.acquisition.status.chain_reasons import chain_reasons
 from eicpy.acquisition.status.overview_parts import (
     ApidView,
     DiskView,
@@ -28,14 +32,25 @@ from eicpy.acquisition.status.overview_parts import (
 )
 from eicpy.acquisition.status.overview_status import Said, link_of, part_of, supervised, with_lag
 from eicpy.acquisition.status.status import JournalEntry, Station, Status
-from eicpy.acquisition.status.verdict import LEVELS, LOSSES, Verdict, judge
-from eicpy.errors import BadArgumentError, BadDataError
+from eicpy.errors import BadArgumentError, BadDataError, EicpyError
+from eicpy.health.judgement import judge
+from eicpy.health.names import packet_name
+from eicpy.health.reasons import LEVELS, Verdict
+from eicpy.health.state import HealthState
+from eicpy.health.telemetry import TelemetryReader
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.runs.archive import RunArchive
 from eicpy.settings import Settings
 
 __all__ = ["Overview", "OverviewReader", "read_overview"]
+
+COUNTS = ("lost", "duplicated", "out_of_order", "damaged", "restarted", "out_of_step")
+"""What is counted of the packets of an APID, besides those received."""
+READING_TIME = 0.25
+"""Longest time to read on in the data in one look, s."""
+ONCE = 60.0
+"""Longest time to read the newest data where a single overview is wanted, s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +61,7 @@ class Overview:
     moment: datetime
     """When it was read."""
     verdict: Verdict
-    """Whether the chain is well, and why not, the worst first."""
+    """Whether camera and chain are well, and why not, the worst first."""
     receiver: ReceiverView | None
     """None where there has never been one."""
     run: RunView | None
@@ -75,11 +90,17 @@ class Overview:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON takes it: moments as ISO texts, levels as words."""
         reported: dict[str, Any] = json.loads(json.dumps(asdict(self), default=_plain))
+        verdict = self.verdict
         reported["verdict"] = {
-            "level": LEVELS[self.verdict.level].lower(),
+            "level": LEVELS[verdict.level].lower(),
+            "tense": str(verdict.tense),
+            "run": verdict.run,
+            "newest": verdict.newest if math.isfinite(verdict.newest) else None,
+            "read": 1.0 if verdict.reading is None else verdict.reading.share,
+            "checked": verdict.checked,
             "reasons": [
                 {"code": reason.code, "level": LEVELS[reason.level].lower(), "values": dict(reason.values)}
-                for reason in self.verdict.reasons
+                for reason in verdict.reasons
             ],
         }
         return reported
@@ -97,14 +118,26 @@ class OverviewReader:
         Of which detector; gives the names of the APIDs.
     journal_lines
         How many of the last lines of the journal to read.
+    reading_time
+        How long one look may read on in the data, s.
     """
 
     settings: Settings
     instrument: Instrument
     journal_lines: int = 100
+    reading_time: float = READING_TIME
     _counts: dict[tuple[object, ...], int] = field(default_factory=dict, init=False, repr=False)
     _risen: dict[tuple[object, ...], datetime] = field(default_factory=dict, init=False, repr=False)
     _packets: dict[tuple[bool, int], tuple[float, int]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._telemetry = TelemetryReader(self.archive, self.instrument)
+        self._acknowledged = AcknowledgedExcursions(self.settings, self.instrument)
+
+    def close(self) -> None:
+        """Let go of the files and the database."""
+        self._telemetry.close()
+        self._acknowledged.close()
 
     @property
     def station(self) -> Station:
@@ -117,12 +150,14 @@ class OverviewReader:
         return RunArchive(self.settings.archive(self.instrument.name), self.instrument.name)
 
     def read(self) -> Overview:
-        """Read all, now; takes a few milliseconds and waits for nothing.
+        """Read all, now; takes a few milliseconds where little came, and waits for nothing.
 
-        What cannot be read becomes a reason of the verdict and is never raised.
+        What cannot be read becomes a reason of the verdict and is never raised. Where more came than can be
+        read in :attr:`reading_time`, the verdict says how much was read.
         """
         moment = datetime.now(tz=UTC)
         unreadable: dict[str, str] = {}
+        state = self._data(unreadable)
         statuses = self._statuses(unreadable)
         reported = [part_of(status, moment) for status in statuses.values()]
         parts = supervised(reported, statuses.get("supervisor"))
@@ -131,21 +166,21 @@ class OverviewReader:
         run = self._run(receiver, said, moment, unreadable)
         processors = tuple(with_lag(part, receiver, run) for part in parts if isinstance(part, ProcessorView))
         links = tuple(link_of(Said(link)) for link in said.rows("links"))
-        for link in links:
-            self._watch(("link-refused", link.address), int(link.state == "refused"), moment)
-        apids = self._apids(said, receiver, moment)
+        self._note_rises(receiver, said, links, moment)
+        apids = self._apids(said, receiver)
         disk = self._disk(receiver, said, unreadable)
         others = tuple(part for part in parts if not isinstance(part, (ReceiverView, ProcessorView)))
         everyone = (*((receiver,) if receiver else ()), *processors, *others)
         for part in everyone:
-            self._watch(("restarted", part.name), part.restarts, moment)
+            self._watch(("restarted", part.name), part.restarts, moment, part.started)
+        others_wrong = chain_reasons(
+            moment=moment, parts=everyone, links=links, apids=apids, disk=disk, risen=self._risen,
+            unreadable=unreadable, has_run=state.run is not None,
+        )  # fmt: skip
         return Overview(
             instrument=self.instrument.name,
             moment=moment,
-            verdict=judge(
-                moment=moment, parts=everyone, links=links, apids=apids, disk=disk,
-                risen=self._risen, unreadable=unreadable,
-            ),
+            verdict=judge(replace(state, others=others_wrong)),
             receiver=receiver,
             run=run,
             links=links,
@@ -213,7 +248,7 @@ class OverviewReader:
             },
         )
 
-    def _apids(self, said: Said, receiver: ReceiverView | None, moment: datetime) -> tuple[ApidView, ...]:
+    def _apids(self, said: Said, receiver: ReceiverView | None) -> tuple[ApidView, ...]:
         found = []
         reported = receiver.updated.timestamp() if receiver and receiver.updated else 0.0
         for command, key in ((False, "apids"), (True, "commands")):
@@ -223,42 +258,17 @@ class OverviewReader:
                 apid, counts = int(text), Said(row)
                 view = ApidView(
                     apid=apid,
-                    name=self._name(apid, command=command),
+                    name=packet_name(self.instrument, apid, command=command),
                     command=command,
                     received=counts.count("received") or 0,
                     rate=self._rate((command, apid), counts.count("received") or 0, reported),
                     not_counting=counts.count("not_counting") or 0,
                     unconfirmed=counts.count("unconfirmed") or 0,
                     counting=counts.text("counting"),
-                    **{count: counts.count(count) or 0 for count in LOSSES},
+                    **{count: counts.count(count) or 0 for count in COUNTS},
                 )
-                for count in LOSSES:
-                    self._watch(("apid", command, apid, count), getattr(view, count), moment)
                 found.append(view)
-        if receiver is not None:
-            self._watch(("udp-dropped",), receiver.udp_dropped or 0, moment)
-            self._watch(("foreign-bytes",), receiver.foreign_bytes or 0, moment)
-            self._watch(("connections-closed",), receiver.gave_way or 0, moment)
-            self._watch(("run-gone",), receiver.runs_gone or 0, moment)
         return tuple(sorted(found, key=lambda view: (view.command, view.apid)))
-
-    def _name(self, apid: int, *, command: bool) -> str:
-        """What the instrument calls the packets of an APID.
-
-        A kind alone where it has several packets of it: ``verification``, not ``accepted, started``.
-        """
-        packets = {
-            name: rule
-            for name, rule in self.instrument.packets.items()
-            if rule.apid == apid and getattr(rule, "command", False) == command
-        }
-        kinds = list(dict.fromkeys(rule.kind for rule in packets.values()))
-        if len(packets) == 1:
-            (name,) = packets
-            return name if kinds[0] in {name, "other"} else f"{kinds[0]} {name}"
-        if kinds:
-            return ", ".join(kinds) if kinds != ["other"] else ", ".join(packets)
-        return "" if self.instrument.header(apid) is None else "known"
 
     def _rate(self, key: tuple[bool, int], packets: int, reported: float) -> float | None:
         """Packets per second between two statuses of the receiver."""
@@ -273,14 +283,68 @@ class OverviewReader:
         self._packets[key] = (reported, packets)
         return (packets - before[1]) / (reported - before[0])
 
-    def _watch(self, key: tuple[object, ...], count: int, moment: datetime) -> None:
-        """Remember when a count rose."""
+    def _note_rises(
+        self, receiver: ReceiverView | None, said: Said, links: Sequence[LinkView], moment: datetime
+    ) -> None:
+        """Note when counts of the receiver last rose: as it reports it, else as it was seen from here."""
+        if receiver is None:
+            return
+        counts = {
+            "udp-dropped": receiver.udp_dropped,
+            "connections-closed": receiver.gave_way,
+            "run-gone": receiver.runs_gone,
+        }
+        risen = said.plain("risen")
+        for name, count in counts.items():
+            self._watch((name,), count or 0, moment, receiver.started)
+            if count and (when := _moment(risen.get(name))) is not None:
+                self._risen[name,] = when
+        for link in links:
+            refused = link.state == "refused"
+            when = None if link.age is None else moment - timedelta(seconds=link.age)
+            self._watch(("link-refused", link.address), int(refused), moment, when)
+
+    def _watch(
+        self, key: tuple[object, ...], count: int, moment: datetime, first: datetime | None = None
+    ) -> None:
+        """Remember when a count rose.
+
+        Parameters
+        ----------
+        key, count
+            Which, and how much it is now.
+        moment
+            Now.
+        first
+            When it rose at the earliest, where it is seen for the first time.
+        """
+        known = key in self._counts
         before = self._counts.get(key, 0)
         if not count:
             self._risen.pop(key, None)
         elif count != before:  # less, but not none: another receiver, which has lost some too
-            self._risen[key] = moment
+            self._risen[key] = moment if known or first is None else first
         self._counts[key] = count
+
+    def _data(self, unreadable: dict[str, str]) -> HealthState:
+        """What is known of the data, with who acknowledged what."""
+        try:
+            state = self._telemetry.read(self.reading_time)
+        except (EicpyError, OSError) as error:
+            unreadable["run archive"] = str(error)
+            return HealthState()
+        names = {
+            (one.command, one.apid): packet_name(self.instrument, one.apid, command=one.command)
+            for one in state.losses
+        }
+        found = state.excursions
+        if found:
+            try:
+                rows = self._acknowledged.since(min(one.start for one in found))
+                found = with_acknowledgements(found, rows)
+            except (EicpyError, OSError) as error:
+                unreadable["database"] = str(error)
+        return replace(state, excursions=found, names=names)
 
     def _disk(self, receiver: ReceiverView | None, said: Said, unreadable: dict[str, str]) -> DiskView | None:
         folder = _existing(self.archive.folder)
@@ -312,11 +376,27 @@ def read_overview(settings: Settings, instrument: Instrument, *, timeout: float 
         How long to wait for a second status of a living receiver, for the rates per APID, s.
     """
     reader = OverviewReader(settings, instrument)
-    first = reader.read()
-    if first.receiver is None or first.receiver.health != "alive":
-        return first
-    time.sleep(timeout)
-    return reader.read()
+    try:
+        begun = time.monotonic()
+        overview = reader.read()
+        alive = overview.receiver is not None and overview.receiver.health == "alive"
+        while overview.verdict.reading is not None and time.monotonic() - begun < ONCE:
+            overview = reader.read()
+        if alive:
+            time.sleep(max(timeout - (time.monotonic() - begun), 0.0))
+            overview = reader.read()
+        return overview
+    finally:
+        reader.close()
+
+
+def _moment(text: object) -> datetime | None:
+    """A moment as a status writes it; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 def _last_error(parts: Sequence[PartView]) -> LastError | None:

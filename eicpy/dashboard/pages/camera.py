@@ -8,14 +8,14 @@ from typing import Any
 
 import ipywidgets
 
+from eicpy.acquisition.status import OverviewReader
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, RecentLosses, State, judge_health
+from eicpy.dashboard.health import HousekeepingHistory, State
 from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.source import ArchiveSource, LiveSource
 from eicpy.dashboard.widgets.panels import HousekeepingPanel
 from eicpy.dashboard.widgets.photon_panels import PhotonPanels
 from eicpy.figures.series import with_unit
-from eicpy.housekeeping import Severity
 from eicpy.instruments import Instrument
 from eicpy.settings import Settings
 from eicpy.text import Texts
@@ -41,15 +41,24 @@ class CameraPage(LivePage):
         Its data.
     texts
         First language.
+    health
+        Reads what the verdict is made from.
     capacity
         Photons kept.
     """
 
     def __init__(
-        self, instrument: Instrument, source: LiveSource, texts: Texts, *, capacity: int = 1 << 22
+        self,
+        instrument: Instrument,
+        source: LiveSource,
+        texts: Texts,
+        health: OverviewReader,
+        *,
+        capacity: int = 1 << 22,
     ) -> None:
         super().__init__(instrument, texts, "")
         self.source = source
+        self._health = health
         self.photons = PhotonPanels(instrument, texts, self.language, capacity)
         self.housekeeping = HousekeepingPanel()
         self.panels = (*self.photons.panels, self.housekeeping)
@@ -66,7 +75,6 @@ class CameraPage(LivePage):
         """Forget everything: another run begins."""
         self.photons.begin()
         self.history = HousekeepingHistory()
-        self.losses = RecentLosses()
         self._shown_run = self.source.started
         self._offered = 0
 
@@ -151,12 +159,9 @@ class CameraPage(LivePage):
 
     def _draw_status(self) -> None:
         totals, age = self.source.totals, self.source.age()
-        parameters = self.history.parameters
-        losses = self.losses.update(time.monotonic(), totals.lost + totals.damaged)
-        judged = judge_health(self.source.state(), parameters, losses)
-        checked = sum(p.limits is not None and p.level is not Severity.UNKNOWN for p in parameters)
-        self.verdict.value = markup.verdict(judged, checked, age, self.texts, simulated=self.source.simulated)
-        rate = self.photons.rate if judged.state != State.NO_RUN else float("nan")
+        state = self.source.state()
+        self.renew_verdict(self._health, [self.texts(markup.STATES[state])])
+        rate = self.photons.rate if state != State.NO_RUN else float("nan")
         newest = max([self.photons.view.newest, *(float(t[-1]) for t in self.history.time.values())])
         self.facts.value = markup.facts(self.source.run, newest, age, rate, totals, self.texts)
 
@@ -167,4 +172,5 @@ def open_page() -> ipywidgets.Widget:
 
 
 def _camera(settings: Settings, instrument: Instrument, texts: Texts) -> CameraPage:
-    return CameraPage(instrument, ArchiveSource(settings, instrument), texts)
+    health = OverviewReader(settings, instrument)
+    return CameraPage(instrument, ArchiveSource(settings, instrument), texts, health)

@@ -17,6 +17,7 @@ from eicpy.acquisition.status import Overview, OverviewReader
 from eicpy.dashboard.pages import monitor_markup
 from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.server.request import PageRequest, orders_allowed
+from eicpy.dashboard.widgets.acknowledge import AcknowledgePanel
 from eicpy.dashboard.widgets.order_controls import OrderControls
 from eicpy.dashboard.widgets.panels import Panel
 from eicpy.figures import theme
@@ -90,6 +91,7 @@ class MonitorPage(LivePage):
         self.rate = RatePanel()
         self.panels = (self.rate,)
         self.controls = OrderControls(self.reader.station, self.language, allowed=orders, operator=operator)
+        self.excursions = AcknowledgePanel(settings, instrument, allowed=orders, operator=operator)
         self.run, self.links, self.apids, self.parts, self.journal = (ipywidgets.HTML() for _ in range(5))
         self.overview = self.reader.read()
         self._looks = 0
@@ -107,11 +109,13 @@ class MonitorPage(LivePage):
                     ]
                 ),
                 row([_scrolled([self.apids], "3 1 420px"), _scrolled([self.links], "2 1 340px")]),
+                row([_scrolled([self.excursions.controls, self.excursions.table], "1 1 420px")]),
                 row([_scrolled([self.parts], "1 1 420px")]),
                 row([_scrolled([self.journal], "1 1 420px")]),
             ]
         )
         self.controls.connect(self.guarded, self._renew)
+        self.excursions.connect(self.guarded, self._renew)
 
     def look(self) -> None:
         """Read the chain again, every second."""
@@ -129,17 +133,19 @@ class MonitorPage(LivePage):
         super().translate()
         self.rate.translate(self.texts, self.texts("rate_figure"), "time_axis", self.texts("data_rate_axis"))
         self.controls.translate(self.texts)
+        self.excursions.translate(self.texts)
 
     def draw(self) -> None:
         """Show what was read last."""
         overview, texts = self.overview, self.texts
-        self.verdict.value = monitor_markup.verdict(overview, texts)
+        self.show_verdict(overview.verdict, [monitor_markup.state_words(overview, texts)])
         self.facts.value = monitor_markup.facts(overview, texts)
         self.run.value = monitor_markup.run_facts(overview.run, texts)
         self.links.value = monitor_markup.links(overview, texts)
         self.apids.value = monitor_markup.apids(overview.apids, texts)
         self.parts.value = monitor_markup.parts(overview, texts)
         self.journal.value = monitor_markup.journal(overview, texts)
+        self.excursions.draw()
 
 
 def _scrolled(children: list[ipywidgets.Widget], flex: str) -> ipywidgets.VBox:

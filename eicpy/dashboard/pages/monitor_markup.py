@@ -1,4 +1,4 @@
-"""The words of the monitor page as HTML: verdict, run, links, packets, processors, disk, error, journal.
+"""The words of the monitor page as HTML: run, links, packets, processors, disk, error, journal.
 
 Everything that comes from outside (addresses, comments, errors, names) is escaped.
 """
@@ -13,20 +13,15 @@ from eicpy.acquisition.status import (
     Overview,
     PartView,
     ProcessorView,
-    Reason,
     RunView,
 )
 from eicpy.dashboard.markup import fact_cells
-from eicpy.housekeeping import Severity
 from eicpy.packets import COUNTER_FIELDS
 from eicpy.text import UNKNOWN, Texts
 
-__all__ = ["apids", "facts", "journal", "links", "parts", "reason_words", "run_facts", "verdict"]
+__all__ = ["apids", "facts", "journal", "links", "parts", "run_facts", "state_words"]
 
-CLASSES = {Severity.NOMINAL: "nominal", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
-WORDS = {Severity.NOMINAL: "chain_well", Severity.WARNING: "warning", Severity.ALARM: "alarm"}
 HEALTH = {"alive": "nominal", "silent": "alarm", "dead": "alarm", "failed": "alarm", "ended": "none"}
-REASONS_SHOWN = 6
 COUNTING = {
     "counts per destination": "counting_destination",
     "counts per type": "counting_type",
@@ -39,45 +34,12 @@ def _moment(value: datetime | None) -> str:
     return UNKNOWN if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
 
 
-def reason_words(reason: Reason, texts: Texts) -> str:
-    """A reason of the verdict as a sentence."""
-    counts = dict.fromkeys(("packets", "datagrams", "restarts", "connections"), texts.number)
-    writers = {
-        "age": texts.duration,
-        "seconds": texts.duration,
-        "free": texts.size,
-        "bytes": texts.size,
-    } | counts
-    values = {
-        name: writers[name](float(value)) if name in writers else str(value)
-        for name, value in reason.values.items()
-    }
-    role = values.get("role", "")
-    values["who"] = f"{values.get('part')} ({role})" if role not in {"", values.get("part")} else role
-    count = next((float(reason.values[name]) for name in counts if name in reason.values), None)
-    return texts("reason_" + reason.code.replace("-", "_"), count, **values)
-
-
-def verdict(overview: Overview, texts: Texts) -> str:
-    """Write the line that answers "is the chain well?"."""
-    judged, receiver = overview.verdict, overview.receiver
-    words = [reason_words(reason, texts) for reason in judged.reasons[:REASONS_SHOWN]]
-    left = len(judged.reasons) - REASONS_SHOWN
-    if left > 0:
-        words.append(texts("and_more", left, count=left))
-    if not words:
-        words = [texts("chain_well_detail")]
-    starting = any(reason.code == "starting" for reason in judged.reasons)
-    missing = texts("starting" if starting else "no_receiver")
-    state = missing if receiver is None else _told_state(receiver, texts)
-    chips = f'<span class="eic-state">{escape(state)}</span>'
-    if overview.run is not None and overview.run.simulated:
-        chips += f'<span class="eic-state">{texts("data_simulated")}</span>'
-    listed = "".join(f"<li>{escape(word)}</li>" for word in words)
-    return (
-        f'<div class="eic-verdict {CLASSES[judged.level]}" role="status">{chips}'
-        f'<strong>{texts(WORDS[judged.level])}</strong><ul class="eic-reasons">{listed}</ul></div>'
-    )
+def state_words(overview: Overview, texts: Texts) -> str:
+    """What the receiver says of itself; first whether it is running."""
+    if overview.receiver is not None:
+        return _told_state(overview.receiver, texts)
+    starting = any(reason.code == "starting" for reason in overview.verdict.reasons)
+    return texts("starting" if starting else "no_receiver")
 
 
 def _told_state(part: PartView, texts: Texts) -> str:

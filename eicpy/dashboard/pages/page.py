@@ -6,6 +6,7 @@ idle and ends, and a tab in the background only ticks more slowly.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 import ipywidgets
 
+from eicpy.acquisition.status import OverviewReader
 from eicpy.dashboard import markup
 from eicpy.dashboard.frame import door, style_sheet
 from eicpy.dashboard.server.request import PageRequest
 from eicpy.dashboard.widgets.panels import Panel
 from eicpy.errors import EicpyError
+from eicpy.health import Verdict, verdict_box
 from eicpy.instruments import Instrument, available, load
 from eicpy.settings import Settings
 from eicpy.text import LANGUAGES, Texts
@@ -26,6 +29,8 @@ __all__ = ["LivePage", "column", "open_live_page", "row"]
 
 TICK = 500
 """Time between two looks, ms."""
+JUDGED_EVERY = 1.0
+"""Time between two verdicts, s."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +62,8 @@ class LivePage:
         self.clock = ipywidgets.Play(interval=TICK, min=0, max=2**30, repeat=True)
         self.clock.layout.display = "none"
         self._ticks = 0
+        self._judged: Verdict | None = None
+        self._judged_at = 0.0
 
     def look(self) -> None:
         """Look for what is new and show it; called by the clock."""
@@ -73,6 +80,25 @@ class LivePage:
         self.widget.add_class("eic-page")
         self.clock.observe(self.guarded(self._tick), names="value")
         self.language.observe(self.guarded(self._change_language), names="value")
+
+    def show_verdict(self, verdict: Verdict, chips: Sequence[str] = ()) -> None:
+        """Show whether camera and chain are well, as every page does.
+
+        Parameters
+        ----------
+        verdict
+            The verdict.
+        chips
+            Words in small frames before it.
+        """
+        self.verdict.value = verdict_box(verdict, self.texts, chips=chips)
+
+    def renew_verdict(self, reader: OverviewReader, chips: Sequence[str] = ()) -> None:
+        """Read camera and chain again, once a second, and show whether they are well."""
+        now = time.monotonic()
+        if self._judged is None or self._judged.reading is not None or now - self._judged_at >= JUDGED_EVERY:
+            self._judged, self._judged_at = reader.read().verdict, now
+        self.show_verdict(self._judged, chips)
 
     def figure(self, panel: Panel) -> ipywidgets.Widget:
         """Widget of a panel; the clock starts when the browser has drawn the last one."""

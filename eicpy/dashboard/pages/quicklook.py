@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from eicpy.acquisition.status import OverviewReader
 from eicpy.dashboard import markup
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
 from eicpy.dashboard.health import State
@@ -56,6 +57,9 @@ class QuickLookPage(LivePage):
         super().__init__(instrument, texts, "quicklook")
         self._settings = settings
         self.source = StreamSource(settings, instrument)
+        self._health = OverviewReader(settings, instrument)
+        self.playing = ipywidgets.HTML()
+        """What is played, and how it compares with the reference."""
         self.files: DroppedFiles | None = None
         """Dropped files, while they are what is shown."""
         self.table = ipywidgets.HTML()
@@ -82,6 +86,7 @@ class QuickLookPage(LivePage):
         self._dropped.layout.display = "none"
         self.lay_out(
             [
+                self.playing,
                 self.controls.widget,
                 self.photons.controls.widget,
                 row(
@@ -244,7 +249,8 @@ class QuickLookPage(LivePage):
             if missing and self.photons.compared is not None:
                 reasons = "; ".join([reasons, texts("compare_losses", missing, count=texts.number(missing))])
             self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
-        self.verdict.value = _verdict(chips, kind, answer, reasons)
+        self.playing.value = _playing(chips, kind, answer, reasons)
+        self.renew_verdict(self._health)
 
 
 def _state_words(source: StreamSource, texts: Texts) -> list[str]:
@@ -263,12 +269,12 @@ def _state_words(source: StreamSource, texts: Texts) -> list[str]:
     return words
 
 
-def _verdict(chips: "Sequence[str]", kind: str, answer: str, reasons: str) -> str:
+def _playing(chips: "Sequence[str]", kind: str, answer: str, reasons: str) -> str:
     """Write the line of what is shown and how it compares; `kind` is nominal, warning or past."""
     shown = "".join(f'<span class="eic-state">{escape(words)}</span>' for words in chips)
     strong = f"<strong>{escape(answer)}</strong>" if answer else ""
     return (
-        f'<div class="eic-verdict {kind}" role="status">{shown}{strong}<span>{escape(reasons)}</span></div>'
+        f'<div class="eic-playing {kind}" role="status">{shown}{strong}<span>{escape(reasons)}</span></div>'
     )
 
 
