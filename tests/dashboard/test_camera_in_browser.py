@@ -69,7 +69,7 @@ def test_french_by_the_address_and_by_the_control(live, open_page):
     assert axes == ["y (pixel)", "énergie (keV)", "temps (UTC)", "temps (UTC)"]
     page.page.get_by_label("Langue").select_option(label="English")
     wait_until(lambda: "LIVE" in page.text(".eic-verdict"), what="English")
-    assert "Detector image" in page.titles()[0]
+    wait_until(lambda: "Detector image" in page.titles()[0], what="a title in English")
 
 
 def test_an_unknown_instrument_is_refused_in_words(live, open_page):
@@ -165,8 +165,8 @@ class TestOneOpenPage:
         assert page.titles()[3] == "DPIX_VCTRLHVELS6", "the worst parameter comes first"
         page.page.get_by_label("Parameter").select_option(label="ECL_TEMPTH01")
         wait_until(lambda: page.titles()[3] == "ECL_TEMPTH01", what="another parameter")
-        axis = page.page.evaluate("Bokeh.documents[3].roots()[0].left[0].axis_label")
-        assert axis == "ECL_TEMPTH01 (°C)"
+        axis = "Bokeh.documents[3].roots()[0].left[0].axis_label"
+        wait_until(lambda: page.page.evaluate(axis) == "ECL_TEMPTH01 (°C)", what="its unit")
         limits = "Bokeh.documents[3].roots()[0].center.filter(c => c.name == 'limit' && 'location' in c)"
         wait_until(lambda: page.page.evaluate(f"{limits}.length") >= 2, what="its limits")
 
@@ -180,7 +180,7 @@ class TestOneOpenPage:
             lambda: np.nansum(_floats(page.columns("series-0", "counts")["counts"])) < 0.05 * everything,
             what="the spectrum of one module",
         )
-        assert len(page.columns("modules", "left")["left"]) == 1, "the module is outlined"
+        wait_until(lambda: len(page.columns("modules", "left")["left"]) == 1, what="the outline of the module")
         wait_until(lambda: np.nanmedian(_floats(page.columns("series-0", "rate")["rate"])) < 100)
 
         handle = page.page.locator(".eic-controls .noUi-handle-lower")

@@ -116,7 +116,7 @@ def test_the_quick_look_plays_steps_chooses_and_compares(pages, open_page):
 
     _choose(page, "Compare with", "2 ")
     wait_until(lambda: "As run 2" in page.text(".eic-playing"), what="the comparison")
-    assert len(page.columns("bands", "top")["top"]) > 10
+    wait_until(lambda: len(page.columns("bands", "top")["top"]) > 10, what="the bands of the comparison")
     _choose(page, "Image", "ratio")
     wait_until(lambda: "rate over run 2" in page.titles()[0], what="the ratio of the images")
 
@@ -146,7 +146,8 @@ def test_a_dropped_file_appears_on_the_open_page(pages, open_page, chain, tmp_pa
     ingest([bad, chain.write_photon_table(tmp_path / "drop.fits", 5000)], "eclairs", pages.settings)
     wait_until(lambda: "DERNIER FICHIER : drop.fits" in page.text(".eic-playing"), what="the dropped file")
     wait_until(lambda: "REFUSÉ" in page.text("body"), what="the refused one")
-    assert "temps (UTC)" in page.page.evaluate("Bokeh.documents.map(d => d.roots()[0].below[0].axis_label)")
+    axes = "Bokeh.documents.map(d => d.roots()[0].below[0].axis_label)"
+    wait_until(lambda: "temps (UTC)" in page.page.evaluate(axes), what="an axis in French")
     _clean(page)
 
 
@@ -165,7 +166,7 @@ def test_the_monitor_tells_updates_and_gives_orders(pages, open_page):
         return "1.50 MB/s" in page.text(".eic-facts")
 
     wait_until(told, what="the rate that the receiver tells")
-    assert "receiving" in page.text(".eic-verdict")
+    wait_until(lambda: "receiving" in page.text(".eic-verdict"), what="the verdict")
     _fits_in(page, 1280)
     before = len(page.columns("rate", "rate")["rate"])
     wait_until(lambda: len(page.columns("rate", "rate")["rate"]) > before + 1, what="two looks more")
