@@ -118,6 +118,7 @@ class TestOneOpenPage:
 
     def test_verdict_status_and_table_say_how_the_camera_is(self, camera_page):
         page = camera_page
+        wait_until(lambda: "READING" not in page.text(".eic-verdict"), what="the newest data to be read")
         verdict = page.text(".eic-verdict")
         assert "LIVE" in verdict
         assert "simulated data" in verdict
