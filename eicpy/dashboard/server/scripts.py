@@ -40,7 +40,7 @@ _STYLES_FIRST = """(function (head) {
   head.appendChild = (element) => head.insertBefore(element, ours);
 })(document.head);"""
 _AS_BEFORE = "delete document.head.appendChild;"
-"""Around the styles of the front end, which are written into the page: those of the page itself come after them."""
+"""Around the styles that the front end writes into the page: those of the page itself come after them."""
 
 
 def chunks(share: Path) -> Iterator[Path]:
