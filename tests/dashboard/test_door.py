@@ -205,8 +205,8 @@ class TestOnePage:
     def test_full_is_said_in_words_and_a_page_that_nobody_connects_to_makes_room(self, server, ada):
         page = _a_page(server.port, Cookie=ada)
         policy = page.headers["Content-Security-Policy"]
-        assert re.search(r"script-src 'self' 'sha256-[^ ]+';", policy)
-        assert not re.search(r"<script(?![^>]*(src=|json))[^>]*>(?!window.voila_heartbeat\(\))", page.text)
+        assert "script-src 'self';" in policy
+        assert not re.search(r"<script(?![^>]*(src=|json))[^>]*>", page.text)
         full = ask(server.port, "/?lang=fr", Cookie=ada)
         assert full.status == 503
         assert 1 <= int(full.headers["Retry-After"]) <= 30

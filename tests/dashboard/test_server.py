@@ -63,7 +63,7 @@ def settings(tmp_path):
 def test_bokehjs_is_copied_from_the_installed_bokeh(tmp_path):
     prepare_jupyter_path(tmp_path / "share")
     static = tmp_path / "share" / "voila" / "templates" / "eicpy" / "static"
-    assert f'"{bokeh.__version__}"' in (static / "bokeh.min.js").read_text(encoding="utf-8")
+    assert f'"{bokeh.__version__}"' in (static / "page.js").read_text(encoding="utf-8")
     assert "http" not in (static.parent / "index.html.j2").read_text()
     for sheet in ("eicpy.css", "door.css"):
         assert "http" not in (static / sheet).read_text()

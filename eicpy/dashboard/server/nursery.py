@@ -5,8 +5,9 @@ each notebook once for nobody, so that all is imported and compiled code is load
 visitor it forks: the child has all of it at once, in memory that it shares with the others, and becomes an
 ordinary Jupyter kernel. Nothing here knows the server's token, and no thread may run here when it forks.
 
-The server asks over a socket, a line of JSON for each kernel, and gets the process id back. When the socket
-closes, the server has gone, and the kernels end with it.
+The server asks over a socket, a line of JSON for each child, and gets the process id back. When the socket
+closes, the server has gone, and the kernels end with it. A child may also only tell what is known before a
+page has a kernel (:mod:`eicpy.dashboard.server.known`).
 """
 
 import gc
@@ -18,7 +19,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -39,6 +40,8 @@ def prepare(notebooks: Sequence[Path]) -> Iterator[str]:
     import ipykernel.kernelapp  # noqa: F401, PLC0415 - the purpose of this function
     import ipywidgets  # noqa: F401, PLC0415
     import jupyter_bokeh  # noqa: F401, PLC0415
+
+    import eicpy.dashboard.server.known  # noqa: F401, PLC0415
 
     pages: list[tuple[list[str], dict[str, Any]]] = [(_code(path), {}) for path in notebooks]
     with _nobody():
@@ -88,7 +91,7 @@ class Nursery:
         self._received = b""
         self._children: set[int] = set()
 
-    def run(self, steps: Iterator[str], serve: Callable[[list[str]], NoReturn]) -> None:
+    def run(self, steps: Iterator[str], serve: Callable[[Mapping[str, Any]], None]) -> None:
         """Prepare, then fork whenever the server asks, until it has gone.
 
         Parameters
@@ -96,7 +99,7 @@ class Nursery:
         steps
             Preparation. Before its first step is over nobody is answered, between two others whoever asks.
         serve
-            What a child does, with the arguments of its kernel; it never returns.
+            What a child does with what was asked of it; where it returns, the child ends.
         """
         next(steps, None)
         while self._answer(0.0, serve):
@@ -110,7 +113,7 @@ class Nursery:
             pass
         self._end()
 
-    def _answer(self, timeout: float, serve: Callable[[list[str]], NoReturn]) -> bool:
+    def _answer(self, timeout: float, serve: Callable[[Mapping[str, Any]], None]) -> bool:
         """Answer what was asked; False when the server has gone."""
         self._reap()
         ready, _, _ = select.select([self._server], [], [], timeout)
@@ -125,7 +128,7 @@ class Nursery:
             self._server.sendall(f"{child}\n".encode())
         return True
 
-    def _fork(self, asked: dict[str, Any], serve: Callable[[list[str]], NoReturn]) -> int:
+    def _fork(self, asked: dict[str, Any], serve: Callable[[Mapping[str, Any]], None]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         child = os.fork()
@@ -140,9 +143,9 @@ class Nursery:
             os.environ.clear()
             os.environ.update(asked["environment"])
             os.chdir(asked["folder"])
-            serve(asked["arguments"])
+            serve(asked)
         except BaseException:
-            logging.getLogger(__name__).exception("a kernel could not be started")
+            logging.getLogger(__name__).exception("a child of the nursery failed")
             os._exit(1)
         os._exit(0)
 
@@ -174,6 +177,16 @@ def _become_kernel(arguments: list[str]) -> NoReturn:
     os._exit(0)
 
 
+def _serve(asked: Mapping[str, Any]) -> None:
+    """Be what was asked for: a kernel, or one that tells what is known."""
+    if "tell" in asked:
+        from eicpy.dashboard.server.known import tell  # noqa: PLC0415 - imported before
+
+        tell(asked["tell"])
+    else:
+        _become_kernel(asked["arguments"])
+
+
 def main() -> None:
     """Serve the server at the other end of the standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the server
@@ -181,7 +194,7 @@ def main() -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, sys.stdin.fileno())
         os.close(nothing)
-        Nursery(server).run(prepare([Path(name) for name in sys.argv[1:]]), _become_kernel)
+        Nursery(server).run(prepare([Path(name) for name in sys.argv[1:]]), _serve)
 
 
 if __name__ == "__main__":

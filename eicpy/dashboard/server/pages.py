@@ -4,23 +4,36 @@ import asyncio
 import contextlib
 import os
 import re
+import tempfile
+from collections.abc import AsyncGenerator
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
+from uuid import uuid4
 
+import voila
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
+from traitlets.log import get_logger
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import TemplateStaticFileHandler
-from voila.tornado.handler import TornadoVoilaHandler
 
+from eicpy.dashboard.frame import PAGE_NAMES, problem
 from eicpy.dashboard.server.answers import ShortAnswers
-from eicpy.dashboard.server.first_words import MARK, first_words
+from eicpy.dashboard.server.drawing import (
+    PageTemplate,
+    cell_markup,
+    read_notebook,
+    run_cells,
+    with_signs_of_life,
+)
+from eicpy.dashboard.server.first_words import first_header, first_words
 from eicpy.dashboard.server.identity import operator_of
-from eicpy.dashboard.server.kernels import VISIT
+from eicpy.dashboard.server.kernels import VISIT, VisitKernelManager
 from eicpy.dashboard.server.policy import REPORTS, page_policy
+from eicpy.dashboard.server.provisioner import ForkProvisioner
 from eicpy.dashboard.server.request import OPERATOR_HEADER, PageRequest
 from eicpy.dashboard.server.visits import RENDER_TIMEOUT, FullError, Visit, Visits
 from eicpy.settings import Settings
@@ -29,6 +42,8 @@ __all__ = ["AliveHandler", "FarewellHandler", "PageHandler", "ReportsHandler", "
 
 _DRAWN_AT_ONCE = max(2, os.cpu_count() or 1)
 """Pages drawn at once: more would only make all of them late."""
+_KNOWN_TIMEOUT = 1.5
+"""s to wait for what is known of camera and chain, while the browser reads the scripts."""
 
 
 class ReportsHandler(ShortAnswers, AuthenticatedFileHandler):
@@ -99,23 +114,31 @@ class AliveHandler(ShortAnswers, JupyterHandler):
         self.finish({"connected": visit.sockets > 0})
 
 
-class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # untyped base
+class PageHandler(ShortAnswers, JupyterHandler):
     """A page; a token that came in its address is exchanged for a cookie and goes no further."""
 
     _drawing: asyncio.Semaphore | None = None
     _visit: Visit | None = None
     _ending: asyncio.Task[None] | None = None
 
+    def initialize(self, notebook: Path, template: PageTemplate) -> None:
+        """Notebook that is shown, and the page around it."""
+        self._notebook, self._template = notebook, template
+        self._name = "" if notebook.stem == "camera" else notebook.stem
+
     @property
     def content_security_policy(self) -> str:
         """What a dashboard needs, and no more."""
         return page_policy(self.request.host)
 
+    @property
+    def _manager(self) -> VisitKernelManager:
+        manager: Any = self.kernel_manager
+        return manager  # type: ignore[no-any-return]  # what the server is configured with
+
     @web.authenticated
-    async def get(self, path: str | None = None) -> None:
+    async def get(self) -> None:
         """Send to the same address without the token, else draw the page, or say that no more can be open."""
-        if path:
-            raise web.HTTPError(404)
         self._refuse_embedding()
         asked = parse_qsl(self.request.query, keep_blank_values=True)
         kept = [(name, value) for name, value in asked if name != "token"]
@@ -136,8 +159,8 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
         try:
             await self._draw(visit)
         except BaseException:
-            await self.kernel_manager.end(visit)
-            self.kernel_manager.visits.end(visit)
+            await self._manager.end(visit)
+            self._manager.visits.end(visit)
             raise
 
     def _refuse_embedding(self) -> None:
@@ -152,7 +175,7 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
 
     async def _admit(self, user: str, operator: str) -> Visit:
         """Begin a visit; where all kernels are taken, those without a connection give way."""
-        visits: Visits = self.kernel_manager.visits
+        visits: Visits = self._manager.visits
         address = self.request.remote_ip or ""
         try:
             return visits.admit(address, user, operator)
@@ -160,27 +183,26 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
             old = [visit for visit in visits.yielding() if not full.own or visit.address == address]
             if not old:
                 raise
-            await self.kernel_manager.end(min(old, key=lambda visit: visit.alone_since or 0.0))
+            await self._manager.end(min(old, key=lambda visit: visit.alone_since or 0.0))
             return visits.admit(address, user, operator)
 
     async def _draw(self, visit: Visit) -> None:
         cls = PageHandler
         if cls._drawing is None:
             cls._drawing = asyncio.Semaphore(_DRAWN_AT_ONCE)
-        manager = self.kernel_manager
+        manager = self._manager
         async with asyncio.timeout(RENDER_TIMEOUT), cls._drawing:
             if visit.has_left():
                 await manager.end(visit)
                 manager.visits.end(visit)
                 return
-            words = await asyncio.to_thread(self._first_words)
             token = VISIT.set(visit)
             try:
-                async with contextlib.aclosing(self.get_generator()) as page:
+                async with contextlib.aclosing(self._parts(visit)) as page:
                     async for html in page:
                         if visit.has_left():
                             break
-                        self.write(html.replace(MARK, words, 1))
+                        self.write(html)
                         await self.flush()
             except StreamClosedError:
                 visit.leave()
@@ -194,17 +216,57 @@ class PageHandler(ShortAnswers, TornadoVoilaHandler):  # type: ignore[misc]  # u
         else:
             manager.visits.served(visit)
 
-    def _first_words(self) -> str:
-        name = Path(self.notebook_path).stem
+    async def _parts(self, visit: Visit) -> AsyncGenerator[str]:
+        """The page in the order in which it becomes known: while its kernel starts, what is known without."""
+        notebook, kernel = await asyncio.to_thread(read_notebook, self._notebook), str(uuid4())
+        starting = asyncio.create_task(self._start_kernel(kernel))
+        try:
+            async for words in self._first_words(notebook, kernel):
+                yield words
+            await starting
+            cells = run_cells(notebook, self._manager.get_kernel(kernel))
+            async for part in with_signs_of_life(cells):
+                yield part if isinstance(part, str) else cell_markup(part)
+        except Exception:
+            if visit.has_left():
+                raise
+            get_logger().exception("a page of %s could not be drawn", visit.address)
+            yield problem(self.texts("internal_error"), self.texts)
+        finally:
+            if not starting.done():
+                visit.leave()  # who starts it ends it
+        yield self._template.end
+
+    async def _first_words(self, notebook: Any, kernel: str) -> AsyncGenerator[str]:
         asked = PageRequest(self.request.query, os.environ.get("EIC_INSTRUMENT"))
-        return first_words(Settings.from_environment(), asked, "" if name == "camera" else name)
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Cache-Control", "no-store")
+        yield self._template.begin(notebook, kernel, asked.language) + first_header(asked, self._name)
+        link, known = ForkProvisioner.nursery, ""
+        if link is not None and self._name in PAGE_NAMES:
+            file = Path(tempfile.gettempdir()) / f"known-{kernel}.html"
+            known = await link.tell(self.request.query, file, _KNOWN_TIMEOUT)
+        yield await asyncio.to_thread(first_words, Settings.from_environment(), asked, self._name, known)
+        yield self._template.middle
+
+    async def _start_kernel(self, kernel: str) -> None:
+        request = self.request
+        environment = os.environ | {
+            "SCRIPT_NAME": request.path,
+            "QUERY_STRING": request.query,
+            "SERVER_SOFTWARE": f"voila/{voila.__version__}",
+            "SERVER_PROTOCOL": request.version,
+            f"HTTP_{OPERATOR_HEADER.upper().replace('-', '_')}": request.headers[OPERATOR_HEADER],
+        }
+        folder = str(self._notebook.parent)
+        await self._manager.start_kernel(kernel_id=kernel, kernel_name="python3", cwd=folder, env=environment)
 
     def on_connection_close(self) -> None:
         """The browser left before the page was ready: its kernel is not needed."""
         visit = self._visit
         if visit is not None:
             visit.leave()
-            self._ending = asyncio.get_running_loop().create_task(self.kernel_manager.end(visit))
+            self._ending = asyncio.get_running_loop().create_task(self._manager.end(visit))
         super().on_connection_close()
 
     def _say_full(self, full: FullError) -> None:

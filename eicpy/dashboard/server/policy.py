@@ -1,10 +1,9 @@
 """What a page of ours may do in a browser: the content policies, and the headers that go with them.
 
 The dashboards need no script in the page itself and none that is made from text (``eval``): all scripts are
-files of this server, but for one fixed line that Voilà sends while a page is drawn, which is allowed by its
-hash. Widgets and figures write styles into the page, so styles cannot be as strict. A report is a page of
-whatever its notebook made: its scripts stand in the page, so it gets a sandbox without an origin, from which
-neither the dashboards nor anything elsewhere can be asked for.
+files of this server. Widgets and figures write styles into the page, so styles cannot be as strict. A report
+is a page of whatever its notebook made: its scripts stand in the page, so it gets a sandbox without an
+origin, from which neither the dashboards nor anything elsewhere can be asked for.
 
 References
 ----------
@@ -14,10 +13,7 @@ Content Security Policy Level 3 (W3C), §6 and §2.3.1 (hashes); Referrer Policy
 import base64
 import hashlib
 
-__all__ = ["FILES", "HEADERS", "HEARTBEAT", "REPORTS", "page_policy", "short_policy"]
-
-HEARTBEAT = "window.voila_heartbeat()"
-"""What Voilà sends as a script of its own while a page is being drawn for long."""
+__all__ = ["FILES", "HEADERS", "REPORTS", "page_policy", "short_policy"]
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,7 +42,7 @@ def page_policy(host: str) -> str:
     """
     return _policy(
         default_src="'none'",
-        script_src=f"'self' {_hash(HEARTBEAT)}",
+        script_src="'self'",
         style_src="'self' 'unsafe-inline'",
         img_src="'self' data: blob:",
         font_src="'self' data:",

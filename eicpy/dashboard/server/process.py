@@ -24,11 +24,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import bokeh
-
 from eicpy.dashboard.frame import DOOR_VARIABLE
 from eicpy.dashboard.server.hosts import check_host_name
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
+from eicpy.dashboard.server.scripts import NAME, bundle
 from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits
 from eicpy.errors import BadArgumentError, FailedError, unbindable
 from eicpy.moved import accept_old_keywords
@@ -78,8 +77,7 @@ def prepare_jupyter_path(folder: Path) -> None:
     """
     template = folder / "voila" / "templates" / "eicpy"
     shutil.copytree(str(files("eicpy.dashboard") / "template"), template)
-    scripts = Path(bokeh.__file__).parent / "server" / "static" / "js"
-    shutil.copy(scripts / "bokeh.min.js", template / "static")
+    (template / "static" / NAME).write_text(bundle(), encoding="utf-8")
     kernel = folder / "kernels" / "python3"
     kernel.mkdir(parents=True)
     specification = {
@@ -291,7 +289,8 @@ class Server:
         prepare_jupyter_path(folder / "share")
         # Kernels talk over sockets in this folder, which nobody else can enter; a path has at most 107 bytes.
         transport = "ipc" if len(str(folder)) <= 40 else "tcp"
-        setup = self._setup | {"port": self.port, "transport": transport}
+        kernel_specs = str(folder / "share" / "kernels")
+        setup = self._setup | {"port": self.port, "transport": transport, "kernel_specs": kernel_specs}
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "eicpy.dashboard.server.start"],

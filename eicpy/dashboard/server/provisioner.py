@@ -27,6 +27,11 @@ ANSWER_TIMEOUT = 120.0
 """s: everything has to be imported before the first answer."""
 
 
+def _end_once(over: "asyncio.Future[None]") -> None:
+    if not over.done():
+        over.set_result(None)
+
+
 class ForkedKernel:
     """A kernel that is no child of this process, as :class:`subprocess.Popen` shows one that is.
 
@@ -77,6 +82,16 @@ class ForkedKernel:
             time.sleep(0.02)
         return 0
 
+    async def ended(self) -> None:
+        """Wait for its end, without holding up others."""
+        loop = asyncio.get_running_loop()
+        over: asyncio.Future[None] = loop.create_future()
+        loop.add_reader(self._handle, _end_once, over)
+        try:
+            await over
+        finally:
+            loop.remove_reader(self._handle)
+
     def send_signal(self, number: int) -> None:
         """Send a signal; harmless after its end."""
         with suppress(ProcessLookupError):
@@ -89,6 +104,16 @@ class ForkedKernel:
     def kill(self) -> None:
         """End it."""
         self.send_signal(signal.SIGKILL)
+
+
+def _take(file: Path) -> str:
+    """Read a small file and remove it; empty where it is not there."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:  # whoever should have written it failed, and said so in the log
+        return ""
+    finally:
+        file.unlink(missing_ok=True)
 
 
 class NurseryLink:
@@ -123,7 +148,47 @@ class NurseryLink:
         OSError
             If the nursery does not answer, or the kernel ended at once.
         """
-        asked = {"arguments": arguments, "environment": dict(environment), "folder": folder}
+        return await self._ask({"arguments": arguments, "environment": dict(environment), "folder": folder})
+
+    async def tell(self, query: str, file: Path, seconds: float) -> str:
+        """Ask what is known before a page has a kernel.
+
+        Parameters
+        ----------
+        query
+            Of the page's address.
+        file
+            To be written by the child; is removed.
+        seconds
+            To wait at most.
+
+        Returns
+        -------
+        str
+            HTML; empty where nothing is known in time, or nobody answers.
+        """
+        asked = {
+            "tell": {"query": query, "file": str(file)},
+            "environment": dict(os.environ),
+            "folder": str(file.parent),
+        }
+        child: ForkedKernel | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                with suppress(ProcessLookupError):  # it was faster
+                    child = await self._ask(asked)
+                    await child.ended()
+        except (OSError, TimeoutError):
+            if child is not None:
+                child.kill()
+            return ""
+        return _take(file)
+
+    async def _ask(self, asked: Mapping[str, Any]) -> ForkedKernel:
+        return await asyncio.shield(asyncio.ensure_future(self._ask_whole(asked)))
+
+    async def _ask_whole(self, asked: Mapping[str, Any]) -> ForkedKernel:
+        """Ask and read the answer; never given up halfway, or the next one would read the answer of this."""
         async with self._one_at_a_time:
             if self._streams is None:
                 if self._socket is None:

@@ -20,9 +20,10 @@ from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
 from voila.static_file_handler import AllowListFileHandler, TemplateStaticFileHandler
-from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+from voila.utils import get_page_config, make_url
 
+from eicpy.dashboard.server.drawing import PageTemplate
 from eicpy.dashboard.server.gate import LARGEST_BODY, BoundedServer, Gate
 from eicpy.dashboard.server.hosts import HostNames
 from eicpy.dashboard.server.identity import TokenIdentity
@@ -54,9 +55,10 @@ EXTENSIONS = [
     "@bokeh/jupyter_bokeh",
     "anywidget",
 ]
+NAME = "eicpy"
+"""Of our template."""
 OURS: dict[Any, Any] = {
     TemplateStaticFileHandler: TemplateFiles,
-    TornadoVoilaHandler: PageHandler,
     VoilaKernelWebsocketHandler: KernelSocket,
     VoilaShutdownKernelHandler: FarewellHandler,
 }
@@ -83,13 +85,13 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
             for rule in super().init_handlers()
             if rule[1] not in NEVER
         ]
-        _address, handler, options = rules.pop()
-        first = url_path_join(self.server_url, "/")
-        for name in self.pages:
+        rules.pop()  # Voilà's own way to draw a page
+        first, template = Path(self.notebook_path), self._template()
+        for name in ("", *self.pages):
             # One notebook by name each: no part of an address ever becomes part of a path.
-            own = options | {"notebook_path": f"{name}.ipynb"}
-            rules.append((url_path_join(self.server_url, f"/{name}"), handler, own))
-        rules.append((first, handler, options))
+            shown = first.with_name(f"{name}.ipynb") if name else first
+            options = {"notebook": shown, "template": template}
+            rules.append((url_path_join(self.server_url, f"/{name}"), PageHandler, options))
         rules.append((url_path_join(self.server_url, r"/alive/([0-9a-f-]{36})"), AliveHandler))
         if self.reports is not None:
             static = {"path": str(self.reports), "default_filename": "index.html"}
@@ -99,6 +101,17 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
                 (url_path_join(self.server_url, r"/reports/(.*)"), ReportsHandler, static),
             ]
         return rules
+
+    def _template(self) -> PageTemplate:
+        """The page around each notebook."""
+        config = get_page_config(
+            base_url=self.base_url,
+            settings=self.app.settings,
+            log=self.log,
+            voila_configuration=self.voila_configuration,
+        )
+        folder = next(path for path in map(Path, self.template_paths) if path.name == NAME)
+        return PageTemplate(folder, lambda name: make_url(NAME, self.base_url, f"static/{name}"), config)
 
     def _addresses(self) -> dict[str, str]:
         """Addresses of what is served, and the keys of their names, for a reader who took a wrong one."""
@@ -181,7 +194,7 @@ def configuration(setup: dict[str, Any]) -> Config:
         },
     )
     config.VoilaConfiguration.update(
-        template="eicpy",
+        template=NAME,
         allow_template_override="NO",
         allow_theme_override="NO",  # ?theme= is copied into the page unescaped (0.5.13)
         extension_allowlist=EXTENSIONS,
@@ -192,6 +205,8 @@ def configuration(setup: dict[str, Any]) -> Config:
         multi_kernel_manager_class=VisitKernelManager,
         preheat_kernel=False,  # kernels are forked (eicpy.dashboard.server.nursery)
     )
+    if "kernel_specs" in setup:  # ours alone: looking for others imports IPython, half a second
+        config.KernelSpecManager.update(kernel_dirs=[setup["kernel_specs"]], ensure_native_kernel=False)
     config.MappingKernelManager.cull_idle_timeout = setup["cull_idle_timeout"]
     config.MappingKernelManager.cull_interval = setup["cull_interval"]
     config.VisitKernelManager.most_kernels = setup["kernels"]
