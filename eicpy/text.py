@@ -229,6 +229,18 @@ class Texts:
         text = f"{value:,.{digits}f}".replace(",", _SPACE)
         return text.replace(".", self._decimal_mark)
 
+    def figures(self, value: float, figures: int = 6) -> str:
+        r"""Write a number with as many figures as it needs, up to some, and the decimal mark of the language.
+
+        Examples
+        --------
+        >>> Texts("fr").figures(4.5), Texts("en").figures(-318.0), Texts("en").figures(float("nan"))
+        ('4,5', '−318', '–')
+        """
+        if value != value:  # noqa: PLR0124, NaN is the one number that is not itself
+            return UNKNOWN
+        return f"{value:.{figures}g}".replace("-", "\N{MINUS SIGN}").replace(".", self._decimal_mark)
+
     @property
     def _decimal_mark(self) -> str:
         from babel.numbers import get_decimal_symbol  # noqa: PLC0415, as above

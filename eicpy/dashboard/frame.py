@@ -12,6 +12,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from eicpy.instruments import Instrument
+from eicpy.instruments.words import detector_note, detector_title
 from eicpy.text import Texts
 
 __all__ = [
@@ -72,11 +73,11 @@ def header(instrument: Instrument, others: Iterable[str], texts: Texts, *, page:
         links.append(f'<a href="reports/">{texts("reports")}</a>')
     shown = others if current != "notebook" else ()
     detectors = " ".join(_link(page, name, name, texts) for name in shown)
-    title = texts("title", instrument=instrument.title, page=texts(PAGE_NAMES[page]))
+    title = texts("title", instrument=detector_title(instrument, texts), page=texts(PAGE_NAMES[page]))
     return (
         f'<div class="eic-header"><h1>{escape(title)}</h1>'
         f'<nav class="eic-links">{" ".join(links)}</nav>'
-        f'<span class="eic-note">{escape(instrument.note)}</span>'
+        f'<span class="eic-note">{escape(detector_note(instrument, texts))}</span>'
         f'<nav class="eic-links eic-note">{detectors}</nav></div>'
     )
 

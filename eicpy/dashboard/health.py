@@ -4,7 +4,7 @@ Whether the camera is well is not judged here but in :mod:`eicpy.health`, for al
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.housekeeping import Severity
-from eicpy.housekeeping.limits import judge
+from eicpy.housekeeping.limit_watch import LimitWatch
+from eicpy.housekeeping.limits import Excursion, judge
 from eicpy.packets import Limits
 from eicpy.typing import BoolArray, FloatArray
 
@@ -75,6 +76,13 @@ class LatestValue:
     time: float
     value: float
     text: str
+    beyond: Excursion | None = None
+    """The last time beyond the limits since the page was opened, which may have ended."""
+
+    @property
+    def ended(self) -> Excursion | None:
+        """The last time beyond the limits, where the value is back inside."""
+        return None if self.level >= Severity.WARNING else self.beyond
 
     @property
     def level(self) -> Severity:
@@ -99,6 +107,8 @@ class HousekeepingHistory:
     def __post_init__(self) -> None:
         self._values: dict[str, dict[str, FloatArray]] = {}
         self._last: dict[tuple[str, str], LatestValue] = {}
+        self._watch = LimitWatch()
+        self._beyond: dict[tuple[str, str], Excursion] = {}
 
     def add(self, tables: Mapping[str, HousekeepingBlock]) -> bool:
         """Add new values; returns whether there were any."""
@@ -112,8 +122,21 @@ class HousekeepingHistory:
             kept = self._values.setdefault(packet, {})
             for name, values in table.values.items():
                 kept[name] = self._join(kept.get(name), values[known])
-                self._last[packet, name] = _last(packet, name, table, known)
+                last = _last(packet, name, table, known)
+                self._last[packet, name] = replace(
+                    last, beyond=self._check(last, table.time[known], values[known])
+                )
         return grown
+
+    def _check(self, last: LatestValue, time: FloatArray, values: FloatArray) -> Excursion | None:
+        """The last time beyond the limits, with new values."""
+        key = (last.packet, last.name)
+        if last.limits is not None:
+            name = f"{last.packet}.{last.name}"
+            found = self._watch.check(last.name, time, values, last.limits, unit=last.unit, key=name)
+            if found:
+                self._beyond[key] = found[-1]
+        return self._beyond.get(key)
 
     def _join(self, before: FloatArray | None, new: FloatArray) -> FloatArray:
         joined = np.asarray(new, dtype=np.float64) if before is None else np.concatenate([before, new])

@@ -1,8 +1,8 @@
-"""What the quick look plays: the newest run as it comes, or a chosen run at a chosen pace."""
+"""What the quick look plays: the newest measurement as it comes, or a chosen run at a chosen pace."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from eicpy.dashboard.following import Followed, NewestMeasurement
 from eicpy.dashboard.health import State
 from eicpy.dashboard.source import STALE_AFTER, NewPackets, PacketTotals, age_of
 from eicpy.decoding import is_simulated
@@ -20,6 +20,8 @@ SPEEDS: tuple[float | None, ...] = (1.0, 10.0, None)
 MOST_PACKETS = 2000
 """Packets taken in one go, so that a page can stop between two."""
 MOST_STEPPED = 1000
+LOOK_AGAIN = 1.0
+"""Time between two looks for a newer measurement, s."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Playing:
     Parameters
     ----------
     run
-        Number of the run; None: the newest run and those that follow, live.
+        Number of the run; None: the newest measurement and those that follow, live.
     mode
         ``next``: every packet; ``last``: the newest of each APID at each look.
     speed
@@ -58,8 +60,13 @@ class StreamSource:
     def __init__(self, settings: Settings, instrument: Instrument) -> None:
         self.archive = RunArchive(settings.archive(instrument.name), instrument.name)
         self.playing = Playing()
+        self.followed = Followed()
+        """In live, the measurement that is shown and the configuration after it."""
+        self._newest = NewestMeasurement(self.archive, LOOK_AGAIN)
         self.started = 0
         self.simulated = False
+        self.gone: int | None = None
+        """Number of a run that was to be played and is no longer there."""
         self._instrument = instrument
         self._provider: Provider | None = None
         self._run: Run | None = None
@@ -85,6 +92,12 @@ class StreamSource:
             if playing.paused != before.paused:
                 (self._provider.pause if playing.paused else self._provider.resume)()
 
+    def lose(self, playing: Playing) -> None:
+        """Show nothing: what is wanted was removed since it was listed."""
+        self.playing = playing
+        self.restart()
+        self.gone = playing.run
+
     def restart(self) -> None:
         """Begin again from the start of the run."""
         self.close()
@@ -105,14 +118,22 @@ class StreamSource:
         if self.playing.run is None:
             return None
         self.hold()
-        given = self._opened().step(min(max(packets, 1), MOST_STEPPED))
+        provider = self._opened()
+        given = None if provider is None else provider.step(min(max(packets, 1), MOST_STEPPED))
         return self._seen(given) if given else None
 
     def poll(self) -> NewPackets | None:
         """What is due now; None if nothing is."""
         provider = self._opened()
+        if provider is None:
+            return None
         given = provider.poll(None if self.playing.mode == "last" else MOST_PACKETS)
         return self._seen(given) if given else None
+
+    @property
+    def shown(self) -> Run | None:
+        """The run that is shown."""
+        return self._run
 
     @property
     def run(self) -> str:
@@ -155,16 +176,29 @@ class StreamSource:
         age = age_of(self._run)
         return State.STALE if age is None or age > STALE_AFTER else State.LIVE
 
-    def _opened(self) -> Provider:
-        if self._provider is None:
-            playing = self.playing
-            runs: Literal["live"] | int = "live" if playing.run is None else playing.run
+    def _opened(self) -> Provider | None:
+        playing = self.playing
+        number = self._live() if playing.run is None else playing.run
+        if self._provider is None and number is not None and self.gone is None:
             speed = None if playing.run is None else playing.speed
             options = ProvideOptions(mode=playing.mode)
-            self._provider = provide(self.archive, self._instrument, runs, speed=speed, options=options)
+            try:
+                self._provider = provide(self.archive, self._instrument, number, speed=speed, options=options)
+            except NotFoundError:
+                self.gone = number
+                return None
             if playing.paused and playing.run is not None:
                 self._provider.pause()
         return self._provider
+
+    def _live(self) -> int | None:
+        """Number of the measurement to show; when it is another than before, what was shown ends."""
+        self.followed = self._newest.look()
+        run = self.followed.run
+        if run is not None and (self._run is None or run.number != self._run.number):
+            self.close()
+            self._forget(run)
+        return None if run is None else run.number
 
     def _seen(self, given: NewPackets) -> NewPackets:
         number = given.run
@@ -177,6 +211,6 @@ class StreamSource:
         return given
 
     def _forget(self, run: Run | None) -> None:
-        self._run = run
+        self._run, self.gone = run, None
         self.started += 1
         self.simulated = False

@@ -1,13 +1,15 @@
-"""Where the live page gets its data: the newest run of an instrument, and the next one when it comes."""
+"""Where the live page gets its data: the newest measurement of an instrument, then the next one."""
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from eicpy.dashboard.following import Followed, NewestMeasurement
 from eicpy.dashboard.health import HousekeepingBlock, State
 from eicpy.decoding import is_simulated
 from eicpy.errors import BadDataError
-from eicpy.events import PhotonBlock
+from eicpy.events import EventList, PhotonBlock
 from eicpy.instruments import Instrument
 from eicpy.packets import PacketIndex
 from eicpy.runs import Run, RunArchive, follow
@@ -104,8 +106,36 @@ class LiveSource(Protocol):
         """What is new; None if nothing is."""
 
 
+@dataclass(frozen=True)
+class _HousekeepingAlone:
+    """New packets of a run of configuration, without photons: those on the page are of the measurement."""
+
+    packets: NewPackets
+
+    def __len__(self) -> int:
+        return len(self.packets)
+
+    @property
+    def run(self) -> int:
+        return self.packets.run
+
+    @property
+    def index(self) -> PacketIndex:
+        return self.packets.index
+
+    @property
+    def photons(self) -> PhotonBlock:
+        return EventList.of(self.packets.photons)[:0]
+
+    @property
+    def housekeeping(self) -> Mapping[str, HousekeepingBlock]:
+        return self.packets.housekeeping
+
+
 class ArchiveSource:
-    """The newest run in the archive of an instrument.
+    """The newest measurement in the archive of an instrument.
+
+    While the instrument is configured after it, its housekeeping goes on and its photons stay.
 
     Parameters
     ----------
@@ -127,13 +157,13 @@ class ArchiveSource:
         stale_after: float = STALE_AFTER,
         look_again: float = 3.0,
     ) -> None:
-        self._archive = RunArchive(settings.archive(instrument.name), instrument.name)
+        archive = RunArchive(settings.archive(instrument.name), instrument.name)
+        self._newest = NewestMeasurement(archive, look_again)
         self._instrument = instrument
         self._stale_after = stale_after
-        self._look_again = look_again
-        self._looked = float("-inf")
         self._follower: Any = None
-        self._run: Run | None = None
+        self._beside: Any = None
+        self.followed = Followed()
         self._ended = False
         self.started = 0
         self.simulated = False
@@ -142,6 +172,10 @@ class ArchiveSource:
     def run(self) -> str:
         """Number of the run."""
         return "" if self._run is None else str(self._run.number)
+
+    @property
+    def _run(self) -> Run | None:
+        return self.followed.run
 
     @property
     def totals(self) -> PacketTotals:
@@ -167,28 +201,44 @@ class ArchiveSource:
         return State.STALE if age is None or age > self._stale_after else State.LIVE
 
     def poll(self) -> NewPackets | None:
-        """What is new in the newest run."""
+        """What is new: of the measurement first, then housekeeping of the configuration after it."""
         self._find_newest()
-        if self._follower is None or self._follower.finished:
-            return None
-        increment = self._follower.poll()
-        if not len(increment):
-            return None
-        self.simulated = self.simulated or bool(is_simulated(increment.index, self._instrument))
-        return increment  # type: ignore[no-any-return]  # the follower is typed Any
+        increment = _polled(self._follower)
+        if increment is not None:
+            self.simulated = self.simulated or bool(is_simulated(increment.index, self._instrument))
+            return increment
+        increment = _polled(self._beside)
+        return None if increment is None else _HousekeepingAlone(increment)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        _close(self._follower)
+        _close(self._beside)
+        self._follower = self._beside = None
 
     def _find_newest(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < self._look_again:
+        before, self.followed = self.followed, self._newest.look()
+        run, beside = self.followed
+        if run is None:
             return
-        self._looked = now
-        newest = self._archive.newest()
-        if newest is None:
-            return
-        if self._run is None or newest.number != self._run.number:
-            if self._follower is not None:
-                self._follower.close()
-            self._run, self._follower = newest, follow(newest, self._instrument)
+        if before.run is None or run.number != before.run.number:
+            _close(self._follower)
+            self._follower = follow(run, self._instrument)
             self.started += 1
             self.simulated = False
-        self._ended = not _may_grow(self._run)
+        if beside != before.beside:
+            _close(self._beside)
+            self._beside = None if beside is None else follow(beside, self._instrument)
+        self._ended = not _may_grow(run)
+
+
+def _polled(follower: Any) -> NewPackets | None:
+    if follower is None or follower.finished:
+        return None
+    increment = follower.poll()
+    return increment if len(increment) else None
+
+
+def _close(follower: Any) -> None:
+    if follower is not None:
+        follower.close()

@@ -2,6 +2,11 @@
 
 Three kinds of values, three kinds of pictures: quantities on a scale of rising lightness, changes on two
 colours that meet at zero, and states (good, dead, noisy…) in colours of their own with a legend.
+
+A pixel is drawn as a square whatever the detector's shape and the room for it. Which pixel a reader points
+at is read from the picture itself (columns ``y``, ``z`` and, with a grid, ``detnum``), so that it is the
+one whose value is shown; a position rounded to whole numbers names the neighbour from the middle of each
+pixel on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +17,12 @@ import numpy.typing as npt
 from bokeh.models import (
     ColumnDataSource,
     CustomJSHover,
+    DataRange1d,
     FixedTicker,
     HoverTool,
     LegendItem,
     LinearColorMapper,
     LogColorMapper,
-    Range1d,
 )
 from bokeh.models.annotations import ColorBar, Legend
 from bokeh.plotting import figure
@@ -28,7 +33,11 @@ from eicpy.figures.series import check_length, with_unit
 from eicpy.instruments import PixelGrid
 from eicpy.typing import AnyArray
 
-__all__ = ["detector_change", "detector_image", "detector_status", "detector_values"]
+__all__ = ["detector_change", "detector_image", "detector_status", "detector_values", "pixel_columns"]
+
+NARROWEST, WIDEST = 0.75, 2.2
+"""Width of a figure over its height: below, one for a tall detector would not fit on a screen."""
+BORDER_OPACITY = 0.22
 
 
 def detector_image(
@@ -73,10 +82,13 @@ def detector_image(
     )
     if limits is not None:
         mapper.low, mapper.high = limits
-    source = ColumnDataSource({"image": [values]} if values.size else {"image": []})
+    source = ColumnDataSource(
+        {"image": [values], **pixel_columns(rows, columns, grid)} if values.size else _NOTHING
+    )
     renderer = plot.image(
         "image", x=0, y=0, dw=columns, dh=rows, source=source, color_mapper=mapper, name="image"
     )
+    plot.x_range.renderers = plot.y_range.renderers = [renderer]
     bar = ColorBar(
         color_mapper=mapper,
         width=10,
@@ -90,7 +102,7 @@ def detector_image(
     plot.add_tools(
         HoverTool(
             renderers=[renderer],
-            tooltips=[("y, z", "$x{0.}, $y{0.}"), (unit or "value", "@image")],
+            tooltips=[*_place_rows(grid), (unit or "value", "@image")],
         )
     )
     if grid is not None:
@@ -139,7 +151,7 @@ def detector_change(
     plot = detector_values(
         changes, grid, title, unit, limits=(-end, end), palette=theme.CHANGE_PALETTE, **options
     )
-    plot.grid.grid_line_color = theme.INK
+    _border_colour(plot, theme.INK)
     return plot
 
 
@@ -183,20 +195,23 @@ def detector_status(
         y=0,
         dw=grid.columns,
         dh=grid.rows,
-        source=ColumnDataSource({"image": [grid.image(order)]}),
+        source=ColumnDataSource(
+            {"image": [grid.image(order)], **pixel_columns(grid.rows, grid.columns, grid)}
+        ),
         color_mapper=mapper,
         name="image",
     )
+    plot.x_range.renderers = plot.y_range.renderers = [renderer]
     words = CustomJSHover(args={"labels": list(labels.values())}, code="return labels[value] ?? 'no status'")
     plot.add_tools(
         HoverTool(
             renderers=[renderer],
-            tooltips=[("y, z", "$x{0.}, $y{0.}"), ("status", "@image{custom}")],
+            tooltips=[*_place_rows(grid), ("status", "@image{custom}")],
             formatters={"@image": words},
         )
     )
     _module_borders(plot, grid)
-    plot.grid.grid_line_color = theme.INK
+    _border_colour(plot, theme.INK)
     _status_legend(plot, order, list(labels.values()))
     if not np.isfinite(order).any():
         theme.no_data(plot)
@@ -220,18 +235,50 @@ def _status_legend(plot: figure, order: AnyArray, labels: Sequence[str]) -> None
         legend.click_policy = "none"
 
 
+def pixel_columns(rows: int, columns: int, grid: PixelGrid | None = None) -> dict[str, list[AnyArray]]:
+    """Columns of a picture that say where each pixel is: ``y``, ``z`` and, with a grid, ``detnum``.
+
+    Parameters
+    ----------
+    rows, columns
+        Of the picture.
+    grid
+        The instrument's pixels.
+
+    Returns
+    -------
+    dict
+        Each a list of one array of shape (rows, columns), in a small unsigned type.
+    """
+    z, y = np.indices((rows, columns))
+    found: dict[str, AnyArray] = {"y": y, "z": z}
+    if grid is not None:
+        found["detnum"] = grid.image(np.arange(grid.count))
+    return {name: [values.astype(np.min_scalar_type(int(values.max())))] for name, values in found.items()}
+
+
+_NOTHING: dict[str, list[AnyArray]] = {"image": [], "y": [], "z": [], "detnum": []}
+
+
+def _place_rows(grid: PixelGrid | None) -> list[tuple[str, str]]:
+    """What a tooltip says of the pixel: the same that a click there chooses."""
+    return [("y, z", "@y, @z"), *([("detnum", "@detnum")] if grid is not None else [])]
+
+
 def _plane(rows: int, columns: int, title: str) -> figure:
-    """Build the frame of a picture of the plane, a square for a square one."""
+    """Build the frame of a picture of the plane: square pixels, in a figure of about the detector's shape."""
     plot = theme.frame(
         title=title,
         x_label="y (pixel)",
         y_label="z (pixel)",
-        x_range=Range1d(start=0, end=max(columns, 1), bounds="auto"),
-        y_range=Range1d(start=0, end=max(rows, 1), bounds="auto"),
-        aspect_ratio=float(np.clip((columns + 12) / max(rows + 4, 1), 1.05, 2.0)),
+        x_range=DataRange1d(range_padding=0),
+        y_range=DataRange1d(range_padding=0),
+        match_aspect=True,
+        aspect_ratio=float(np.clip((columns + 12) / max(rows + 4, 1), NARROWEST, WIDEST)),
     )
     plot.height, plot.max_width = None, 720
     plot.grid.visible = False
+    plot.xaxis.bounds, plot.yaxis.bounds = (0, max(columns, 1)), (0, max(rows, 1))
     return plot
 
 
@@ -243,5 +290,13 @@ def _module_borders(plot: figure, grid: PixelGrid) -> None:
         if step >= count:
             continue
         lines.ticker = FixedTicker(ticks=list(range(step, count, step)))
-        lines.grid_line_color, lines.grid_line_alpha, lines.level = "#FFFFFF", 0.22, "overlay"
+        lines.grid_line_alpha, lines.level = BORDER_OPACITY, "overlay"
         lines.visible = True
+    plot.xgrid.cross_bounds, plot.ygrid.cross_bounds = (0, grid.rows), (0, grid.columns)
+    _border_colour(plot, "#FFFFFF")
+
+
+def _border_colour(plot: figure, colour: str) -> None:
+    """Colour of the borders of modules: they lie on the picture, so it is the same on a dark page."""
+    plot.grid.grid_line_color = colour
+    plot.css_variables = plot.css_variables | {"--bk-grid-line-color": colour}

@@ -1,10 +1,11 @@
 """How every figure of the project looks, defined once.
 
-Colours are those of Okabe & Ito ("Color universal design", 2008), which readers with any kind of
-colour vision can distinguish; pictures use *cividis* (Nuñez, Anderton & Renslow 2018, PLoS ONE 13(7),
-e0199239), whose lightness rises evenly. Text is dark on white, at sizes that are readable on a
-telephone of 390 px. A figure takes the width that it is given and none of the tools is active at
-first, so that a finger scrolls the page and not the plot.
+Colours are those of Okabe & Ito ("Color universal design", 2008), which readers with any kind of colour
+vision can distinguish; pictures use *cividis* (Nuñez, Anderton & Renslow 2018, PLoS ONE 13(7), e0199239),
+whose lightness rises evenly. Text is dark on white, at sizes that are readable on a telephone of 390 px; a
+page that is shown on dark gives its own colours for what is not data (``--bk-…`` in its style sheet, of
+which BokehJS asks). A figure takes the width that it is given and none of the tools is active at first, so
+that a finger scrolls the page and not the plot.
 """
 
 from typing import Any
@@ -41,8 +42,9 @@ Figure = figure
 """What every function of this room returns."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7A6F00")
 """Series, in this order: blue, vermilion, green, purple, sky blue, orange, black, olive."""
-NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#B3261E"
-"""Green, amber, red with a contrast of at least 4.5 on white; always beside a word, never alone."""
+NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#C8322A"
+"""Green, amber, red with a contrast of at least 4.5 on white, amber and red of 3 on dark paper too; always
+beside a word, never alone."""
 INK, MUTED, RULE = "#1B2733", "#556270", "#E3E8ED"
 IMAGE_PALETTE = Cividis256
 CHANGE_PALETTE = tuple(interp_palette(("#00395C", "#0072B2", "#F4F4F2", "#D55E00", "#6B2F00"), 255))
@@ -178,8 +180,8 @@ def utc_axis(plot: figure) -> None:
         minutes="%H:%M",
         hourmin="%H:%M",
         hours="%H:%M",
-        days="%d %b",
-        months="%b %Y",
+        days="%m-%d",
+        months="%Y-%m",
         context=DatetimeTickFormatter(
             microseconds="%Y-%m-%d",
             milliseconds="%Y-%m-%d",

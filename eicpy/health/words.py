@@ -147,12 +147,6 @@ def reason_text(reason: Reason, newest: float = math.nan) -> str:
     return reason_words(reason, Texts("en"), newest)
 
 
-def _short(value: float, texts: Texts) -> str:
-    """A number of six figures at most, with the decimal mark of the language."""
-    mark = texts.number(0.5, 1)[1]
-    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}").replace(".", mark)
-
-
 def _values(values: Mapping[str, float | str], texts: Texts, newest: float) -> dict[str, str]:
     writers = {"age": texts.duration, "seconds": texts.duration, "free": texts.size, "bytes": texts.size}
     writers |= dict.fromkeys((*_COUNTS, "open"), texts.number)
@@ -164,7 +158,7 @@ def _values(values: Mapping[str, float | str], texts: Texts, newest: float) -> d
             words[name] = utc_words(float(values[name]), newest)
     for name in ("value", "limit"):
         if name in values:
-            words[name] = _short(float(values[name]), texts)
+            words[name] = texts.figures(float(values[name]))
     words.setdefault("limit", UNKNOWN)
     if "since" in values:
         key = "since_longer" if values.get("longer") else "since_then"

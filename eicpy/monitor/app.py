@@ -95,7 +95,6 @@ class MonitorApp(App[Leave]):
         self._read = read
         self._order = order
         self._operator = operator or getpass.getuser()
-        self._setup = ""
         self._may_stop = may_stop
         self._on_interrupt: Leave = on_interrupt
         self._overview: Overview | None = None
@@ -225,9 +224,10 @@ class MonitorApp(App[Leave]):
         """Ask who, set-up and comment, and start a run."""
         ask = Ask(
             "Start a new run",
-            "The run that is being written is closed first; no packet is lost or doubled.",
+            "The run that is being written is closed first; no packet is lost or doubled."
+            + (f" The set-up of the run before was: {self._setup_before}." if self._setup_before else ""),
             "Start",
-            {"by": ("Who", self._operator), "setup": ("Set-up", self._setup), "text": ("Comment", "")},
+            {"by": ("Who", self._operator), "setup": ("Set-up", ""), "text": ("Comment", "")},
         )
         self._ask(ask, "start")
 
@@ -268,6 +268,12 @@ class MonitorApp(App[Leave]):
         self._ask(ask, "comment")
 
     @property
+    def _setup_before(self) -> str:
+        """Set-up of the newest run: shown, and never written onto the next one unasked."""
+        run = self._overview.run if self._overview else None
+        return "" if run is None else readable(run.setup).rstrip(".")
+
+    @property
     def _configuring(self) -> bool:
         overview = self._overview
         if overview is None:
@@ -281,7 +287,6 @@ class MonitorApp(App[Leave]):
             if texts is None:
                 return
             self._operator = texts["by"]
-            self._setup = texts.get("setup", self._setup)
             order = Order(kind=kind, on=on, **texts)
             self._say(words((f"{order.words} …", "dim")))
             self.run_worker(partial(self._send, order), thread=True, group="orders")

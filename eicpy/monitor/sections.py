@@ -16,6 +16,7 @@ from eicpy.acquisition.status.chain_reasons import GIVEN_UP, NO_ARCHIVE, NO_SPAC
 from eicpy.errors import readable
 from eicpy.health import Verdict, headline, sentences, well_words
 from eicpy.housekeeping import Severity
+from eicpy.instruments.words import table_words
 from eicpy.monitor.lines import Line, Lines, Span, clipped, table, words, wrapped
 from eicpy.packets import counter_note
 from eicpy.text import UNKNOWN, Texts, grouped, rate_text, size_text, span_text, time_text
@@ -224,15 +225,20 @@ def _below(part: ProcessorView, width: int, *, details: bool) -> Lines:
     facts = [f"skipped {grouped(part.skipped)}"] if part.skipped else []
     if part.health in {"dead", "silent", "failed"}:
         facts.append(f"last word {span_text(part.age)} ago: {readable(part.state)}")
-    facts += [f"{readable(name)} {_value(value)}" for name, value in part.parameters.items()]
+    facts += [f"{_fact(name)}: {_value(value)}" for name, value in part.parameters.items()]
     if facts and details:
         lines += wrapped(words((" · ".join(facts), "dim")), width - 2, 2)
     return [[("  ", ""), *line] for line in lines]
 
 
+def _fact(name: str) -> str:
+    """What a processor counts or was told, in words: ``packets that came twice``, not ``repeated``."""
+    return readable(table_words(name.replace("_", " "), Texts(_ENGLISH)))
+
+
 def _value(value: float | str) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
+    if isinstance(value, bool) or value in {"True", "False"}:
+        return "on" if value in {True, "True"} else "off"
     return f"{value:.6g}" if isinstance(value, float) else readable(str(value))
 
 

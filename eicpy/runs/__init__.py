@@ -12,6 +12,7 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.runs.archive import RunArchive
     from eicpy.runs.edit import edit_run, remark
+    from eicpy.runs.label import LABEL_HEADS, RunLabel, run_label
     from eicpy.runs.metadata import RunChange, RunMetadata, RunPiece
     from eicpy.runs.provider.cursor import Cursor, Follower, Increment, blocks, follow
     from eicpy.runs.provider.deduplicate import Deduplicator
@@ -24,6 +25,7 @@ else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
+    "LABEL_HEADS",
     "LONGEST_WAIT",
     "Cursor",
     "Deduplicator",
@@ -36,6 +38,7 @@ __all__ = [
     "Run",
     "RunArchive",
     "RunChange",
+    "RunLabel",
     "RunMetadata",
     "RunPiece",
     "RunWriter",
@@ -47,4 +50,5 @@ __all__ = [
     "kind_names",
     "provide",
     "remark",
+    "run_label",
 ]

@@ -9,6 +9,7 @@ from it, except ``run.json``, which says where the bytes came from.
     000001/raw.ccsds      the bytes (of a file of frames or a compressed one: the packets in it)
            run.json       source, opened, closed, operator, set-up, comment …, at close the size and hash
            index.npz      the packet index: derived, rebuilt when it is missing or does not fit
+           summary.json   packets, losses, first and last time: derived like the index
            tc-hk.ccsds    the commands and housekeeping alone: derived like the index
 
 A run of what came while the instrument was configured has its suffix in the name: ``000002-configuration``.

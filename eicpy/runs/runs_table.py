@@ -1,18 +1,23 @@
 """The runs of an archive as lines of text."""
 
 from eicpy.errors import BadDataError, readable
+from eicpy.instruments import Instrument, load
 from eicpy.runs.archive import RunArchive
+from eicpy.runs.label import LABEL_HEADS, RunLabel, run_label
 from eicpy.runs.run import Run
 from eicpy.runs.sidecar import indexed_packets
+from eicpy.text import Texts, size_text
 
 __all__ = ["runs_table"]
 
-_HEAD = ("run", "", "opened (UTC)", "state", "MB", "packets", "operator", "comment")
-_RIGHT = {0, 4, 5}
+_RIGHT = frozenset({0, 4, 5, 6, 7, 9})
+"""Columns of numbers, to the right."""
 
 
 def runs_table(archive: RunArchive, last: int | None = None) -> str:
-    """Number, suffix, times, size, packets where they are indexed, and comment of each run.
+    """Write the label of each run, its state, size, operator and comment.
+
+    Packets are counted where they are indexed and nobody did so yet; elsewhere their number is not known.
 
     Parameters
     ----------
@@ -26,41 +31,40 @@ def runs_table(archive: RunArchive, last: int | None = None) -> str:
     str
         A line for each run under a head; empty if there is none. A run whose description does not read
         is listed with its size.
+
+    See Also
+    --------
+    run_label : The label of one run.
     """
-    rows: list[tuple[str, ...]] = []
-    for run in archive.runs(last):
-        size, number = _megabytes(run), str(run.number)
-        try:
-            m = run.metadata
-            within = m.own_bytes(run.size) if m.head_whole_in or m.tail_whole_in else None
-            count = _packets(run, within)
-            state = "closed" if m.closed else ("open" if run.is_written else "left open")
-        except (BadDataError, OSError):
-            rows.append((number, run.suffix, "", "unreadable", size, _packets(run), "", ""))
-            continue
-        texts = (readable(m.operator), readable(m.comment.replace("\n", "; ")))
-        rows.append((number, run.suffix, f"{m.opened:%Y-%m-%d %H:%M:%S}", state, size, count, *texts))
+    texts, instrument = Texts("en"), load(archive.instrument)
+    rows = [_row(run, instrument, texts) for run in archive.runs(last)]
     if not rows:
         return ""
-    widths = [max(len(row[i]) for row in [_HEAD, *rows]) for i in range(len(_HEAD))]
+    head = (*map(texts, (*LABEL_HEADS, "run_state", "size", "operator", "comment")),)
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     return "\n".join(
         "  ".join(
             c.rjust(w) if i in _RIGHT else c.ljust(w)
             for i, (c, w) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in [_HEAD, *rows]
+        for row in [head, *rows]
     )
 
 
-def _packets(run: Run, within: tuple[int, int] | None = None) -> str:
-    """Packets by the index, but halves that are whole in another run; empty where none is kept."""
-    packets = indexed_packets(run.raw_file, within)
-    return "" if packets is None else str(packets)
+def _row(run: Run, instrument: Instrument, texts: Texts) -> tuple[str, ...]:
+    try:
+        label = run_label(run, instrument, count=indexed_packets(run.raw_file) is not None)
+        metadata = run.metadata
+        state = "closed" if metadata.closed else ("open" if run.is_written else "left open")
+        operator, comment = readable(metadata.operator), readable(metadata.comment.replace("\n", "; "))
+    except (BadDataError, OSError):
+        label, state, operator, comment = RunLabel(run.number, run.suffix), "unreadable", "", ""
+    return (*label.cells(texts), state, _size(run), operator, comment)
 
 
-def _megabytes(run: Run) -> str:
+def _size(run: Run) -> str:
     """Size of the raw file; empty where there is none, because it was removed."""
     try:
-        return f"{run.size / 1e6:.3f}"
+        return size_text(run.size)
     except OSError:
         return ""

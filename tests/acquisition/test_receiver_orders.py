@@ -135,7 +135,8 @@ class TestCommands:
         listed = eic("runs", "-i", "dpix-prototype").stdout.splitlines()
         assert listed[1].split()[:2] == ["1", "configuration"]
         assert listed[1].endswith("Ada       two; lines")
-        assert listed[2].split()[-3:] == ["closed", "0.000", "2"]
+        packets, lost, damaged, state = listed[2].split()[-6:-2]
+        assert (packets, lost, damaged, state) == ("1", "0", "0", "closed"), "telemetry, as on live pages"
         assert len(eic("runs", "-i", "dpix-prototype", "--last", "1").stdout.splitlines()) == 2
         edited = eic("runs", "edit", "2", "-i", "dpix-prototype", "--comment", "good", "--by", "Grace")
         assert edited.exit_code == 0, edited.output

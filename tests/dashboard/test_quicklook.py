@@ -147,7 +147,7 @@ def test_values_that_were_not_offered_change_nothing(page):
 
 def test_runs_are_offered_with_what_a_reader_knows_them_by_and_new_ones_appear(page, settings):
     labels = [label for label, _value in page.controls.source.options]
-    assert any(label.startswith("2 · ") and label.endswith("MB · second") for label in labels)
+    assert any(label.startswith("2 · test · ") and label.endswith(" · second") for label in labels)
     page.controls.source.value = "run-1"
     RunArchive(settings.archive("eclairs"), "eclairs").create(source="test").close()
     page._listed = float("-inf")

@@ -12,9 +12,8 @@ from eicpy.instruments import load
 from eicpy.operations import open_database
 from eicpy.operations.file_rows import files
 from eicpy.packets import PacketHeaderRule, inspect_files
-from eicpy.runs import RunArchive
+from eicpy.runs import RunArchive, run_label
 from eicpy.runs.provider.cursor import Follower
-from eicpy.runs.runs_table import runs_table
 from eicpy.settings import Settings
 
 
@@ -241,7 +240,9 @@ def test_a_joined_packet_counts_once_wherever_it_is_counted(
             assert not any(one.damaged or one.lost for one in follower.counts.values())
             assert follower.cursor.offset == run.size
     assert received == 20
-    assert sum(int(line.split()[5]) for line in runs_table(archive).splitlines()[1:]) == 20
+    labels = [run_label(run, eclairs, count=True) for run in archive.runs()]
+    assert sum(label.packets for label in labels) == 20
+    assert not any(label.lost or label.damaged for label in labels)
     with open_database(settings) as database:
         assert all("0 damaged, 0 foreign bytes" in row.message for row in files(database))
     raw = [run.raw_file for run in archive.runs()]

@@ -127,4 +127,4 @@ def test_a_chain_that_starts_does_not_ask_to_be_started(calm):
 def test_switches_of_a_processor_are_on_or_off(calm):
     part = replace(calm.processors[0], parameters={"limits": True, "unfinished": False, "factor": 2.5})
     told = "\n".join(plain(processor_lines(replace(calm, processors=(part,)), 100)))
-    assert "limits on · unfinished off · factor 2.5" in told
+    assert "checks limits: on · writes while the run is open: off · factor: 2.5" in told

@@ -10,13 +10,15 @@ import ipywidgets
 
 from eicpy.acquisition.status import OverviewReader
 from eicpy.dashboard import markup
-from eicpy.dashboard.health import HousekeepingHistory, State
+from eicpy.dashboard.following import CurrentLabel, run_chips
+from eicpy.dashboard.health import HousekeepingHistory, LatestValue, State
 from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
-from eicpy.dashboard.source import ArchiveSource, LiveSource
+from eicpy.dashboard.source import ArchiveSource
 from eicpy.dashboard.widgets.panels import HousekeepingPanel
 from eicpy.dashboard.widgets.photon_panels import PhotonPanels
 from eicpy.figures.series import with_unit
 from eicpy.instruments import Instrument
+from eicpy.instruments.words import described
 from eicpy.settings import Settings
 from eicpy.text import Texts
 
@@ -28,6 +30,8 @@ SKIP_PHOTONS_BEHIND = 64 << 20
 """Bytes behind from which photons are not decoded: they would have left the ring before they are shown."""
 TABLE_EVERY = 2.0
 """Time between two pictures of the table of housekeeping, s."""
+LONGEST_SEARCH = 100
+"""Characters of a search that are looked at."""
 
 
 class CameraPage(LivePage):
@@ -50,7 +54,7 @@ class CameraPage(LivePage):
     def __init__(
         self,
         instrument: Instrument,
-        source: LiveSource,
+        source: ArchiveSource,
         texts: Texts,
         health: OverviewReader,
         *,
@@ -64,6 +68,8 @@ class CameraPage(LivePage):
         self.panels = (*self.photons.panels, self.housekeeping)
         self.table = ipywidgets.HTML()
         self.parameter = ipywidgets.Dropdown(options=[("–", "")], layout=ipywidgets.Layout(width="auto"))
+        self.search = ipywidgets.Text(layout=ipywidgets.Layout(width="auto"))
+        self._label = CurrentLabel(instrument)
         self._table_drawn = float("-inf")
         self._forget()
         self.translate()
@@ -76,7 +82,7 @@ class CameraPage(LivePage):
         self.photons.begin()
         self.history = HousekeepingHistory()
         self._shown_run = self.source.started
-        self._offered = 0
+        self._offered: tuple[int, str] = (0, "")
 
     def _place(self) -> None:
         self.photons.connect(self.guarded)  # before the figures are made: they name the events they want
@@ -89,13 +95,14 @@ class CameraPage(LivePage):
                 row([column([image, self.photons.note], "2 1 340px", "eic-panel"), curves]),
                 row(
                     [
-                        column([scroll], "2 1 340px", "eic-panel"),
+                        column([self.search, scroll], "2 1 340px", "eic-panel"),
                         column([self.parameter, housekeeping], "3 1 420px", "eic-panel"),
                     ]
                 ),
             ]
         )
         self.parameter.observe(self.guarded(self._draw_parameter), names="value")
+        self.search.observe(self.guarded(self._draw_found), names="value")
 
     def look(self) -> None:
         """Read on, and show what is new."""
@@ -124,7 +131,8 @@ class CameraPage(LivePage):
         super().translate()
         self.photons.translate(self.texts)
         self.parameter.description = self.texts("parameter")
-        self._table_drawn = float("-inf")
+        self.search.description, self.search.placeholder = self.texts("search"), self.texts("search_hint")
+        self._table_drawn, self._offered = float("-inf"), (0, "")
 
     def draw(self) -> None:
         """Draw everything again."""
@@ -135,18 +143,41 @@ class CameraPage(LivePage):
         self._draw_housekeeping()
         self._draw_status()
 
+    @property
+    def wanted(self) -> str:
+        """What is looked for among the parameters."""
+        value = self.search.value
+        return value[:LONGEST_SEARCH] if isinstance(value, str) else ""
+
+    def _draw_found(self, *_: Any) -> None:
+        self._table_drawn = float("-inf")
+        self._draw_housekeeping()
+
     def _draw_housekeeping(self) -> None:
-        if self._offered != len(self.history.names):
-            # Once for each kind of packet, as it first comes.
-            parameters = markup.by_urgency(self.history.parameters)
-            self._offered = len(parameters)
-            self.parameter.options = [(p.name, f"{p.packet}/{p.name}") for p in parameters]
-            self.parameter.index = 0
+        offered = (len(self.history.names), self.wanted)
+        if self._offered != offered:
+            # Once for each kind of packet, as it first comes, and for each search.
+            self._offered = offered
+            self._offer(markup.by_urgency(markup.matching(self.history.parameters, self.wanted, self.texts)))
         self._draw_parameter()
         now = time.monotonic()
         if now - self._table_drawn >= TABLE_EVERY:
             self._table_drawn = now
-            self.table.value = markup.parameter_table(self.history.parameters, self.texts)
+            self.table.value = markup.parameter_table(self.history.parameters, self.texts, self.wanted)
+
+    def _offer(self, parameters: list[LatestValue]) -> None:
+        """Offer parameters; the one that is shown stays where it is among them."""
+        shown = self.parameter.value
+        options = [(self._named(p), f"{p.packet}/{p.name}") for p in parameters]
+        if not options:
+            return  # nothing found: the curve stays
+        self.parameter.options = options
+        values = [value for _words, value in options]
+        self.parameter.index = values.index(shown) if shown in values else 0
+
+    def _named(self, parameter: LatestValue) -> str:
+        words = described(parameter.description, self.texts)
+        return f"{parameter.name} – {words}" if words else parameter.name
 
     def _draw_parameter(self, *_: Any) -> None:
         packet, _slash, name = str(self.parameter.value or "").partition("/")
@@ -160,10 +191,12 @@ class CameraPage(LivePage):
     def _draw_status(self) -> None:
         totals, age = self.source.totals, self.source.age()
         state = self.source.state()
-        self.renew_verdict(self._health, [self.texts(markup.STATES[state])])
+        ended = run_chips(self.source.followed, self.texts) if state == State.ENDED else []
+        self.renew_verdict(self._health, ended or [self.texts(markup.STATES[state])])
         rate = self.photons.rate if state != State.NO_RUN else float("nan")
         newest = max([self.photons.view.newest, *(float(t[-1]) for t in self.history.time.values())])
-        self.facts.value = markup.facts(self.source.run, newest, age, rate, totals, self.texts)
+        label = self._label.of(self.source.followed.run)
+        self.facts.value = markup.facts(label, newest, age, rate, totals, self.texts)
 
 
 def open_page() -> ipywidgets.Widget:

@@ -16,6 +16,7 @@ from eicpy.acquisition.status import (
     RunView,
 )
 from eicpy.dashboard.markup import fact_cells
+from eicpy.instruments.words import table_words
 from eicpy.packets import COUNTER_FIELDS
 from eicpy.text import UNKNOWN, Texts
 
@@ -44,7 +45,8 @@ def state_words(overview: Overview, texts: Texts) -> str:
 
 def _told_state(part: PartView, texts: Texts) -> str:
     """Status that a process reports of itself; first whether it is running."""
-    return part.state if part.health == "alive" else f"{texts('health_' + part.health)} · {part.state}"
+    state = table_words(part.state, texts)
+    return state if part.health == "alive" else f"{texts('health_' + part.health)} · {state}"
 
 
 def facts(overview: Overview, texts: Texts) -> str:
@@ -78,6 +80,7 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         (texts("run"), _run_name(run, texts)),
         (texts("opened"), f"{_moment(run.opened)} UTC ({texts('ago', age=texts.duration(run.age))})"),
         (texts("closed"), texts("still_open") if run.is_open else f"{_moment(run.closed)} UTC"),
+        (texts("run_duration"), texts.duration(_lasted(run))),
         (texts("size"), texts.size(run.size)),
         (texts("operator"), run.operator),
         (texts("setup"), run.setup),
@@ -89,6 +92,12 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         f'<tr><th scope="row">{name}</th><td>{escape(value or UNKNOWN)}</td></tr>' for name, value in rows
     )
     return f'<table class="eic-table"><caption>{texts("run")}</caption><tbody>{inside}</tbody></table>'
+
+
+def _lasted(run: RunView) -> float | None:
+    if run.closed is None or run.opened is None:
+        return run.age
+    return (run.closed - run.opened).total_seconds()
 
 
 def _run_name(run: RunView, texts: Texts) -> str:
@@ -115,15 +124,16 @@ def links(overview: Overview, texts: Texts) -> str:
 
 def _link_state(link: LinkView, texts: Texts, *, lives: bool) -> str:
     if not lives:
-        return _chip(texts("was_state", state=link.state), "none")
-    return _chip(link.state, "nominal" if link.state == "connected" else "warning")
+        return _chip(texts("was_state", state=table_words(link.state, texts)), "none")
+    return _chip(table_words(link.state, texts), "nominal" if link.state == "connected" else "warning")
 
 
 def apids(shown: Sequence[ApidView], texts: Texts) -> str:
     """Write packets and losses by APID."""
     rows = []
     for apid in shown:
-        name = f"{apid.name or texts('unknown')}{' (TC)' if apid.command else ''}"
+        known = _kinds(apid.name, texts) if apid.name else texts("unknown")
+        name = f"{known}{texts('telecommand_mark') if apid.command else ''}"
         counts = (apid.lost, apid.duplicated, apid.out_of_order, apid.damaged)
         rate = UNKNOWN if apid.rate is None else texts.number(apid.rate, 1)
         rows.append(
@@ -139,6 +149,13 @@ def apids(shown: Sequence[ApidView], texts: Texts) -> str:
         )
     heads = ["#apid", "kind", "#packets", "#packet_rate", "#lost", "#twice", "#late", "#damaged"]
     return _table("packets", heads, rows, texts)
+
+
+def _kinds(name: str, texts: Texts) -> str:
+    """Kinds of packets in a language; what an instrument calls its own stays."""
+    return ", ".join(
+        " ".join(table_words(word, texts) for word in kind.split(" ")) for kind in name.split(", ")
+    )
 
 
 def _counter(apid: ApidView, texts: Texts) -> str:
@@ -171,21 +188,28 @@ def _processor(part: ProcessorView, texts: Texts) -> str:
     lag = UNKNOWN if part.behind is None else texts.size(part.behind)
     if part.behind_seconds is not None:
         lag += f" ({texts.duration(part.behind_seconds)})"
-    notes = [f"{name} {_parameter(value, texts)}" for name, value in part.parameters.items()]
+    notes = [
+        f"{table_words(name.replace('_', ' '), texts)}{texts('colon')} {_parameter(value, texts)}"
+        for name, value in part.parameters.items()
+    ]
     if part.skipped:
         notes.append(texts("passed_over", part.skipped, count=texts.number(part.skipped)))
     return _part(
         part,
-        [("", escape(part.mode)), ("number", lag), ("number", texts.number(part.packets))],
+        [
+            ("", escape(table_words(part.mode, texts))),
+            ("number", lag),
+            ("number", texts.number(part.packets)),
+        ],
         notes,
         texts,
     )
 
 
 def _parameter(value: float | str, texts: Texts) -> str:
-    if isinstance(value, bool):  # a number to isinstance as well
-        return texts("switched_on" if value else "switched_off")
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool) or value in {"True", "False"}:  # a bool is a number to isinstance as well
+        return texts("switched_on" if value in {True, "True"} else "switched_off")
+    return str(value) if isinstance(value, str) else texts.figures(value)
 
 
 def _other(part: PartView, texts: Texts) -> str:
@@ -197,7 +221,7 @@ def _part(part: PartView, cells: list[tuple[str, str]], notes: list[str], texts:
         notes.append(texts("restarted", part.restarts, count=part.restarts))
     if part.error:
         notes.append(part.error)
-    state = f"{texts('health_' + part.health)} · {part.state}"
+    state = f"{texts('health_' + part.health)} · {table_words(part.state, texts)}"
     return _row(
         [
             ("name", escape(part.name)),
@@ -222,13 +246,19 @@ def journal(overview: Overview, texts: Texts) -> str:
             [
                 ("name", _moment(entry.time)),
                 ("", escape(entry.by)),
-                ("note", escape(entry.what)),
+                ("note", escape(_done(entry.what, texts))),
                 ("number", UNKNOWN if entry.run is None else str(entry.run)),
             ]
         )
         for entry in reversed(overview.journal)
     ]
     return listed + _table("journal", ["time_utc", "who", "what", "#run"], rows, texts)
+
+
+def _done(what: str, texts: Texts) -> str:
+    """What an operator did: the order in a language, then what was written with it, as it was written."""
+    order, colon, text = what.partition(": ")
+    return f"{table_words(order, texts)}{texts('colon') + ' ' if colon else ''}{text}"
 
 
 def _chip(words: str, kind: str) -> str:

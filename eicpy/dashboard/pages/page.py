@@ -59,6 +59,7 @@ class LivePage:
             value=texts.language,
             layout=ipywidgets.Layout(width="auto", flex="1 1 230px", max_width="340px"),
         )
+        self.facts.add_class("eic-facts-row")
         self.clock = ipywidgets.Play(interval=TICK, min=0, max=2**30, repeat=True)
         self.clock.layout.display = "none"
         self._ticks = 0

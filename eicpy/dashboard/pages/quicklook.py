@@ -13,12 +13,14 @@ import ipywidgets
 from eicpy.acquisition.status import OverviewReader
 from eicpy.dashboard import markup
 from eicpy.dashboard.files import DroppedFiles, file_facts, file_table, file_words
+from eicpy.dashboard.following import CurrentLabel, run_chips
 from eicpy.dashboard.health import State
 from eicpy.dashboard.pages.page import LivePage, column, open_live_page, row
 from eicpy.dashboard.playback import StreamSource
 from eicpy.dashboard.reference import Reference
 from eicpy.dashboard.widgets.compared import ComparedPanels, comparison_words
 from eicpy.dashboard.widgets.play_controls import PlayControls, RunList
+from eicpy.errors import NotFoundError
 from eicpy.events import PhotonBlock
 from eicpy.figures import theme
 from eicpy.instruments import Instrument
@@ -65,10 +67,11 @@ class QuickLookPage(LivePage):
         self.table = ipywidgets.HTML()
         self.photons = ComparedPanels(instrument, texts, self.language, capacity)
         self.panels = self.photons.panels
-        self.runs = RunList(self.source.archive)
-        self.runs.read()
+        self.runs = RunList(self.source.archive, instrument)
+        self.runs.read(0.0)
         self._listed = time.monotonic()
         self.controls = PlayControls(self.runs)
+        self._label = CurrentLabel(instrument)
         self._reading: Iterable[None] = ()
         self._shown = self.source.started
         self.translate()
@@ -162,7 +165,10 @@ class QuickLookPage(LivePage):
                 self.files.close()
                 self.files = None
                 self.source.restart()
-            self.source.play(self.controls.playing)
+            try:
+                self.source.play(self.controls.playing)
+            except NotFoundError:
+                self.source.lose(self.controls.playing)
             self.photons.complete = self.source.playing.mode == "next"
             if self.source.started != self._shown:
                 self._begin(self.source.started)
@@ -214,8 +220,14 @@ class QuickLookPage(LivePage):
         if number is None:
             self.photons.reference, self._reading = None, ()
         elif reference is None or reference.run.number != number:
-            self.photons.reference = Reference(self.source.archive.run(number), self.instrument)
-            self._reading = self.photons.reference.read()
+            try:
+                run = self.source.archive.run(number)
+            except NotFoundError:  # it was removed since it was listed
+                self.controls.forget_reference()
+                self.photons.reference, self._reading = None, ()
+            else:
+                self.photons.reference = Reference(run, self.instrument)
+                self._reading = self.photons.reference.read()
         self.controls.show_state(self.texts)
         self.photons.name_figures()
         self.draw()
@@ -248,7 +260,10 @@ class QuickLookPage(LivePage):
             missing = totals.lost + totals.damaged
             if missing and self.photons.compared is not None:
                 reasons = "; ".join([reasons, texts("compare_losses", missing, count=texts.number(missing))])
-            self.facts.value = markup.facts(source.run, newest, source.age(), rate, totals, texts)
+            if source.gone is not None:
+                kind, answer, reasons = "warning", "", texts("played_run_gone", run=source.gone)
+            label = self._label.of(source.shown)
+            self.facts.value = markup.facts(label, newest, source.age(), rate, totals, texts)
         self.playing.value = _playing(chips, kind, answer, reasons)
         self.renew_verdict(self._health)
 
@@ -257,7 +272,9 @@ def _state_words(source: StreamSource, texts: Texts) -> list[str]:
     """What is played, and whether it is the present, in a few words each."""
     playing = source.playing
     if playing.run is None:
-        words = [texts(markup.STATES[source.state()])]
+        now = source.state()
+        ended = run_chips(source.followed, texts) if now == State.ENDED else []
+        words = ended or [texts(markup.STATES[now])]
     else:
         pace = texts("speed_all") if playing.speed is None else f"×{playing.speed:g}"
         state = "playback_ended" if source.finished else "playback_paused" if playing.paused else "playback"

@@ -16,6 +16,7 @@ from typing import Any
 import ipywidgets
 
 from eicpy.errors import EicpyError, readable
+from eicpy.figures.series import unit_sign
 from eicpy.health import utc_words
 from eicpy.health.box import CLASSES
 from eicpy.instruments import Instrument
@@ -159,8 +160,8 @@ def _table(rows: list[ExcursionRow], texts: Texts) -> str:
 
 def _row(row: ExcursionRow, texts: Texts) -> str:
     level = str(row.level)
-    limit = UNKNOWN if row.limit is None else f"{row.limit:.6g}".replace("-", "\N{MINUS SIGN}")
-    worst = f"{row.value:.6g} {row.unit}".replace("-", "\N{MINUS SIGN}")
+    limit = UNKNOWN if row.limit is None else texts.figures(row.limit)
+    worst = f"{texts.figures(row.value)} {unit_sign(row.unit)}".strip()
     if row.state is ExcursionState.HANDLED:
         seen = texts("acknowledged_by", by=row.handled_by, comment=row.comment or UNKNOWN)
         kind = "none"

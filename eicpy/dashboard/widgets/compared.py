@@ -83,15 +83,16 @@ class ComparedPanels(PhotonPanels):
         super().name_figures()
         texts, reference, chosen = self.texts, self.reference, self.controls.selection()
         name = "" if reference is None else texts("reference_series", run=reference.run.number)
-        pixel = "" if chosen.pixel is None else f"pixel {chosen.pixel}"
+        pixel = "" if chosen.pixel is None else texts("pixel", number=chosen.pixel)
         self.spectrum.name_series(self.controls.what(texts), pixel, name)
         title = texts("difference", run=reference.run.number) if reference else texts("difference_none")
         self.difference.translate(texts, title, "energy_axis", texts("difference_axis"))
         if reference is None:
             self.difference.empty.text = texts("choose_reference")
         elif self.picture != "counts":
-            band = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}"}
+            band = {"low": texts.figures(chosen.low), "high": texts.figures(chosen.high)}
             self.image.plot.title.text = texts(f"image_{self.picture}", run=reference.run.number, **band)
+            self.image.name_value(texts(f"picture_{self.picture}"))
 
     def draw(self) -> None:
         """Show the photons, and the reference where it has been read."""

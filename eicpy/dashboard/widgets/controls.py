@@ -16,6 +16,8 @@ from eicpy.text import Texts
 
 __all__ = ["WINDOWS", "Controls"]
 
+COARSE_FROM = 50.0
+"""Width of the energies from which they are chosen in whole keV."""
 WINDOWS = (60.0, 300.0, 1200.0, 21600.0, 86400.0)
 """Lengths of time to choose from, s."""
 
@@ -51,9 +53,9 @@ class Controls:
             value=self._scale,
             min=scale.low,
             max=scale.high,
-            step=0.5,
+            step=_step(*self._scale),
             continuous_update=False,
-            readout_format=".1f",
+            readout_format=".0f" if _step(*self._scale) == 1.0 else ".1f",
             layout=ipywidgets.Layout(width="auto", flex="2 1 300px", max_width="520px"),
         )
         self.modules = ipywidgets.Dropdown(options=[("", "all")], layout=wide)
@@ -123,6 +125,11 @@ class Controls:
         if not (math.isfinite(low) and math.isfinite(high)) or low > high:
             return self._scale
         return max(low, self._scale[0]), min(high, self._scale[1])
+
+
+def _step(low: float, high: float) -> float:
+    """Steps of the energies, keV: whole ones where that is fine enough, which every language writes alike."""
+    return 1.0 if high - low >= COARSE_FROM and low == int(low) else 0.1
 
 
 def _span(seconds: float, texts: Texts) -> str:

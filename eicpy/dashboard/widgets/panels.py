@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from bokeh.events import DocumentReady, SelectionGeometry, Tap
-from bokeh.models import BoxSelectTool, ColumnDataSource, Range1d
-from bokeh.models.annotations import BoxAnnotation, Legend, Span
+from bokeh.models import (
+    BasicTickFormatter,
+    BoxSelectTool,
+    ColumnDataSource,
+    HoverTool,
+    NumeralTickFormatter,
+    Range1d,
+)
+from bokeh.models.annotations import BoxAnnotation, ColorBar, Legend, Span
 from bokeh.plotting import figure
 from jupyter_bokeh import BokehModel
 
@@ -26,6 +33,21 @@ from eicpy.text import Texts
 __all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "SpectrumPanel"]
 
 
+LEFT_BORDER = 78
+"""Room left of the frame of figures that stand below one another, px: their left edges are one line."""
+TALLEST = 430
+"""Of a detector image, px: it is seen whole on a screen of 1280 by 800."""
+NUMBERS = "0.[000000]"
+TOOLS = {
+    "PanTool": "tool_pan",
+    "BoxZoomTool": "tool_box_zoom",
+    "WheelZoomTool": "tool_wheel_zoom",
+    "ResetTool": "tool_reset",
+    "SaveTool": "tool_save",
+    "BoxSelectTool": "tool_span",
+    "HoverTool": "tool_hover",
+}
+"""Keys of the words for the tools of a figure."""
 BINS_SHOWN = 256
 """Bins of a spectrum on the page at most: narrower ones would be noise on a screen."""
 
@@ -39,8 +61,12 @@ class Panel:
         The figure.
     """
 
+    left_border: int | None = LEFT_BORDER
+
     def __init__(self, plot: figure) -> None:
         self.plot = plot
+        if self.left_border is not None:
+            plot.min_border_left = self.left_border
         found = plot.select_one({"name": "no-data"})
         self.empty = found if found is not None else theme.no_data(plot, visible=True)
         self.ready = False
@@ -69,6 +95,18 @@ class Panel:
         self.plot.xaxis.axis_label = texts(x_key)
         self.plot.yaxis.axis_label = y_label
         self.empty.text = texts("no_data")
+        self._write_numbers(texts.language)
+        for tool in self.plot.toolbar.tools:
+            tool.description = texts(TOOLS[type(tool).__name__])
+
+    def _write_numbers(self, language: str) -> None:
+        """Write the numbers of axes and colours as a language does."""
+        for axis in (*self.plot.axis, *self.plot.select({"type": ColorBar})):
+            usual = axis.formatter == "auto" or isinstance(axis.formatter, BasicTickFormatter)
+            if usual or (
+                isinstance(axis.formatter, NumeralTickFormatter) and axis.formatter.language != language
+            ):
+                axis.formatter = NumeralTickFormatter(format=NUMBERS, language=language)
 
 
 def smallest_counts(values: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
@@ -79,6 +117,8 @@ def smallest_counts(values: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
 
 class ImagePanel(Panel):
     """The detector image, with the chosen modules outlined and the chosen pixel marked."""
+
+    left_border = None
 
     def __init__(self, instrument: Instrument) -> None:
         self.pixels = instrument.pixels
@@ -93,6 +133,7 @@ class ImagePanel(Panel):
                 line_width=width,
                 name=name,
             )
+        plot.max_height = TALLEST
         super().__init__(plot)
         self.mapper = plot.select_one({"name": "image"}).glyph.color_mapper
         self._changes = False
@@ -109,7 +150,7 @@ class ImagePanel(Panel):
 
     def update(self, view: PhotonView) -> None:
         """Show the counts of the view; the brightest and faintest hundredth share the end colours."""
-        self.source("image").data = {"image": [self.pixels.image(smallest_counts(view.image))]}
+        self._show(smallest_counts(view.image))
         top = float(np.quantile(view.image, 0.99)) if view.image.size else 0.0
         self.mapper.update(low=float(np.quantile(view.image, 0.01)), high=max(top, 1.0))
         if self._changes:
@@ -120,11 +161,20 @@ class ImagePanel(Panel):
         """Show values by pixel around a middle; pixels without a value are grey."""
         away = np.abs(values[np.isfinite(values)] - middle)
         end = max(float(np.quantile(away, 0.99)) if away.size else 0.0, 1e-3)
-        self.source("image").data = {"image": [self.pixels.image(values.astype(np.float32))]}
+        self._show(values.astype(np.float32))
         if not self._changes:
             self._changes, self.mapper.palette = True, list(theme.CHANGE_PALETTE)
         self.mapper.update(low=middle - end, high=middle + end)
         self.empty.visible = not away.size
+
+    def _show(self, values: npt.NDArray[Any]) -> None:
+        """Exchange the values alone: where each pixel is, which a tooltip reads, crosses the network once."""
+        self.source("image").data["image"] = [self.pixels.image(values)]
+
+    def name_value(self, name: str) -> None:
+        """Name the value of a pixel in the tooltip."""
+        hover = self.plot.select_one({"type": HoverTool})
+        hover.tooltips = [*hover.tooltips[:-1], (name, "@image")]
 
     def outline(self, modules: frozenset[int] | None, pixel: int | None) -> None:
         """Outline modules and mark a pixel."""

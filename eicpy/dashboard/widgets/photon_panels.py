@@ -82,13 +82,14 @@ class PhotonPanels:
     def name_figures(self) -> None:
         """Write titles and axes."""
         texts, chosen = self.texts, self.controls.selection()
-        band = {"low": f"{chosen.low:g}", "high": f"{chosen.high:g}"}
+        band = {"low": texts.figures(chosen.low), "high": texts.figures(chosen.high)}
         what = self.controls.what(texts)
         self.image.translate(texts, texts("image", **band), "y_pixel", texts("z_pixel"))
+        self.image.name_value(texts("hover_counts"))
         width = texts.number(self.spectrum.width, 2)
         title = texts("spectrum", what=what)
         self.spectrum.translate(texts, title, "energy_axis", texts("counts_axis", width=width))
-        self.spectrum.name_series(what, "" if chosen.pixel is None else f"pixel {chosen.pixel}")
+        self.spectrum.name_series(what, "" if chosen.pixel is None else texts("pixel", number=chosen.pixel))
         title = texts("light_curve", what=what, **band)
         self.light_curve.translate(texts, title, "time_axis", texts("rate_axis"))
         self.image.outline(chosen.modules, chosen.pixel)
@@ -120,8 +121,8 @@ class PhotonPanels:
                 detnum=pixel,
                 module=self.instrument.pixels.module(pixel),
                 counts=texts.number(int(self.view.image[pixel])),
-                low=f"{chosen.low:g}",
-                high=f"{chosen.high:g}",
+                low=texts.figures(chosen.low),
+                high=texts.figures(chosen.high),
             )
         return lines
 

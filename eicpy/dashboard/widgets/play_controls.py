@@ -3,14 +3,17 @@
 What they send comes from outside and is checked: a visitor can send any value, whatever was offered.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
 
 from eicpy.dashboard.playback import MOST_STEPPED, SPEEDS, Playing
-from eicpy.errors import BadDataError
-from eicpy.runs import RunArchive
+from eicpy.errors import readable
+from eicpy.instruments import Instrument
+from eicpy.runs import RunArchive, RunLabel, run_label
 from eicpy.runs.provider.provide import Mode
 from eicpy.text import Texts
 
@@ -22,41 +25,53 @@ MODES: tuple[Mode, ...] = ("next", "last")
 MOST_RUNS = 300
 """Runs offered, the newest ones."""
 COMMENT_SHOWN = 36
+COUNTING_TIME = 0.1
+"""Longest time that a listing spends on counting packets, s."""
 
 
 class RunList:
-    """The runs of an archive to choose from, with what a reader knows them by.
+    """The runs of an archive to choose from, by their labels.
 
     Parameters
     ----------
     archive
         The archive.
+    instrument
+        Its detector, by whose rules packets are counted.
     """
 
-    def __init__(self, archive: RunArchive) -> None:
-        self._archive = archive
-        self._labels: dict[int, str] = {}
-        self._closed: dict[int, str] = {}
+    def __init__(self, archive: RunArchive, instrument: Instrument) -> None:
+        self._archive, self._instrument = archive, instrument
+        self._labels: dict[int, RunLabel] = {}
+        self._final: dict[int, RunLabel] = {}
 
-    def read(self) -> bool:
-        """List the runs; returns whether the list has changed."""
+    def read(self, counting: float = COUNTING_TIME) -> bool:
+        """List the runs; returns whether the list has changed.
+
+        Parameters
+        ----------
+        counting
+            Longest time to count packets of closed runs that nobody has counted yet, s, the newest first; the
+            others are counted when it is called again.
+        """
+        deadline = time.monotonic() + counting
         labels = {}
-        for run in self._archive.runs(MOST_RUNS):
-            if run.number not in self._closed:
-                label, closed = _label(run)
-                if closed:
-                    self._closed[run.number] = label
-                labels[run.number] = label
-            else:
-                labels[run.number] = self._closed[run.number]
+        for run in reversed(self._archive.runs(MOST_RUNS)):
+            label = self._final.get(run.number)
+            if label is None:
+                label = run_label(run, self._instrument)
+                if not label.is_open and label.packets is None and time.monotonic() < deadline:
+                    label = run_label(run, self._instrument, count=True)
+                if not label.is_open and label.packets is not None:
+                    self._final[run.number] = label
+            labels[run.number] = replace(label, duration=None) if label.is_open else label
         changed = labels != self._labels
         self._labels = labels
         return changed
 
-    @property
-    def options(self) -> list[tuple[str, str]]:
+    def options(self, texts: Texts) -> list[tuple[str, str]]:
         """Labels and values, the newest first."""
-        return [(label, f"run-{number}") for number, label in reversed(self._labels.items())]
+        return [(_line(label, texts), f"run-{number}") for number, label in self._labels.items()]
 
     def number(self, value: Any) -> int | None:
         """Number of the run that a value means; None for one that is not in the list."""
@@ -64,17 +79,13 @@ class RunList:
         return known.get(value) if isinstance(value, str) else None
 
 
-def _label(run: Any) -> tuple[str, bool]:
-    """Number, suffix, start, size and comment; whether the run is closed, so that they are final."""
-    size = run.size / 1e6
-    name = f"{run.number} {run.suffix}".strip()
-    try:
-        known = run.metadata
-    except BadDataError:
-        return f"{name} · ? · {size:.1f} MB", False
-    comment = known.comment if len(known.comment) <= COMMENT_SHOWN else known.comment[:COMMENT_SHOWN] + "…"
-    parts = [name, f"{known.opened:%Y-%m-%d %H:%M}", f"{size:.1f} MB", comment]
-    return " · ".join(part for part in parts if part), known.closed is not None
+def _line(label: RunLabel, texts: Texts) -> str:
+    words = [
+        label.words(texts),
+        readable(label.comment)[:COMMENT_SHOWN],
+        texts("still_open") if label.is_open else "",
+    ]
+    return " · ".join(part for part in words if part)
 
 
 class PlayControls:
@@ -118,7 +129,7 @@ class PlayControls:
         self.speed.description, self.reference.description = texts("speed"), texts("reference")
         self.picture.description, self.packets.description = texts("picture"), texts("step_packets")
         self.step.description, self.again.description = texts("step"), texts("from_start")
-        runs = self.runs.options
+        runs = self.runs.options(texts)
         self._offer(self.source, [(texts("source_live"), LIVE), (texts("source_files"), FILES), *runs])
         self._offer(self.reference, [(texts("reference_none"), NONE), *runs])
         self._offer(self.mode, [(texts(f"mode_{mode}"), mode) for mode in MODES])
@@ -175,6 +186,14 @@ class PlayControls:
     def shown_picture(self) -> str:
         """What the image shows."""
         return self.picture.value if self.picture.value in PICTURES else PICTURES[0]
+
+    def forget_reference(self) -> None:
+        """Compare with no run."""
+        self._offering = True
+        try:
+            self.reference.value = NONE
+        finally:
+            self._offering = False
 
     def _observe(self, controls: Sequence[ipywidgets.Widget], call: Callable[[], None]) -> None:
         for control in controls:
