@@ -22,9 +22,10 @@ from eicpy.operations import ExcursionEntry, ExcursionRow, ExcursionState
 from eicpy.packets import ContinuityTable, PacketStatus
 from eicpy.pipeline.plan import RunSelection
 from eicpy.pipeline.record import ExcursionRecord, LossRecord, NightRecord
+from eicpy.pipeline.run_switches import Switch
 from eicpy.text import Texts
 
-__all__ = ["NightVerdict", "add_excursions", "add_losses", "night_verdict"]
+__all__ = ["NightVerdict", "add_excursions", "add_losses", "add_switch", "night_verdict"]
 
 MOST_EXCURSIONS = 200
 """Excursions that a record holds, the worst and newest."""
@@ -98,6 +99,16 @@ def add_losses(
                 _add_loss(record, LossRecord(
                     kind=kind, apid=apid, packets=count, first=float(when.min()), last=float(when.max()),
                 ))  # fmt: skip
+
+
+def add_switch(record: NightRecord, switch: Switch) -> None:
+    """Note in a record what was lost while the receiver went from one run to the next."""
+    when = float(np.floor(switch.time)) if np.isfinite(switch.time) else record.newest
+    if when is None:
+        return
+    for kind in KINDS.values():
+        if count := getattr(switch.counts, kind):
+            _add_loss(record, LossRecord(kind=kind, apid=switch.apid, packets=count, first=when, last=when))
 
 
 def _add_loss(record: NightRecord, new: LossRecord) -> None:

@@ -140,6 +140,10 @@ class NightRecord(_Record):
     failures: list[str] = []
     """Tasks that failed, each in a sentence."""
     runs: list[int] = []
+    configuration_runs: list[int] = []
+    """Those of them that hold what came while the instrument was configured: their photons are in no product."""
+    packets_aside: int = 0
+    """Photon packets of those."""
     simulated: bool | None = None
     photons: int = 0
     left_out: int = 0
