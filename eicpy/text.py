@@ -7,6 +7,8 @@ units are those of the SI; in French, bytes are octets and days are jours.
 """
 
 import gettext
+import math
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -14,22 +16,33 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import NamedTuple
 
+from eicpy.errors import BadArgumentError
+
 __all__ = [
     "LANGUAGES",
+    "LANGUAGE_VARIABLE",
     "UNKNOWN",
     "Texts",
     "counted",
     "grouped",
     "rate_text",
+    "setup_language",
+    "setup_texts",
     "size_text",
     "span_text",
     "time_text",
+    "unit_sign",
 ]
 
 UNKNOWN = "–"
 """What is shown where nothing is known; never 0."""
 LANGUAGES = {"en": "English", "fr": "Français"}
 """Languages of the pages, and their own names."""
+LANGUAGE_VARIABLE = "EIC_LANGUAGE"
+"""Environment variable: language of the reports of a set-up, one of :data:`LANGUAGES`; English without it."""
+SIGNS = {"deg_C": "°C", "degC": "°C", "deg": "°", "um": "µm", "us": "µs", "Ohm": "Ω"}
+"""Units as tables write them, and as a reader does."""
+_MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
 _STEPS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
@@ -116,7 +129,7 @@ def grouped(number: float | None) -> str:
     >>> grouped(6400).replace("\u202f", "_"), grouped(None)
     ('6_400', '–')
     """
-    return UNKNOWN if number is None else f"{number:,.0f}".replace(",", _SPACE)
+    return UNKNOWN if number is None else f"{number:,.0f}".replace(",", _SPACE).replace("-", _MINUS)
 
 
 def counted(number: float | None, noun: str, plural: str = "") -> str:
@@ -139,6 +152,17 @@ def counted(number: float | None, noun: str, plural: str = "") -> str:
     return f"{grouped(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
+def unit_sign(unit: str) -> str:
+    """Unit as a reader writes it.
+
+    Examples
+    --------
+    >>> unit_sign("deg_C"), unit_sign("keV")
+    ('°C', 'keV')
+    """
+    return SIGNS.get(unit, unit)
+
+
 class _Message(NamedTuple):
     one: str
     other: str
@@ -148,6 +172,8 @@ class _Words(NamedTuple):
     messages: dict[str, _Message]
     plural: Callable[[int], int]
     """Which form a number takes: 0 for `one`."""
+    by_source: dict[str, str]
+    """By the English words."""
 
 
 @cache
@@ -158,13 +184,35 @@ def _words(language: str) -> _Words:
     path = "eicpy.pot" if english else f"{language}/LC_MESSAGES/eicpy.po"
     with (files("eicpy") / "locale" / path).open("rb") as stream:
         catalogue = read_po(stream, locale=language)
-    messages = {}
+    messages: dict[str, _Message] = {}
+    by_source: dict[str, str] = {}
     for message in catalogue:
         words = (message.id if english else message.string) or ""
         if message.context:
             one, *others = [words] if isinstance(words, str) else words
             messages[message.context] = _Message(one, *others or [one])
-    return _Words(messages, gettext.c2py(catalogue.plural_expr))
+            if isinstance(message.id, str):
+                by_source.setdefault(message.id, one)
+    return _Words(messages, gettext.c2py(catalogue.plural_expr), by_source)
+
+
+def setup_language() -> str:
+    """Language of the reports of this set-up, by ``EIC_LANGUAGE``.
+
+    Raises
+    ------
+    BadArgumentError
+        For one that is not among :data:`LANGUAGES`.
+    """
+    asked = os.environ.get(LANGUAGE_VARIABLE) or "en"
+    if asked not in LANGUAGES:
+        raise BadArgumentError(f"got {LANGUAGE_VARIABLE}={asked!r}, expected one of {', '.join(LANGUAGES)}")
+    return asked
+
+
+def setup_texts() -> "Texts":
+    """Words in the language of the reports of this set-up."""
+    return Texts(setup_language())
 
 
 class Texts:
@@ -201,10 +249,24 @@ class Texts:
         >>> Texts("en")("restarted", 1, count="1"), Texts("fr")("passed_over", count="3")
         ('restarted 1 time', '3 passés')
         """
-        messages, plural = _words(self.language)
+        messages, plural, _ = _words(self.language)
         message = messages.get(key, _Message(key, key))
         one = n is not None and plural(round(n)) == 0
         return (message.one if one else message.other).format(**values)
+
+    def translated(self, words: str) -> str:
+        """Words of a table, a notebook or a description, given in English, where the catalogue has them.
+
+        Others stay as they are: names, units, and what users write themselves.
+
+        Examples
+        --------
+        >>> Texts("fr").translated("Reports"), Texts("fr").translated("my own words")
+        ('Rapports', 'my own words')
+        """
+        if self.language == "en" or not words:
+            return words
+        return _words(self.language).by_source.get(words, words)
 
     def template(self, key: str) -> str:
         """Words of a key with the names in braces left where they are, for somebody else to put values in.
@@ -226,8 +288,29 @@ class Texts:
         """
         if value is None:
             return UNKNOWN
-        text = f"{value:,.{digits}f}".replace(",", _SPACE)
+        text = f"{value:,.{digits}f}".replace(",", _SPACE).replace("-", _MINUS)
         return text.replace(".", self._decimal_mark)
+
+    def figures(self, value: float, digits: int = 4) -> str:
+        r"""Write a number with so many significant figures at most.
+
+        Examples
+        --------
+        >>> Texts("fr").figures(-0.14512), Texts("en").figures(31234.5).replace("\u202f", "_")
+        ('−0,1451', '31_230')
+        >>> Texts("en").figures(1.5e-7), Texts("en").figures(float("nan"))
+        ('1.5e−07', '–')
+        """
+        if not math.isfinite(value):
+            return UNKNOWN if math.isnan(value) else f"{_MINUS if value < 0 else ''}∞"
+        text = f"{value:.{digits}g}"
+        if "e" in text:
+            plain = abs(value) >= 1 and abs(value) < 1e9
+            if not plain:
+                return text.replace("-", _MINUS).replace("e+", "e").replace(".", self._decimal_mark)
+            text = f"{float(text):.0f}"
+        _whole, _point, rest = text.partition(".")
+        return self.number(float(text), len(rest))
 
     @property
     def _decimal_mark(self) -> str:

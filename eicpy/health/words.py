@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from eicpy.errors import readable
 from eicpy.health.reasons import Reason, Tense, Verdict
 from eicpy.housekeeping.limits import Severity
-from eicpy.text import UNKNOWN, Texts
+from eicpy.text import UNKNOWN, Texts, unit_sign
 
 __all__ = [
     "action_words",
@@ -148,9 +148,8 @@ def reason_text(reason: Reason, newest: float = math.nan) -> str:
 
 
 def _short(value: float, texts: Texts) -> str:
-    """A number of six figures at most, with the decimal mark of the language."""
-    mark = texts.number(0.5, 1)[1]
-    return f"{value:.6g}".replace("-", "\N{MINUS SIGN}").replace(".", mark)
+    """A number of six figures at most, in the style of the language."""
+    return texts.figures(value, 6)
 
 
 def _values(values: Mapping[str, float | str], texts: Texts, newest: float) -> dict[str, str]:
@@ -170,7 +169,7 @@ def _values(values: Mapping[str, float | str], texts: Texts, newest: float) -> d
         key = "since_longer" if values.get("longer") else "since_then"
         words["since"] = texts(key, time=words["since"])
     if "parameter" in values:
-        words["unit"] = f" {values['unit']}" if values.get("unit") else ""
+        words["unit"] = f" {unit_sign(str(values['unit']))}" if values.get("unit") else ""
     role = words.get("role", "")
     part = words.get("part", "")
     words["who"] = part if role in {"", part} else texts("role_and_part", role=role, part=part)

@@ -28,7 +28,7 @@ from eicpy.pipeline.assemble import NightProductWriter, NightSums
 from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
-from eicpy.pipeline.night_health import add_excursions, add_losses, add_switch
+from eicpy.pipeline.night_health import add_alerts, add_excursions, add_losses, add_switch
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
@@ -308,7 +308,7 @@ class NightRun:
             record.alarms += sum(e.level is Severity.ALARM for e in found.excursions)
             record.warnings += sum(e.level is Severity.WARNING for e in found.excursions)
             add_excursions(record, found.excursions, found.ongoing.items())
-            record.alerts += found.alerts
+            add_alerts(record, found.alerts)
             checked |= found.checked
             parameters |= found.parameters
         record.parameters, record.checked = len(parameters), len(checked)

@@ -2,7 +2,7 @@
 
 A packet belongs to the night in which it was made on board, so every packet belongs to exactly one. A
 damaged packet, whose own time cannot be trusted, goes with the intact one before it. What came while the
-instrument was configured (a run with the suffix ``configuration``) is monitored and counted like the rest, but
+instrument was configured (a run with suffix ``configuration``) is monitored and counted like the rest, but
 its photons are in no product: thresholds and voltages change under them. The photon packets
 are cut into segments of some millions of photons, so that memory does not grow with the night and a
 night that was interrupted goes on after the last finished segment.
