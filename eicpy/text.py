@@ -7,31 +7,44 @@ units are those of the SI; in French, bytes are octets and days are jours.
 """
 
 import gettext
+import math
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from itertools import pairwise
 from typing import NamedTuple
+
+from eicpy.errors import BadArgumentError
 
 __all__ = [
     "LANGUAGES",
+    "LANGUAGE_VARIABLE",
     "UNKNOWN",
     "Texts",
     "counted",
     "grouped",
     "rate_text",
+    "setup_language",
+    "setup_texts",
     "size_text",
     "span_text",
     "time_text",
+    "unit_sign",
 ]
 
 UNKNOWN = "–"
 """What is shown where nothing is known; never 0."""
 LANGUAGES = {"en": "English", "fr": "Français"}
 """Languages of the pages, and their own names."""
+LANGUAGE_VARIABLE = "EIC_LANGUAGE"
+"""Environment variable: language of the reports of a set-up, one of :data:`LANGUAGES`; English without it."""
+SIGNS = {"deg_C": "°C", "degC": "°C", "deg": "°", "um": "µm", "us": "µs", "Ohm": "Ω"}
+"""Units as tables write them, and as a reader does."""
+_MINUS = "\N{MINUS SIGN}"
 _SPACE = "\N{NARROW NO-BREAK SPACE}"
-_STEPS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_YEAR = 365.25 * 86400.0
+"""s."""
 
 
 def size_text(size: float | None) -> str:
@@ -45,7 +58,7 @@ def size_text(size: float | None) -> str:
     if size is None:
         return UNKNOWN
     value, prefix, digits = _scaled(size)
-    return f"{value:.3g} {prefix}B" if digits else f"{value:.0f} {prefix}B"
+    return f"{value:.{digits}f} {prefix}B"
 
 
 def _scaled(size: float) -> tuple[float, str, int]:
@@ -75,21 +88,31 @@ def span_text(seconds: float | None) -> str:
     Examples
     --------
     >>> span_text(0.25), span_text(59.7), span_text(3725), span_text(200_000), span_text(1e9)
-    ('0.2 s', '60 s', '1 h 2 min', '2 d 7 h', '32 years')
+    ('0.2 s', '60 s', '1 h 2 min', '2 d 8 h', '32 years')
+    >>> span_text(600), span_text(3599.7), span_text(3)
+    ('10 min', '1 h', '3 s')
     """
-    if seconds is None:
-        return UNKNOWN
+    return UNKNOWN if seconds is None else _span(seconds, ".", "d", "years")
+
+
+def _span(seconds: float, mark: str, day: str, years: str) -> str:
+    """Write a length of time in its two largest units; the second only where there is something of it."""
     if seconds < 9.95:
-        return "0 s" if seconds < 0.05 else f"{seconds:.1f} s"
+        tenths = f"{max(seconds, 0.0):.1f}"
+        return f"{tenths.removesuffix('.0').replace('.', mark)} s"
     if seconds < 99.5:
         return f"{seconds:.0f} s"
-    if seconds >= 2 * 365.25 * 86400.0:
-        return f"{seconds / (365.25 * 86400.0):.0f} years"
-    for (unit, name), (lesser, lesser_name) in pairwise(_STEPS):
-        if seconds >= unit:
-            whole, rest = divmod(seconds, unit)
-            return f"{whole:.0f} {name} {rest // lesser:.0f} {lesser_name}"
-    return f"{seconds:.0f} s"
+    if seconds >= 2 * _YEAR:
+        return f"{seconds / _YEAR:.0f} {years}"
+    steps = ((86400.0, day), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+    largest = next(place for place, (unit, _name) in enumerate(steps) if seconds >= unit)
+    (unit, name), (lesser, lesser_name) = steps[largest : largest + 2]
+    rounded = round(seconds / lesser) * lesser
+    if largest and rounded >= steps[largest - 1][0]:
+        return _span(rounded, mark, day, years)
+    whole, rest = divmod(rounded, unit)
+    left = f" {rest / lesser:.0f} {lesser_name}" if rest else ""
+    return f"{whole:.0f} {name}{left}"
 
 
 def time_text(moment: datetime | None, now: datetime | None = None) -> str:
@@ -116,7 +139,7 @@ def grouped(number: float | None) -> str:
     >>> grouped(6400).replace("\u202f", "_"), grouped(None)
     ('6_400', '–')
     """
-    return UNKNOWN if number is None else f"{number:,.0f}".replace(",", _SPACE)
+    return UNKNOWN if number is None else f"{number:,.0f}".replace(",", _SPACE).replace("-", _MINUS)
 
 
 def counted(number: float | None, noun: str, plural: str = "") -> str:
@@ -139,6 +162,17 @@ def counted(number: float | None, noun: str, plural: str = "") -> str:
     return f"{grouped(number)} {noun if number == 1 else plural or noun + 's'}"
 
 
+def unit_sign(unit: str) -> str:
+    """Unit as a reader writes it.
+
+    Examples
+    --------
+    >>> unit_sign("deg_C"), unit_sign("keV")
+    ('°C', 'keV')
+    """
+    return SIGNS.get(unit, unit)
+
+
 class _Message(NamedTuple):
     one: str
     other: str
@@ -148,6 +182,8 @@ class _Words(NamedTuple):
     messages: dict[str, _Message]
     plural: Callable[[int], int]
     """Which form a number takes: 0 for `one`."""
+    by_source: dict[str, str]
+    """By the English words."""
 
 
 @cache
@@ -158,13 +194,35 @@ def _words(language: str) -> _Words:
     path = "eicpy.pot" if english else f"{language}/LC_MESSAGES/eicpy.po"
     with (files("eicpy") / "locale" / path).open("rb") as stream:
         catalogue = read_po(stream, locale=language)
-    messages = {}
+    messages: dict[str, _Message] = {}
+    by_source: dict[str, str] = {}
     for message in catalogue:
         words = (message.id if english else message.string) or ""
         if message.context:
             one, *others = [words] if isinstance(words, str) else words
             messages[message.context] = _Message(one, *others or [one])
-    return _Words(messages, gettext.c2py(catalogue.plural_expr))
+            if isinstance(message.id, str):
+                by_source.setdefault(message.id, one)
+    return _Words(messages, gettext.c2py(catalogue.plural_expr), by_source)
+
+
+def setup_language() -> str:
+    """Language of the reports of this set-up, by ``EIC_LANGUAGE``.
+
+    Raises
+    ------
+    BadArgumentError
+        For one that is not among :data:`LANGUAGES`.
+    """
+    asked = os.environ.get(LANGUAGE_VARIABLE) or "en"
+    if asked not in LANGUAGES:
+        raise BadArgumentError(f"got {LANGUAGE_VARIABLE}={asked!r}, expected one of {', '.join(LANGUAGES)}")
+    return asked
+
+
+def setup_texts() -> "Texts":
+    """Words in the language of the reports of this set-up."""
+    return Texts(setup_language())
 
 
 class Texts:
@@ -201,10 +259,24 @@ class Texts:
         >>> Texts("en")("restarted", 1, count="1"), Texts("fr")("passed_over", count="3")
         ('restarted 1 time', '3 passés')
         """
-        messages, plural = _words(self.language)
+        messages, plural, _ = _words(self.language)
         message = messages.get(key, _Message(key, key))
         one = n is not None and plural(round(n)) == 0
         return (message.one if one else message.other).format(**values)
+
+    def translated(self, words: str) -> str:
+        """Words of a table, a notebook or a description, given in English, where the catalogue has them.
+
+        Others stay as they are: names, units, and what users write themselves.
+
+        Examples
+        --------
+        >>> Texts("fr").translated("Reports"), Texts("fr").translated("my own words")
+        ('Rapports', 'my own words')
+        """
+        if self.language == "en" or not words:
+            return words
+        return _words(self.language).by_source.get(words, words)
 
     def template(self, key: str) -> str:
         """Words of a key with the names in braces left where they are, for somebody else to put values in.
@@ -226,20 +298,29 @@ class Texts:
         """
         if value is None:
             return UNKNOWN
-        text = f"{value:,.{digits}f}".replace(",", _SPACE)
+        text = f"{value:,.{digits}f}".replace(",", _SPACE).replace("-", _MINUS)
         return text.replace(".", self._decimal_mark)
 
-    def figures(self, value: float, figures: int = 6) -> str:
-        r"""Write a number with as many figures as it needs, up to some, and the decimal mark of the language.
+    def figures(self, value: float, digits: int = 4) -> str:
+        r"""Write a number with so many significant figures at most.
 
         Examples
         --------
-        >>> Texts("fr").figures(4.5), Texts("en").figures(-318.0), Texts("en").figures(float("nan"))
-        ('4,5', '−318', '–')
+        >>> Texts("fr").figures(-0.14512), Texts("en").figures(31234.5).replace("\u202f", "_")
+        ('−0,1451', '31_230')
+        >>> Texts("en").figures(1.5e-7), Texts("en").figures(float("nan"))
+        ('1.5e−07', '–')
         """
-        if value != value:  # noqa: PLR0124, NaN is the one number that is not itself
-            return UNKNOWN
-        return f"{value:.{figures}g}".replace("-", "\N{MINUS SIGN}").replace(".", self._decimal_mark)
+        if not math.isfinite(value):
+            return UNKNOWN if math.isnan(value) else f"{_MINUS if value < 0 else ''}∞"
+        text = f"{value:.{digits}g}"
+        if "e" in text:
+            plain = abs(value) >= 1 and abs(value) < 1e9
+            if not plain:
+                return text.replace("-", _MINUS).replace("e+", "e").replace(".", self._decimal_mark)
+            text = f"{float(text):.0f}"
+        _whole, _point, rest = text.partition(".")
+        return self.number(float(text), len(rest))
 
     @property
     def _decimal_mark(self) -> str:
@@ -261,17 +342,13 @@ class Texts:
         return f"{self.number(value, digits)} {prefix}{self('byte')}"
 
     def duration(self, seconds: float | None) -> str:
-        """Write a duration in the unit that suits it.
+        """Write a length of time in its two largest units, as :func:`span_text`.
 
         Examples
         --------
-        >>> Texts("en").duration(0.4), Texts("en").duration(200.0), Texts("fr").duration(9000.0)
-        ('0.4 s', '3.3 min', '2,5 h')
+        >>> Texts("en").duration(0.4), Texts("en").duration(200.0), Texts("fr").duration(180_000.0)
+        ('0.4 s', '3 min 20 s', '2 j 2 h')
         """
         if seconds is None:
             return UNKNOWN
-        for limit, unit, length in ((120.0, "s", 1.0), (7200.0, "min", 60.0), (172800.0, "h", 3600.0)):
-            if seconds < limit:
-                value = seconds / length
-                return f"{self.number(value, 0 if value >= 100 or value == int(value) else 1)} {unit}"
-        return f"{self.number(seconds / 86400.0, 1)} {self('day')}"
+        return _span(seconds, self._decimal_mark, self("day"), self("years"))

@@ -10,7 +10,8 @@ from babel.numbers import format_decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eicpy.text import LANGUAGES, Texts, counted, grouped, size_text
+from eicpy.errors import BadArgumentError
+from eicpy.text import LANGUAGES, Texts, counted, grouped, setup_texts, size_text
 
 LOCALE = files("eicpy") / "locale"
 TRANSLATED = sorted(set(LANGUAGES) - {"en"})
@@ -82,14 +83,35 @@ def test_each_language_has_its_own_plural():
 
 @given(st.integers(-(10**12), 10**12))
 def test_french_numbers_are_those_of_the_locale_data(value):
-    assert Texts("fr").number(value / 100, 2) == format_decimal(value / 100, "#,##0.00", locale="fr")
+    expected = format_decimal(value / 100, "#,##0.00", locale="fr").replace("-", "−")
+    assert Texts("fr").number(value / 100, 2) == expected
 
 
 @given(st.integers(-(10**12), 10**12))
 def test_english_numbers_have_a_point_and_the_spaces_of_the_si(value):
     expected = format_decimal(value / 100, "#,##0.00", locale="en").replace(",", "\u202f")
-    assert Texts("en").number(value / 100, 2) == expected
+    assert Texts("en").number(value / 100, 2) == expected.replace("-", "−")
     assert Texts("en").number(value) == grouped(value)
+
+
+@given(st.floats(-1e12, 1e12), st.integers(1, 9))
+def test_significant_figures_are_those_of_python_in_the_style_of_the_language(value, digits):
+    for language, mark in (("en", "."), ("fr", ",")):
+        text = (
+            Texts(language).figures(value, digits).replace("\u202f", "").replace("−", "-").replace(mark, ".")
+        )
+        assert float(text) == float(f"{value:.{digits}g}")
+
+
+def test_words_given_in_english_are_found_and_others_stay(monkeypatch):
+    assert Texts("fr").translated("Reports") == "Rapports"
+    assert Texts("fr").translated("ECL_TEMPTH01") == "ECL_TEMPTH01"
+    assert Texts("en").translated("Reports") == "Reports"
+    monkeypatch.setenv("EIC_LANGUAGE", "fr")
+    assert setup_texts().language == "fr"
+    monkeypatch.setenv("EIC_LANGUAGE", "klingon")
+    with pytest.raises(BadArgumentError, match="expected one of en, fr"):
+        setup_texts()
 
 
 @given(st.floats(0, 1e15))

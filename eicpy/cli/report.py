@@ -8,6 +8,7 @@ import click
 from eicpy.cli.console import LongCommand, name_values
 from eicpy.cli.options import FILE, instrument_option
 from eicpy.errors import ExitCode
+from eicpy.text import LANGUAGE_VARIABLE, LANGUAGES
 
 __all__ = ["report"]
 
@@ -27,6 +28,10 @@ __all__ = ["report"]
     "--timeout", default=1800, show_default=True, type=click.IntRange(1, 10**9), metavar="SECONDS",
     help="Longest time of a cell.",
 )  # fmt: skip
+@click.option(
+    "--language", type=click.Choice(sorted(LANGUAGES)), envvar=LANGUAGE_VARIABLE, show_envvar=True,
+    help="Language of the page.  [default: en]",
+)  # fmt: skip
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -35,6 +40,7 @@ def report(
     pairs: Sequence[str],
     out: Path | None,
     timeout: int,
+    language: str | None,
 ) -> None:
     """Run one notebook and leave its report.
 
@@ -56,7 +62,7 @@ def report(
     check_parameters(path, parameters, mode="text")
     from eicpy.pipeline import notebook_report  # papermill takes seconds, which a wrong name should not cost
 
-    outcome = notebook_report(path, parameters, ctx.obj, folder=out, timeout=timeout)
+    outcome = notebook_report(path, parameters, ctx.obj, folder=out, timeout=timeout, language=language or "")
     click.echo(f"{outcome.title}: {outcome.status} in {outcome.seconds:.0f} s: {outcome.page.as_uri()}")
     if outcome.status == "failed":
         click.echo(f"eic: {outcome.message}", err=True)

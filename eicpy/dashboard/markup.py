@@ -100,14 +100,14 @@ def _bounds(limits: Limits | None, texts: Texts) -> str:
 
 
 def _span(low: float | None, high: float | None, texts: Texts) -> str:
-    shown = [None if bound is None else texts.figures(bound) for bound in (low, high)]
+    shown = [None if bound is None else texts.figures(bound, 6) for bound in (low, high)]
     if shown[0] is None:
         return f"≤ {shown[1]}"
     return f"≥ {shown[0]}" if shown[1] is None else f"{shown[0]} … {shown[1]}"
 
 
 def _row(parameter: LatestValue, texts: Texts) -> str:
-    value = texts.figures(parameter.value)
+    value = texts.figures(parameter.value, 6)
     shown = f"{value} {unit_sign(parameter.unit)}" + (f" ({parameter.text})" if parameter.text else "")
     words = described(parameter.description, texts)
     return (

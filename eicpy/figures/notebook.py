@@ -16,6 +16,8 @@ from bokeh.models import LayoutDOM, Row
 
 from eicpy.errors import BadArgumentError
 from eicpy.figures.bokeh_script import core_script, loading_script
+from eicpy.figures.words import translate_figure
+from eicpy.text import setup_texts
 
 __all__ = ["page_holds_bokeh", "show", "side_by_side", "under_voila", "use_bokeh"]
 
@@ -64,9 +66,14 @@ def _put_into_page(text: str) -> None:
 
 
 def show(*figures: LayoutDOM) -> None:
-    """Show figures side by side where there is room for it, and one below the other on a telephone."""
+    """Show figures side by side where there is room for it, and one below the other on a telephone.
+
+    Their words are those of the language of the set-up (``EIC_LANGUAGE``), as far as the catalogue has them.
+    """
     if not figures:
         return
+    for one in figures:
+        translate_figure(one, setup_texts())
     bokeh_show(figures[0] if len(figures) == 1 else side_by_side(*figures))
 
 

@@ -6,18 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
+from eicpy.text import unit_sign
 from eicpy.typing import AnyArray
 
 __all__ = ["check_length", "named", "unit_sign", "with_unit"]
-
-
-SIGNS = {"deg_C": "°C", "degC": "°C", "deg": "°", "um": "µm", "us": "µs", "Ohm": "Ω"}
-"""Units as tables write them, and as a reader does."""
-
-
-def unit_sign(unit: str) -> str:
-    """Unit as a reader writes it."""
-    return SIGNS.get(unit, unit)
 
 
 def with_unit(name: str, unit: str) -> str:

@@ -28,6 +28,10 @@ MOST_POINTS = 2000
 """Points of a parameter in a figure: more than it has columns of pixels."""
 
 
+SHADES = (("#556270", None), ("#56B4E9", "/"), ("#CC79A7", "x"), ("#E69F00", "."))
+"""Colour and hatching of shaded times."""
+
+
 def break_at_gaps(time: AnyArray, values: AnyArray, step: float | None = None) -> tuple[AnyArray, AnyArray]:
     """Insert a NaN wherever the times jump, so that a line is not drawn across a gap.
 
@@ -67,6 +71,8 @@ def light_curve(
     *,
     step: float | None = None,
     name: str = "rate",
+    shaded: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]] | None = None,
+    marks: Mapping[str, npt.ArrayLike] | None = None,
 ) -> figure:
     """Draw rates against UTC; NaN and jumps in time are gaps.
 
@@ -82,6 +88,10 @@ def light_curve(
         Width of a bin, s; None: the median distance of `time`.
     name
         Of the quantity, on the y axis.
+    shaded
+        Begins and ends of times to shade over the whole height, s, by what they are; each in the legend.
+    marks
+        Moments to mark with a line, s, by what they are; each in the legend.
 
     Raises
     ------
@@ -103,6 +113,7 @@ def light_curve(
         x_range=DataRange1d(range_padding=0.01),
     )
     theme.utc_axis(plot)
+    _shade(plot, shaded or {})
     for number, (label, values) in enumerate(series.items()):
         check_length(label, len(values), len(middles))
         times, heights = break_at_gaps(middles, values, step)
@@ -116,10 +127,41 @@ def light_curve(
             legend_label=label,
             name=f"series-{number}",
         )
-    theme.style_legend(plot, len(series))
+    _mark(plot, marks or {})
+    theme.style_legend(plot, len(series) + len(shaded or {}) + len(marks or {}))
     if not any(np.isfinite(v).any() for v in series.values()):
         theme.empty(plot)
     return plot
+
+
+def _shade(plot: figure, shaded: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]) -> None:
+    """Shade times over the whole height: fill and hatching differ, so that no colour must be known."""
+    for number, (label, (begin, end)) in enumerate(shaded.items()):
+        colour, pattern = SHADES[number % len(SHADES)]
+        plot.vstrip(
+            x0=theme.unix_milliseconds(begin),
+            x1=theme.unix_milliseconds(end),
+            fill_color=colour,
+            fill_alpha=0.28,
+            line_color=None,
+            hatch_pattern=pattern,
+            hatch_color=colour,
+            hatch_alpha=0.5,
+            legend_label=label,
+            name=f"shaded-{number}",
+        )
+
+
+def _mark(plot: figure, marks: Mapping[str, npt.ArrayLike]) -> None:
+    for number, (label, moments) in enumerate(marks.items()):
+        plot.vspan(
+            x=theme.unix_milliseconds(moments),
+            line_color=theme.ALARM,
+            line_dash=("dashed", "dotted")[number % 2],
+            line_width=1.4,
+            legend_label=label,
+            name=f"marks-{number}",
+        )
 
 
 def keep_extremes(time: AnyArray, values: AnyArray, most: int = MOST_POINTS) -> tuple[AnyArray, AnyArray]:

@@ -31,8 +31,6 @@ _MOST_RUNS = 16
 _PIECE = 1 << 20
 _CAUGHT_UP = 1 << 16
 """Bytes that may have come while the last ones were read."""
-_CONTIGUOUS = 5.0
-"""A run that was opened so soon, s, after the one before was closed goes on with its packets."""
 
 
 @dataclass
@@ -180,7 +178,7 @@ class TelemetryReader:
         run = self._archive.run(number)
         follower = Follower(run, self._instrument)
         self._base += before.position
-        if not _goes_on(before.run, run):
+        if not run.goes_on_from(before.run):
             self._losses.other_source()
         before.close()
         self._follower, self._simulated = follower, None
@@ -274,14 +272,3 @@ def _end(run: Run, instrument: Instrument) -> float | None:
          if (t := time_around(run, instrument, max(size - back, 0))) is not None),
         None,
     )  # fmt: skip
-
-
-def _goes_on(before: Run, run: Run) -> bool:
-    """Whether a run was opened where reception went on: neither is the copy of a file."""
-    try:
-        one, other = before.metadata, run.metadata
-    except BadDataError:
-        return False
-    if one.closed is None or one.expected_sha256 or other.expected_sha256:
-        return False
-    return abs((other.opened - one.closed).total_seconds()) < _CONTIGUOUS

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from eicpy.errors import readable
 from eicpy.health.reasons import Reason, Tense, Verdict
 from eicpy.housekeeping.limits import Severity
-from eicpy.text import UNKNOWN, Texts
+from eicpy.text import UNKNOWN, Texts, unit_sign
 
 __all__ = [
     "action_words",
@@ -158,13 +158,13 @@ def _values(values: Mapping[str, float | str], texts: Texts, newest: float) -> d
             words[name] = utc_words(float(values[name]), newest)
     for name in ("value", "limit"):
         if name in values:
-            words[name] = texts.figures(float(values[name]))
+            words[name] = texts.figures(float(values[name]), 6)
     words.setdefault("limit", UNKNOWN)
     if "since" in values:
         key = "since_longer" if values.get("longer") else "since_then"
         words["since"] = texts(key, time=words["since"])
     if "parameter" in values:
-        words["unit"] = f" {values['unit']}" if values.get("unit") else ""
+        words["unit"] = f" {unit_sign(str(values['unit']))}" if values.get("unit") else ""
     role = words.get("role", "")
     part = words.get("part", "")
     words["who"] = part if role in {"", part} else texts("role_and_part", role=role, part=part)

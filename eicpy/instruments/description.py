@@ -203,6 +203,8 @@ class GoodTimeRule(_Model):
 
     description: str
     """What the condition ensures."""
+    otherwise: str = ""
+    """What a time is called in which it does not hold: "South Atlantic Anomaly"."""
     parameter: str
     allowed: tuple[float, ...] = ()
     """Values that fulfil it (raw ones of a parameter with texts); empty where a range is given."""
@@ -398,6 +400,16 @@ class Instrument(_Model):
         if self.gain is not None and self.gain.lines is not None and self.energy.requirement is None:
             raise ValueError("gain.lines: expected [energy.requirement], by which a gain table is judged")
         return self
+
+    def has(self, name: str) -> bool:
+        """Whether the description has a part of this name, or packets of this kind.
+
+        Parameters
+        ----------
+        name
+            ``mask``, ``spectra``, ``gain``, ``alert`` …
+        """
+        return bool(getattr(self, name, None)) or any(kind.kind == name for kind in self.packets.values())
 
     def _rows(self) -> list[tuple[str, str]]:
         """The summary as rows of a table."""

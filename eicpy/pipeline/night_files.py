@@ -89,6 +89,11 @@ class NightFiles:
         """Times in which photon packets came without a gap and the housekeeping allows all."""
         return self._good_time
 
+    @property
+    def criteria(self) -> dict[str, GoodTimeIntervals]:
+        """Good time by criterion; empty where there is none."""
+        return self._criteria
+
     @cached_property
     def _spectra(self) -> AnyArray:
         product = self.product("ECL-QLK-SPC")
@@ -102,9 +107,13 @@ class NightFiles:
         return treatment_with(used, self.instrument)
 
     @cached_property
-    def _good_time(self) -> GoodTimeIntervals:
+    def _criteria(self) -> dict[str, GoodTimeIntervals]:
         product = self.product("ECL-GTI-CAL")
-        return GoodTimeIntervals() if product is None else read_criteria(product)[ALL]
+        return {} if product is None else read_criteria(product)
+
+    @cached_property
+    def _good_time(self) -> GoodTimeIntervals:
+        return self._criteria.get(ALL, GoodTimeIntervals())
 
 
 def _database_url(home: Path) -> str | None:

@@ -4,10 +4,11 @@ The words, the levels and the judgement are those of the live pages (:mod:`eicpy
 is known of a night. Who acknowledged an excursion stands in the internal database.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from eicpy.decoding import packet_seconds
 from eicpy.errors import EicpyError
@@ -21,11 +22,14 @@ from eicpy.instruments import Instrument, load
 from eicpy.operations import ExcursionEntry, ExcursionRow, ExcursionState
 from eicpy.packets import ContinuityTable, PacketStatus
 from eicpy.pipeline.plan import RunSelection
-from eicpy.pipeline.record import ExcursionRecord, LossRecord, NightRecord
+from eicpy.pipeline.record import AlertRecord, ExcursionRecord, LossRecord, NightRecord
+from eicpy.pipeline.run_switches import Switch
 from eicpy.text import Texts
 
-__all__ = ["NightVerdict", "add_excursions", "add_losses", "night_verdict"]
+__all__ = ["NightVerdict", "add_alerts", "add_excursions", "add_losses", "add_switch", "night_verdict"]
 
+MOST_ALERTS = 100
+"""Alerts whose times a record holds."""
 MOST_EXCURSIONS = 200
 """Excursions that a record holds, the worst and newest."""
 
@@ -98,6 +102,34 @@ def add_losses(
                 _add_loss(record, LossRecord(
                     kind=kind, apid=apid, packets=count, first=float(when.min()), last=float(when.max()),
                 ))  # fmt: skip
+
+
+def add_alerts(record: NightRecord, found: Mapping[str, npt.NDArray[np.float64]]) -> None:
+    """Note the alerts of a run in a record: how many, and when the first hundred were sent.
+
+    Parameters
+    ----------
+    record
+        The night.
+    found
+        Times of the packets, s, by kind.
+    """
+    for kind, times in found.items():
+        record.alerts += len(times)
+        known = times[np.isfinite(times)].tolist()
+        record.alert_times += [AlertRecord(kind=kind, time=time) for time in known]
+    record.alert_times.sort(key=lambda alert: alert.time)
+    del record.alert_times[MOST_ALERTS:]
+
+
+def add_switch(record: NightRecord, switch: Switch) -> None:
+    """Note in a record what was lost while the receiver went from one run to the next."""
+    when = float(np.floor(switch.time)) if np.isfinite(switch.time) else record.newest
+    if when is None:
+        return
+    for kind in KINDS.values():
+        if count := getattr(switch.counts, kind):
+            _add_loss(record, LossRecord(kind=kind, apid=switch.apid, packets=count, first=when, last=when))
 
 
 def _add_loss(record: NightRecord, new: LossRecord) -> None:

@@ -22,13 +22,16 @@ from eicpy.opened import Opened, note_opened
 from eicpy.operations import ExcursionRow, ExcursionState, excursions, open_database
 from eicpy.packets import counter_note
 from eicpy.pipeline.good_time import ALL, TELEMETRY
+from eicpy.pipeline.night_curve import NightCurve, night_curve
 from eicpy.pipeline.night_health import NightVerdict, night_verdict
 from eicpy.pipeline.night_measurements import NightMeasurements
+from eicpy.pipeline.night_words import NightRuns, night_facts
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
-from eicpy.pipeline.rate import over_good_time
 from eicpy.pipeline.record import NIGHT, NightRecord
 from eicpy.reports.tables import Sentence, Table
+from eicpy.runs import RunArchive
 from eicpy.settings import Settings
+from eicpy.text import UNKNOWN, setup_language, setup_texts, unit_sign
 from eicpy.times import to_time
 from eicpy.typing import AnyArray
 
@@ -170,21 +173,26 @@ class NightProducts(NightMeasurements):
         """
         if not (isinstance(step, int | np.integer) and step >= 1):
             raise BadArgumentError(f"got bins of {step!r} s, expected whole seconds, at least 1")
-        product = self.product("ECL-QLK-LCV")
-        labels = self.band_labels
-        if product is None or not len(product.main):
-            return np.empty(0), {label: np.empty(0) for label in labels}
-        table = product.main
-        first = np.arange(0, len(table), step)
-        exposure = np.add.reduceat(table["EXPOSURE"], first)
-        rates = {}
-        for number, label in enumerate(labels, start=1):
-            counts = np.add.reduceat(table[f"COUNTS_{number}"].astype(np.float64), first)
-            rates[label] = over_good_time(counts, exposure, step)
-        time = table["TIME"][first] + 0.5 * step
-        if len(time) == 1:  # a step from begin to end, which a single point would not show
-            return time + np.array([-0.5, 0.5]) * step, {k: np.repeat(v, 2) for k, v in rates.items()}
-        return time, rates
+        curve = self.curve(int(step))
+        return curve.time, dict(curve.rates)
+
+    def curve(self, step: int = 0) -> NightCurve:
+        """Light curve as a report shows it: rates in bands, what was not good, alerts from on board.
+
+        Parameters
+        ----------
+        step
+            Width of a bin, s (whole seconds); 0 takes one that fits the data.
+
+        Raises
+        ------
+        BadArgumentError
+            For a step that is not a whole number of seconds of at least 0.
+        """
+        return night_curve(
+            self.product("ECL-QLK-LCV"), self.band_labels, self.instrument, self.criteria,
+            self.record.alert_times, step,
+        )  # fmt: skip
 
     def images(self) -> "dict[str, AnyArray]":
         """Counts in the plane of the detector by band, each of shape (rows, columns), indexed [z, y]."""
@@ -229,7 +237,10 @@ class NightProducts(NightMeasurements):
         if product is None or not len(product.main):
             return np.empty(0), {"none": np.empty(0)}
         spectra, module = product.main["SPECTRUM"], self.instrument.pixels.module(product.main["DETNUM"])
-        by_module = {f"module {m}": spectra[module == m].sum(axis=0) for m in np.unique(module)}
+        texts = setup_texts()
+        by_module = {
+            texts("module_number", module=m): spectra[module == m].sum(axis=0) for m in np.unique(module)
+        }
         return np.arange(spectra.shape[1]), by_module
 
     def onboard_image(self) -> "AnyArray":
@@ -249,11 +260,14 @@ class NightProducts(NightMeasurements):
         product = self.product("ECL-QLK-OBS")
         if product is None:
             return Sentence("This detector sent none in this night.")
-        table = product.main
+        table, texts = product.main, setup_texts()
+        counts, pixels = int(table["SPECTRUM"].sum()), len(np.unique(table["DETNUM"]))
         return Sentence(
-            f"{len(table)} spectra of {len(np.unique(table['DETNUM']))} pixels, "
-            f"{table['SPECTRUM'].shape[1]} bins each, {int(table['SPECTRUM'].sum())} counts."
-        )
+            texts(
+                "onboard_spectra", len(table), count=texts.number(len(table)), pixels=texts.number(pixels),
+                bins=texts.number(table["SPECTRUM"].shape[1]), counts=texts.number(counts),
+            )
+        )  # fmt: skip
 
     def housekeeping(self, *, most: int = 12) -> list[ParameterSeries]:
         """Housekeeping parameters of the night, those that left their limits first.
@@ -287,7 +301,7 @@ class NightProducts(NightMeasurements):
         record = self.record
         if record.status == "running":  # its report is a part of the making
             record = record.model_copy(update={"status": "complete"})
-        return NightVerdict(night_verdict(record, self.excursions))
+        return NightVerdict(night_verdict(record, self.excursions), setup_language())
 
     @property
     def excursion_table(self) -> Table:
@@ -303,7 +317,7 @@ class NightProducts(NightMeasurements):
                     _clock(e.stop),
                     e.value,
                     e.limit,
-                    e.unit,
+                    unit_sign(e.unit),
                     _handled(e),
                 )
                 for e in self.excursions
@@ -350,41 +364,41 @@ class NightProducts(NightMeasurements):
         return Table(("criterion", "what it says", "s"), rows, empty="No good time.")
 
     @property
-    def _good_time_text(self) -> str:
-        outside = f"; {self.record.outside} photons outside it" if self.record.outside else ""
-        unknown = ", ".join(self.record.unknown_criteria)
-        without = f"; no housekeeping for {unknown}" if unknown else ""
-        return f"{self.record.exposure:.5g} s{outside}{without}"
+    def alert_table(self) -> Table:
+        """When the detector sent alerts."""
+        rows = [(_clock(alert.time), alert.kind) for alert in self.record.alert_times]
+        return Table(
+            ("sent (UTC)", "packet"),
+            rows,
+            empty="The detector sent no alert.",
+            folded=len(rows) > 10,
+            caption="Alerts of the detector",
+        )
+
+    @property
+    def runs(self) -> "NightRuns":
+        """Runs of which the night is made, each with its label; shown as a table."""
+        archive = RunArchive(self.settings.archive(self.record.instrument), self.record.instrument)
+        return NightRuns.of(self.record, archive, self.instrument)
 
     @property
     def _facts(self) -> dict[str, str]:
-        r = self.record
-        return {
-            "detector": self.instrument.title,
-            "from": f"{r.start[:19]} UTC",
-            "to": f"{r.stop[:19]} UTC",
-            "good time": self._good_time_text,
-            "data": {True: "simulated", False: "measured", None: "origin not recorded"}[r.simulated],
-            "runs": ", ".join(map(str, r.runs)),
-            **{
-                table.title: r.tables[card].used or "nominal"
-                for card, table in calibration_tables(self.instrument).items()
-                if table.released and card in r.tables
-            },
-        }
+        return night_facts(self.record, self.instrument, setup_texts())
 
     def __str__(self) -> str:
-        wide = max(map(len, self._facts))
-        lines = [self.record.headline, *(f"failed: {failure}" for failure in self.record.failures)]
-        return "\n".join(lines + [f"{name:<{wide}}  {fact}" for name, fact in self._facts.items()])
+        facts, wide = self._facts, max(map(len, self._facts))
+        lines = [self.record.headline_in(setup_texts()), *(f"failed: {one}" for one in self.record.failures)]
+        return "\n".join(lines + [f"{name:<{wide}}  {fact}" for name, fact in facts.items()])
 
     def _repr_html_(self) -> str:
+        texts = setup_texts()
         rows = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in self._facts.items())
         failures = "".join(f"<li>{escape(f)}</li>" for f in self.record.failures)
         warning = (
-            f"<p><strong>Not everything could be done:</strong></p><ul>{failures}</ul>" if failures else ""
+            f"<p><strong>{escape(texts('not_all_done'))}</strong></p><ul>{failures}</ul>" if failures else ""
         )
-        return f"<p><strong>{escape(self.record.headline)}</strong></p>{warning}<table>{rows}</table>"
+        headline = escape(self.record.headline_in(texts))
+        return f"<p><strong>{headline}</strong></p>{warning}<table>{rows}</table>"
 
 
 def _clock(seconds: float) -> str:
@@ -410,7 +424,7 @@ def _handled(row: ExcursionRow) -> str:
     """State of an excursion: new, or who acknowledged it and what was found."""
     if row.state is not ExcursionState.HANDLED:
         return str(row.state)
-    return f"{row.state} by {row.handled_by}" + (f": {row.comment}" if row.comment else "")
+    return setup_texts()("acknowledged_by", by=row.handled_by, comment=row.comment or UNKNOWN)
 
 
 def _database_url(home: Path) -> str | None:

@@ -20,6 +20,7 @@ from eicpy.pipeline.record import NIGHT, NightRecord, ReportRecord, now
 from eicpy.reports.notebooks import NightlyNotebook, find_notebook, nightly_notebook, own_notebooks
 from eicpy.reports.parameters import check_parameters, parameter_model
 from eicpy.settings import Settings
+from eicpy.text import setup_language
 
 if TYPE_CHECKING:
     from eicpy.opened import Opened
@@ -63,12 +64,15 @@ def make_reports(
     list of ReportRecord
         Those that were made now.
     """
-    made = []
+    made, language = [], setup_language()
     notebooks = _applicable(record, settings)
     _forget_failures_of(record, {notebook.name for notebook in notebooks}, folder, settings)
     for notebook in notebooks:
         name = notebook.name
-        key = step_key("report", [record.key, _hash(notebook)], {"name": name, "began": record.began})
+        made_from = {"name": name, "began": record.began}
+        if language != "en":
+            made_from["language"] = language
+        key = step_key("report", [record.key, _hash(notebook)], made_from)
         before = next((r for r in record.reports if r.notebook == name and r.made_from == key), None)
         if before is not None and not redo and _is_given_up(before):
             continue
@@ -178,6 +182,7 @@ def notebook_report(
     *,
     folder: Path | None = None,
     timeout: int = 1800,
+    language: str = "",
 ) -> "ReportOutcome":
     """Run any notebook from the command line, with a row in the ledger.
 
@@ -193,6 +198,8 @@ def notebook_report(
         Where the report goes; by default ``reports/notebooks/<name>/<time>``.
     timeout
         Longest time a cell may take, s.
+    language
+        Of the report; by default that of the set-up.
     """
     from eicpy.reports.report import run_report  # noqa: PLC0415, as above
 
@@ -207,7 +214,9 @@ def notebook_report(
         open_database(settings) as database,
         run_step(database, key=key, instrument="", night="", name=f"report {path.stem}", redo=True) as ticket,
     ):
-        outcome = run_report(path, values, target, timeout=timeout, environment=settings.environment)
+        outcome = run_report(
+            path, values, target, timeout=timeout, environment=settings.environment, language=language
+        )
         ticket.subject = _subject_of(outcome.opened)
         _record_outcome(ticket, outcome)
     return outcome
@@ -224,4 +233,4 @@ def _subject(record: NightRecord) -> "ReportSubject":
     """Return the night as what a report is about: the detector and the date in its title."""
     from eicpy.reports.report import ReportSubject  # noqa: PLC0415, as above
 
-    return ReportSubject((), record.simulated, record.subject)
+    return ReportSubject((), record.simulated, record.subject, record.instrument)

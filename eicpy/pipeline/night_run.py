@@ -28,12 +28,13 @@ from eicpy.pipeline.assemble import NightProductWriter, NightSums
 from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
 from eicpy.pipeline.index_page import write_index
-from eicpy.pipeline.night_health import add_excursions, add_losses
+from eicpy.pipeline.night_health import add_alerts, add_excursions, add_losses, add_switch
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
 from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
 from eicpy.pipeline.record import NightRecord, PacketRecord, TableRecord, now
+from eicpy.pipeline.run_switches import losses_at_switches
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
 from eicpy.products import InputFile, Provenance
@@ -175,8 +176,15 @@ class NightRun:
                 "interval": [self.plan.start, self.plan.stop],
                 "tables": hashlib.sha256(self.treatment.digest()).hexdigest(),
                 "version": __version__,
+                **self._between_runs(),
             },
         )
+
+    def _between_runs(self) -> dict[str, list[int]]:
+        """What a night of several runs depends on besides their packets; nothing for one of a single run."""
+        joined = [s.run for s in self.plan.stretches if s.joined]
+        known = {"configuration": self.plan.configuration_runs, "joined": joined}
+        return {name: runs for name, runs in known.items() if runs}
 
     def _is_complete(self, key: str) -> bool:
         """Whether all that the ledger calls done is still on the disk."""
@@ -200,6 +208,8 @@ class NightRun:
             status="running",
             key=key,
             runs=self.plan.runs,
+            configuration_runs=self.plan.configuration_runs,
+            packets_aside=self.plan.packets_aside,
             simulated=self.plan.simulated,
             tables={card: TableRecord(used=self._relative(used.file)) for card, used in self.tables.items()},
         )
@@ -275,6 +285,9 @@ class NightRun:
                 entry = record.packets.setdefault(str(apid), PacketRecord())
                 entry.add(found.counts)
                 entry.duplicated += _repeats(stretch, apid)
+        for switch in losses_at_switches(self.plan.stretches, self.instrument):
+            record.packets.setdefault(str(switch.apid), PacketRecord()).add(switch.counts)
+            add_switch(record, switch)
         record.foreign_bytes = sum(gap.length for _, gap in self.plan.skipped)
         record.skipped = [
             f"run {run}: {gap.length} bytes at byte {gap.offset}: {gap.reason}"
@@ -295,7 +308,7 @@ class NightRun:
             record.alarms += sum(e.level is Severity.ALARM for e in found.excursions)
             record.warnings += sum(e.level is Severity.WARNING for e in found.excursions)
             add_excursions(record, found.excursions, found.ongoing.items())
-            record.alerts += found.alerts
+            add_alerts(record, found.alerts)
             checked |= found.checked
             parameters |= found.parameters
         record.parameters, record.checked = len(parameters), len(checked)

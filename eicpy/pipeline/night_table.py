@@ -17,6 +17,7 @@ from eicpy.pipeline.record import NightRecord, TableRecord
 from eicpy.products import card_for, read_product
 from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings
+from eicpy.text import setup_texts
 from eicpy.typing import AnyArray
 
 __all__ = ["NightTable", "TableVerdict", "status_table"]
@@ -53,9 +54,8 @@ class TableVerdict:
     @property
     def title(self) -> str:
         """The recommendation in words."""
-        if self.accept is None:
-            return "No new table"
-        return "Recommendation: accept" if self.accept else "Recommendation: do not accept"
+        keys = {None: "verdict_no_table", True: "verdict_accept", False: "verdict_do_not_accept"}
+        return setup_texts()(keys[self.accept])
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ class NightTable:
     def verdict(self) -> TableVerdict:
         """Whether to accept the new table, why, and what was decided."""
         if self.new is None:
-            reason = self.entry.message or "no table was made"
+            reason = self.entry.message or setup_texts()("no_table_made")
             return TableVerdict(Recommendation(None, (f"{reason[:1].upper()}{reason[1:]}.",)))
         recommendation = self.kind.recommend(self.new, self.in_use)
         return TableVerdict(recommendation, self.entry.product, self._decided)
@@ -175,7 +175,7 @@ class NightTable:
         """What was decided about the new table."""
         if not self.entry.product:
             return Sentence("There is nothing to decide.")
-        return Sentence(self._decided or f"Nobody has decided about {self.entry.product} yet.")
+        return Sentence(self._decided or setup_texts()("nobody_decided", file=self.entry.product))
 
     @property
     def _decided(self) -> str:
@@ -184,8 +184,11 @@ class NightTable:
                 this = Path(release.file).name == self.entry.product and release.night == self.record.night
                 if this and release.decided_at:
                     why = f" ({release.comment})" if release.comment else ""
-                    when = f"{release.decided_at:%Y-%m-%d %H:%M} UTC"
-                    return f"{self.entry.product}: {release.state} by {release.decided_by} on {when}{why}."
+                    texts, when = setup_texts(), f"{release.decided_at:%Y-%m-%d %H:%M}"
+                    return texts(
+                        "decided_by", file=self.entry.product, state=texts(str(release.state)),
+                        by=release.decided_by, when=when, why=why,
+                    )  # fmt: skip
         return ""
 
 

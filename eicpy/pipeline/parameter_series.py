@@ -14,7 +14,7 @@ from eicpy.packets import FieldSpec, Identity, Limits, PacketLayout, TextCalibra
 from eicpy.pipeline.time_columns import plain_columns, time_series
 from eicpy.reports.tables import Table
 from eicpy.settings import Settings
-from eicpy.text import counted
+from eicpy.text import setup_texts, unit_sign
 from eicpy.times import to_time
 from eicpy.typing import AnyArray, FloatArray
 
@@ -243,17 +243,17 @@ def summarise(settings: Settings, instrument: Instrument, span: tuple[float, flo
     """Range of every parameter of a night, as a folded table, those beyond their limits first."""
     shown = [s for s in read_series(settings, instrument, span) if not np.isnan(s.values).all()]
     shown.sort(key=lambda s: (-s.level, s.name))
-    beyond = sum(s.level >= Severity.WARNING for s in shown)
+    texts, beyond = setup_texts(), sum(s.level >= Severity.WARNING for s in shown)
     return Table(
         ("parameter", "smallest", "median", "largest", "unit", "beyond", "what it is"),
         [
             (
                 s.name, float(np.nanmin(s.values)), float(np.nanmedian(s.values)), float(np.nanmax(s.values)),
-                s.unit, s.level.name if s.level >= Severity.WARNING else "", s.description,
+                unit_sign(s.unit), s.level.name if s.level >= Severity.WARNING else "", s.description,
             )
             for s in shown
         ],
-        caption=f"Range of {counted(len(shown), 'parameter')}, {beyond} beyond limits",
+        caption=texts("table_ranges", len(shown), count=texts.number(len(shown)), beyond=beyond),
         empty="No housekeeping.",
         folded=True,
     )  # fmt: skip

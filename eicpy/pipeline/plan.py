@@ -1,7 +1,9 @@
 """The plan of a night: which packets of which runs belong to it, and how the work is cut.
 
 A packet belongs to the night in which it was made on board, so every packet belongs to exactly one. A
-damaged packet, whose own time cannot be trusted, goes with the intact one before it. The photon packets
+damaged packet, whose own time cannot be trusted, goes with the intact one before it. What came while the
+instrument was configured (a run with suffix ``configuration``) is monitored and counted like the rest, but
+its photons are in no product: thresholds and voltages change under them. The photon packets
 are cut into segments of some millions of photons, so that memory does not grow with the night and a
 night that was interrupted goes on after the last finished segment.
 """
@@ -11,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +26,7 @@ from eicpy.instruments import Instrument, load
 from eicpy.packets import PacketIndex, Skipped, continuity, map_file
 from eicpy.pipeline.cross_run_duplicates import find_repeats
 from eicpy.runs import Run, RunArchive
+from eicpy.runs.metadata import CONFIGURATION
 from eicpy.settings import Settings
 from eicpy.times import day_of, to_seconds
 
@@ -53,12 +57,18 @@ class RunSelection:
         The packets, in the order received.
     repeats
         Those that a run with a lower number holds as well, shape (packets,); None where none is.
+    configuration
+        Whether it holds what came while the instrument was configured.
+    joined
+        Whether it goes on where the reception of the run before ended.
     """
 
     run: int
     file: Path
     index: PacketIndex
     repeats: npt.NDArray[np.bool_] | None = None
+    configuration: bool = False
+    joined: bool = False
 
     @property
     def size(self) -> int:
@@ -138,12 +148,27 @@ class NightPlan:
 
     @property
     def photon_stretches(self) -> list[RunSelection]:
-        """The intact photon packets, each once, in the order of their counter, run by run."""
+        """The intact photon packets of measurements, each once, in the order of their counter, run by run."""
+        measured = [s for s in self.stretches if not s.configuration]
+        return self._photons(measured)
+
+    @property
+    def configuration_runs(self) -> list[int]:
+        """Runs of what came while the instrument was configured: their photons are in no product."""
+        return [s.run for s in self.stretches if s.configuration]
+
+    @property
+    def packets_aside(self) -> int:
+        """Intact photon packets of those runs."""
+        aside = self._photons([s for s in self.stretches if s.configuration])
+        return sum(len(s.index) for s in aside)
+
+    def _photons(self, stretches: Sequence[RunSelection]) -> list[RunSelection]:
         rule = self.instrument.photons
         if rule is None:
             return []
         apid = self.instrument.packets[rule.packet].apid
-        chosen = [RunSelection(s.run, s.file, s.index[_each_once(s, {apid})]) for s in self.stretches]
+        chosen = [RunSelection(s.run, s.file, s.index[_each_once(s, {apid})]) for s in stretches]
         return [s for s in chosen if len(s.index)]
 
     @property
@@ -202,7 +227,8 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
     stretches: list[tuple[float, RunSelection]] = []
     skipped: list[tuple[int, Skipped]] = []
     simulated: bool | None = None
-    for run in _runs(instrument, settings):
+    for before, run in pairwise([None, *_runs(instrument, settings)]):
+        assert run is not None
         first, last = _span(run.folder, run.size, instrument.name)
         if not (first < stop and last >= start):
             continue
@@ -217,7 +243,12 @@ def plan_night(instrument: Instrument, settings: Settings, start: float, stop: f
         said = is_simulated(index, instrument)
         simulated = said if simulated is None else simulated or bool(said)
         part = index if chosen.all() else index[chosen]
-        stretches.append((float(time[chosen][0]), RunSelection(run.number, run.raw_file, part)))
+        selection = RunSelection(
+            run.number, run.raw_file, part,
+            configuration=run.suffix == CONFIGURATION,
+            joined=before is not None and run.goes_on_from(before),
+        )  # fmt: skip
+        stretches.append((float(time[chosen][0]), selection))
     ordered = _without_repeats([s for _, s in sorted(stretches, key=lambda item: item[0])])
     plan = NightPlan(
         instrument,

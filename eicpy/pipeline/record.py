@@ -12,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from eicpy.errors import BadDataError, MissingDataError
 from eicpy.files import write_text
 from eicpy.packets import PacketCounts
-from eicpy.text import counted, grouped
+from eicpy.text import Texts
 
 __all__ = [
     "NIGHT",
+    "AlertRecord",
     "ExcursionRecord",
     "LossRecord",
     "NightRecord",
@@ -106,6 +107,15 @@ class ExcursionRecord(_Record):
     """Whether it lasted at the end of the data."""
 
 
+class AlertRecord(_Record):
+    """An alert that the detector sent."""
+
+    kind: str
+    """Kind of packet, as the detector calls it."""
+    time: float
+    """On-board time of the packet, s TT since 2017-01-01."""
+
+
 class TableRecord(_Record):
     """A calibration table in the night: the one that was used, and the one that was made."""
 
@@ -140,6 +150,10 @@ class NightRecord(_Record):
     failures: list[str] = []
     """Tasks that failed, each in a sentence."""
     runs: list[int] = []
+    configuration_runs: list[int] = []
+    """Those of what came while the instrument was configured: their photons are in no product."""
+    packets_aside: int = 0
+    """Photon packets of those."""
     simulated: bool | None = None
     photons: int = 0
     left_out: int = 0
@@ -160,6 +174,8 @@ class NightRecord(_Record):
     skipped: list[str] = []
     """Ranges of bytes that hold no packet, each in a sentence (the first hundred)."""
     alerts: int = 0
+    alert_times: list[AlertRecord] = []
+    """The first hundred of them."""
     alarms: int = 0
     warnings: int = 0
     excursions: list[ExcursionRecord] = []
@@ -228,18 +244,35 @@ class NightRecord(_Record):
 
     @property
     def headline(self) -> str:
-        """One sentence, computed from the counts."""
+        """One sentence in English, computed from the counts."""
+        return self.headline_in(Texts("en"))
+
+    def headline_in(self, texts: Texts) -> str:
+        """One sentence, computed from the counts.
+
+        Parameters
+        ----------
+        texts
+            Language.
+        """
+
+        def count(key: str, number: int, **values: str) -> str:
+            return texts(key, number, count=texts.number(number), **values)
+
         parts = [
-            counted(self.photons, "photon"),
-            f"{counted(self.lost, 'packet')} lost of {grouped(self.received + self.lost)}",
-            f"{grouped(self.damaged)} damaged",
+            count("count_photons", self.photons),
+            count("count_lost", self.lost, total=texts.number(self.received + self.lost)),
+            count("label_damaged", self.damaged),
         ]
         if self.left_out:
-            parts.append(f"{counted(self.left_out, 'photon')} left out")
+            parts.append(count("count_left_out", self.left_out))
         if self.parameters:
-            found = f"{counted(self.alarms, 'alarm')} and {counted(self.warnings, 'warning')}"
-            parts.append(f"{found} in {counted(self.parameters, 'parameter')}")
-        return "; ".join(parts) + "."
+            found = {
+                "alarms": count("count_alarms", self.alarms),
+                "warnings": count("count_warnings", self.warnings),
+            }
+            parts.append(count("count_parameters", self.parameters, **found))
+        return texts("semicolon").join(parts) + "."
 
     def write(self, folder: Path) -> Path:
         """Write ``night.json`` into the folder of the night."""

@@ -59,7 +59,7 @@ class Telemetry:
     ongoing
         Parameters beyond their limits when the data end, with the begin of the excursion, s.
     alerts
-        Number of alert packets.
+        Alert packets: kind, and time of each, s.
     spectra
         Spectra accumulated on board.
     samples
@@ -70,7 +70,7 @@ class Telemetry:
     checked: frozenset[str]
     excursions: tuple[ExcursionEntry, ...]
     ongoing: Mapping[str, float]
-    alerts: int
+    alerts: Mapping[str, npt.NDArray[np.float64]]
     spectra: SpectraColumns
     samples: Samples
 
@@ -101,7 +101,7 @@ def process_telemetry(task: TelemetryTask) -> Telemetry:
         checked=frozenset(checked),
         excursions=tuple(entries_of(found_beyond)),
         ongoing={one.parameter: one.start for one in found_beyond if one.ongoing},
-        alerts=sum(len(t) for t in found.values()),
+        alerts={kind: table.time for kind, table in found.items() if len(table)},
         spectra=spectra(buffer, index, instrument),
         samples=samples_of(tables.values(), instrument),
     )

@@ -32,7 +32,8 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 papermill_engines.register(ENGINE, LimitedEngine)
 # it does not read ranges (Annotated), takes such a parameter for unknown, and passes it all the same
-logging.getLogger("papermill").addFilter(lambda line: "unknown parameter" not in line.getMessage())
+for _name, _words in (("papermill", "unknown parameter"), ("papermill.translators", "Unable to parse line")):
+    logging.getLogger(_name).addFilter(lambda line, words=_words: words not in line.getMessage())  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)

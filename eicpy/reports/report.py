@@ -8,7 +8,7 @@ leaves all three too, with the traceback, a banner on the page and a row in the 
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,7 @@ import nbformat
 
 from eicpy.errors import EicpyError
 from eicpy.files import write_text
+from eicpy.instruments import load
 from eicpy.moved import accept_old_keywords
 from eicpy.opened import Opened, are_simulated, title_of
 from eicpy.parameters import CheckedParameters
@@ -24,7 +25,7 @@ from eicpy.products import InputFile, Provenance
 from eicpy.reports.execution import Execution, execute
 from eicpy.reports.page import write_page
 from eicpy.reports.parameters import check_parameters, read_notebook
-from eicpy.text import counted
+from eicpy.text import LANGUAGE_VARIABLE, Texts, setup_texts
 
 __all__ = ["ReportOutcome", "ReportSubject", "refused_report", "run_report"]
 
@@ -85,11 +86,14 @@ class ReportSubject:
         Whether the data come from a simulation; None where it is not known.
     label
         Shown after the title on the page, for example the detector and the night.
+    instrument
+        Name of the detector; empty where that is not known.
     """
 
     inputs: Sequence[InputFile | Path] = ()
     simulated: bool | None = None
     label: str = ""
+    instrument: str = ""
 
 
 _UNKNOWN = ReportSubject()
@@ -106,6 +110,7 @@ def run_report(
     mode: Literal["python", "text"] = "python",
     timeout: int = 1800,
     environment: Mapping[str, str] | None = None,
+    language: str = "",
 ) -> ReportOutcome:
     """Run a notebook and leave its report in a folder.
 
@@ -127,6 +132,8 @@ def run_report(
         Longest time a cell may take, s.
     environment
         Variables of the kernel, besides those of this process.
+    language
+        One of :data:`eicpy.text.LANGUAGES`; by default that of the set-up (``EIC_LANGUAGE``).
 
     Returns
     -------
@@ -157,7 +164,9 @@ def run_report(
         simulated=subject.simulated,
     )
     clock = time.monotonic()
-    execution = execute(notebook, source, values, folder, timeout=timeout, environment=environment or {})
+    texts = Texts(language) if language else setup_texts()
+    variables = {**(environment or {}), LANGUAGE_VARIABLE: texts.language}
+    execution = execute(notebook, source, values, folder, timeout=timeout, environment=variables)
     subject = _completed(subject, execution.opened)
     outcome = ReportOutcome(
         status="failed" if execution.message else "complete",
@@ -171,7 +180,7 @@ def run_report(
     known = {entry.name for entry in provenance.inputs}
     more = [entry for entry in _inputs(execution.opened) if entry.name not in known]
     provenance = replace(provenance.with_inputs(*more), simulated=subject.simulated).finished()
-    _write(execution, outcome, provenance, subject, index)
+    _write(execution, outcome, provenance, subject, index, texts)
     return outcome
 
 
@@ -205,7 +214,7 @@ def refused_report(
         simulated=subject.simulated,
     )
     empty = Execution(nbformat.v4.new_notebook(), outcome.message)
-    _write(empty, outcome, provenance.finished(), subject, index)
+    _write(empty, outcome, provenance.finished(), subject, index, setup_texts())
     return outcome
 
 
@@ -235,12 +244,14 @@ def _write(
     provenance: Provenance,
     subject: ReportSubject,
     index: Path | None,
+    texts: Texts,
 ) -> None:
     """Write the notebook, the page and the record."""
     record = {
         "status": outcome.status,
         "message": outcome.message,
         "title": outcome.title,
+        "language": texts.language,
         "seconds": round(outcome.seconds, 3),
         "parameters": outcome.parameters,
         "opened": [asdict(note) | {"path": Path(note.path).name} for note in outcome.opened],
@@ -248,14 +259,17 @@ def _write(
     }
     execution.notebook.metadata["eicpy"] = record
     write_text(outcome.notebook, nbformat.writes(execution.notebook))
+    title = texts.translated(outcome.title)
     write_page(
         execution.notebook,
         outcome.page,
-        title=f"{outcome.title} – {subject.label}" if subject.label else outcome.title,
+        title=f"{title} – {subject.label}" if subject.label else title,
         failure=outcome.message,
         simulated=subject.simulated,
-        facts=_facts(outcome, provenance),
+        facts=_facts(outcome, provenance, texts),
         index=Path(os.path.relpath(index, outcome.folder)).as_posix() if index else "",
+        texts=texts,
+        has=_has_of(subject, execution.opened),
     )
     write_text(outcome.folder / "report.json", json.dumps(record, indent=1))
 
@@ -269,15 +283,40 @@ def _title(source: nbformat.NotebookNode, notebook: Path) -> str:
     return notebook.stem
 
 
-def _facts(outcome: ReportOutcome, provenance: Provenance) -> dict[str, str]:
+def _has_of(subject: ReportSubject, opened: Sequence[Opened]) -> Callable[[str], bool] | None:
+    """Whether the one detector of a report has a property; None where it is about none, or several."""
+    names = {subject.instrument, *(note.instrument for note in opened)} - {""}
+    if len(names) != 1:
+        return None
+    try:
+        return load(names.pop()).has
+    except EicpyError:  # a description that was taken away: everything is shown
+        return None
+
+
+def _facts(outcome: ReportOutcome, provenance: Provenance, texts: Texts) -> dict[str, str]:
     notebook, *inputs = provenance.inputs
-    commit = f", commit {provenance.commit[:12]}{' and changes' if provenance.dirty else ''}"
+    changes = f" {texts('report_changes')}" if provenance.dirty else ""
+    commit = (
+        f", {texts('report_commit', commit=provenance.commit[:12])}{changes}" if provenance.commit else ""
+    )
+    count = texts.number(len(inputs))
+    named = f"{notebook.name} (sha256 {notebook.sha256[:12]}…)" if notebook.size else notebook.name
     return {
-        "Made": f"{provenance.stop[:19]} UTC in {outcome.seconds:.0f} s",
-        "Notebook": f"{notebook.name} (sha256 {notebook.sha256[:12]}…)" if notebook.size else notebook.name,
-        "Parameters": ", ".join(f"{k} = {v!r}" for k, v in outcome.parameters.items()) or "none",
-        "Software": ", ".join(f"{k} {v}" for k, v in provenance.versions.items())
-        + (commit if provenance.commit else ""),
-        "Inputs": f"{counted(len(inputs), 'file')}, with hashes in report.json" if inputs else "not recorded",
-        "Data": {True: "simulated", False: "measured", None: "origin not recorded"}[provenance.simulated],
+        texts("report_made"): texts(
+            "report_made_at",
+            time=provenance.stop[:19].replace("T", " "),
+            took=texts.duration(outcome.seconds),
+        ),
+        texts("report_notebook"): named,
+        texts("report_parameters"): ", ".join(f"{k} = {v!r}" for k, v in outcome.parameters.items())
+        or texts("report_none"),
+        texts("report_software"): ", ".join(f"{k} {v}" for k, v in provenance.versions.items()) + commit,
+        texts("report_inputs"): texts("report_files", len(inputs), count=count)
+        if inputs
+        else texts("report_no_files"),
+        texts("fact_data"): texts(
+            {True: "origin_simulated", False: "origin_measured", None: "origin_unknown"}[provenance.simulated]
+        ),
+        texts("report_language"): texts("report_other_language"),
     }

@@ -1,12 +1,21 @@
-"""Small tables and sentences for notebooks and reports: shown as HTML, without a data frame library."""
+"""Small tables and sentences for notebooks and reports: shown as HTML, without a data frame library.
+
+They are shown in the language of the set-up: headings, captions and texts that the catalogue knows are
+translated, numbers written in its style.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from eicpy.text import grouped
+from eicpy.text import Texts, setup_texts
 
-__all__ = ["Sentence", "Table"]
+__all__ = ["Sentence", "Table", "paragraph"]
+
+
+def paragraph(words: str) -> str:
+    """Write words as a paragraph of HTML."""
+    return f"<p>{escape(words)}</p>"
 
 
 class Sentence(str):
@@ -15,7 +24,7 @@ class Sentence(str):
     __slots__ = ()
 
     def _repr_html_(self) -> str:
-        return f'<p style="font-size: 1.15em">{escape(self)}</p>'
+        return f'<p style="font-size: 1.15em">{escape(setup_texts().translated(self))}</p>'
 
 
 @dataclass(frozen=True)
@@ -58,24 +67,28 @@ class Table:
         )
 
     def _repr_html_(self) -> str:
+        texts = setup_texts()
         if not self.rows:
-            return f"<p><em>{escape(self.empty)}</em></p>"
-        body = "".join(f"<tr>{_cells('td', row)}</tr>" for row in self.rows)
-        head = f"<thead><tr>{_heads(self.columns, self.rows[0])}</tr></thead>"
-        caption = f"<caption>{escape(self.caption)}</caption>" if self.caption and not self.folded else ""
+            return f"<p><em>{escape(texts.translated(self.empty))}</em></p>"
+        words = escape(texts.translated(self.caption))
+        body = "".join(f"<tr>{_cells('td', row, texts)}</tr>" for row in self.rows)
+        head = f"<thead><tr>{_heads(self.columns, self.rows[0], texts)}</tr></thead>"
+        caption = f"<caption>{words}</caption>" if self.caption and not self.folded else ""
         table = f'<table class="eic-table">{caption}{head}<tbody>{body}</tbody></table>'
         if not self.folded:
             return table
-        return f"<details><summary>{escape(self.caption)}</summary>{table}</details>"
+        return f"<details><summary>{words}</summary>{table}</details>"
 
 
-def _heads(columns: Sequence[str], first: Sequence[object]) -> str:
+def _heads(columns: Sequence[str], first: Sequence[object], texts: Texts) -> str:
     """Headings aligned as the first row below them."""
-    return "".join(f"<th{_side(v)}>{escape(c)}</th>" for c, v in zip(columns, first, strict=True))
+    return "".join(
+        f"<th{_side(v)}>{escape(texts.translated(c))}</th>" for c, v in zip(columns, first, strict=True)
+    )
 
 
-def _cells(tag: str, values: Iterable[object]) -> str:
-    return "".join(f"<{tag}{_side(value)}>{escape(_text(value))}</{tag}>" for value in values)
+def _cells(tag: str, values: Iterable[object], texts: Texts) -> str:
+    return "".join(f"<{tag}{_side(value)}>{escape(_text(value, texts))}</{tag}>" for value in values)
 
 
 def _side(value: object) -> str:
@@ -84,7 +97,7 @@ def _side(value: object) -> str:
     return f' style="text-align: {"right" if number else "left"}"'
 
 
-def _text(value: object) -> str:
+def _text(value: object, texts: Texts) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    return grouped(value) if isinstance(value, int) else f"{value:.4g}"
+        return texts.translated(str(value))
+    return texts.number(value) if isinstance(value, int) else texts.figures(value)

@@ -39,6 +39,8 @@ _log = logging.getLogger(__name__)
 
 RAW_NAME = "raw.ccsds"
 _READ_BYTES = 1 << 22
+CONTIGUOUS = 5.0
+"""A run that was opened so soon, s, after the one before was closed goes on with its packets."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,19 @@ class Run:
     def size(self) -> int:
         """Bytes in the raw file now."""
         return self.raw_file.stat().st_size
+
+    def goes_on_from(self, before: "Run") -> bool:
+        """Whether it was opened where the reception of another went on, so that counts go on between them.
+
+        Neither is then the copy of a file. What cannot be read goes on from nothing.
+        """
+        try:
+            one, other = before.metadata, self.metadata
+        except BadDataError:
+            return False
+        if one.closed is None or one.expected_sha256 or other.expected_sha256:
+            return False
+        return abs((other.opened - one.closed).total_seconds()) < CONTIGUOUS
 
     def index(self, instrument: Instrument) -> PacketIndex:
         """Index of the packets received so far.

@@ -137,7 +137,7 @@ except SystemExit as end:
     sys.exit(f"loaded {loaded}" if loaded else end.code)"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    assert "bin_seconds: input should be greater than or equal to 1" in done.stderr
+    assert "bin_seconds: input should be greater than or equal to 0" in done.stderr
 
 
 def test_a_notebook_without_parameters_takes_none(make_notebook):

@@ -13,7 +13,7 @@ from eicpy.calibration.gain.quality import PassFraction, compare, pass_fraction
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.calibration.table import Recommendation
 from eicpy.instruments import EnergyRequirement
-from eicpy.text import counted
+from eicpy.text import Texts, setup_texts
 from eicpy.typing import BoolArray
 
 __all__ = ["SHARE_BAD_FITS", "SHARE_FITTED", "SHARE_PASSED", "recommend"]
@@ -42,55 +42,65 @@ def recommend(
     lines
         The lines on which the table stands.
     """
-    fitted = table.good
-    bad = np.count_nonzero(table.status & np.uint8(GainStatus.BAD_FIT | GainStatus.OUTLIER))
+    texts, fitted = setup_texts(), table.good
+    bad = int(np.count_nonzero(table.status & np.uint8(GainStatus.BAD_FIT | GainStatus.OUTLIER)))
     passed = pass_fraction(table, requirement, pixels=fitted)
     right = (
         fitted.mean() >= SHARE_FITTED,
         bad <= SHARE_BAD_FITS * len(table),
         passed.all_energies >= SHARE_PASSED,
     )
-    wrong = counted(int(bad), "bad fit or outlier", "bad fits or outliers")
-    number = f"{int(fitted.sum())} of {counted(len(table), 'pixel')} fitted ({_percent(fitted.mean())}, "
     reasons = [
-        number + f"asked {_percent(SHARE_FITTED)}); {int((~fitted).sum())} keep their last value.",
-        f"{wrong} ({_percent(bad / len(table))}, at most {_percent(SHARE_BAD_FITS)}).",
-        _about_the_requirement(passed, fitted, lines),
+        texts(
+            "gain_fitted",
+            fitted=texts.number(int(fitted.sum())),
+            pixels=texts("gain_pixels", len(table), count=texts.number(len(table))),
+            share=_percent(fitted.mean(), texts),
+            asked=_percent(SHARE_FITTED, texts),
+            kept=texts.number(int((~fitted).sum())),
+        ),
+        texts(
+            "gain_bad",
+            bad,
+            count=texts.number(bad),
+            share=_percent(bad / len(table), texts),
+            most=_percent(SHARE_BAD_FITS, texts),
+        ),
+        _about_the_requirement(passed, fitted, lines, texts),
     ]
     reasons = [text for _, text in sorted(zip(right, reasons, strict=True), key=itemgetter(0))]
     if not all(right) and bool(np.all(used.status & np.uint8(GainStatus.NOMINAL))):
         change = compare(table, used, energies=requirement.energies)
         scatter = np.median(np.abs(change.energy[-1][fitted] - np.median(change.energy[-1][fitted])))
-        reasons.append(
-            f"The scale in use is the nominal one, though, and worse: at {change.energies[-1]:g} keV half of "
-            f"the pixels lie more than {scatter:.2g} keV from the middle of the plane."
-        )
+        energy = texts.figures(change.energies[-1])
+        reasons.append(texts("gain_nominal_worse", energy=energy, scatter=texts.figures(float(scatter), 2)))
     return Recommendation(all(right), tuple(reasons))
 
 
-def _about_the_requirement(passed: PassFraction, fitted: BoolArray, lines: LineModel) -> str:
+def _about_the_requirement(passed: PassFraction, fitted: BoolArray, lines: LineModel, texts: Texts) -> str:
     """Return the energy at which the requirement is met worst, and what would help."""
     worst = int(np.argmin(passed.fraction))
     energy, required = passed.energies[worst], passed.required[worst]
-    text = (
-        f"{_percent(passed.all_energies)} of the fitted pixels know their energy well enough "
-        f"(asked {_percent(SHARE_PASSED)})"
-    )
+    share, asked = _percent(passed.all_energies, texts), _percent(SHARE_PASSED, texts)
+    values = {
+        "known": texts("gain_known", share=share, asked=asked),
+        "energy": texts.figures(energy),
+        "share": _percent(passed.fraction[worst], texts),
+        "required": texts.figures(required),
+    }
     if passed.all_energies >= SHARE_PASSED:
-        return f"{text}; at {energy:g} keV {_percent(passed.fraction[worst])} do so to {required:g} keV."
+        return texts("gain_passed", **values)
     last = max(line.energy for block in lines.blocks for line in block.lines)
-    beyond = f", extrapolated beyond the last line at {last:.0f} keV" if energy > last else ""
+    beyond = texts("gain_beyond", last=texts.number(last)) if energy > last else ""
+    said = texts("gain_statistics", beyond=beyond, **values)
     errors = passed.error[worst][fitted]
     known = errors[np.isfinite(errors)]
     longer = (np.quantile(known, SHARE_PASSED) / required) ** 2 if known.size else np.inf
-    help_ = f" About {longer:.2g} times the exposure would do." if np.isfinite(longer) else ""
-    return (
-        f"Statistics too small: {text}; at {energy:g} keV{beyond}, {_percent(passed.fraction[worst])} do so "
-        f"to {required:g} keV.{help_}"
-    )
+    return f"{said} {texts('gain_longer', times=texts.figures(longer, 2))}" if np.isfinite(longer) else said
 
 
-def _percent(share: float) -> str:
+def _percent(share: float, texts: Texts) -> str:
     """Share in percent, never rounded up to a whole."""
     percent = 100.0 * float(share)
-    return f"{np.floor(10 * percent) / 10:.1f} %" if percent > 99 else f"{percent:.3g} %"
+    text = texts.number(np.floor(10 * percent) / 10, 1) if percent > 99 else texts.figures(percent, 3)
+    return f"{text} %"

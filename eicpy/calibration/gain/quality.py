@@ -21,6 +21,7 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import EnergyRequirement
 from eicpy.moved import former_detector
 from eicpy.quantities import in_unit
+from eicpy.text import setup_texts
 from eicpy.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -77,14 +78,19 @@ class PassFraction:
     against: str
 
     def _repr_html_(self) -> str:
+        texts = setup_texts()
+        say = texts.translated
         rows = "".join(
-            f"<tr><td>{E:g}</td><td>{r:g}</td><td>{100 * f:.2f}</td></tr>"
+            f"<tr><td>{texts.figures(E)}</td><td>{texts.figures(r)}</td>"
+            f"<td>{texts.number(100 * f, 2)}</td></tr>"
             for E, r, f in zip(self.energies, self.required, self.fraction, strict=True)
         )
+        caption = f"{say('Pixels within the requirement')} ({escape(say(self.against))})"
         return (
-            f"<table><caption>Pixels within the requirement ({escape(self.against)})</caption>"
-            f"<tr><th>energy (keV)</th><th>allowed (keV)</th><th>pixels (%)</th></tr>{rows}"
-            f"<tr><th colspan=2>at all energies</th><td>{100 * self.all_energies:.2f}</td></tr></table>"
+            f"<table><caption>{caption}</caption>"
+            f"<tr><th>{say('energy')} (keV)</th><th>{say('allowed')} (keV)</th>"
+            f"<th>{say('pixels')} (%)</th></tr>{rows}<tr><th colspan=2>{say('at all energies')}</th>"
+            f"<td>{texts.number(100 * self.all_energies, 2)}</td></tr></table>"
         )
 
 
@@ -181,14 +187,17 @@ class GainChange:
     outlier: BoolArray
 
     def _repr_html_(self) -> str:
+        texts, found = setup_texts(), int(self.outlier.sum())
+        say = texts.translated
         rows = "".join(
-            f"<tr><td>{E:g}</td><td>{1e3 * np.median(c):.1f}</td><td>{1e3 * _robust_scatter(c):.1f}</td></tr>"
+            f"<tr><td>{texts.figures(E)}</td><td>{texts.number(1e3 * float(np.median(c)), 1)}</td>"
+            f"<td>{texts.number(1e3 * _robust_scatter(c), 1)}</td></tr>"
             for E, c in zip(self.energies, self.energy, strict=True)
         )
+        outliers = texts("pixels_stand_out", found, count=texts.number(found))
         return (
-            "<table><caption>Change of the energy scale</caption>"
-            f"<tr><th>energy (keV)</th><th>median (eV)</th><th>scatter (eV)</th></tr>{rows}"
-            f"</table><p>{int(self.outlier.sum())} pixels stand out.</p>"
+            f"<table><caption>{say('Change of the energy scale')}</caption><tr><th>{say('energy')} (keV)</th>"
+            f"<th>{say('median')} (eV)</th><th>{say('scatter')} (eV)</th></tr>{rows}</table><p>{outliers}</p>"
         )
 
 

@@ -26,6 +26,7 @@ from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.instruments import PixelGrid
 from eicpy.products.declarations import definition
 from eicpy.quantities import in_unit
+from eicpy.text import UNKNOWN, Texts, setup_texts
 from eicpy.typing import BoolArray, FloatArray
 
 if TYPE_CHECKING:
@@ -280,30 +281,34 @@ class GainTable:
         return detector_values(getattr(self, quantity), grid, quantity.capitalize(), unit)
 
     def _repr_html_(self) -> str:
+        texts = setup_texts()
         status = ", ".join(
-            f"{count} {escape(name)}" for name, count in self.counts_by_status().items() if count
+            f"{texts.number(count)} {escape(texts.translated(name))}"
+            for name, count in self.counts_by_status().items()
+            if count
         )
         rows = [
-            ("pixels", str(len(self))),
-            ("gain (keV/channel)", _spread(self.gain, ".5f")),
-            ("offset (keV)", _spread(self.offset, ".3f")),
+            (texts.translated("pixels"), texts.number(len(self))),
+            (f"gain ({texts.translated('keV/channel')})", _spread(self.gain, 5, texts)),
+            (f"{texts.translated('offset')} (keV)", _spread(self.offset, 3, texts)),
         ]
         if len(self):
             rows += [
-                (f"σ at {E:g} keV (eV), median", _median(1e3 * self.sigma_energy(E)))
+                (texts("sigma_median", energy=texts.figures(E)), _median(1e3 * self.sigma_energy(E), texts))
                 for E in (4.0, 80.0, 150.0)
             ]
-        rows.append(("status", status))
+        rows.append((texts.translated("status"), status))
         body = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in rows)
-        return f"<table><caption>Gain table</caption>{body}</table>"
+        return f"<table><caption>{texts.translated('Gain table')}</caption>{body}</table>"
 
 
-def _spread(values: FloatArray, form: str) -> str:
+def _spread(values: FloatArray, digits: int, texts: Texts) -> str:
     if not values.size:
-        return "–"
-    return f"{np.median(values):{form}} ({np.min(values):{form}} … {np.max(values):{form}})"
+        return UNKNOWN
+    middle, low, high = (texts.number(float(f(values)), digits) for f in (np.median, np.min, np.max))
+    return f"{middle} ({low} … {high})"
 
 
-def _median(values: FloatArray) -> str:
+def _median(values: FloatArray, texts: Texts) -> str:
     known = values[np.isfinite(values)]
-    return f"{np.median(known):.1f}" if known.size else "unknown"
+    return texts.number(float(np.median(known)), 1) if known.size else texts.translated("unknown")

@@ -209,7 +209,7 @@ def _processor(part: ProcessorView, texts: Texts) -> str:
 def _parameter(value: float | str, texts: Texts) -> str:
     if isinstance(value, bool) or value in {"True", "False"}:  # a bool is a number to isinstance as well
         return texts("switched_on" if value in {True, "True"} else "switched_off")
-    return str(value) if isinstance(value, str) else texts.figures(value)
+    return str(value) if isinstance(value, str) else texts.figures(value, 6)
 
 
 def _other(part: PartView, texts: Texts) -> str:

@@ -160,8 +160,8 @@ def _table(rows: list[ExcursionRow], texts: Texts) -> str:
 
 def _row(row: ExcursionRow, texts: Texts) -> str:
     level = str(row.level)
-    limit = UNKNOWN if row.limit is None else texts.figures(row.limit)
-    worst = f"{texts.figures(row.value)} {unit_sign(row.unit)}".strip()
+    limit = UNKNOWN if row.limit is None else texts.figures(row.limit, 6)
+    worst = f"{texts.figures(row.value, 6)} {unit_sign(row.unit)}".strip()
     if row.state is ExcursionState.HANDLED:
         seen = texts("acknowledged_by", by=row.handled_by, comment=row.comment or UNKNOWN)
         kind = "none"
