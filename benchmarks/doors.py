@@ -32,6 +32,10 @@ CANVASES = """() => {
     (sum, e) => sum + (e.tagName === "CANVAS") + (e.shadowRoot ? count(e.shadowRoot) : 0), 0);
   return count(document);
 }"""
+VERDICT = """() => {
+  const shown = document.querySelector(".eic-page .eic-verdict");
+  return [shown.innerText.replace(/\\s+/g, " "), getComputedStyle(shown).backgroundColor];
+}"""
 TOKEN = "welcome"  # noqa: S105 - of this measurement
 LIMIT = 300_000
 """ms to wait for anything, on a busy machine."""
@@ -80,9 +84,7 @@ def look(page: Any, name: str, begin: float, pictures: Path) -> None:
     page.wait_for_selector(FIGURES, state="attached")
     seconds = time.monotonic() - begin
     page.wait_for_timeout(3000)
-    verdict = page.eval_on_selector(
-        ".eic-verdict", "e => [e.innerText.replace(/\\s+/g, ' '), getComputedStyle(e).backgroundColor]"
-    )
+    verdict = page.evaluate(VERDICT)
     print(f"{name:<28} {seconds:6.1f} s  {page.evaluate(CANVASES)} canvases  {verdict[1]}  {verdict[0][:90]}")
     page.screenshot(path=pictures / f"{name.replace(' ', '-')}.png", full_page=True)
 
@@ -107,7 +109,7 @@ def in_lab(context: Any, address: str, folder: Path, pictures: Path) -> Any:
     begin = time.monotonic()
     page.goto(f"{address}lab/tree/dashboards/camera.ipynb?token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_selector("text=Python 3")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")
     page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
     look(page, "lab camera", begin, pictures)

@@ -132,6 +132,8 @@ class NurseryLink:
         self._socket: socket.socket | None = link
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._answers = asyncio.Event()
+        """Set when it has answered once: everything is imported."""
 
     async def fork(self, arguments: list[str], environment: Mapping[str, str], folder: str) -> ForkedKernel:
         """Fork a kernel.
@@ -175,6 +177,7 @@ class NurseryLink:
         child: ForkedKernel | None = None
         try:
             async with asyncio.timeout(seconds):
+                await self._answers.wait()  # nothing is asked that would be answered too late
                 with suppress(ProcessLookupError):  # it was faster
                     child = await self._ask(asked)
                     await child.ended()
@@ -201,6 +204,7 @@ class NurseryLink:
                 answer = await reader.readline()
         if not answer.endswith(b"\n"):
             raise ConnectionError("the nursery has gone")
+        self._answers.set()
         return ForkedKernel(int(answer))
 
     def close(self) -> None:
