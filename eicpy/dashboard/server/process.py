@@ -24,13 +24,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import bokeh
-
 from eicpy.dashboard.frame import DOOR_VARIABLE
 from eicpy.dashboard.server.hosts import check_host_name
 from eicpy.dashboard.server.request import ORDERS_VARIABLE
 from eicpy.dashboard.server.visits import CLAIM_TIMEOUT, Limits
 from eicpy.errors import BadArgumentError, FailedError, unbindable
+from eicpy.figures.bokeh_script import core_script
 from eicpy.moved import accept_old_keywords
 from eicpy.process import interrupt
 from eicpy.settings import Settings
@@ -78,8 +77,7 @@ def prepare_jupyter_path(folder: Path) -> None:
     """
     template = folder / "voila" / "templates" / "eicpy"
     shutil.copytree(str(files("eicpy.dashboard") / "template"), template)
-    scripts = Path(bokeh.__file__).parent / "server" / "static" / "js"
-    shutil.copy(scripts / "bokeh.min.js", template / "static")
+    (template / "static" / "bokeh.min.js").write_text(core_script(), encoding="utf-8")
     kernel = folder / "kernels" / "python3"
     kernel.mkdir(parents=True)
     specification = {
