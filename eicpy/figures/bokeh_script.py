@@ -43,7 +43,7 @@ _NUMBERS = """
 
 
 def core_script() -> str:
-    """BokehJS of the installed Bokeh without widgets, tables, WebGL, TeX, and with numbers of all languages."""
+    """BokehJS of the installed Bokeh without widgets, tables, WebGL and TeX; numbers in any language."""
     script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
     return script.read_text(encoding="utf-8") + _NUMBERS
 

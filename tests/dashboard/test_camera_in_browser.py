@@ -53,7 +53,7 @@ TOOLTIP = """() => {
   const words = [];
   const walk = (root) => {  // tooltips live in shadow roots
     for (const element of root.querySelectorAll("*")) {
-      if (element.matches(".bk-tooltip-row-value")) words.push(element.textContent);
+      if (element.matches(".bk-tooltip-row-label")) words.push(element.parentElement.textContent.trim());
       if (element.shadowRoot) walk(element.shadowRoot);
     }
   };
@@ -95,6 +95,21 @@ def _frames(page):
     return found if len(found) == 4 and all(frame["width"] > 0 for frame in found) else None
 
 
+def _point(page, y, z, inside):
+    """Where a point of a pixel is now; the page moves when its verdict grows."""
+    return page.page.evaluate(PLACE, [y + inside, z + inside])
+
+
+def _hovers(page, y, z, inside):
+    page.page.mouse.move(*_point(page, y, z, inside))
+    return f"y, z: {y}, {z}" in page.page.evaluate(TOOLTIP)
+
+
+def _clicks(page, y, z, inside):
+    page.page.mouse.click(*_point(page, y, z, inside))
+    return f"Pixel y {y}, z {z} " in page.text("body")
+
+
 def test_a_telephone_shows_the_first_figure_at_once(live, open_page):
     page = open_page(f"{live.server.url}?lang=fr", width=390, height=844).wait_for_figures()
     _fits(page, 390)
@@ -122,12 +137,8 @@ def test_a_wide_dark_page_in_french(live, open_page):
 
     for y, z in ((17, 5), (60, 79), (0, 0)):
         for inside in (0.02, 0.98):
-            x, top = page.page.evaluate(PLACE, [y + inside, z + inside])
-            page.page.mouse.move(x, top)
-            wait_until(lambda y=y, z=z: f"{y}, {z}" in page.page.evaluate(TOOLTIP), what="the pixel hovered")
-            page.page.mouse.click(x, top)
-            clicked = f"Pixel y {y}, z {z} "
-            wait_until(lambda clicked=clicked: clicked in page.text("body"), what="the pixel clicked")
+            wait_until(lambda at=(y, z, inside): _hovers(page, *at), what="the pixel under the cursor")
+            wait_until(lambda at=(y, z, inside): _clicks(page, *at), what="the pixel that was clicked")
 
     rows = page.page.locator("table.eic-table tbody tr")
     wait_until(lambda: rows.count() > 80, what="all parameters")
