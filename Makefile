@@ -14,7 +14,7 @@ GROUPS := --all-extras --group test --group lint --group docs --group build
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
-.PHONY: help install hooks test demo lint format docs benchmark fuzz test-pythons mutants lock clean
+.PHONY: help install hooks test demo lint format pictures docs benchmark fuzz test-pythons mutants lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -42,6 +42,9 @@ format: install ## put the code into the project's format
 	ruff check --fix-only --quiet .
 	ruff format .
 	nbstripout --keep-id notebooks/*/*.ipynb dashboards/*.ipynb
+
+pictures: install ## make the pictures of the documentation anew (needs Chromium)
+	python scripts/pictures.py
 
 docs: install ## build the documentation into docs/_build/html; a warning is an error
 	sphinx-build --fail-on-warning --keep-going --jobs auto docs docs/_build/html

@@ -20,6 +20,8 @@ __all__ = ["CurrentLabel", "Followed", "NewestMeasurement", "is_measurement", "r
 
 LABEL_EVERY = 1.0
 """Time between two labels of a run, s."""
+LARGEST_COUNTED = 200_000_000
+"""Bytes of a closed run whose packets a page counts for its label at most; not at its first look."""
 MOST_LOOKED_AT = 200
 """Runs among which the last measurement is looked for, the newest ones."""
 
@@ -106,8 +108,14 @@ class CurrentLabel:
             return None
         now = time.monotonic()
         if self._label is None or self._label.number != run.number or now - self._made >= LABEL_EVERY:
-            self._label, self._made = run_label(run, self._instrument), now
+            known = self._label is not None and self._label.number == run.number
+            count = known and not self._label_is_open and _size(run) < LARGEST_COUNTED
+            self._label, self._made = run_label(run, self._instrument, count=count), now
         return self._label
+
+    @property
+    def _label_is_open(self) -> bool:
+        return self._label is not None and self._label.is_open
 
 
 def run_chips(followed: Followed, texts: Texts) -> list[str]:

@@ -29,10 +29,23 @@ _LOAD = """(function (root) {
 })(window);"""
 
 
+_NUMBERS = """
+(function () {
+  var usual = Bokeh.Models.get("NumeralTickFormatter").prototype.doFormat;
+  Bokeh.Models.get("NumeralTickFormatter").prototype.doFormat = function (ticks, options) {
+    if (this.language === "en") { return usual.call(this, ticks, options); }
+    var style = new Intl.NumberFormat(this.language, { maximumFractionDigits: 6, useGrouping: false });
+    return ticks.map(function (tick) { return style.format(tick); });
+  };
+})();
+"""
+"""BokehJS knows the decimal point alone: the browser writes the numbers of axes in other languages."""
+
+
 def core_script() -> str:
-    """BokehJS of the installed Bokeh, without widgets, tables, WebGL and TeX."""
+    """BokehJS of the installed Bokeh without widgets, tables, WebGL and TeX; numbers in any language."""
     script = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    return script.read_text(encoding="utf-8")
+    return script.read_text(encoding="utf-8") + _NUMBERS
 
 
 @cache

@@ -95,7 +95,7 @@ def detector_image(
         padding=4,
         major_label_text_font=theme.FONT,
         major_label_text_font_size="11px",
-        major_label_text_color=theme.INK,
+        major_label_text_color=theme.BETWEEN,
         bar_line_color=None,
     )
     plot.add_layout(bar, "right")

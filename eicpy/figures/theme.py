@@ -20,6 +20,7 @@ from bokeh.plotting import figure
 
 __all__ = [
     "ALARM",
+    "BETWEEN",
     "CHANGE_PALETTE",
     "COLOURS",
     "IMAGE_PALETTE",
@@ -46,6 +47,8 @@ NOMINAL, WARNING, ALARM = "#006B4F", "#A65E00", "#C8322A"
 """Green, amber, red with a contrast of at least 4.5 on white, amber and red of 3 on dark paper too; always
 beside a word, never alone."""
 INK, MUTED, RULE = "#1B2733", "#556270", "#E3E8ED"
+BETWEEN = "#6E7A8C"
+"""Words whose colour a page cannot change (those of a colour bar): read on white and on dark paper alike."""
 IMAGE_PALETTE = Cividis256
 CHANGE_PALETTE = tuple(interp_palette(("#00395C", "#0072B2", "#F4F4F2", "#D55E00", "#6B2F00"), 255))
 """Changes around zero: blue below, white at zero, vermilion above, equally dark at both ends."""

@@ -38,6 +38,32 @@ def _status(url):
         return error.code
 
 
+FRAMES = """() => Bokeh.index.roots.filter(view => view.frame).map(view => {
+  const {left, width, height} = view.frame.bbox;
+  const {x_range, y_range} = view.model;
+  return {left: view.el.getBoundingClientRect().left + left, width, height,
+          x: x_range.end - x_range.start, y: y_range.end - y_range.start};
+})"""
+PLACE = """([y, z]) => {
+  const view = Bokeh.index.roots.find(view => view.frame && view.model.title.text.startsWith("Image"));
+  const box = view.el.getBoundingClientRect();
+  return [box.left + view.frame.x_scale.compute(y), box.top + view.frame.y_scale.compute(z)];
+}"""
+TOOLTIP = """() => {
+  const words = [];
+  const walk = (root) => {  // tooltips live in shadow roots
+    for (const element of root.querySelectorAll("*")) {
+      if (element.matches(".bk-tooltip-row-label")) words.push(element.parentElement.textContent.trim());
+      if (element.shadowRoot) walk(element.shadowRoot);
+    }
+  };
+  walk(document);
+  return words;
+}"""
+NUMBERS = """() => [...Bokeh.documents[0]._all_models.values()]
+  .find(m => m.type === "NumeralTickFormatter").doFormat([0.25, -1234.5], {})"""
+
+
 def _laid_out(page):
     """Left and right edges of all boxes of the page; None while one of them is still to be laid out.
 
@@ -48,23 +74,88 @@ def _laid_out(page):
     return edges if len(edges) >= 8 and all(right > left for left, right in edges) else None
 
 
-@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
-def test_nothing_sticks_out(live, open_page, width, height):
-    page = open_page(f"{live.server.url}?lang=fr", width=width, height=height).wait_for_figures()
+def _fits(page, width):
+    """Nothing sticks out of the page."""
     parts = "[...document.querySelectorAll('html, body, #rendered_cells')]"
-    wide = page.page.evaluate(f"{parts}.map(e => e.scrollWidth - e.clientWidth)")
-    assert max(wide) <= 0
-    edges = wait_until(lambda: _laid_out(page.page), what="every box to have a width")
-    for left, right in edges:
+    assert max(page.page.evaluate(f"{parts}.map(e => e.scrollWidth - e.clientWidth)")) <= 0
+    for left, right in wait_until(lambda: _laid_out(page.page), what="every box to have a width"):
         assert left >= 0
         assert right <= width + 0.5
         assert right - left >= 250
 
 
+def _first_figure_ends(page):
+    box = page.page.locator(".bk-Figure").first.bounding_box()
+    return box["y"] + box["height"]
+
+
+def _frames(page):
+    """Frames of the figures: left edge on the page, size, ranges; None while they are being drawn."""
+    found = page.page.evaluate(FRAMES)
+    return found if len(found) == 4 and all(frame["width"] > 0 for frame in found) else None
+
+
+def _point(page, y, z, inside):
+    """Where a point of a pixel is now; the page moves when its verdict grows."""
+    return page.page.evaluate(PLACE, [y + inside, z + inside])
+
+
+def _hovers(page, y, z, inside):
+    page.page.mouse.move(*_point(page, y, z, inside))
+    return f"y, z: {y}, {z}" in page.page.evaluate(TOOLTIP)
+
+
+def _clicks(page, y, z, inside):
+    page.page.mouse.click(*_point(page, y, z, inside))
+    return f"Pixel y {y}, z {z} " in page.text("body")
+
+
+def test_a_telephone_shows_the_first_figure_at_once(live, open_page):
+    page = open_page(f"{live.server.url}?lang=fr", width=390, height=844).wait_for_figures()
+    _fits(page, 390)
+    wait_until(lambda: _first_figure_ends(page) <= 844, what="the first figure on the first screen")
+
+
+def test_a_wide_dark_page_in_french(live, open_page):
+    """Above the fold, edges in line, square pixels, the pixel under the cursor, dark paper, words, search."""
+    address = f"{live.server.url}?lang=fr"
+    page = open_page(address, width=1280, height=800, color_scheme="dark").wait_for_figures()
+    _fits(page, 1280)
+    wait_until(lambda: _first_figure_ends(page) <= 800, what="the first figure above the fold")
+    frames = wait_until(lambda: _frames(page), what="frames")
+    image, *others = sorted(frames, key=lambda frame: frame["left"])
+    assert max(f["left"] for f in others) - min(f["left"] for f in others) <= 0.5
+    assert image["width"] / image["x"] == pytest.approx(image["height"] / image["y"], rel=1e-3)
+    for style in ("light", "dark"):
+        page.page.emulate_media(color_scheme=style)
+        paper = page.page.evaluate("getComputedStyle(document.querySelector('.eic-panel')).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") is (style == "light")
+        asked = "getComputedStyle(Bokeh.index.roots.find(view => view.frame).el)"
+        told = page.page.evaluate(f"{asked}.getPropertyValue('--bk-background-fill-color')")
+        assert (told == "#ffffff") is (style == "light")
+    assert page.page.evaluate(NUMBERS) == ["0,25", "-1234,5"]
+
+    for y, z in ((17, 5), (60, 79), (0, 0)):
+        for inside in (0.02, 0.98):
+            wait_until(lambda at=(y, z, inside): _hovers(page, *at), what="the pixel under the cursor")
+            wait_until(lambda at=(y, z, inside): _clicks(page, *at), what="the pixel that was clicked")
+
+    rows = page.page.locator("table.eic-table tbody tr")
+    wait_until(lambda: rows.count() > 80, what="all parameters")
+    page.page.get_by_label("Chercher").fill("TEMPERATURE caloduc")
+    wait_until(lambda: rows.count() == 4, what="the heat pipes alone")
+    assert "température du caloduc 1" in rows.first.inner_text()
+    options = page.page.get_by_label("Paramètre").locator("option")
+    wait_until(lambda: options.count() == 4, what="the choice of the heat pipes")
+    page.page.get_by_label("Chercher").fill("xyzzy")
+    wait_until(lambda: "aucun paramètre ne contient" in page.text("body"), what="that nothing was found")
+    assert page.errors == []
+
+
 def test_french_by_the_address_and_by_the_control(live, open_page):
     page = open_page(f"{live.server.url}?lang=fr").wait_for_figures()
     assert "EN DIRECT" in page.text(".eic-verdict")
-    assert "Image du détecteur" in page.titles()[0]
+    assert page.titles()[0].startswith("Image, 4–150 keV")
     axes = page.page.evaluate("Bokeh.documents.map(d => d.roots()[0].below[0].axis_label)")
     assert axes == ["y (pixel)", "énergie (keV)", "temps (UTC)", "temps (UTC)"]
     page.page.get_by_label("Langue").select_option(label="English")

@@ -209,7 +209,9 @@ def _processor(part: ProcessorView, texts: Texts) -> str:
 def _parameter(value: float | str, texts: Texts) -> str:
     if isinstance(value, bool) or value in {"True", "False"}:  # a bool is a number to isinstance as well
         return texts("switched_on" if value in {True, "True"} else "switched_off")
-    return str(value) if isinstance(value, str) else texts.figures(value, 6)
+    if isinstance(value, str):
+        return value
+    return texts.number(value) if isinstance(value, int) else texts.figures(value, 6)
 
 
 def _other(part: PartView, texts: Texts) -> str:
@@ -236,7 +238,7 @@ def journal(overview: Overview, texts: Texts) -> str:
     """Write the last error, and what operators did, the newest first."""
     error = overview.last_error
     listed = (
-        f'<p class="eic-caption">{texts("last_error")}: {UNKNOWN}</p>'
+        f'<p class="eic-caption">{texts("last_error")}{texts("colon")} {UNKNOWN}</p>'
         if error is None
         else f'<p class="eic-error"><b>{texts("last_error")}</b> {_moment(error.time)} UTC, '
         f"{escape(error.part)}: {escape(error.text)}</p>"

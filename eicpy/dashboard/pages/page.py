@@ -57,7 +57,7 @@ class LivePage:
         self.language = ipywidgets.Dropdown(
             options=[(words, key) for key, words in LANGUAGES.items()],
             value=texts.language,
-            layout=ipywidgets.Layout(width="auto", flex="1 1 230px", max_width="340px"),
+            layout=ipywidgets.Layout(width="auto", flex="1 1 170px", max_width="300px"),
         )
         self.facts.add_class("eic-facts-row")
         self.clock = ipywidgets.Play(interval=TICK, min=0, max=2**30, repeat=True)

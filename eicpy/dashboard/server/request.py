@@ -13,6 +13,7 @@ OPERATOR_HEADER = "X-Eic-Operator"
 """Set by the server alone, whatever a visitor sends: the name of the log-in, percent-encoded."""
 _OPERATOR_VARIABLE = "HTTP_X_EIC_OPERATOR"
 
+MOST_FIELDS = 20
 ORDERS_VARIABLE = "EIC_DASHBOARD_ORDERS"
 """Set by the server alone: whether its pages may give orders to the live chain."""
 
@@ -37,7 +38,10 @@ class PageRequest:
 
     def __init__(self, query: str, instrument: str | None = None, operator: str = "") -> None:
         self.operator = operator
-        asked = parse_qs(query, max_num_fields=20)
+        try:
+            asked = parse_qs(query, max_num_fields=MOST_FIELDS)
+        except ValueError:  # more fields than any page has: nothing of it is meant for us
+            asked = {}
         self.language = (asked.get("lang") or ["en"])[-1]
         if self.language not in LANGUAGES:
             self.language = "en"

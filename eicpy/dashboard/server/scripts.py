@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import bokeh
+from eicpy.figures.bokeh_script import core_script
 
 __all__ = ["NAME", "bundle", "chunks"]
 
@@ -86,16 +86,18 @@ def bundle(shares: Sequence[Path] = ()) -> str:
     found = [*shares, Path(sys.prefix) / "share" / "jupyter"]
     share = next((s for s in found if _loader(s).is_file()), found[-1])
     style = _loader(share).with_name("voila-style.js")
-    core = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
-    after = "\n".join(_alone(path) for path in (core, *chunks(share)))
+    parts = {"BokehJS": core_script(), **{path.name: path.read_text("utf-8") for path in chunks(share)}}
+    after = "\n".join(_alone(name, text) for name, text in parts.items())
     loader = _loader(share).read_text(encoding="utf-8")
-    return f"{_STYLES_FIRST}\n{_alone(style)}\n{_AS_BEFORE}\n{after}\n{loader}\n"
+    return (
+        f"{_STYLES_FIRST}\n{_alone(style.name, style.read_text('utf-8'))}\n{_AS_BEFORE}\n{after}\n{loader}\n"
+    )
 
 
 def _loader(share: Path) -> Path:
     return share / "voila" / "templates" / "base" / "static" / "voila.js"
 
 
-def _alone(path: Path) -> str:
+def _alone(name: str, script: str) -> str:
     """A script that shares neither names nor strictness with those beside it."""
-    return f"/* {json.dumps(path.name)} */ (function () {{{path.read_text(encoding='utf-8')}\n}}).call(this);"
+    return f"/* {json.dumps(name)} */ (function () {{{script}\n}}).call(this);"

@@ -45,6 +45,7 @@ class DifferencePanel(Panel):
             )
         plot.x_range, plot.y_range = Range1d(0.95 * max(low, 1e-3), 1.05 * high), Range1d(-5, 5)
         super().__init__(plot)
+        self.empty.text_font_size = "13px"
 
     def update(self, compared: Comparison | None) -> None:
         """Show a comparison, or that there is none."""

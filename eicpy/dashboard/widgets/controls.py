@@ -47,7 +47,7 @@ class Controls:
             self._modules[f"s{sector}"] = ("sector", sector, members)
         for module in numbers if pixels.modules > 1 else ():
             self._modules[f"m{module}"] = ("module", module, frozenset({module}))
-        wide = ipywidgets.Layout(width="auto", flex="1 1 230px", max_width="340px")
+        wide = ipywidgets.Layout(width="auto", flex="1 1 170px", max_width="300px")
         self.window = ipywidgets.Dropdown(options=[("", 300.0)], layout=wide)
         self.energy = ipywidgets.FloatRangeSlider(
             value=self._scale,
@@ -56,7 +56,7 @@ class Controls:
             step=_step(*self._scale),
             continuous_update=False,
             readout_format=".0f" if _step(*self._scale) == 1.0 else ".1f",
-            layout=ipywidgets.Layout(width="auto", flex="2 1 300px", max_width="520px"),
+            layout=ipywidgets.Layout(width="auto", flex="2 1 270px", max_width="520px"),
         )
         self.modules = ipywidgets.Dropdown(options=[("", "all")], layout=wide)
         self.forget = ipywidgets.Button(layout=ipywidgets.Layout(width="auto", display="none"))

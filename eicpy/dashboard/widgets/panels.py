@@ -35,7 +35,7 @@ __all__ = ["HousekeepingPanel", "ImagePanel", "LightCurvePanel", "Panel", "Spect
 
 LEFT_BORDER = 78
 """Room left of the frame of figures that stand below one another, px: their left edges are one line."""
-TALLEST = 430
+TALLEST = 390
 """Of a detector image, px: it is seen whole on a screen of 1280 by 800."""
 NUMBERS = "0.[000000]"
 TOOLS = {

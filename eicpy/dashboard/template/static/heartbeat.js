@@ -13,6 +13,7 @@
 
   let tick = null;
   let changed = Date.now();
+  let hidden = 0; // when it was hidden last: a hidden tab is slowed down by the browser, and not judged
   let asked = 0;
   let asking = false;
   let state = "silent"; // or lost (no answer from the server), gone (no such kernel)
@@ -93,7 +94,7 @@
 
   function look() {
     if (document.visibilityState !== "visible") {
-      changed = Date.now(); // a hidden tab is slowed down by the browser
+      hidden = Date.now();
       return;
     }
     const heart = document.querySelector(".eic-heartbeat");
@@ -110,7 +111,8 @@
       changed = Date.now();
       state = "silent";
     }
-    const silent = Date.now() - changed > (tick === "0" ? OPENING : SILENCE);
+    // Seen again, it has its time to tick; if it does not, what it says is the age of the data and not of the look.
+    const silent = Date.now() - Math.max(changed, hidden) > (tick === "0" ? OPENING : SILENCE);
     show(heart, silent);
     if (silent) {
       ask();
