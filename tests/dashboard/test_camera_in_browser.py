@@ -180,7 +180,9 @@ class TestOneOpenPage:
             lambda: np.nansum(_floats(page.columns("series-0", "counts")["counts"])) < 0.05 * everything,
             what="the spectrum of one module",
         )
-        wait_until(lambda: len(page.columns("modules", "left")["left"]) == 1, what="the outline of the module")
+        wait_until(
+            lambda: len(page.columns("modules", "left")["left"]) == 1, what="the outline of the module"
+        )
         wait_until(lambda: np.nanmedian(_floats(page.columns("series-0", "rate")["rate"])) < 100)
 
         handle = page.page.locator(".eic-controls .noUi-handle-lower")

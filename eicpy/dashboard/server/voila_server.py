@@ -24,6 +24,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from eicpy.dashboard.server.gate import LARGEST_BODY, BoundedServer, Gate
+from eicpy.dashboard.server.home import HomePage
 from eicpy.dashboard.server.hosts import HostNames
 from eicpy.dashboard.server.identity import TokenIdentity
 from eicpy.dashboard.server.kernels import (
@@ -41,6 +42,7 @@ from eicpy.dashboard.server.pages import (
 from eicpy.dashboard.server.provisioner import ForkProvisioner, NurseryLink, register
 from eicpy.dashboard.server.request import OPERATOR_HEADER
 from eicpy.errors import readable
+from eicpy.settings import Settings
 
 if TYPE_CHECKING:
     import socket
@@ -108,7 +110,9 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
     def start(self) -> None:
         """Make the application and serve it."""
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
-        settings = self.init_settings() | self.tornado_settings | {"pages": self._addresses()}
+        pages = self._addresses()
+        home = HomePage(Settings.from_environment(), pages)
+        settings = self.init_settings() | self.tornado_settings | {"pages": pages, "home": home}
         self.app = Gate(HostNames(self.ip, self.port, self.names), **settings)
         self.app.add_rules(self.init_handlers())
         self.listen()
