@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from eicpy_fixtures.nights import simulated  # noqa: F401, a fixture
+from eicpy_fixtures.nights import settings, simulated  # noqa: F401, fixtures
 from waiting import wait_until
 
 from eicpy.acquisition.status.overview import OverviewReader
@@ -21,7 +21,7 @@ def home(settings, simulated):  # noqa: F811
     return HomePage(settings, PAGES)
 
 
-def test_the_page_has_the_verdict_of_now_and_leads_to_the_pages(home, settings):
+def test_the_page_has_the_verdict_of_now_and_leads_to_the_pages(home):
     wait_until(lambda: "at the end of run 1" in home.render("en"))
     page = home.render("fr")
     assert "packets lost of APID" in page, "the verdict of the live pages"
