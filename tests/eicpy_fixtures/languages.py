@@ -8,12 +8,13 @@ VOID = {"meta", "link", "img", "br", "input", "hr"}
 UNSEEN = {"style", "script", "title", "code", "pre"}
 ALIKE = {
     "photons", "ECLAIRs Instrument Center", "UTC", "keV", "gain", "pixels", "module", "Notebook", "TT",
-    "excursion", "min", "FITS", "Gain", "date", "simulation", "alerts",
+    "excursion", "min", "FITS", "Gain", "date", "simulation", "alerts", "pixel", "minimum", "maximum",
+    "V", "A", "nA", "mA", "W", "Hz", "s", "ms", "h", "d", "eV", "ct", "E", "y", "z", "°C", "°",
+    "Cd", "Te", "Ta", "Pb", "Kα", "Kβ", "K", "km", "Run", "i", "j", "detnum",
 }  # fmt: skip
 """Words that are the same in English and French."""
 NEUTRAL = re.compile(
-    r"[A-Z][A-Z0-9_]*[0-9_][A-Z0-9_]*|[A-Z]{2,}(?:-[A-Z]+)+|\S+\.(?:fits|ipynb|json|ccsds)|\S+/\S+|"
-    r"[A-Z]{2,}|[a-zµ]{1,3}|°C"
+    r"[A-Z][A-Z0-9_]*[0-9_][A-Z0-9_]*|[A-Z]{2,}(?:-[A-Z]+)+|\S+\.(?:fits|ipynb|json|ccsds)|\S+/\S+|[A-Z]{2,}"
 )
 """Names of parameters, cards and files, abbreviations, units."""
 
@@ -60,7 +61,7 @@ def untranslated(texts: Iterable[str], names: Iterable[str] = ()) -> set[str]:
     names
         What comes from outside and is not translated.
     """
-    known = ALIKE | set(names)
+    known = ALIKE | {" ".join(name.split()) for name in names}
     left = set()
     for text in texts:
         if text in known:

@@ -76,6 +76,8 @@ def test_nothing_in_a_french_report_is_english(name, folder, monkeypatch):
         "minute.ccsds",
     }
     assert len(english) > 30
-    assert untranslated(english & french, names) == set()
+    names |= {f"{table.message[:1].upper()}{table.message[1:]}." for table in night.record.tables.values()}
+    left = untranslated(english & french, names)
+    assert not left, "\n".join(sorted(left))
     numbers = {text for text in french if re.fullmatch(r"-?[0-9]+[.][0-9]+", text)}
     assert numbers == set(), "the decimal mark of the language"
