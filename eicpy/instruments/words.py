@@ -63,9 +63,8 @@ def table_words(words: str, texts: Texts) -> str:
         Language.
     """
     for pattern, number in ((words, None), *_numbered(words)):
-        key = f"table:{pattern}"
-        found = texts.template(key)
-        if found != key:
+        found = texts.translated(pattern)
+        if found != pattern:
             return found if number is None else found.replace("{number}", number)
     return words
 

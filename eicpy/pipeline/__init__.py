@@ -10,12 +10,12 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
+    from eicpy.nights.index_page import night_records, write_index
+    from eicpy.nights.record import NightRecord, ReportRecord
     from eicpy.pipeline.decisions import TableInUse, decide, read_calibration_table, tables_in_use
-    from eicpy.pipeline.index_page import night_records, write_index
     from eicpy.pipeline.night import NightOutcome, run_night, run_nights
     from eicpy.pipeline.night_products import NightProducts
     from eicpy.pipeline.night_reports import nightly_notebook, notebook_report
-    from eicpy.pipeline.record import NightRecord, ReportRecord
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 

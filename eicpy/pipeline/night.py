@@ -13,11 +13,11 @@ from pathlib import Path
 from eicpy.errors import BadArgumentError, ExitCode
 from eicpy.ingestion.files import ingest_inbox
 from eicpy.instruments import load
+from eicpy.nights.record import NightRecord
 from eicpy.operations import open_database
 from eicpy.pipeline.decisions import tables_in_use
 from eicpy.pipeline.night_run import NightRun
 from eicpy.pipeline.plan import days_with_data, plan_night
-from eicpy.pipeline.record import NightRecord
 from eicpy.pipeline.tasks import Progress
 from eicpy.settings import Settings
 from eicpy.times import to_seconds

@@ -14,9 +14,9 @@ from eicpy.errors import BadArgumentError
 from eicpy.events import GoodTimeIntervals
 from eicpy.figures.theme import Figure
 from eicpy.instruments import Instrument
+from eicpy.nights.record import AlertRecord
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.rate import over_good_time
-from eicpy.pipeline.record import AlertRecord
 from eicpy.products import Product
 from eicpy.reports.tables import paragraph
 from eicpy.text import setup_texts

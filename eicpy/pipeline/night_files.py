@@ -9,10 +9,10 @@ import numpy as np
 from eicpy.calibration.table import Treatment, calibration_table, calibration_tables
 from eicpy.events import GoodTimeIntervals, read_criteria
 from eicpy.instruments import Instrument
+from eicpy.nights.record import NightRecord
 from eicpy.pipeline.decisions import treatment_with
 from eicpy.pipeline.good_time import ALL
 from eicpy.pipeline.night_table import NightTable
-from eicpy.pipeline.record import NightRecord
 from eicpy.products import Product, card_for, read_product
 from eicpy.settings import Settings
 from eicpy.times import to_seconds

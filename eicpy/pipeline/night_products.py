@@ -18,16 +18,16 @@ import numpy as np
 from eicpy.calibration.table import calibration_tables
 from eicpy.errors import BadArgumentError, MissingDataError
 from eicpy.instruments import load
+from eicpy.nights.record import NIGHT, NightRecord
+from eicpy.nights.verdict import NightVerdict, night_verdict
 from eicpy.opened import Opened, note_opened
 from eicpy.operations import ExcursionRow, ExcursionState, excursions, open_database
 from eicpy.packets import counter_note
 from eicpy.pipeline.good_time import ALL, TELEMETRY
 from eicpy.pipeline.night_curve import NightCurve, night_curve
-from eicpy.pipeline.night_health import NightVerdict, night_verdict
 from eicpy.pipeline.night_measurements import NightMeasurements
 from eicpy.pipeline.night_words import NightRuns, night_facts
 from eicpy.pipeline.parameter_series import ParameterSeries, read_series, summarise
-from eicpy.pipeline.record import NIGHT, NightRecord
 from eicpy.reports.tables import Sentence, Table
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings

@@ -14,9 +14,9 @@ from eicpy.calibration.table import calibration_tables
 from eicpy.errors import BadDataError, EicpyError
 from eicpy.files import sha256_of
 from eicpy.instruments import load
+from eicpy.nights.index_page import write_index
+from eicpy.nights.record import NIGHT, NightRecord, ReportRecord, now
 from eicpy.operations import Database, StepTicket, open_database, run_step, step_key
-from eicpy.pipeline.index_page import write_index
-from eicpy.pipeline.record import NIGHT, NightRecord, ReportRecord, now
 from eicpy.reports.notebooks import NightlyNotebook, find_notebook, nightly_notebook, own_notebooks
 from eicpy.reports.parameters import check_parameters, parameter_model
 from eicpy.settings import Settings

@@ -14,6 +14,8 @@ from eicpy.errors import EicpyError
 from eicpy.events import GoodTimeIntervals
 from eicpy.files import sha256_of
 from eicpy.housekeeping import Severity
+from eicpy.nights.index_page import write_index
+from eicpy.nights.record import NightRecord, PacketRecord, TableRecord, now
 from eicpy.operations import (
     Database,
     ProductEntry,
@@ -27,13 +29,11 @@ from eicpy.packets import continuity, map_file
 from eicpy.pipeline.assemble import NightProductWriter, NightSums
 from eicpy.pipeline.decisions import TableInUse, treatment_with
 from eicpy.pipeline.good_time import GoodTime, good_time
-from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night_health import add_alerts, add_excursions, add_losses, add_switch
 from eicpy.pipeline.night_reports import make_reports
 from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
 from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
-from eicpy.pipeline.record import NightRecord, PacketRecord, TableRecord, now
 from eicpy.pipeline.run_switches import losses_at_switches
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry

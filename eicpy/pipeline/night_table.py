@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from eicpy.calibration.table import CalibrationTable, PixelStates, Recommendation
 from eicpy.instruments import PixelGrid
+from eicpy.nights.record import NightRecord, TableRecord
 from eicpy.operations import open_database, releases
 from eicpy.pipeline.decisions import TableInUse, read_calibration_table
-from eicpy.pipeline.record import NightRecord, TableRecord
 from eicpy.products import card_for, read_product
 from eicpy.reports.tables import Sentence, Table
 from eicpy.settings import Settings

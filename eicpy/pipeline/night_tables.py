@@ -5,10 +5,10 @@ from pathlib import Path
 
 from eicpy.calibration.table import Inputs
 from eicpy.errors import EicpyError
+from eicpy.nights.record import NightRecord, TableRecord
 from eicpy.operations import Database, ReleaseState, propose_release, releases
 from eicpy.pipeline.assemble import NightProductWriter
 from eicpy.pipeline.decisions import TableInUse
-from eicpy.pipeline.record import NightRecord, TableRecord
 from eicpy.products import card_for
 
 __all__ = ["kept_files", "make_tables"]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eicpy.calibration.table import calibration_tables
-from eicpy.errors import NotFoundError
 from eicpy.instruments import Instrument
-from eicpy.pipeline.record import NightRecord
+from eicpy.nights.record import NightRecord
+from eicpy.nights.runs import configuration_words, night_labels
 from eicpy.reports.tables import Table, paragraph
-from eicpy.runs import LABEL_HEADS, RunArchive, RunLabel, run_label
+from eicpy.runs import LABEL_HEADS, RunArchive, RunLabel
 from eicpy.text import Texts, setup_texts
 
-__all__ = ["NightRuns", "configuration_words", "night_facts", "night_labels", "origin_words"]
+__all__ = ["NightRuns", "night_facts", "origin_words"]
 
 
 def night_facts(record: NightRecord, instrument: Instrument, texts: Texts) -> dict[str, str]:
@@ -52,36 +52,6 @@ def origin_words(*, simulated: bool | None, texts: Texts) -> str:
     return texts({True: "origin_simulated", False: "origin_measured", None: "origin_unknown"}[simulated])
 
 
-def night_labels(record: NightRecord, archive: RunArchive, instrument: Instrument) -> list[RunLabel]:
-    """Labels of the runs of a night; of one that was removed since, its number.
-
-    Parameters
-    ----------
-    record
-        The night.
-    archive
-        Where its runs are.
-    instrument
-        The detector.
-    """
-    labels = []
-    for number in record.runs:
-        try:
-            labels.append(run_label(archive.run(number), instrument, count=True))
-        except NotFoundError:
-            labels.append(RunLabel(number))
-    return labels
-
-
-def configuration_words(record: NightRecord, texts: Texts) -> str:
-    """The rule for what came while the instrument was configured; empty for a night without it."""
-    runs = record.configuration_runs
-    if not runs:
-        return ""
-    numbers, aside = ", ".join(map(str, runs)), texts.number(record.packets_aside)
-    return texts("configuration_rule", len(runs), runs=numbers, packets=aside)
-
-
 @dataclass(frozen=True)
 class NightRuns:
     """The runs of a night.
@@ -106,7 +76,8 @@ class NightRuns:
         record, archive, instrument
             As for :func:`night_labels`.
         """
-        return cls(night_labels(record, archive, instrument), configuration_words(record, setup_texts()))
+        labels = night_labels(record, archive, instrument, count=True)
+        return cls(labels, configuration_words(record, setup_texts()))
 
     def __len__(self) -> int:
         return len(self.labels)

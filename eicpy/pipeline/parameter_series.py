@@ -253,7 +253,7 @@ def summarise(settings: Settings, instrument: Instrument, span: tuple[float, flo
             )
             for s in shown
         ],
-        caption=texts("table_ranges", len(shown), count=texts.number(len(shown)), beyond=beyond),
+        caption=texts("parameter_ranges", len(shown), count=texts.number(len(shown)), beyond=beyond),
         empty="No housekeeping.",
         folded=True,
     )  # fmt: skip

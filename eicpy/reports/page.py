@@ -7,8 +7,8 @@ drew the figures, so that versions always match. The executed notebook beside it
 
 A page is in one language, that of the set-up when it was made. The words of a notebook are English; those
 that the catalogue knows are replaced. A cell tagged ``only-mask`` is shown for detectors whose description
-has a ``mask``, and so for each property of a description and each kind of packet: nothing in a report is meant
-for another detector. Headings of the second level become links at the top.
+has a ``mask``, and so for each property of a description and each kind of packet: nothing in a report is
+meant for another detector. Headings of the second level become links at the top.
 """
 
 import re

@@ -106,12 +106,15 @@ def test_configuration_is_the_safe_one():
 
 def test_reports_are_served_beside_the_dashboard_in_a_sandbox(settings, trivial_notebook):
     with Server(settings, ServerOptions(port=0, prepared=False, notebook=trivial_notebook)) as server:
-        status, text, _headers = _get(server.reports_url)
-        assert status == 404
-        assert "No report yet" in text
-        settings.reports.joinpath("index.html").write_text("<h1>nights</h1>")
         status, text, headers = _get(server.reports_url)
-        assert (status, text) == (200, "<h1>nights</h1>")
+        assert status == 200
+        assert "No night has been run yet" in text
+        assert 'href="../monitor?' not in text, "this server has one page"
+        assert "sandbox" in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store"
+        settings.reports.joinpath("one.html").write_text("<h1>report</h1>")
+        status, text, headers = _get(f"{server.reports_url}one.html")
+        assert (status, text) == (200, "<h1>report</h1>")
         assert "sandbox" in headers["Content-Security-Policy"]
         assert _get(f"{server.url}reports")[0] == 302
         for outside in (

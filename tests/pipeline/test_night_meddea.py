@@ -58,6 +58,15 @@ def test_its_report_tells_them_and_needs_no_network(meddea):
     own = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)  # BokehJS, which is in the page
     assert not re.findall(r"(?:src|href)=[\"'](?:https?:)?//", own)
     assert report.page in (settings.reports / "index.html").read_text()
+    for of_another in ("coded mask", "heat pipe", "Earth", "Pixels that stand out", "fluorescence", "alerts"):
+        assert of_another not in own, "nothing is meant for another detector"
+    links = re.findall(r'href="#(section-\d+)">([^<]+)', page)
+    assert [words for _, words in links] == [
+        "Rates", "Spectrum", "Detector images", "Spectra accumulated on board", "Packets", "Excursions",
+        "Housekeeping",
+    ]  # fmt: skip
+    assert all(page.count(f'id="{address}"') == 1 for address, _ in links)
+    assert page.index("eic-verdict") < page.index("767 photons"), "the verdict comes first"
 
 
 def test_a_second_call_does_nothing(meddea):

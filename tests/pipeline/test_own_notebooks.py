@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from eicpy.errors import ExitCode
+from eicpy.nights.index_page import write_index
+from eicpy.nights.record import NightRecord
 from eicpy.operations import open_database, steps
 from eicpy.pipeline import night_reports
-from eicpy.pipeline.index_page import write_index
 from eicpy.pipeline.night import NightOutcome
 from eicpy.pipeline.night_reports import make_reports, notebook_report
-from eicpy.pipeline.record import NightRecord
 from eicpy.reports.notebooks import own_notebooks
 from eicpy.reports.report import ReportOutcome
 

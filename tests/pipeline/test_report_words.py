@@ -9,10 +9,10 @@ from eicpy.calibration import GainStatus, GainTable
 from eicpy.calibration.gain import gain_states, goodness_marks
 from eicpy.calibration.table import PixelStates, calibration_table
 from eicpy.instruments import PixelGrid, load
+from eicpy.nights.record import PacketRecord, TableRecord
 from eicpy.pipeline import NightRecord
 from eicpy.pipeline.decisions import TableInUse
 from eicpy.pipeline.night_table import NightTable, status_table
-from eicpy.pipeline.record import PacketRecord, TableRecord
 from eicpy.reports import Table
 from eicpy.text import counted
 

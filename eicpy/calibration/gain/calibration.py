@@ -19,6 +19,7 @@ from eicpy.calibration.table import CalibrationTable, Inputs, Made, PixelStates,
 from eicpy.errors import BadDataError
 from eicpy.instruments import EnergyRequirement, Instrument
 from eicpy.moved import former_detector
+from eicpy.text import setup_texts
 
 __all__ = ["GainCalibration"]
 
@@ -70,9 +71,8 @@ class GainCalibration(CalibrationTable[GainTable]):
         counts = inputs.spectra.sum(axis=1)
         median = float(np.median(counts))
         if median < rule.median_counts:
-            why = (
-                f"half of the pixels have less than {median:.0f} counts, {rule.median_counts:.0f} are needed"
-            )
+            texts = setup_texts()
+            why = texts("gain_too_few", median=texts.number(median), needed=texts.number(rule.median_counts))
             return Made(None, figures={"fitted": 0, "pixels": pixels}, message=why)
         settings = GainFitSettings(threads=inputs.threads)
         table = fit_gain(inputs.spectra, start=previous, lines=self.lines, settings=settings).table

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncGenerator
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode
 from uuid import uuid4
 
@@ -38,6 +38,9 @@ from eicpy.dashboard.server.request import OPERATOR_HEADER, PageRequest
 from eicpy.dashboard.server.visits import RENDER_TIMEOUT, FullError, Visit, Visits
 from eicpy.settings import Settings
 
+if TYPE_CHECKING:
+    from eicpy.dashboard.server.home import HomePage
+
 __all__ = ["AliveHandler", "FarewellHandler", "PageHandler", "ReportsHandler", "TemplateFiles"]
 
 _DRAWN_AT_ONCE = max(2, os.cpu_count() or 1)
@@ -54,11 +57,19 @@ class ReportsHandler(ShortAnswers, AuthenticatedFileHandler):
     def check_xsrf_cookie(self) -> None:
         """Nothing: they are only read, and may be opened by a link in a mail or by their typed address."""
 
-    def validate_absolute_path(self, root: str, absolute_path: str) -> str:
-        """Report in words that there is no report yet, rather than 404."""
-        if Path(absolute_path) == Path(root) and not (Path(root) / "index.html").is_file():
-            raise web.HTTPError(404, reason=self.texts("no_report"))
-        return super().validate_absolute_path(root, absolute_path)
+    @web.authenticated
+    async def get(self, path: str, include_body: bool = True) -> None:  # type: ignore[override]  # noqa: FBT001, FBT002
+        """Send a file of the reports; the index is made for each reader, as it is now."""
+        if path not in ("", "index.html"):
+            sent = AuthenticatedFileHandler.get(self, path, include_body=include_body)
+            if sent is not None:
+                await sent
+            return
+        home: HomePage = self.settings["home"]
+        page = await asyncio.to_thread(home.render, self.texts.language)
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Cache-Control", "no-store")
+        web.RequestHandler.finish(self, page if include_body else None)
 
 
 class TemplateFiles(ShortAnswers, TemplateStaticFileHandler):  # type: ignore[misc]  # untyped base

@@ -25,6 +25,7 @@ from voila.utils import get_page_config, make_url
 
 from eicpy.dashboard.server.drawing import PageTemplate
 from eicpy.dashboard.server.gate import LARGEST_BODY, BoundedServer, Gate
+from eicpy.dashboard.server.home import HomePage
 from eicpy.dashboard.server.hosts import HostNames
 from eicpy.dashboard.server.identity import TokenIdentity
 from eicpy.dashboard.server.kernels import (
@@ -42,6 +43,7 @@ from eicpy.dashboard.server.pages import (
 from eicpy.dashboard.server.provisioner import ForkProvisioner, NurseryLink, register
 from eicpy.dashboard.server.request import OPERATOR_HEADER
 from eicpy.errors import readable
+from eicpy.settings import Settings
 
 if TYPE_CHECKING:
     import socket
@@ -121,7 +123,9 @@ class DashboardServer(Voila):  # type: ignore[misc]  # untyped base
     def start(self) -> None:
         """Make the application and serve it."""
         self.connection_dir = tempfile.mkdtemp(prefix="voila_", dir=self.connection_dir_root)
-        settings = self.init_settings() | self.tornado_settings | {"pages": self._addresses()}
+        pages = self._addresses()
+        home = HomePage(Settings.from_environment(), pages)
+        settings = self.init_settings() | self.tornado_settings | {"pages": pages, "home": home}
         self.app = Gate(HostNames(self.ip, self.port, self.names), **settings)
         self.app.add_rules(self.init_handlers())
         self.listen()
