@@ -65,6 +65,7 @@ class LivePage:
         self._ticks = 0
         self._judged: Verdict | None = None
         self._judged_at = 0.0
+        self._chips: tuple[str, ...] = ()
 
     def look(self) -> None:
         """Look for what is new and show it; called by the clock."""
@@ -95,11 +96,13 @@ class LivePage:
         self.verdict.value = verdict_box(verdict, self.texts, chips=chips)
 
     def renew_verdict(self, reader: OverviewReader, chips: Sequence[str] = ()) -> None:
-        """Read camera and chain again, once a second, and show whether they are well."""
-        now = time.monotonic()
-        if self._judged is None or self._judged.reading is not None or now - self._judged_at >= JUDGED_EVERY:
-            self._judged, self._judged_at = reader.read().verdict, now
-        self.show_verdict(self._judged, chips)
+        """Show whether camera and chain are well; read again once a second, and when the chips change."""
+        now, judged, words = time.monotonic(), self._judged, tuple(chips)
+        old = words != self._chips or now - self._judged_at >= JUDGED_EVERY
+        if judged is None or judged.reading is not None or old:
+            judged = reader.read().verdict
+            self._judged, self._judged_at, self._chips = judged, now, words
+        self.show_verdict(judged, chips)
 
     def figure(self, panel: Panel) -> ipywidgets.Widget:
         """Widget of a panel; the clock starts when the browser has drawn the last one."""
