@@ -101,7 +101,7 @@ def test_a_cell_is_written_without_its_code_and_escaped():
     assert json.loads(re.search(r"json\">(.*?)</script>", text)[1])["data"] == {
         "text/html": "<b>&</b></script>"
     }
-    assert "<em>old</em>" in cell_markup(nbformat.v4.new_markdown_cell("*old*"))
+    assert '{"text/markdown": "*old*"}' in cell_markup(nbformat.v4.new_markdown_cell("*old*"))
     assert cell_markup(nbformat.v4.new_raw_cell("x")) == ""
 
 
