@@ -109,7 +109,7 @@ def in_lab(context: Any, address: str, folder: Path, pictures: Path) -> Any:
     begin = time.monotonic()
     page.goto(f"{address}lab/tree/dashboards/camera.ipynb?token={TOKEN}")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+    page.wait_for_selector("#jp-bottom-panel >> text=| Idle")
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")
     page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
     look(page, "lab camera", begin, pictures)

@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
-from jupyter_core.utils import ensure_async
+from jupyter_server.utils import ensure_async
 from nbclient.exceptions import CellExecutionError
 from voila.execute import VoilaExecutor, strip_code_cell_warnings
 
@@ -171,7 +171,7 @@ async def with_signs_of_life(
 
 
 def cell_markup(cell: Any) -> str:
-    """Write a cell for the front end, which draws its outputs.
+    """Write a cell for the front end, which draws its outputs, and its text where it is one of text.
 
     Parameters
     ----------
@@ -182,18 +182,19 @@ def cell_markup(cell: Any) -> str:
         inside = "".join(_output_markup(output) for output in cell.outputs)
         return f'<div class="jp-Cell jp-CodeCell jp-OutputArea jp-Cell-outputArea">{inside}</div>\n'
     if cell.cell_type == "markdown":
-        from nbconvert.filters.markdown_mistune import markdown2html_mistune  # noqa: PLC0415 - no page of ours has text
-
-        text = markdown2html_mistune(cell.source)
-        style = "jp-RenderedHTMLCommon jp-RenderedMarkdown jp-MarkdownOutput"
-        return f'<div class="jp-Cell jp-MarkdownCell"><div class="{style}">{text}</div></div>\n'
+        text = _for_front_end({"data": {"text/markdown": cell.source}, "metadata": {}})
+        return f'<div class="jp-Cell jp-MarkdownCell">{text}</div>\n'
     return ""
+
+
+def _for_front_end(output: Mapping[str, Any]) -> str:
+    words = htmlsafe_json_dumps({**output, "trusted": True})
+    return f'<script type="application/vnd.voila.cell-output+json">{words}</script>'
 
 
 def _output_markup(output: Any) -> str:
     if output.output_type in {"display_data", "execute_result"}:
-        words = htmlsafe_json_dumps(output | {"trusted": True})
-        inside = f'<script type="application/vnd.voila.cell-output+json">{words}</script>'
+        inside = _for_front_end(output)
     else:
         text = output.text if output.output_type == "stream" else "\n".join(output.traceback)
         inside = f'<div class="jp-RenderedText jp-OutputArea-output"><pre>{escape(text)}</pre></div>'

@@ -56,13 +56,14 @@ def known_words(settings: Settings, request: PageRequest) -> str:
 
 
 def tell(asked: Mapping[str, str]) -> None:
-    """Write what is known into a file, whole or not at all.
+    """Write what is known into a file, whole or not at all; for a process of its own, of lower priority.
 
     Parameters
     ----------
     asked
         ``query`` of the page's address; ``file`` to write.
     """
+    os.nice(5)  # the kernel of the page comes first
     request = PageRequest(asked["query"], os.environ.get("EIC_INSTRUMENT"))
     file = Path(asked["file"])
     unfinished = file.with_suffix(".part")
