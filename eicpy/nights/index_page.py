@@ -232,7 +232,7 @@ def _translated(words: str) -> Markup:
 def _boxes(verdict: Verdict, shown: int) -> Markup:
     """The verdict in each language, escaped; the page shows that of its reader."""
     boxes = {language: verdict_box(verdict, Texts(language), shown=shown) for language in LANGUAGES}
-    return Markup("".join(f'<div class="{name}" lang="{name}">{box}</div>' for name, box in boxes.items()))  # noqa: S704
+    return Markup("".join(f'<div class="{name}">{box}</div>' for name, box in boxes.items()))  # noqa: S704
 
 
 def _present(name: str, verdict: Verdict) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from eicpy.pipeline.night_run import NightRun
 from eicpy.pipeline.plan import days_with_data, plan_night
 from eicpy.pipeline.tasks import Progress
 from eicpy.settings import Settings
+from eicpy.text import setup_language
 from eicpy.times import to_seconds
 
 __all__ = ["NightOutcome", "run_night", "run_nights"]
@@ -153,11 +154,12 @@ def run_night(
     Raises
     ------
     BadArgumentError
-        For a detector that is not known.
+        For a detector that is not known, and a language of the reports (``EIC_LANGUAGE``) that there is not.
     FailedError
         Where another process is running this night, or nothing can be written.
     """
     detector = load(instrument)
+    setup_language()  # one that is none is refused before anything is done
     begin, end = (to_seconds(t) if isinstance(t, str) else float(t) for t in (start, stop))
     ingest_inbox(detector, settings)
     with open_database(settings) as database:

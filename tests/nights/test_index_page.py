@@ -179,6 +179,7 @@ def test_everything_on_the_page_is_in_both_languages(page, settings):
     outside = (
         "no space left <script>alert(1)</script>",
         "The night",
+        "g:",
         "eclairs",
         "ECLAIRs aboard SVOM",
         "Français",

@@ -8,8 +8,9 @@ import pytest
 from bokeh.models import Axis, ColorBar, Label, LegendItem, Title
 from eicpy_fixtures.languages import untranslated, visible_texts
 
+from eicpy.errors import BadArgumentError
 from eicpy.ingestion import ingest
-from eicpy.pipeline import NightProducts, run_nights
+from eicpy.pipeline import NightProducts, run_night, run_nights
 from eicpy.reports.notebooks import nightly_notebook
 from eicpy.settings import Settings
 from eicpy.text import Texts
@@ -81,3 +82,10 @@ def test_nothing_in_a_french_report_is_english(name, folder, monkeypatch):
     assert not left, "\n".join(sorted(left))
     numbers = {text for text in french if re.fullmatch(r"-?[0-9]+[.][0-9]+", text)}
     assert numbers == set(), "the decimal mark of the language"
+
+
+def test_a_language_that_there_is_not_is_refused_before_anything_is_done(settings, monkeypatch):
+    monkeypatch.setenv("EIC_LANGUAGE", "klingon")
+    with pytest.raises(BadArgumentError, match="expected one of en, fr"):
+        run_night("eclairs", "2026-11-20", "2026-11-21", settings)
+    assert not settings.home.exists()
