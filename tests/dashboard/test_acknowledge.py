@@ -50,7 +50,7 @@ def test_everybody_sees_them_the_newest_first_and_escaped(settings):
     shown = panel(settings, allowed=False)
     assert shown.table.value.index("T2") < shown.table.value.index("T1")
     assert "&lt;b&gt;T1" in shown.table.value
-    assert "−31.5 degC" in shown.table.value
+    assert "−31.5 °C" in shown.table.value
     assert "2017-01-01 00:01:40" in shown.table.value
     assert '<td class="name">M<' not in shown.table.value
     assert shown.button not in shown.controls.children

@@ -74,7 +74,7 @@ def test_it_shows_what_the_chain_tells(settings, station, receiving):
     assert "810" in page.apids.value
     assert "photons" in page.parts.value
     assert "2.00 kB" in page.parts.value
-    assert "n 3" in page.parts.value
+    assert "n: 3" in page.parts.value
     assert "start a run" in page.journal.value
     assert "ada" in page.journal.value
     assert "odd &lt;value&gt;" in page.journal.value, "the last error"

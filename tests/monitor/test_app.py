@@ -300,9 +300,9 @@ def test_details_are_shown_and_hidden(calm, orders):
     app = MonitorApp(lambda: calm, orders)
 
     async def work(pilot):
-        assert "bins 1024" not in text_of(app)
+        assert "bins: 1024" not in text_of(app)
         await pilot.press("d")
-        await until(pilot, lambda: "bins 1024" in text_of(app))
+        await until(pilot, lambda: "bins: 1024" in text_of(app))
 
     drive(app, work, (80, 26))
 
