@@ -77,7 +77,7 @@ def test_everything_that_matters_is_on_the_first_screen(calm, orders, size):
     async def work(pilot):
         for words in (
             "eclairs", "WELL", "Run 12", "SIMULATED", "receiving", "12.5 MB/s", "connected", "photons",
-            "housekeeping dpix", "62 % used", "full in 2 d 4 h", "M. Petit", "Start run", "Quit",
+            "housekeeping dpix", "62 % used", "full in 2 d 5 h", "M. Petit", "Start run", "Quit",
         ):  # fmt: skip
             await until(pilot, lambda words=words: words in text_of(app))
 
