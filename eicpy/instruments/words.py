@@ -63,8 +63,9 @@ def table_words(words: str, texts: Texts) -> str:
         Language.
     """
     for pattern, number in ((words, None), *_numbered(words)):
-        found = texts.translated(pattern)
-        if found != pattern:
+        key = f"table:{pattern}"
+        found = texts.template(key)
+        if found != key:
             return found if number is None else found.replace("{number}", number)
     return words
 

@@ -96,7 +96,7 @@ def test_details_of_processors_can_be_left_out_but_their_errors_cannot(bad):
 def test_a_part_besides_the_processors_is_named_when_it_dies(calm):
     pages = PartView(name="dashboards", role="dashboards", health="dead", state="serving", age=7.0)
     text = "\n".join(plain(processor_lines(replace(calm, others=(pages,)), 78)))
-    assert "dashboards DEAD (last: serving, 7.0 s ago)" in text
+    assert "dashboards DEAD (last: serving, 7 s ago)" in text
 
 
 def test_lines_are_broken_between_words_and_cut_with_an_ellipsis():
