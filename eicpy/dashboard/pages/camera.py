@@ -137,7 +137,9 @@ class CameraPage(LivePage):
     def draw(self) -> None:
         """Draw everything again."""
         self.photons.draw()
-        if self.source.behind > SKIP_PHOTONS_BEHIND:
+        reading = self.source.behind > SKIP_PHOTONS_BEHIND
+        self.photons.say_nothing_yet(reading=reading)
+        if reading:
             left = self.texts.number(self.source.behind / 1e6)
             self.photons.write_note(self.texts("catching_up", left=left))
         self._draw_housekeeping()

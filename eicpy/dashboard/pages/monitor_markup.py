@@ -80,7 +80,6 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         (texts("run"), _run_name(run, texts)),
         (texts("opened"), f"{_moment(run.opened)} UTC ({texts('ago', age=texts.duration(run.age))})"),
         (texts("closed"), texts("still_open") if run.is_open else f"{_moment(run.closed)} UTC"),
-        (texts("run_duration"), texts.duration(_lasted(run))),
         (texts("size"), texts.size(run.size)),
         (texts("operator"), run.operator),
         (texts("setup"), run.setup),
@@ -92,12 +91,6 @@ def run_facts(run: RunView | None, texts: Texts) -> str:
         f'<tr><th scope="row">{name}</th><td>{escape(value or UNKNOWN)}</td></tr>' for name, value in rows
     )
     return f'<table class="eic-table"><caption>{texts("run")}</caption><tbody>{inside}</tbody></table>'
-
-
-def _lasted(run: RunView) -> float | None:
-    if run.closed is None or run.opened is None:
-        return run.age
-    return (run.closed - run.opened).total_seconds()
 
 
 def _run_name(run: RunView, texts: Texts) -> str:

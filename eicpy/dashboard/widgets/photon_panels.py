@@ -101,6 +101,11 @@ class PhotonPanels:
         self.light_curve.update(self.view)
         self.write_note()
 
+    def say_nothing_yet(self, *, reading: bool) -> None:
+        """Say on figures without data whether these are still being read, or there are none."""
+        for panel in (self.image, self.spectrum, self.light_curve):
+            panel.empty.text = self.texts("reading_on" if reading else "no_data")
+
     def write_note(self, *more: str) -> None:
         """Write below the image what is counted there, and what is chosen."""
         lines = [*self._pixel_words(), *more]
@@ -111,7 +116,9 @@ class PhotonPanels:
         pixel, texts, chosen = self.controls.pixel, self.texts, self.view.selection
         span = texts.duration(self.view.covered)
         step = texts.duration(self.view.step)
-        lines = [texts("pixel_hint"), texts("covered", span=span, step=step)]
+        lines = [texts("pixel_hint")]
+        if self.view.covered > 0:
+            lines.append(texts("covered", span=span, step=step))
         if pixel is not None:
             y, z = self.instrument.pixels.yz(pixel)
             lines[0] = texts(
