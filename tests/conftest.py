@@ -82,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     main thread, in which no other test could run its own.
     """
     order = {item.path: 0 for item in items if item.get_closest_marker("slow")}
-    order |= {item.path: 2 for item in items if item.get_closest_marker("browser")}
+    order |= {item.path: 2 for item in items if "browser" in getattr(item, "fixturenames", ())}
     items.sort(key=lambda item: order.get(item.path, 1))
     for item in items:
         test = getattr(item, "obj", None)

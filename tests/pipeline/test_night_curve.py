@@ -29,7 +29,8 @@ def product(counts=100):
 
 @given(st.floats(1, 1e6), st.floats(0, 1e4))
 def test_bins_are_few_and_filled_and_the_narrowest_that_are(span, rate):
-    width = bin_width(span, rate * span)
+    counts = rate * span
+    width, rate = bin_width(span, counts), counts / span
     assert width in WIDTHS
 
     def fits(w):

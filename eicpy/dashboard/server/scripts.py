@@ -86,7 +86,7 @@ def bundle(shares: Sequence[Path] = ()) -> str:
     found = [*shares, Path(sys.prefix) / "share" / "jupyter"]
     share = next((s for s in found if _loader(s).is_file()), found[-1])
     style = _loader(share).with_name("voila-style.js")
-    parts = {"BokehJS": core_script(), **{path.name: path.read_text("utf-8") for path in chunks(share)}}
+    parts = {"bokeh.min.js": core_script(), **{path.name: path.read_text("utf-8") for path in chunks(share)}}
     after = "\n".join(_alone(name, text) for name, text in parts.items())
     loader = _loader(share).read_text(encoding="utf-8")
     return (
