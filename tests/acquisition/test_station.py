@@ -129,9 +129,34 @@ def test_a_name_that_is_no_file_is_refused(station, name):
 def test_a_status_needs_no_room_once_it_is_open(station):
     with station.report("receiver", role="receiver") as report:
         blocks = report.file.stat().st_blocks
-        report.update(values={"text": "x" * (ROOM - 1000)})
-        assert blocks * 512 >= ROOM
+        for _ in range(2):
+            report.update(values={"text": "x" * (ROOM - 1000)})
+        assert blocks * 512 >= 2 * ROOM
         assert report.file.stat().st_blocks == blocks
+
+
+@pytest.mark.parametrize("cut", range(0, 200, 7))
+def test_a_report_that_is_cut_leaves_the_one_before_it(station, cut):
+    with station.report("receiver", role="receiver") as report:
+        for number in range(4):
+            report.update(values={"run": number})
+            whole = report.file.read_bytes()
+            half = slice(0, ROOM) if f'"run": {number}'.encode() in whole[:ROOM] else slice(ROOM, 2 * ROOM)
+            torn = bytearray(whole)
+            torn[half] = whole[half][:cut] + b"\0" * (ROOM - cut)
+            report.file.write_bytes(torn)
+            status = station.status("receiver")
+            assert status.values == ({"run": number - 1} if number else {})
+            assert status.alive
+            report.file.write_bytes(whole)
+            assert station.status("receiver").values == {"run": number}
+
+
+def test_a_new_writer_does_not_write_over_the_last_report_of_the_old_one(station):
+    for run in range(3):
+        with station.report("receiver", role="receiver") as report:
+            report.update(values={"run": run})
+        assert station.status("receiver").values == {"run": run}
 
 
 @pytest.mark.parametrize("damage", [b"", b"no status", b"00000010 00000000 0123456789abcdef"])

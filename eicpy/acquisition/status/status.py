@@ -11,8 +11,10 @@ They meet in one folder:
                       journal.jsonl      what operators did, a line each, never rewritten
 
 A status is written over itself in a file whose room was claimed when it was opened: so it can still be
-updated on a full disk. Its writer holds a lock on it, which the kernel releases when the writer dies, however
-it dies: what a dead part said last is never taken for the present.
+updated on a full disk. The file has two halves, written in turn: while one is being written, or was cut when
+its writer was killed, the other holds the report before it, whole. Its writer holds a lock on it, which the
+kernel releases when the writer dies, however it dies: what a dead part said last is never taken for the
+present.
 """
 
 import errno
@@ -38,7 +40,7 @@ __all__ = ["JournalEntry", "Station", "Status", "StatusReport"]
 _log = logging.getLogger(__name__)
 
 ROOM = 1 << 16
-"""Bytes claimed for a status."""
+"""Bytes claimed for a report; a file holds two."""
 LONGEST_ERROR = 4000
 """Characters of an error that are kept."""
 LEFT_OUT = "left_out"
@@ -69,6 +71,8 @@ class Status(BaseModel):
     """The last thing that went wrong; None while nothing did."""
     values: dict[str, Any] = {}
     """What else the part reports."""
+    number: int = 0
+    """How many reports there were before it."""
     alive: bool = False
     """Whether its writer lives; known from the lock, not from what it said."""
 
@@ -125,14 +129,14 @@ class StatusReport:
                 f"{self.name} is running already: another process reports its status in {self.file}"
             )
         try:
-            os.posix_fallocate(self._descriptor, 0, ROOM)
+            os.posix_fallocate(self._descriptor, 0, 2 * ROOM)
         except OSError as error:
             _log.warning(
                 "%s: no room could be claimed (%s); a full disk may hide this status", self.file, error
             )
         self._status = {
             "name": self.name, "role": self.role, "pid": os.getpid(), "state": "starting",
-            "started": datetime.now(tz=UTC).isoformat(), "error": None, "values": {},
+            "started": datetime.now(tz=UTC).isoformat(), "error": None, "values": {}, "number": self._next(),
         }  # fmt: skip
         self.update()
         return self
@@ -188,9 +192,15 @@ class StatusReport:
         if len(record) > ROOM:
             record = self._shortened()
         try:
-            os.pwrite(self._descriptor, record, 0)
+            os.pwrite(self._descriptor, record, self._status["number"] % 2 * ROOM)
+            self._status["number"] += 1
         except OSError as problem:
             _log.warning("%s: the status could not be written: %s", self.file, problem.strerror)
+
+    def _next(self) -> int:
+        """Number of the first report: that of the last one of an earlier process is not written over."""
+        last = _newest(os.pread(self._descriptor, 2 * ROOM, 0))
+        return 0 if last is None else last.number + 1
 
     def _shortened(self) -> bytes:
         """The status without the longest of its values, with the names of those left out."""
@@ -351,19 +361,29 @@ def _read(file: Path) -> Status | None:
     except FileNotFoundError:
         return None
     try:
-        for _ in range(_ATTEMPTS):  # its writer may be at it
-            record = os.pread(descriptor, ROOM, 0)
-            text = _checked(record)
-            if text is not None:
-                alive = _is_held(descriptor)
-                return Status.model_validate_json(text).model_copy(update={"alive": alive})
-    except ValidationError as error:
-        _log.warning("%s does not read: %s", file, error)
-        return None
+        for _ in range(_ATTEMPTS):  # its writer may have been at both halves while they were read
+            status = _newest(os.pread(descriptor, 2 * ROOM, 0))
+            if status is not None:
+                return status.model_copy(update={"alive": _is_held(descriptor)})
     finally:
         os.close(descriptor)
-    _log.warning("%s does not read: its checksum is wrong", file)
+    _log.warning("%s does not read: no report in it is whole", file)
     return None
+
+
+def _newest(content: bytes) -> Status | None:
+    """The newest of the reports in a file that are whole; None where none is."""
+    found: Status | None = None
+    for half in (content[:ROOM], content[ROOM:]):
+        text = _checked(half)
+        try:
+            status = None if text is None else Status.model_validate_json(text)
+        except ValidationError as error:
+            _log.warning("a status does not read: %s", error)
+            continue
+        if status is not None and (found is None or status.number > found.number):
+            found = status
+    return found
 
 
 def _is_held(descriptor: int) -> bool:
