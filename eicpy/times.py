@@ -105,7 +105,7 @@ def to_seconds(time: "Time | str | npt.ArrayLike") -> Any:
     Raises
     ------
     BadArgumentError
-        For text that is not an ISO date.
+        For text that is not an ISO date, and for what is neither a time nor a number.
 
     Examples
     --------
@@ -124,11 +124,19 @@ def to_seconds(time: "Time | str | npt.ArrayLike") -> Any:
                 f"got time {time!r}, expected an ISO date such as 2026-11-21T02:00:00 (UTC)"
             ) from error
     seconds: Any = (time.tt - _reference()).sec if hasattr(time, "tt") else time
-    return float(seconds) if np.ndim(seconds) == 0 else np.asarray(seconds, dtype=np.float64)
+    try:
+        return float(seconds) if np.ndim(seconds) == 0 else np.asarray(seconds, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadArgumentError(f"got {time!r}, expected a Time, an ISO date (UTC) or seconds") from error
 
 
 def to_time(seconds: float | npt.ArrayLike) -> "Time":
     """Time (scale TT) of seconds since the reference.
+
+    Raises
+    ------
+    BadArgumentError
+        For seconds that are not finite: there is no such time.
 
     Examples
     --------
@@ -137,7 +145,11 @@ def to_time(seconds: float | npt.ArrayLike) -> "Time":
     """
     from astropy.time import TimeDelta  # noqa: PLC0415, as above
 
-    return _reference() + TimeDelta(np.asarray(seconds, dtype=np.float64), format="sec")
+    known = np.asarray(seconds, dtype=np.float64)
+    if not np.isfinite(known).all():
+        bad = known[~np.isfinite(known)].flat[0]
+        raise BadArgumentError(f"got a time of {bad} s, expected finite seconds since {DATEREF} UTC")
+    return _reference() + TimeDelta(known, format="sec")
 
 
 def day_of(seconds: float) -> date:

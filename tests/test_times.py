@@ -37,6 +37,18 @@ def test_text_that_is_no_date_is_a_bad_argument() -> None:
         times.to_seconds("yesterday")
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), [0.0, float("-inf")]])
+def test_there_is_no_time_of_what_is_not_finite(seconds: object) -> None:
+    with pytest.raises(BadArgumentError, match="expected finite seconds"):
+        times.to_time(seconds)
+
+
+@pytest.mark.parametrize("value", [None, object(), ["a"]])
+def test_what_is_no_time_is_a_bad_argument(value: object) -> None:
+    with pytest.raises(BadArgumentError, match="expected a Time, an ISO date"):
+        times.to_seconds(value)
+
+
 def test_astropy_is_imported_only_when_a_time_is_converted() -> None:
     code = "import sys; from eicpy import times; times.day_of(1.0); print('astropy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eicpy.events.gti import GoodTimeIntervals
     from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
     from eicpy.events.photon_accumulator import PhotonAccumulator
+    from eicpy.events.ticks import TickBins, tick_of
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -38,8 +39,10 @@ __all__ = [
     "PixelScale",
     "Scale",
     "SpectraAccumulator",
+    "TickBins",
     "band_columns",
     "energies",
     "read_criteria",
     "tables_of_criteria",
+    "tick_of",
 ]

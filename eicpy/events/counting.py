@@ -27,6 +27,7 @@ __all__ = [
     "count_images",
     "count_light_curve",
     "count_queues",
+    "count_ticks",
     "queue_photons",
     "sort_photons",
 ]
@@ -226,6 +227,26 @@ def count_light_curve(time: F8, segments: U1, start: float, inverse_step: float,
     outside = 0
     for n in range(time.size):
         position = (time[n] - start) * inverse_step
+        if position >= 0.0 and position < n_bins:
+            counts[np.uint64(np.int64(position)), np.uint64(segments[n])] += 1
+        else:
+            outside += 1
+    return outside
+
+
+@kernel
+def count_ticks(
+    time: F8, segments: U1, tick_rate: float, first_tick: int, inverse_width: float, counts: I8
+) -> int:
+    """Add photons to bins of whole ticks, shape (bins, segments); returns how many were out of range.
+
+    `tick_rate` is in ticks per s; a bin has 1/`inverse_width` ticks. The middle of a tick lies half a tick
+    from the nearest edge of a bin, so that the product needs not be exact.
+    """
+    n_bins = float(counts.shape[0])
+    outside = 0
+    for n in range(time.size):
+        position = (np.rint(time[n] * tick_rate) - first_tick + 0.5) * inverse_width
         if position >= 0.0 and position < n_bins:
             counts[np.uint64(np.int64(position)), np.uint64(segments[n])] += 1
         else:

@@ -189,9 +189,10 @@ class EventList:
     def _repr_html_(self) -> str:
         rows = [("photons", f"{len(self):,}")]
         if len(self):
-            first, last = to_time(self.time.min()).utc.isot, to_time(self.time.max()).utc.isot
+            known = self.time[np.isfinite(self.time)]
+            ends = (to_time(t).utc.isot for t in (known.min(), known.max())) if known.size else ("unknown",)
             rows += [
-                ("time (UTC)", f"{first} to {last}"),
+                ("time (UTC)", " to ".join(ends)),
                 ("pixels hit", f"{np.unique(self.detnum).size}"),
                 ("channels", f"{self.channel.min()} to {self.channel.max()}"),
             ]

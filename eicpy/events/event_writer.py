@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,11 +13,17 @@ from eicpy.events.bands import PixelScale, Scale
 from eicpy.events.event_list import EventList, PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
 from eicpy.instruments import Instrument
-from eicpy.products import Header, ProductWriter, Provenance
+from eicpy.products import Header, Observation, ProductWriter, Provenance, span_cards
 
 __all__ = ["EventWriter"]
 
 _ROW = 15
+_FLAG_BITS = {
+    kernels.PHA_OUTSIDE: "PHA outside of TLMIN to TLMAX",
+    kernels.PI_BELOW: "energy below the channels of PI",
+    kernels.PI_ABOVE: "energy above the channels of PI",
+    kernels.NO_SCALE: "pixel without gain and offset",
+}
 
 
 class EventWriter:
@@ -38,6 +44,8 @@ class EventWriter:
         first to the last photon is written, and ``GTISRC`` says so.
     header
         Further keywords.
+    observation
+        Its name, program and pointing, as far as they are known.
 
     Raises
     ------
@@ -74,6 +82,7 @@ class EventWriter:
         provenance: Provenance,
         gti: GoodTimeIntervals | None = None,
         header: Header | None = None,
+        observation: Observation | None = None,
     ) -> None:
         self.gti = gti
         self.rows = 0
@@ -85,8 +94,10 @@ class EventWriter:
                 "expected at most 256 × 256: IDET and JDET are bytes"
             )
         self._nominal = PixelScale.uniform(self._pixels.count, self._energy.gain, self._energy.offset)
+        self._tick = None if instrument.photons is None else instrument.photons.time.tick
+        known = {} if observation is None else observation.to_header()
         self._product = ProductWriter(
-            path, "ECL-EVT-CAL", issuer=instrument, provenance=provenance, header=header
+            path, "ECL-EVT-CAL", issuer=instrument, provenance=provenance, header={**known, **(header or {})}
         )
         self._first, self._latest, self._step_back = np.inf, -np.inf, 0.0
         self._stack = ExitStack()
@@ -108,18 +119,8 @@ class EventWriter:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self._product)
-            self._table = self._product.table("ECL-EVT-CAL")
-            for keyword, value, comment in (
-                ("DETROWS", self._pixels.rows, "rows of pixels (IDET)"),
-                ("DETCOLS", self._pixels.columns, "columns of pixels (JDET)"),
-                ("DETCHANS", self._energy.channels, "channels"),
-                ("NOMGAIN", self._energy.gain, "keV/chan, gain of the scale of PI"),
-                ("NOMOFFS", self._energy.offset, "keV, offset of the scale of PI"),
-                ("TSTART", 0.0, "first photon"),
-                ("TSTOP", 0.0, "last photon"),
-                ("STEPBACK", 0.0, "s, largest step back in TIME"),
-            ):
-                self._table.set(keyword, value, comment)
+            self._table = self._product.table("EVENTS")
+            self._set_layout()
             self._stack = stack.pop_all()
         return self
 
@@ -131,6 +132,29 @@ class EventWriter:
         with self._stack:
             self._finish()
         return None
+
+    def _set_layout(self) -> None:
+        """Keywords that hold whatever the photons are."""
+        for keyword, value, comment in (
+            ("DETROWS", self._pixels.rows, "rows of pixels (IDET)"),
+            ("DETCOLS", self._pixels.columns, "columns of pixels (JDET)"),
+            ("DETCHANS", self._energy.channels, "channels"),
+            ("NOMGAIN", self._energy.gain, "keV/chan, gain of the scale of PI"),
+            ("NOMOFFS", self._energy.offset, "keV, offset of the scale of PI"),
+            ("FLAGMULT", kernels.COUNTING_BITS, "bits of FLAG that count pixels hit at once"),
+        ):
+            self._table.set(keyword, value, comment)
+        for bit, words in _FLAG_BITS.items():
+            self._table.set(f"FLAGBIT{bit.bit_length() - 1}", bit, words)
+        names = [column.name for column in self._table.definition.columns]
+        for name in ("PHA", "PI"):
+            number = names.index(name) + 1
+            self._table.set(f"TLMIN{number}", 0, f"first channel of {name}")
+            self._table.set(f"TLMAX{number}", self._energy.channels - 1, f"last channel of {name}")
+        self._table.set(f"TNULL{names.index('PI') + 1}", -1, "no channel, see FLAG")
+        if self._tick is not None:
+            self._table.set("TIMEDEL", self._tick, "s, unit of the counter of times")
+            self._table.set("TIMEPIXR", 0.0, "TIME is the beginning of the unit")
 
     def append(self, block: PhotonBlock, scale: Scale | None = None) -> None:
         """Append photons.
@@ -145,7 +169,7 @@ class EventWriter:
         Raises
         ------
         BadArgumentError
-            For a pixel that the detector does not have.
+            For a pixel that the detector does not have, or a photon without a time.
         """
         photons = block if isinstance(block, EventList) else EventList.of(block)
         size = len(photons)
@@ -154,8 +178,11 @@ class EventWriter:
         low, high = int(photons.detnum.min()), int(photons.detnum.max())
         if low < 0 or high >= self._pixels.count:
             raise BadArgumentError(f"got pixels {low} to {high}, expected 0 to {self._pixels.count - 1}")
+        first, last = float(photons.time.min()), float(photons.time.max())
+        if not (np.isfinite(first) and np.isfinite(last)):
+            raise BadArgumentError(f"got a photon at {first} to {last} s, expected finite times of all")
         scale = scale or self._nominal
-        pi = np.empty(size, dtype=np.int16)
+        pi, flag = np.empty(size, dtype=np.int16), np.empty(size, dtype=np.uint8)
         kernels.nominal_channels(
             photons.detnum,
             photons.channel,
@@ -164,7 +191,9 @@ class EventWriter:
             self._energy.gain,
             self._energy.offset,
             self._energy.channels,
+            photons.multiplicity,
             pi,
+            flag,
         )
         rows = np.empty((size, _ROW), dtype=np.uint8)
         kernels.pack_photons(
@@ -172,27 +201,39 @@ class EventWriter:
             photons.detnum,
             photons.channel,
             pi,
-            photons.multiplicity,
+            flag,
             self._pixels.columns,
             rows,
         )
         step, self._latest = kernels.largest_step_back(photons.time, self._latest)
         self._step_back = max(self._step_back, step)
-        self._first = min(self._first, float(photons.time.min()))
+        self._first = min(self._first, first)
         self._table.append_rows(rows)
         self.rows += size
 
     def _finish(self) -> None:
-        empty = self.rows == 0
-        self._table.set("TSTART", None if empty else self._first, "first photon")
-        self._table.set("TSTOP", None if empty else self._latest, "last photon")
         self._table.set("STEPBACK", self._step_back, "s, largest step back in TIME")
         intervals, source = self.gti, "GIVEN"
         if intervals is None:
             source = "PHOTONS"
             intervals = GoodTimeIntervals()
-            if not empty:
+            if self.rows:
                 intervals = GoodTimeIntervals(self._first, np.nextafter(self._latest, np.inf))
+        cards = self._span(intervals)
+        for keyword, value, comment in cards:
+            self._table.set(keyword, value, comment)
         table = self._product.table("GTI")
+        for keyword, value, comment in cards:
+            table.set(keyword, value, comment)
         table.set("GTISRC", source, "PHOTONS: from first to last photon")
         table.append(intervals.to_columns())
+
+    def _span(self, intervals: GoodTimeIntervals) -> list[tuple[str, Any, str]]:
+        """Keywords of the span of photons and finite good time; none where there is neither."""
+        ends = [self._first, self._latest] if self.rows else []
+        if len(intervals) and np.isfinite(intervals.span).all():
+            ends += intervals.span
+        if not ends:
+            return []
+        good_time = intervals.exposure if np.isfinite(intervals.exposure) else None
+        return span_cards(min(ends), max(ends), good_time)

@@ -214,8 +214,15 @@ class GoodTimeIntervals:
         -------
         numpy.ndarray
             Shape (bins,).
+
+        Raises
+        ------
+        BadArgumentError
+            For edges that are not sorted, or NaN.
         """
         border = np.asarray(edges, dtype=np.float64)
+        if border.ndim != 1 or not border.size or not np.all(np.diff(border) >= 0) or np.isnan(border[0]):
+            raise BadArgumentError("got edges of bins that fall, or NaN, expected one sorted list of them")
         if not len(self):
             return np.zeros(border.size - 1)
         start, stop = np.clip((self.start, self.stop), border[0], border[-1])

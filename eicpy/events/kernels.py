@@ -14,6 +14,11 @@ from eicpy.kernels import kernel
 from eicpy.packets.bits import address_of, get_8, get_64
 
 __all__ = [
+    "COUNTING_BITS",
+    "NO_SCALE",
+    "PHA_OUTSIDE",
+    "PI_ABOVE",
+    "PI_BELOW",
     "inside_intervals",
     "largest_step_back",
     "nominal_channels",
@@ -25,6 +30,17 @@ F8 = npt.NDArray[np.float64]
 I2 = npt.NDArray[np.int16]
 I8 = npt.NDArray[np.int64]
 U1 = npt.NDArray[np.uint8]
+
+COUNTING_BITS = 0x0F
+"""Bits of FLAG that count the pixels hit at once, 15 for 15 and more."""
+PHA_OUTSIDE = 0x10
+"""Bit of FLAG of a photon whose channel as measured is not one of the detector's."""
+PI_BELOW = 0x20
+"""Bit of FLAG of a photon below the first channel of the nominal scale."""
+PI_ABOVE = 0x40
+"""Bit of FLAG of a photon above the last channel of the nominal scale."""
+NO_SCALE = 0x80
+"""Bit of FLAG of a photon of a pixel whose gain and offset are not known."""
 
 _ROWS = 1024
 """Rows unpacked at a time, column by column: they stay in the fastest cache meanwhile."""
@@ -61,20 +77,32 @@ def nominal_channels(
     nominal_gain: float,
     nominal_offset: float,
     n_channels: int,
+    multiplicity: U1,
     pi: I2,
+    flag: U1,
 ) -> None:
-    """Channel of each photon's energy on the nominal scale; −1 for a pixel without a scale."""
+    """Channel of each photon's energy on the nominal scale, −1 where there is none; FLAG says why.
+
+    `flag` receives the pixels hit at once, and the bit of a channel or an energy that is out of range.
+    """
     n_pixels = np.uint64(gain.size)
     for n in range(detnum.size):
         pixel = np.uint64(detnum[n])
         value = math.nan
         if pixel < n_pixels:
             energy = gain[pixel] * (channel[n] + 0.5) + offset[pixel]
-            value = (energy - nominal_offset) / nominal_gain
+            value = np.floor((energy - nominal_offset) / nominal_gain)
+        mark = 0
+        if channel[n] < 0 or channel[n] >= n_channels:
+            mark = PHA_OUTSIDE
         if math.isnan(value):
-            pi[n] = -1
-        else:
-            pi[n] = min(max(math.floor(value), 0.0), n_channels - 1.0)
+            mark |= NO_SCALE
+        elif value < 0.0:
+            mark |= PI_BELOW
+        elif value >= n_channels:
+            mark |= PI_ABOVE
+        pi[n] = -1 if mark else np.int16(value)
+        flag[n] = np.uint8(min(np.int64(multiplicity[n]), COUNTING_BITS) | mark)
 
 
 @kernel

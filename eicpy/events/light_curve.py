@@ -13,6 +13,8 @@ from eicpy.events import counting
 from eicpy.events.bands import EnergyBands, Scale
 from eicpy.events.event_list import PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
+from eicpy.events.ticks import TickBins
+from eicpy.products import span_cards
 from eicpy.quantities import in_unit
 from eicpy.times import to_seconds, to_time
 
@@ -43,6 +45,8 @@ class LightCurve:
         int64, shape (bands, bins).
     exposure
         Good time of each bin, s, shape (bins,).
+    tick
+        Unit of the photons' times of which a bin is a whole number, s; None where bins are not counted in it.
 
     See Also
     --------
@@ -58,6 +62,7 @@ class LightCurve:
     bands: tuple[tuple[float, float], ...]
     counts: npt.NDArray[np.int64]
     exposure: F8
+    tick: float | None = None
 
     @property
     def time(self) -> F8:
@@ -85,6 +90,7 @@ class LightCurve:
             self.bands,
             self.counts[:, : bins * factor].reshape(len(self.bands), bins, factor).sum(axis=2),
             self.exposure[: bins * factor].reshape(bins, factor).sum(axis=1),
+            self.tick,
         )
 
     def to_tables(self) -> dict[str, dict[str, npt.NDArray[Any]]]:
@@ -95,6 +101,18 @@ class LightCurve:
         }
         curve |= {f"COUNTS_{n}": counts for n, counts in enumerate(self.counts, start=1)}
         return {"ECL-QLK-LCV": curve, "BANDS": band_columns(self.bands)}
+
+    def to_header(self) -> dict[str, tuple[str | float | bool, str]]:
+        """Keywords of the table ECL-QLK-LCV: its bins, and what they are not corrected for."""
+        stop = self.start + self.exposure.size * self.step
+        cards = span_cards(self.start, stop, float(self.exposure.sum()))
+        cards += [
+            ("TIMEDEL", self.step, "s, width of a bin"),
+            ("TIMEPIXR", 0.0, "TIME is the beginning of the bin"),
+        ]
+        if self.tick is not None:
+            cards.append(("TIMETICK", self.tick, "s, bins are whole units of this"))
+        return {keyword: (value, comment) for keyword, value, comment in cards if value is not None}
 
     def plot(self, title: str = "Light curve") -> "Figure":
         """Draw the rate of each band (count/s) against UTC; bins without good time are gaps."""
@@ -146,6 +164,10 @@ class LightCurveAccumulator:
     gti
         Good time intervals: photons outside are not counted, and the exposure is the good time. Without
         them all times count as good.
+    tick
+        Unit of the photons' times, s, as of :func:`eicpy.events.tick_of`: bins are then whole ticks, counted
+        in integers, and the first begins with the first tick that is not before `start`. Without it, a photon
+        within a rounding of an edge may be counted on either side.
 
     Attributes
     ----------
@@ -157,7 +179,7 @@ class LightCurveAccumulator:
     Raises
     ------
     BadArgumentError
-        For a span or a step that is not positive.
+        For a span or a step that is not positive, and for a step that is not a whole number of ticks.
 
     See Also
     --------
@@ -181,6 +203,7 @@ class LightCurveAccumulator:
         bands: "EnergyBands | Sequence[tuple[float, float]] | Sequence[tuple[Quantity, Quantity]]",
         *,
         gti: GoodTimeIntervals | None = None,
+        tick: float | None = None,
     ) -> None:
         start, stop, step = to_seconds(start), to_seconds(stop), in_unit(step, "s")
         if not (stop > start and step > 0):
@@ -188,7 +211,8 @@ class LightCurveAccumulator:
                 f"got {start} to {stop} in steps of {step} s, expected a span and a step > 0"
             )
         self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
-        self.step = float(step)
+        self._bins = None if tick is None else TickBins.of(start, step, tick)
+        self.step = float(step) if self._bins is None else self._bins.step
         self.gti = gti
         self._origin = float(start)
         self._advanced = 0
@@ -218,13 +242,20 @@ class LightCurveAccumulator:
             if bad:
                 self.outside_gti += bad
                 time, segments = time[good], segments[good]
-        self.outside += int(
-            counting.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
-        )
+        if (bins := self._bins) is None:
+            outside = counting.count_light_curve(time, segments, self.start, 1.0 / self.step, self._counts)
+        else:
+            first = bins.first + self._advanced * bins.width
+            outside = counting.count_ticks(
+                time, segments, 1.0 / bins.tick, first, 1.0 / bins.width, self._counts
+            )
+        self.outside += int(outside)
 
     @property
     def start(self) -> float:
         """Start of the first bin, s."""
+        if self._bins is not None:
+            return self._bins.edge(self._advanced)
         return self._origin + self._advanced * self.step
 
     def advance(self, bins: int) -> None:
@@ -256,6 +287,8 @@ class LightCurveAccumulator:
     @property
     def edges(self) -> F8:
         """Edges of the bins, s."""
+        if self._bins is not None:
+            return self._bins.edges(self._advanced, self._counts.shape[0])
         return np.asarray(self.start + np.arange(self._counts.shape[0] + 1) * self.step)
 
     def result(self) -> LightCurve:
@@ -269,4 +302,5 @@ class LightCurveAccumulator:
             self.bands.bands,
             np.ascontiguousarray(self.bands.combine(self._counts).T),
             exposure,
+            None if self._bins is None else self._bins.tick,
         )

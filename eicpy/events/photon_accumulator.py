@@ -24,6 +24,8 @@ class PhotonAccumulator:
         (low, high) in keV; they may overlap.
     gti
         Good time intervals of the light curve; spectra and images take every photon.
+    tick
+        Unit of the photons' times, s, of which a bin of the light curve is then a whole number.
 
     Attributes
     ----------
@@ -47,11 +49,12 @@ class PhotonAccumulator:
         bands: EnergyBands | Sequence[tuple[float, float]],
         *,
         gti: GoodTimeIntervals | None = None,
+        tick: float | None = None,
     ) -> None:
         self.bands = bands if isinstance(bands, EnergyBands) else EnergyBands(bands)
         self.spectra = SpectraAccumulator(n_pixels, n_channels)
         self.images = ImageAccumulator(n_pixels, self.bands)
-        self.light_curve = LightCurveAccumulator(start, stop, step, self.bands, gti=gti)
+        self.light_curve = LightCurveAccumulator(start, stop, step, self.bands, gti=gti, tick=tick)
         self.photons = 0
 
     def add(self, block: PhotonBlock, scale: Scale) -> None:

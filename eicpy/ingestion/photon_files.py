@@ -3,9 +3,9 @@
 Two layouts are taken, both FITS:
 
 - ``ECL-EVT-CAL`` of any instrument, with or without its checksums;
-- a plain table, which is our own convention: the first binary table with a column ``TIME`` (s, TT, since
-  MJDREFI and MJDREFF of its header, 57754 and 0.0008007407 where it has none), one of ``PHA`` or ``CHANNEL``,
-  and one of ``DETNUM`` or ``PIXEL``.
+- a plain table, which is our own convention: the first binary table with a column ``TIME`` (as its header
+  says by MJDREFI and MJDREFF, TIMESYS, TIMEUNIT, TIMEZERO; s, TT, since 57754 and 0.0008007407 where it says
+  nothing), one of ``PHA`` or ``CHANNEL``, and one of ``DETNUM`` or ``PIXEL``.
 
 A file is copied under the hash of its content, so that the copy is kept whatever happens to the
 original. Photons without a time, or of a pixel or channel that the detector does not have, are left out and
@@ -30,9 +30,8 @@ from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
 from eicpy.operations.file_rows import FileIdentity, claim_file, find_file, mark_stored, refuse_file
 from eicpy.operations.models import FileState
-from eicpy.products import Unit, canonical_card, read_structure, reading, table_blocks, verify_unit
+from eicpy.products import TimeReference, Unit, canonical_card, read_structure, table_blocks, verify_unit
 from eicpy.settings import Settings
-from eicpy.times import MJDREFF, MJDREFI
 
 __all__ = [
     "PhotonFileOutcome",
@@ -48,7 +47,6 @@ __all__ = [
 _CHUNK = 1 << 22
 _MAGIC = b"SIMPLE  ="
 _CHANNELS, _PIXELS = ("PHA", "CHANNEL"), ("DETNUM", "PIXEL")
-_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)
@@ -125,8 +123,7 @@ def photon_blocks(path: Path, instrument: Instrument, size: int = 500_000) -> It
     units = read_structure(path)
     for unit in units:
         verify_unit(path, unit)
-    cards = (text for u in units[1:] for text in (u.name, str(u.header.get("CARD", ""))))
-    if any(canonical_card(card) == "ECL-EVT-CAL" for card in cards):
+    if any(_is_event_list(unit) for unit in units[1:]):
         try:
             yield from EventFile(path, instrument.pixels.columns).blocks(size)
         except BadArgumentError as error:
@@ -213,18 +210,32 @@ def _inspect(path: Path, instrument: Instrument, sha256: str) -> PhotonFileOutco
     return PhotonFileOutcome(path, IngestState.STORED, sha256, good, total - good, first, last)
 
 
+def _is_event_list(unit: Unit) -> bool:
+    """Whether a table is an ECL-EVT-CAL, or EVENTS that name pixels by row and column."""
+    cards = (unit.name, str(unit.header.get("CARD", "")))
+    if any(canonical_card(card) == "ECL-EVT-CAL" for card in cards):
+        return True
+    return unit.name.upper() == "EVENTS" and {"JDET", "IDET"} <= set(_names(unit))
+
+
+def _names(unit: Unit) -> list[str]:
+    """Names of the columns of a table."""
+    return [str(unit.header.get(f"TTYPE{n}", "")).strip() for n in range(1, _fields(unit) + 1)]
+
+
 def _plain(path: Path, units: list[Unit], size: int) -> Iterator[EventList]:
     """Photons of a plain table, a block at a time."""
     found: list[str] = []
     for unit in units[1:]:
         if unit.header.get("XTENSION") != "BINTABLE":
             continue
-        names = [str(unit.header.get(f"TTYPE{n}", "")).strip() for n in range(1, _fields(unit) + 1)]
+        names = _names(unit)
         by_name = {name.upper(): name for name in names}
         channel = next((by_name[c] for c in _CHANNELS if c in by_name), None)
         pixel = next((by_name[c] for c in _PIXELS if c in by_name), None)
         if "TIME" in by_name and channel is not None and pixel is not None:
-            shift = _shift(path, unit)
+            number = names.index(by_name["TIME"]) + 1
+            reference = TimeReference.of(path, unit, units[:1], column=number, ours=True)
             for columns in table_blocks(path, unit, size):
                 picked = [columns[name] for name in (by_name["TIME"], pixel, channel)]
                 if any(values.ndim != 1 or values.dtype.kind not in "iuf" for values in picked):
@@ -233,8 +244,7 @@ def _plain(path: Path, units: list[Unit], size: int) -> Iterator[EventList]:
                         file=path,
                         offset=unit.offset,
                     )
-                time = picked[0].astype(np.float64) + shift
-                yield EventList(time, _small(picked[1]), _small(picked[2]))
+                yield EventList(reference.seconds(picked[0]), _small(picked[1]), _small(picked[2]))
             return
         found.append(f"{unit.name or 'a table'} with {', '.join(names)}")
     raise BadDataError(
@@ -247,19 +257,6 @@ def _plain(path: Path, units: list[Unit], size: int) -> Iterator[EventList]:
 def _fields(unit: Unit) -> int:
     count = unit.header.get("TFIELDS", 0)
     return count if isinstance(count, int) and 0 <= count < 1000 else 0
-
-
-def _shift(path: Path, unit: Unit) -> float:
-    """Seconds to add to the times of a plain table."""
-    header = unit.header
-    scale = str(header.get("TIMESYS", "TT")).strip().upper()
-    if scale not in {"TT", "TDT"}:
-        raise BadDataError(f"got TIMESYS {scale}, expected TT", file=path, offset=unit.offset)
-    if "MJDREFI" not in header and "MJDREFF" not in header:
-        return 0.0
-    with reading("a reference time", path, unit.offset):
-        days = float(header.get("MJDREFI", 0)) - MJDREFI + float(header.get("MJDREFF", 0.0)) - MJDREFF
-        return days * _SECONDS + float(header.get("TIMEZERO", 0.0))
 
 
 def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:

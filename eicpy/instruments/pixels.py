@@ -8,8 +8,11 @@ The flight formula of DETNUM is not public: this one is eicpy's.
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
+
+from eicpy.errors import BadArgumentError
 
 __all__ = ["PixelGrid"]
 
@@ -45,8 +48,22 @@ class PixelGrid(BaseModel):
         return self.count // (self.module_rows * self.module_columns)
 
     def detnum(self, i: Any, j: Any) -> Any:
-        """Pixel number of row i (``IDET``) and column j (``JDET``)."""
-        return i * self.columns + j
+        """Pixel number of row i (``IDET``) and column j (``JDET``).
+
+        Raises
+        ------
+        BadArgumentError
+            For a row or a column that the plane does not have.
+        """
+        for name, value, count in (("row i", i, self.rows), ("column j", j, self.columns)):
+            if np.any(np.less(value, 0)) or np.any(np.greater_equal(value, count)):
+                raise BadArgumentError(
+                    f"got {name} from {np.min(value)} to {np.max(value)}, expected 0 to {count - 1}"
+                )
+        row = i if isinstance(i, int) else np.asarray(i)
+        if isinstance(row, np.ndarray) and row.dtype.kind in "iu":
+            row = row.astype(np.int64)  # IDET of the files is a byte
+        return row * self.columns + j
 
     def ij(self, detnum: Any) -> tuple[Any, Any]:
         """Row i (``IDET``) and column j (``JDET``) of a pixel number."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from eicpy.calibration.table import CalibrationTable, Made, Treatment
 from eicpy.decoding import SpectraColumns
-from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria
+from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria, tick_of
 from eicpy.instruments import Instrument
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
@@ -32,6 +32,7 @@ class NightSums:
 
     def __init__(self, instrument: Instrument, bands: tuple[tuple[float, float], ...]) -> None:
         self.bands = bands
+        self._tick = tick_of(instrument)
         self.photons = 0
         self.outside = 0
         self.wrong = 0
@@ -61,7 +62,7 @@ class NightSums:
             at = round((start - first) / STEP)
             counts[:, at : at + part.shape[1]] += part
         exposure = gti.exposure_in(first + STEP * np.arange(bins + 1))
-        return LightCurve(first, STEP, self.bands, counts, exposure)
+        return LightCurve(first, STEP, self.bands, counts, exposure, self._tick)
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class NightProductWriter:
         inputs: Iterable[InputFile | Path] = (),
         header: Mapping[str, Any] | None = None,
         corrections: Iterable[str] = (),
+        table_headers: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Path:
         """Write a product."""
         provenance = self.provenance.with_inputs(*inputs).with_corrections(*corrections)
@@ -117,6 +119,7 @@ class NightProductWriter:
             issuer=self.instrument,
             provenance=provenance,
             header=header,
+            table_headers=table_headers,
         )
 
     def photon_products(self, sums: NightSums, good_time: GoodTime) -> list[Path]:
@@ -152,7 +155,7 @@ class NightProductWriter:
                 self.write(
                     "ECL-QLK-LCV",
                     curve.to_tables(),
-                    header={"TIMEDEL": (STEP, "s, width of a bin")},
+                    table_headers={"ECL-QLK-LCV": curve.to_header()},
                     corrections=in_bands,
                 )
             )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import GoodTimeIntervals, SpectraAccumulator
+from eicpy.events import GoodTimeIntervals, SpectraAccumulator, tick_of
 from eicpy.pipeline.against import Against
 from eicpy.pipeline.energy_spectrum import Spectrum, sum_on_nominal_scale
 from eicpy.pipeline.night_files import NightFiles
@@ -70,7 +70,8 @@ class NightMeasurements(NightFiles):
             The band, keV or a Quantity; `low` belongs to it, `high` does not. By default the whole range of
             the detector.
         step
-            Width of a bin, s or a Quantity. Rates with the same step have the same bins.
+            Width of a bin, s or a Quantity: a whole number of ticks of the photons' times. Rates with the
+            same step have the same bins.
         module
             Of these modules alone.
         pixels
@@ -92,6 +93,7 @@ class NightMeasurements(NightFiles):
         return measure_rate(
             self.photon_files, self.treatment.scale, (band[0], band[1]), in_unit(step, "s"),
             self._good_time_in(time), origin=self.span[0], pixels=chosen, what=what,
+            tick=tick_of(self.instrument),
         )  # fmt: skip
 
     def spectrum(

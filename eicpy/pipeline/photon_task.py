@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from eicpy.calibration.table import Treatment
 from eicpy.decoding import photons
-from eicpy.events import EnergyBands, EventList, EventWriter, GoodTimeIntervals, PhotonAccumulator
+from eicpy.events import (
+    EnergyBands,
+    EventList,
+    EventWriter,
+    GoodTimeIntervals,
+    PhotonAccumulator,
+    tick_of,
+)
 from eicpy.files import atomic_file
 from eicpy.instruments import load
 from eicpy.pipeline.plan import SLACK, Segment
@@ -153,6 +160,7 @@ def process_photons(task: PhotonTask) -> Path:
         last + STEP,
         STEP,
         EnergyBands(task.treatment.bands),
+        tick=tick_of(instrument),
     )
     span = GoodTimeIntervals(first, last + STEP)
     written = 0

@@ -171,6 +171,7 @@ def measure_rate(
     origin: float,
     pixels: npt.NDArray[np.bool_] | None = None,
     what: str = "",
+    tick: float | None = None,
 ) -> Rate:
     """Count photons of files in bins, block by block: memory does not grow with their number.
 
@@ -192,11 +193,13 @@ def measure_rate(
         Which pixels count, shape (pixels,); None: all.
     what
         These in words.
+    tick
+        Unit of the photons' times, s: bins are whole ticks.
 
     Raises
     ------
     BadArgumentError
-        For a band without width, or a step that no light curve can have.
+        For a band without width, a step that no light curve can have, or that is not a whole number of ticks.
     """
     low, high = band
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
@@ -207,7 +210,7 @@ def measure_rate(
     start, stop = gti.span
     check_step(step, stop - start)
     first = origin + step * np.floor((start - origin) / step)
-    curve = LightCurveAccumulator(first, stop, step, [band], gti=gti)
+    curve = LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
     for block in photon_blocks(files, gti, pixels):
         curve.add(block, scale)
     found = curve.result()

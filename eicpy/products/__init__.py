@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         card_for,
     )
     from eicpy.products.description import describe_products
-    from eicpy.products.headers import Header, Issuer
+    from eicpy.products.headers import Header, Issuer, span_cards
+    from eicpy.products.observation import Observation
     from eicpy.products.product import (
         Product,
         ProductTable,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     )
     from eicpy.products.provenance import InputFile, Provenance, software_commit, software_versions
     from eicpy.products.structure import Unit, read_structure, reading, verify_unit
+    from eicpy.products.time_reference import TimeReference
     from eicpy.products.writer import ProductWriter, TableWriter
 else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
@@ -48,6 +50,7 @@ __all__ = [
     "Header",
     "InputFile",
     "Issuer",
+    "Observation",
     "Product",
     "ProductDefinition",
     "ProductTable",
@@ -55,6 +58,7 @@ __all__ = [
     "Provenance",
     "TableDefinition",
     "TableWriter",
+    "TimeReference",
     "Unit",
     "canonical_card",
     "card_for",
@@ -72,6 +76,7 @@ __all__ = [
     "row_dtype",
     "software_commit",
     "software_versions",
+    "span_cards",
     "table_blocks",
     "verify_unit",
     "write_product",

@@ -44,7 +44,7 @@ _EVENTS = ProductDefinition(
     "calibrated photons",
     (
         TableDefinition(
-            "ECL-EVT-CAL",
+            "EVENTS",
             "one row a photon, nearly sorted by time",
             (
                 Column("TIME", "D", "s", "arrival time"),
@@ -55,18 +55,33 @@ _EVENTS = ProductDefinition(
                     "PI",
                     "I",
                     "chan",
-                    "channel on the nominal scale: floor((E − offset)/gain), nominal values in the header",
+                    "channel on the nominal scale: floor((E − offset)/gain), nominal values in the header; "
+                    "−1 where there is none, FLAG says why",
                 ),
                 Column(
-                    "FLAG", "B", "", "eicpy: number of pixels hit at once; its real meaning is not public"
+                    "FLAG",
+                    "B",
+                    "",
+                    "eicpy: bits 0–3 number of pixels hit at once (15: or more), 4 PHA out of range, "
+                    "5 below and 6 above the channels of PI, 7 pixel without a scale; its real meaning is "
+                    "not public",
                 ),
             ),
+            flight_name="ECL-EVT-CAL",
+            ogip=("EVENTS", "ALL"),
         ),
         TableDefinition(
-            "GTI", "good time intervals of the photons", (_START, _STOP), own=True, required=False
+            "GTI",
+            "good time intervals of the photons",
+            (_START, _STOP),
+            own=True,
+            required=False,
+            ogip=("GTI", "STANDARD"),
         ),
     ),
-    "Columns and keywords are real. The scale of PI, the meaning of FLAG and the GTI extension are eicpy's.",
+    "Columns and keywords are real. The scale of PI, the bits of FLAG (FLAGMULT, FLAGBITn) and the GTI "
+    "extension are eicpy's. The table of photons is called EVENTS, which other software looks for; in flight "
+    "files it is called ECL-EVT-CAL (here HDUNAME), and is read under either name.",
 )
 
 _GTI = ProductDefinition(
@@ -98,6 +113,7 @@ _GTI = ProductDefinition(
                 ),
             ),
             several=True,
+            ogip=("GTI", "STANDARD"),
         ),
     ),
     "Layout real; the reading of the criteria and of SJDSTART, SJDSTOP is eicpy's.",
@@ -219,13 +235,15 @@ _LIGHT_CURVE = ProductDefinition(
     (
         TableDefinition(
             "ECL-QLK-LCV",
-            "counts of the whole detector in time bins; TIMEDEL is their width",
+            "counts of the whole detector in time bins; TIMEDEL is their width, TIMEPIXR 0: TIME is where "
+            "they begin",
             (
                 Column("TIME", "D", "s", "start of the bin", own=True),
                 Column("EXPOSURE", "D", "s", "good time in the bin", own=True),
                 Column("COUNTS_#", "J", "count", "counts in band #", own=True),
             ),
             own=True,
+            ogip=("LIGHTCURVE", "TOTAL", "COUNT"),
         ),
         _BANDS,
     ),

@@ -82,7 +82,9 @@ class TableDefinition:
     """A table extension: its name, what it holds, its columns in order.
 
     `required` is False for a table that may be absent; `several` is True for one that may come under
-    further names that begin the same (``GTICAL-NSA``, ``GTICAL-STA`` …).
+    further names that begin the same (``GTICAL-NSA``, ``GTICAL-STA`` …). `flight_name` is the name of the
+    extension in flight files, where ours has the one that other people's software looks for; `ogip` are
+    HDUCLAS1, HDUCLAS2 … of a table that follows a layout of the OGIP.
     """
 
     name: str
@@ -91,10 +93,14 @@ class TableDefinition:
     own: bool = False
     required: bool = True
     several: bool = False
+    flight_name: str = ""
+    ogip: tuple[str, ...] = ()
 
     def matches(self, name: str) -> bool:
         """Whether an extension of a file is this table."""
-        return name.startswith(self.name) if self.several else name == self.name
+        if self.several:
+            return name.startswith(self.name)
+        return name == self.name or bool(self.flight_name and name == self.flight_name)
 
     def column(self, name: str) -> Column:
         """Declaration of a column.

@@ -21,18 +21,26 @@ here with the prefix of ECLAIRs; another instrument puts its own `card_prefix` i
 (AUX-ECL-PIX-CAL, AUX-MDA-PIX-CAL).
 
 **Times** are seconds of Terrestrial Time since 2017-01-01T00:00:00 UTC (MJDREFI 57754, MJDREFF
-0.000800740741).
+0.000800740741); dates (DATE-OBS, DATE-END) are in TT too, as TIMESYS says. In photon files of other
+makers MJDREF, MJDREFI and MJDREFF, JDREF, DATEREF, TIMESYS (TT, TAI, UTC, TDB), TIMEUNIT, TUNIT, TIMEZERO
+(TIMEZERI, TIMEZERF), TIMEOFFS and TZERO are honoured, photons may stand in any order, and good time is
+that of GTI, STDGTI or an extension whose name begins so; what cannot be known is refused, with the keyword
+([decision 27](decisions/0027-files-of-the-world.md)).
 **Pixels** are numbered by DETNUM = IDET·columns + JDET, from 0; IDET counts along +z, JDET along −y.
 **Bands** include their lower edge and exclude their upper one.
 
 **ours** marks what the real product does not have, or is not known to have: tables and columns that
 eicpy added, to be replaced when the real format is public. A file without them is read all the same.
 
-Every unit carries ORIGIN, TELESCOP, INSTRUME, CREATOR, CARD, TIMEREF, TIMESYS, TIMEUNIT, MJDREFI,
-MJDREFF, DATEREF, CLOCKCOR (F: the on-board clock is taken as perfect), RADESYS, DATE, DATASUM and
-CHECKSUM. The first header also carries PROV_ID, PROV_ACT, PROVSTRT, PROVSTOP, SWCOMMIT, SWDIRTY,
-NINPUTS, **CALSTAT** (the corrections already applied, so that none is applied twice) and **SIMULATE** (T
-for simulated data). The table PROVENANCE at the end of each file holds the whole record: inputs with
+Every unit carries ORIGIN, TELESCOP, INSTRUME, CREATOR, PROC_VER, CARD, TIMEREF, TIMESYS, TIMEUNIT,
+MJDREFI, MJDREFF, DATEREF, CLOCKCOR (F: the on-board clock is taken as perfect), RADESYS, DATE, DATASUM and
+CHECKSUM; **SIMULATE** (T for simulated data) stands in each where it is known. The first header also carries
+PROV_ID, PROV_ACT, PROVSTRT, PROVSTOP, SWCOMMIT, SWDIRTY, NINPUTS and **CALSTAT** (the corrections already
+applied, so that none is applied twice). Photons, good time and light curves carry HDUCLASS (OGIP), TSTART,
+TSTOP, DATE-OBS, DATE-END, TELAPSE, ONTIME (good time), EXPOSURE and DEADAPP (F: dead time is not taken off);
+photons and light curves TIMEDEL and TIMEPIXR; photons TLMIN, TLMAX of PHA and PI, and OBS_ID, PROGRAM,
+DSTREAM, RA_PNT, DEC_PNT, PA_PNT where these are known. A keyword that nobody knows is left out. The table
+PROVENANCE at the end of each file holds the whole record: inputs with
 their SHA-256, versions, configuration.
 """
 

@@ -12,12 +12,26 @@ from typing import Protocol
 from astropy.io import fits
 
 from eicpy.errors import BadArgumentError
+from eicpy.products.definitions import TableDefinition, card_for
 from eicpy.products.structure import BLOCK, WordSum, encode_checksum
-from eicpy.times import DATEREF, MJDREFF, MJDREFI
+from eicpy.times import DATEREF, MJDREFF, MJDREFI, to_time
 
-__all__ = ["Header", "HeaderValue", "Issuer", "cards_of", "common_cards", "finish_header", "put", "serialise"]
+__all__ = [
+    "Header",
+    "HeaderValue",
+    "Issuer",
+    "cards_of",
+    "class_cards",
+    "common_cards",
+    "finish_header",
+    "put",
+    "serialise",
+    "span_cards",
+]
 
 HeaderValue = str | int | float | bool | None
+_MOST_SECONDS = 6e10
+"""From the reference to a year that no longer has four digits, or none."""
 Header = Mapping[str, HeaderValue | tuple[HeaderValue, str]]
 _PLAIN = str.maketrans({"−": "-", "·": "*", "×": "x", "–": "-", "µ": "u", "\n": " ", "\t": " "})
 
@@ -50,6 +64,7 @@ def common_cards(card: str, issuer: Issuer) -> list[tuple[str, HeaderValue, str]
         ("TELESCOP", issuer.telescope, "mission"),
         ("INSTRUME", issuer.fits_instrument, "instrument"),
         ("CREATOR", f"eicpy {version('eicpy')}", "software that made the file"),
+        ("PROC_VER", version("eicpy"), "version of the processing"),
         ("CARD", card, "product"),
         ("TIMEREF", "LOCAL", "times are those of arrival at the satellite"),
         ("TIMESYS", "TT", "time scale"),
@@ -63,14 +78,59 @@ def common_cards(card: str, issuer: Issuer) -> list[tuple[str, HeaderValue, str]
     ]
 
 
+def class_cards(table: TableDefinition, prefix: str) -> list[tuple[str, HeaderValue, str]]:
+    """Keywords by which other people's software knows a table."""
+    cards: list[tuple[str, HeaderValue, str]] = []
+    if table.flight_name:
+        cards.append(("HDUNAME", card_for(table.flight_name, prefix), "name of the table in flight files"))
+    if table.ogip:
+        cards += [("HDUCLASS", "OGIP", "layout after the OGIP"), ("HDUVERS", "1.0.0", "its version")]
+        cards += [(f"HDUCLAS{n}", name, "kind of table") for n, name in enumerate(table.ogip, start=1)]
+    return cards
+
+
+def span_cards(
+    start: float, stop: float, good_time: float | None = None
+) -> list[tuple[str, HeaderValue, str]]:
+    """Keywords of the span of an observation; dates are in the scale of TIMESYS (FITS 4.0 §9.5).
+
+    Parameters
+    ----------
+    start, stop
+        s TT since the reference.
+    good_time
+        Sum of the good time, s; None where it is not known.
+    """
+    cards: list[tuple[str, HeaderValue, str]] = [
+        ("TSTART", start, "s, start of the data"),
+        ("TSTOP", stop, "s, end of the data"),
+        ("TELAPSE", stop - start, "s, TSTOP - TSTART"),
+    ]
+    if max(abs(start), abs(stop)) < _MOST_SECONDS:
+        cards += [
+            ("DATE-OBS", to_time(start).isot, "TT, date of TSTART"),
+            ("DATE-END", to_time(stop).isot, "TT, date of TSTOP"),
+        ]
+    if good_time is not None:
+        cards += [
+            ("ONTIME", good_time, "s, sum of the good time"),
+            ("DEADAPP", False, "dead time is not taken off"),
+            ("EXPOSURE", good_time, "s, good time, dead time not taken off"),
+        ]
+    return cards
+
+
 def put(header: fits.Header, keyword: str, value: HeaderValue, comment: str = "") -> None:
-    """Set a keyword: FITS takes ASCII, no NaN, and a comment that fits beside its value."""
+    """Set a keyword: FITS takes ASCII, no NaN, a comment that fits beside its value; None leaves it out."""
     if not 1 <= len(keyword) <= 8:
         raise BadArgumentError(f"got keyword {keyword!r}, expected 1 to 8 characters")
     if isinstance(value, str):
         value = _ascii(value)
     elif isinstance(value, float) and not math.isfinite(value):
         value = None
+    if value is None:
+        header.remove(keyword, ignore_missing=True)
+        return
     room = 80 - 10 - max(20, len(str(value)) + 2) - 3
     header[keyword] = (value, _ascii(comment)[: max(0, room)])
 

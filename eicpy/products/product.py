@@ -92,6 +92,11 @@ class Product:
         for name, found in self.tables.items():
             if canonical_card(name) is not None and canonical_card(name) == canonical_card(table):
                 return found
+        for declared in self.definition.tables:
+            if declared.flight_name and declared.matches(canonical_card(table) or table):
+                for name, found in self.tables.items():
+                    if declared.matches(canonical_card(name) or name):
+                        return found
         raise NotFoundError(f"got table {table!r}, expected one of {', '.join(self.tables)}")
 
     def _repr_html_(self) -> str:
@@ -293,9 +298,11 @@ def _columns(
             columns[name] = np.char.decode(values, "utf-8") if values.size else values.astype(np.str_)
             continue
         columns[name] = values.astype(values.dtype.newbyteorder("="))
-        zero = int(unit.header.get(f"TZERO{number}", 0))  # unsigned integers, FITS Standard 4.0 §5.2.5
-        if zero:
-            columns[name] = columns[name].astype(np.int64) + zero
+        zero = unit.header.get(f"TZERO{number}", 0)  # unsigned integers, FITS Standard 4.0 §5.2.5
+        if zero and float(zero).is_integer() and values.dtype.kind in "iu":
+            columns[name] = columns[name].astype(np.int64) + int(zero)
+        elif zero:
+            columns[name] = columns[name].astype(np.float64) + float(zero)
     return columns
 
 

@@ -24,6 +24,7 @@ from eicpy.products.headers import (
     HeaderValue,
     Issuer,
     cards_of,
+    class_cards,
     common_cards,
     finish_header,
     put,
@@ -286,12 +287,19 @@ class ProductWriter:
             Declared name, with any prefix.
         """
         table = self.definition.table(name)
-        if self._tables:
-            self._tables[-1].close()
+        self._close_last()
         actual = name if canonical_card(name) is None else card_for(name, self._prefix)
-        writer = TableWriter(self._file, table, actual, list(self._cards))
+        cards = [*self._cards, *class_cards(table, self._prefix)]
+        writer = TableWriter(self._file, table, table.name if table.flight_name else actual, cards)
         self._tables.append(writer)
         return writer
+
+    def _close_last(self) -> None:
+        """Complete the extension that was begun last; readers look there for what the first header says."""
+        if self._tables:
+            if self.provenance.simulated is not None:
+                self._tables[-1].set("SIMULATE", self.provenance.simulated, "T: simulated data")
+            self._tables[-1].close()
 
     def _primary(self) -> fits.Header:
         header = fits.Header()
@@ -311,8 +319,7 @@ class ProductWriter:
         ]
         if missing:
             raise BadArgumentError(f"got no table {', '.join(missing)} for {self.card}, expected one")
-        if self._tables:
-            self._tables[-1].close()
+        self._close_last()
         self.provenance = self.provenance.finished()
         record = TableWriter(self._file, PROVENANCE_TABLE, "PROVENANCE", [])
         keys, values = zip(*self.provenance.to_rows(), strict=True)

@@ -178,7 +178,7 @@ def tables(emitter: Emitter) -> fits.HDUList:
     first.header.update(emitter.cards())
     hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables()])
     for hdu in hdus:
-        hdu.header["SIMULATD"] = (True, STATEMENT)
+        hdu.header["SIMULATE"] = (True, STATEMENT)
     return hdus
 
 

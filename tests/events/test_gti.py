@@ -113,6 +113,9 @@ def test_columns_in_any_capitals() -> None:
         lambda: GoodTimeIntervals.from_condition([0, 1], [True]),
         lambda: GoodTimeIntervals.from_condition([0, 1], [True, True], margin=-1),
         lambda: GoodTimeIntervals().span,
+        lambda: GoodTimeIntervals(0, 1).exposure_in([1.0, 0.0]),
+        lambda: GoodTimeIntervals(0, 1).exposure_in([0.0, np.nan]),
+        lambda: GoodTimeIntervals(0, 1).exposure_in([[0.0, 1.0]]),
     ],
 )
 def test_wrong_intervals_are_refused(call: object) -> None:

@@ -164,13 +164,24 @@ def test_nominal_channels(photons: tuple[npt.NDArray[np.int16], npt.NDArray[np.i
     gain = rng.normal(0.145, 0.02, PIXELS)
     offset = rng.normal(3.0, 0.5, PIXELS)
     gain[3] = np.nan
-    pi = np.empty(detnum.size, dtype=np.int16)
-    kernels.nominal_channels(detnum, channel, gain, offset, 0.145, 3.0, CHANNELS, pi)
-    good = (detnum >= 0) & (detnum < PIXELS) & (detnum != 3)
-    twin = np.full(detnum.size, -1, dtype=np.int16)
-    energy = gain[detnum[good]] * (channel[good] + 0.5) + offset[detnum[good]]
-    twin[good] = np.clip(np.floor((energy - 3.0) / 0.145), 0, CHANNELS - 1)
-    assert_array_equal(pi, twin)
+    offset[4], offset[5] = -50.0, 50.0  # all of these pixels' channels lie below and above the nominal ones
+    multiplicity = (np.arange(detnum.size) % 20).astype(np.uint8)
+    pi, flag = np.empty(detnum.size, dtype=np.int16), np.empty(detnum.size, dtype=np.uint8)
+    kernels.nominal_channels(detnum, channel, gain, offset, 0.145, 3.0, CHANNELS, multiplicity, pi, flag)
+    known = (detnum >= 0) & (detnum < PIXELS) & (detnum != 3)
+    pixel = np.where(known, detnum, 0)
+    place = np.floor((gain[pixel] * (channel + 0.5) + offset[pixel] - 3.0) / 0.145)
+    marks = {
+        0x10: (channel < 0) | (channel >= CHANNELS),
+        0x20: known & (place < 0),
+        0x40: known & (place >= CHANNELS),
+        0x80: ~known,
+    }
+    twin = np.minimum(multiplicity, 15)
+    for mark, holds in marks.items():
+        twin = twin | np.where(holds, mark, 0)
+    assert_array_equal(flag, twin)
+    assert_array_equal(pi, np.where(twin >= 16, -1, place))
 
 
 @settings(deadline=None)  # the first call compiles

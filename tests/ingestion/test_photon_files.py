@@ -150,7 +150,7 @@ def _flip(path):
         (lambda p: write_table(p, [("TIME", "D", [1.0]), ("ENERGY", "E", [3.0])]), "TIME, ENERGY"),
         (lambda p: one_row(p, [], [], []), "got 0 photons"),
         (lambda p: plain(p, TIMESYS="UTC"), "TIMESYS UTC"),
-        (lambda p: plain(p, MJDREFI="soon"), "reference time"),
+        (lambda p: plain(p, MJDREFI="soon"), "MJDREFI = 'soon'"),
         (lambda p: one_row(p, [1.0], [5], [900]), "none with"),
         (lambda p: one_row(p, [[1, 2]], [5], [9], form="2D"), "one number"),
         (lambda p: one_row(p, [[1.0]], [5], [9], form="PD()"), "format"),

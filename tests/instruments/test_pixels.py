@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eicpy.errors import BadArgumentError
 from eicpy.instruments import PixelGrid, available, load
 
 grid = PixelGrid(rows=80, columns=80, module_rows=8, module_columns=4, sectors=8)
@@ -15,6 +16,20 @@ def test_a_pixel_keeps_its_place_through_every_name(i, j):
     assert grid.yz(detnum) == (79 - j, i)
     image = grid.image(np.arange(6400))
     assert image[i, 79 - j] == detnum
+
+
+@pytest.mark.parametrize(
+    ("i", "j", "what"),
+    [(80, 0, "row i"), (0, 80, "column j"), (-1, 0, "row i"), (np.array([0, 90]), np.array([0, 1]), "row i")],
+)
+def test_rows_and_columns_that_are_not_there_are_refused(i, j, what):
+    with pytest.raises(BadArgumentError, match=f"got {what} from .*, expected 0 to 79"):
+        grid.detnum(i, j)
+
+
+def test_bytes_of_a_file_make_pixel_numbers_beyond_a_byte():
+    i, j = np.array([79, 0], np.uint8), np.array([79, 1], np.uint8)
+    assert grid.detnum(i, j).tolist() == [6399, 1]
 
 
 def test_modules_have_32_pixels_and_sectors_800():

@@ -82,9 +82,10 @@ def change(path: Path, place: int, value: str) -> Path:
 
 
 def named(path: Path, keyword: str) -> int:
-    """Where the last card of a name begins."""
+    """Where the last card of a name begins; of the photons' span, which the good time has too, the first."""
     data = path.read_bytes()
-    return [place for place in cards(path) if data[place : place + 8].rstrip() == keyword.encode()][-1]
+    places = [place for place in cards(path) if data[place : place + 8].rstrip() == keyword.encode()]
+    return places[0 if keyword == "TSTART" else -1]
 
 
 def look_at_all(path: Path) -> None:

@@ -137,7 +137,7 @@ def test_packets_say_they_are_simulated(clean):
     assert (index.destination == ECLAIRS.simulated_destination).all()
     assert json.loads(clean.truth.read_text())["simulated"] is True
     with fits.open(clean.tables) as hdus:
-        assert all(hdu.header["SIMULATD"] is True for hdu in hdus)
+        assert all(hdu.header["SIMULATE"] is True for hdu in hdus)
         assert "not the flight mask" in hdus["PIXELS"].header["MASK"]
 
 
