@@ -38,11 +38,13 @@ def simulate(
 ) -> None:
     """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
 
-    The truth (gains, dead pixels, sources, what was lost) is kept beside them.
+    The truth (gains, dead pixels, sources, bursts, what was lost) is kept beside them, and for a night of the
+    camera the attitude and orbit that the ground gets.
 
     NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
-    excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
-    bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
+    excursions, a little loss and damage), burst (ten minutes with sources of the catalogue, a burst and the
+    slew to it), quiet (an hour of background), day (24 hours like demo); or bench: eight minutes of
+    dpix-prototype, two measurements with configuration before and between.
     """
     from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config

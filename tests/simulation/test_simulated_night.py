@@ -137,7 +137,7 @@ def test_packets_say_they_are_simulated(clean):
     assert (index.destination == ECLAIRS.simulated_destination).all()
     assert json.loads(clean.truth.read_text())["simulated"] is True
     with fits.open(clean.tables) as hdus:
-        assert all(hdu.header["SIMULATD"] is True for hdu in hdus)
+        assert all(hdu.header["SIMULATE"] is True for hdu in hdus)
         assert "not the flight mask" in hdus["PIXELS"].header["MASK"]
 
 
@@ -343,10 +343,10 @@ def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
 
 
 def test_presets():
-    assert presets() == ("demo", "quiet", "day", "full-day", "bench")
+    assert presets() == ("demo", "quiet", "day", "full-day", "burst", "bench")
     assert preset("day").duration == 86400
     with pytest.raises(
-        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day, bench"
+        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day, burst, bench"
     ):
         preset("night")
     with pytest.raises(ValueError, match="extra"):
