@@ -62,7 +62,7 @@ class EclairsFrame(BaseCoordinateFrame):  # type: ignore[misc]  # astropy has no
     >>> crab = SkyCoord(83.6331 * u.deg, 22.0145 * u.deg).transform_to(camera)
     >>> ty, tz = crab.frame.tangents
     >>> f"{ty:.4f} {tz:.4f}"
-    '0.0590 0.0363'
+    '0.0589 0.0359'
     """
 
     default_representation = UnitSphericalRepresentation
