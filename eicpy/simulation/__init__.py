@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from eicpy.simulation.bursts import BURST_KINDS, burst_flux, burst_truth, draw_burst
     from eicpy.simulation.commands import Refusal, Telecommand, Timing
     from eicpy.simulation.config import (
+        BodyConfig,
         BurstConfig,
         DetectorConfig,
         ExcursionConfig,
@@ -45,6 +46,7 @@ __all__ = [
     "BenchCommand",
     "BenchConfig",
     "BenchScene",
+    "BodyConfig",
     "BurstConfig",
     "Camera",
     "Detector",

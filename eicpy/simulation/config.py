@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from eicpy.catalogue.spectrum import Shape, Spectrum
 
 __all__ = [
+    "BodyConfig",
     "BurstConfig",
     "DetectorConfig",
     "ExcursionConfig",
@@ -127,16 +128,14 @@ class OrbitConfig(Model):
     """Angle from the node at the start, degrees."""
 
 
-class SourceConfig(Model):
-    """A source, steady or with a light curve in steps.
+class Shining(Model):
+    """What shines, steady or with a light curve in steps.
 
     N(E) is `norm` times one of the shapes of :class:`eicpy.catalogue.Spectrum`: for a power law
     norm·(E/keV)^−index photons cm⁻² s⁻¹ keV⁻¹.
     """
 
     name: str
-    ra: Degrees
-    dec: Declination
     norm: float = Field(ge=0)
     index: float
     shape: Shape = "power law"
@@ -164,6 +163,19 @@ class SourceConfig(Model):
             msg = f"{self.name}: got a light curve {self.light_curve}, expected increasing times, factors ≥ 0"
             raise ValueError(msg)
         return self
+
+
+class SourceConfig(Shining):
+    """A source at a place in the sky."""
+
+    ra: Degrees
+    dec: Declination
+
+
+class BodyConfig(Shining):
+    """Sun, Moon or a planet, where the satellite sees it; a point, though the Moon is half a degree wide."""
+
+    body: Literal["sun", "moon", "mercury", "venus", "mars", "jupiter", "saturn"]
 
 
 class PulseConfig(Model):
@@ -293,9 +305,12 @@ class SimulationConfig(StreamConfig):
     alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
     pointing: PointingConfig = PointingConfig()
     orbit: OrbitConfig = OrbitConfig()
+    camera_seed: int | None = Field(default=None, ge=0, lt=2**63)
+    """Seed of the pixels, so that several nights have the same camera; None: `seed`."""
     mask_seed: int = Field(default=1, ge=0)
     """Seed of the mask, which is not the flight mask."""
     sources: tuple[SourceConfig, ...] = ()
+    bodies: tuple[BodyConfig, ...] = ()
     catalogue: float | None = Field(default=None, ge=0)
     """Every source of the catalogue hard-x-ray with a flux above this shines as well, 10⁻¹² erg cm⁻² s⁻¹ in
     14-195 keV; None: none does."""
@@ -308,7 +323,8 @@ class SimulationConfig(StreamConfig):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [s.name for s in self.sources] + [b.name for b in self.bursts]
+        names = [s.name for s in self.sources] + [b.name for b in self.bodies]
+        names += [b.name for b in self.bursts]
         if len(set(names)) < len(names):
             msg = f"got sources and bursts {', '.join(names)}, expected each name once"
             raise ValueError(msg)

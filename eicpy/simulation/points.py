@@ -4,6 +4,7 @@ What does not depend on where the camera looks is worked out once: the times at 
 a source are exact to a tenth of a millisecond, and no interval in which photons are made crosses one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +12,62 @@ import numpy as np
 from eicpy.catalogue import Spectrum, load_catalogue
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask
-from eicpy.orbit import CircularOrbit, tangents, unit_vector
+from eicpy.orbit import CircularOrbit, body_direction, tangents, unit_vector
 from eicpy.simulation import background
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.bursts import PulseSlice, pulse_slices
-from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
+from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.diffuse import flatten
-from eicpy.simulation.illumination import Component
+from eicpy.simulation.illumination import STEP, Component
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["PointSource", "ShadowMaker", "all_sources", "occultations", "point_components"]
+__all__ = ["Item", "Path", "PointSource", "ShadowMaker", "catalogue_sources", "occultations", "path_of"]
+__all__ += ["point_components"]
 
+Item = SourceConfig | BodyConfig | BurstConfig
+"""What may shine."""
 MOST_COMPONENTS = 250
 """A photon keeps the number of its component in a byte."""
 _GRID = 5.0
 _BISECTIONS = 17
 _STEADY = (0.0, -1.0, 0.0)
 _UNIT = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """Where a source stands: a place in the sky, or the way of a body, between whose entries it is straight.
+
+    Parameters
+    ----------
+    time
+        Seconds after the start of the simulation, shape (n,).
+    vector
+        Unit vectors (ICRS), shape (n, 3).
+    """
+
+    time: FloatArray
+    vector: FloatArray
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is a body of the solar system."""
+        return len(self.time) > 1
+
+    def at(self, time: FloatArray) -> FloatArray:
+        """Unit vectors (ICRS) at times, seconds after the start, shape (n, 3)."""
+        if not self.moves:
+            return np.broadcast_to(self.vector[0], (len(time), 3))
+        mixed = np.stack([np.interp(time, self.time, self.vector[:, n]) for n in range(3)], axis=-1)
+        return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
+
+
+def path_of(item: Item, orbit: CircularOrbit, start: float, duration: float) -> Path:
+    """The way of a source, a body as the satellite sees it, or a burst."""
+    if not isinstance(item, BodyConfig):
+        return Path(np.zeros(1), unit_vector(np.radians(item.ra), np.radians(item.dec))[None])
+    time = np.append(np.arange(0.0, duration, STEP), duration)
+    return Path(time, body_direction(item.body, start + time, orbit.position(start + time)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +95,8 @@ class PointSource:
         (time, factor) of its light curve in steps.
     hidden
         Intervals in which the Earth hides it, seconds after the start, shape (n, 2).
+    path
+        Where it stands in the course of time.
     """
 
     name: str
@@ -68,6 +110,7 @@ class PointSource:
     components: tuple[tuple[float, float, int], ...]
     factors: tuple[tuple[float, float], ...]
     hidden: FloatArray
+    path: Path
 
     @property
     def component(self) -> int:
@@ -76,8 +119,8 @@ class PointSource:
 
     @property
     def direction(self) -> FloatArray:
-        """Unit vector (ICRS)."""
-        return unit_vector(np.radians(self.ra), np.radians(self.dec))
+        """Unit vector (ICRS) at `time`."""
+        return np.asarray(self.path.at(np.array([self.time]))[0])
 
     def is_hidden(self, time: float) -> bool:
         """Whether the Earth hides it."""
@@ -128,12 +171,13 @@ class ShadowMaker:
         return np.asarray(~((np.abs(ty) < edge) & (np.abs(tz) < edge)))
 
 
-def all_sources(config: SimulationConfig) -> list[SourceConfig]:
-    """The sources of a configuration: its own, and those of the catalogue that it does not name."""
+def catalogue_sources(config: SimulationConfig) -> list[SourceConfig]:
+    """The sources of the catalogue that a configuration asks for and does not name itself."""
     if config.catalogue is None:
-        return list(config.sources)
-    named = {source.name for source in config.sources} | {burst.name for burst in config.bursts}
-    found = list(config.sources)
+        return []
+    named = {s.name for s in config.sources} | {b.name for b in config.bodies}
+    named |= {b.name for b in config.bursts}
+    found = []
     for source in load_catalogue("hard-x-ray").brighter(config.catalogue * _UNIT):
         if source.name not in named:
             s = source.spectrum
@@ -152,8 +196,8 @@ def all_sources(config: SimulationConfig) -> list[SourceConfig]:
     return found
 
 
-def occultations(orbit: CircularOrbit, start: float, duration: float, direction: FloatArray) -> FloatArray:
-    """Intervals in which the Earth hides a direction.
+def occultations(orbit: CircularOrbit, start: float, duration: float, path: Path) -> FloatArray:
+    """Intervals in which the Earth hides a source.
 
     Parameters
     ----------
@@ -161,8 +205,8 @@ def occultations(orbit: CircularOrbit, start: float, duration: float, direction:
         Of the satellite.
     start, duration
         Seconds since 2017-01-01T00:00:00 UTC, and how long, s.
-    direction
-        Unit vector (ICRS).
+    path
+        Where it stands.
 
     Returns
     -------
@@ -172,7 +216,7 @@ def occultations(orbit: CircularOrbit, start: float, duration: float, direction:
     limb = np.cos(orbit.limb_angle)
 
     def hidden(time: FloatArray) -> BoolArray:
-        return np.asarray(-orbit.position(start + time) @ direction / orbit.radius > limb)
+        return np.asarray(-(orbit.position(start + time) * path.at(time)).sum(axis=-1) / orbit.radius > limb)
 
     time = np.append(np.arange(0.0, duration, _GRID), duration)
     behind = hidden(time)
@@ -187,8 +231,8 @@ def occultations(orbit: CircularOrbit, start: float, duration: float, direction:
 
 
 def point_components(
-    sources: list[SourceConfig], bursts: tuple[BurstConfig, ...], first: int
-) -> list[tuple[SourceConfig | BurstConfig, list[tuple[float, float, int]], list[Component]]]:
+    sources: Sequence[SourceConfig | BodyConfig], bursts: tuple[BurstConfig, ...], first: int
+) -> list[tuple[Item, list[tuple[float, float, int]], list[Component]]]:
     """Components of each source and burst, numbered from `first` on, with no light on the plane yet.
 
     Raises
@@ -196,7 +240,7 @@ def point_components(
     BadArgumentError
         For more components than a photon can name.
     """
-    result: list[tuple[SourceConfig | BurstConfig, list[tuple[float, float, int]], list[Component]]] = []
+    result: list[tuple[Item, list[tuple[float, float, int]], list[Component]]] = []
     number = first
     nothing = np.zeros(0)
     for source in sources:

@@ -15,10 +15,10 @@ import numpy as np
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
-from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, saa_passages, tangents, unit_vector
+from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
 from eicpy.simulation import background
 from eicpy.simulation.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
-from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
+from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.detector import Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
 from eicpy.simulation.illumination import (
@@ -30,7 +30,16 @@ from eicpy.simulation.illumination import (
     SteadyInterval,
 )
 from eicpy.simulation.kernels import Components, alias_table
-from eicpy.simulation.points import PointSource, ShadowMaker, all_sources, occultations, point_components
+from eicpy.simulation.points import (
+    Item,
+    Path,
+    PointSource,
+    ShadowMaker,
+    catalogue_sources,
+    occultations,
+    path_of,
+    point_components,
+)
 from eicpy.typing import FloatArray
 
 __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
@@ -81,6 +90,9 @@ class Scene(PhotonSource):
         self.saa = [(a - self.start, b - self.start) for a, b in passages]
         """Passages through the anomaly, seconds after the start."""
         self._pieces = attitude_pieces(self.attitude.camera, float(self.start), stop) - self.start
+        if config.bodies:  # they move: looked for anew in each step
+            steps = np.arange(0.0, config.duration, STEP)
+            self._pieces = np.unique(np.round(np.concatenate([self._pieces, steps]), 6))
         self._turns = self.attitude.camera.pieces(_DIFFUSE_TURN, float(self.start), stop) - self.start
         self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
         self._shadows = ShadowMaker(self.mask, detector.efficiency)
@@ -120,44 +132,42 @@ class Scene(PhotonSource):
         ]
         if self.config.background_rate == 0:
             components[COSMIC] = Component("cosmic background", background.cosmic_table(), np.zeros(len(d)))
+        steady: list[SourceConfig | BodyConfig] = [*self.config.sources, *self.config.bodies]
+        steady += [one for one in catalogue_sources(self.config) if self._ever_seen(self._path(one))]
         points: list[PointSource] = []
-        steady = [s for s in all_sources(self.config) if s in self.config.sources or self._ever_seen(s)]
         for item, times, parts in point_components(steady, self.config.bursts, len(components)):
-            time = item.start if isinstance(item, BurstConfig) else 0.0
-            moment = float(self.start) + min(time, self.config.duration)
-            rotation = self.attitude.camera.rotation_at(moment)
-            ty, tz = (float(t) for t in tangents(rotation @ _direction(item)))
+            time = min(item.start, self.config.duration) if isinstance(item, BurstConfig) else 0.0
+            path = self._path(item)
+            vector = path.at(np.array([time]))[0]
+            ra, dec = np.degrees(right_ascension(vector))
+            ty, tz = (
+                float(t) for t in tangents(self.attitude.camera.rotation_at(self.start + time) @ vector)
+            )
             weight, lit = self._shadows.weight(ty, tz)
             lit_parts = [Component(p.name, p.table, weight, p.curve) for p in parts]
+            rate = max(p.rate for p in lit_parts)
+            factors = () if isinstance(item, BurstConfig) else item.light_curve
+            place = (float(ra), float(dec)) if isinstance(item, BodyConfig) else (item.ra, item.dec)
+            hidden = self._hidden(path)
             points.append(
-                PointSource(
-                    item.name,
-                    item.ra,
-                    item.dec,
-                    ty,
-                    tz,
-                    lit,
-                    max(p.rate for p in lit_parts),
-                    time,
-                    tuple(times),
-                    () if isinstance(item, BurstConfig) else item.light_curve,
-                    self._hidden(_direction(item)),
-                )
+                PointSource(item.name, *place, ty, tz, lit, rate, time, tuple(times), factors, hidden, path)
             )
             components += lit_parts
         return components, points
 
-    def _ever_seen(self, source: SourceConfig) -> bool:
-        """Whether a source of the catalogue comes into the field."""
-        middles = self.start + (self._turns[1:] + self._turns[:-1]) / 2
-        times = np.concatenate([self.start + self._turns, middles])
-        rotations = self.attitude.camera.rotation_at(times)
-        return not self._shadows.outside(rotations @ _direction(source)).all()
+    def _path(self, item: Item) -> Path:
+        return path_of(item, self.orbit, float(self.start), self.config.duration)
 
-    def _hidden(self, direction: FloatArray) -> FloatArray:
+    def _ever_seen(self, path: Path) -> bool:
+        """Whether a source of the catalogue comes into the field."""
+        times = np.concatenate([self._turns, (self._turns[1:] + self._turns[:-1]) / 2])
+        rotations = self.attitude.camera.rotation_at(self.start + times)
+        return not self._shadows.outside(rotations @ path.vector[0]).all()
+
+    def _hidden(self, path: Path) -> FloatArray:
         if not self.config.earth:
             return np.zeros((0, 2))
-        return occultations(self.orbit, float(self.start), self.config.duration, direction)
+        return occultations(self.orbit, float(self.start), self.config.duration, path)
 
     def live(self, step: int) -> FloatArray:
         """Intervals with high voltage in a step, s after its start, shape (m, 2)."""
@@ -199,12 +209,16 @@ class Scene(PhotonSource):
         if self._piece_lights[0] != piece:
             last = len(self._pieces) - 1
             begin, end = self._pieces[max(piece - 1, 0)], self._pieces[min(piece, last)]
-            rotation = self.attitude.camera.rotation_at(self.start + (begin + end) / 2)
-            self._piece_lights = (piece, [self._light_of(source, rotation) for source in self.sources])
+            middle = float(begin + end) / 2
+            rotation = self.attitude.camera.rotation_at(self.start + middle)
+            lights = [
+                self._light_of(source.path.at(np.array([middle]))[0], rotation) for source in self.sources
+            ]
+            self._piece_lights = (piece, lights)
         return self._piece_lights[1]
 
-    def _light_of(self, source: PointSource, rotation: FloatArray) -> _Light:
-        vector = rotation @ source.direction
+    def _light_of(self, direction: FloatArray, rotation: FloatArray) -> _Light:
+        vector = rotation @ direction
         if self._shadows.outside(vector):
             return None
         ty, tz = (float(t) for t in tangents(vector))
@@ -240,12 +254,8 @@ class Scene(PhotonSource):
         return result
 
 
-def _direction(item: SourceConfig | BurstConfig) -> FloatArray:
-    return unit_vector(np.radians(item.ra), np.radians(item.dec))
-
-
 def build_scene(config: SimulationConfig) -> Scene:
-    """The scene of a configuration: the detector is drawn from the seed's own stream.
+    """The scene of a configuration: the detector is drawn from a stream of its own.
 
     Raises
     ------
@@ -253,7 +263,8 @@ def build_scene(config: SimulationConfig) -> Scene:
         If nothing shines.
     """
     instrument = load(config.instrument)
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
+    seed = config.seed if config.camera_seed is None else config.camera_seed
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     scene = Scene(config, instrument, draw_detector(instrument, config.detector, rng))
     seen = any(c.rate > 0 for c in scene.components)
     if not seen and not (scene.attitude.moves and scene.sources):

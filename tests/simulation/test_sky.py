@@ -10,6 +10,7 @@ from eicpy.imaging.mask import transmission
 from eicpy.orbit import (
     Misalignment,
     Pointing,
+    body_direction,
     read_attitude,
     read_orbit,
     separation,
@@ -17,6 +18,7 @@ from eicpy.orbit import (
 )
 from eicpy.simulation import (
     BURST_KINDS,
+    BodyConfig,
     BurstConfig,
     PhotonStream,
     PointingConfig,
@@ -32,7 +34,9 @@ from eicpy.simulation import (
     write_simulation,
 )
 from eicpy.simulation.bursts import pulse_slices
+from eicpy.simulation.configure import simulation_names
 from eicpy.simulation.diffuse import flatten
+from eicpy.simulation.sky_presets import WEEK
 
 ARCSEC = np.radians(1 / 3600)
 DARK = preset("quiet").model_copy(update={"background_rate": 0.0, "duration": 200.0})
@@ -301,3 +305,46 @@ def test_several_observations_a_night():
     apart = separation(plan[0].pointing.rotation[0], plan[1].pointing.rotation[0])
     assert apart > np.radians(20)
     assert unit_vector(0.0, 0.0)[0] == 1
+
+
+def test_the_moon_goes_its_way_as_the_satellite_sees_it():
+    night = preset("week-7").model_copy(update={"duration": 5000.0, "catalogue": None})
+    scene = build_scene(night)
+    (moon,) = scene.sources
+    time = np.array([0.0, 1234.0, 3456.7, 4999.0])
+    seen = body_direction("moon", scene.start + time, scene.orbit.position(scene.start + time))
+    assert separation(moon.path.at(time), seen).max() < 1 * ARCSEC
+    assert separation(seen[0], seen[2]) > np.radians(0.5), "half an orbit: the parallax"
+    ingress, egress = moon.hidden[0]
+    limb = scene.orbit.limb_angle
+    for edge in (ingress, egress):
+        place = scene.orbit.position(np.array([scene.start + edge]))
+        assert separation(-place[0], moon.path.at(np.array([edge]))[0]) == pytest.approx(limb, abs=1e-5)
+    assert moon.component in scene.shining(700.0).spectrum
+    assert moon.component not in scene.shining((ingress + egress) / 2).spectrum
+
+
+def test_a_week_is_of_one_camera_and_has_what_looks_like_a_burst():
+    assert simulation_names("week") == WEEK
+    assert simulation_names("demo") == ("demo",)
+    nights = [preset(name).model_copy(update={"catalogue": None}) for name in WEEK]
+    assert len({night.start for night in nights}) == len({night.seed for night in nights}) == 7
+    scenes = [build_scene(night) for night in nights]
+    assert all(np.array_equal(scene.detector.gain, scenes[0].detector.gain) for scene in scenes)
+    kinds = {burst.kind for night in nights for burst in night.bursts}
+    assert kinds == set(BURST_KINDS)
+    for night, scene in zip(nights, scenes, strict=True):
+        for burst in night.bursts:
+            source = next(s for s in scene.sources if s.name == burst.name)
+            assert source.lit > 0.1
+            assert not source.is_hidden(burst.start)
+            assert not any(a <= burst.start < b for a, b in scene.saa)
+    assert [body.body for body in nights[6].bodies] == ["moon"]
+
+
+def test_a_body_has_a_name_of_its_own_and_is_a_known_one():
+    moon = BodyConfig(name="Crab", body="moon", norm=1.0, index=2.0)
+    with pytest.raises(ValueError, match="expected each name once"):
+        SimulationConfig(name="x", duration=1.0, sources=(CRAB,), bodies=(moon,))
+    with pytest.raises(ValueError, match="body"):
+        BodyConfig(name="V", body="vulcan", norm=1.0, index=2.0)
