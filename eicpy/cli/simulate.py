@@ -1,6 +1,7 @@
 """Simulated packets, with the truth beside them."""
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -38,17 +39,27 @@ def simulate(
 ) -> None:
     """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
 
-    The truth (gains, dead pixels, sources, what was lost) is kept beside them.
+    The truth (gains, dead pixels, sources, bursts, what was lost) is kept beside them, and for a night of the
+    camera the attitude and orbit that the ground gets.
 
     NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
-    excursions, a little loss and damage), quiet (an hour of background), day (24 hours like demo); or
+    excursions, a little loss and damage), burst (ten minutes with sources of the catalogue, a burst and the
+    slew to it), quiet (an hour of background), day (24 hours like demo); week: seven evenings of one camera,
+    with bursts and what looks like one, each in a folder of its own (week-1 to week-7, also by name); or
     bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
     """
     from eicpy.simulation import write_simulation
-    from eicpy.simulation.configure import simulation_config
+    from eicpy.simulation.configure import simulation_config, simulation_names
 
-    chosen = simulation_config(name, config, duration=duration, start=utc(start), seed=seed)
-    with TerminalProgress("simulate") as progress:
-        folder = out or ctx.obj.home / "simulated" / chosen.name
-        made = write_simulation(chosen, folder, progress=lambda share: progress(share, 1.0))
-    click.echo(f"{made.packets}")
+    names = (name,) if config is not None else simulation_names(name)
+    for one in names:
+        chosen = simulation_config(one, config, duration=duration, start=utc(start), seed=seed)
+        folder = ctx.obj.home / "simulated" / chosen.name if out is None else out
+        folder = folder / one if out is not None and len(names) > 1 else folder
+        with TerminalProgress("simulate" if len(names) == 1 else f"simulate {one}") as progress:
+            made = write_simulation(chosen, folder, progress=partial(_report, progress))
+        click.echo(f"{made.packets}")
+
+
+def _report(progress: TerminalProgress, share: float) -> None:
+    progress(share, 1.0)

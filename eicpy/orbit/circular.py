@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import astropy.units as u
 import numpy as np
 
+from eicpy.orbit.directions import separation
 from eicpy.typing import FloatArray
 
-__all__ = ["EARTH_RADIUS", "CircularOrbit", "sidereal_time"]
+__all__ = ["EARTH_RADIUS", "CircularOrbit", "ground_point", "sidereal_time"]
 
 
 EARTH_RADIUS = 6371.0
@@ -42,6 +43,23 @@ def sidereal_time(time: FloatArray) -> FloatArray:
     days = np.asarray(time, np.float64) / 86400.0 + _DAYS_FROM_J2000
     degrees = 280.46061837 + 360.98564736629 * days + 0.000387933 * (days / 36525.0) ** 2
     return np.asarray(np.radians(degrees % 360.0))
+
+
+def ground_point(position: FloatArray, time: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Longitude east in [−180, 180) and latitude of the point below places, degrees, and altitude, km.
+
+    Parameters
+    ----------
+    position
+        Inertial equatorial frame, km, shape (n, 3).
+    time
+        Seconds since 2017-01-01T00:00:00 UTC, shape (n,).
+    """
+    x, y, z = np.moveaxis(np.asarray(position, np.float64), -1, 0)
+    radius = np.sqrt(x * x + y * y + z * z)
+    longitude = np.degrees(np.arctan2(y, x) - sidereal_time(time))
+    latitude = np.degrees(np.arcsin(np.clip(z / radius, -1.0, 1.0)))
+    return (longitude + 180.0) % 360.0 - 180.0, latitude, radius - EARTH_RADIUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +149,26 @@ class CircularOrbit:
         z = across * math.sin(self.inclination)
         return self.radius * np.stack([x, y, z], axis=-1)
 
+    def velocity(self, time: FloatArray) -> FloatArray:
+        """Velocity in the inertial equatorial frame, km/s, shape (n, 3): the derivative of the position."""
+        elapsed = np.asarray(time, np.float64) - self.epoch
+        phase = self.argument + 2 * np.pi * elapsed / self.period
+        node = self.node + self.node_rate * elapsed
+        cosine = math.cos(self.inclination)
+        speed = 2 * math.pi / self.period
+        along, across = -np.sin(phase) * speed, np.cos(phase) * speed
+        x = along * np.cos(node) - across * cosine * np.sin(node)
+        y = along * np.sin(node) + across * cosine * np.cos(node)
+        place = self.position(time)
+        turning = self.node_rate * np.stack([-place[..., 1], place[..., 0], 0 * x], axis=-1)
+        return np.asarray(
+            self.radius * np.stack([x, y, across * math.sin(self.inclination)], axis=-1) + turning
+        )
+
     def ground_track(self, time: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Longitude east in [−180, 180) and latitude of the point below the satellite, degrees."""
-        x, y, z = np.moveaxis(self.position(time), -1, 0)
-        longitude = np.degrees(np.arctan2(y, x) - sidereal_time(time))
-        latitude = np.degrees(np.arcsin(np.clip(z / self.radius, -1.0, 1.0)))
-        return (longitude + 180.0) % 360.0 - 180.0, latitude
+        longitude, latitude, _ = ground_point(self.position(time), time)
+        return longitude, latitude
 
     def earth_angle(self, time: FloatArray, direction: FloatArray) -> FloatArray:
         """Angle between a direction and the Earth's centre, radians.
@@ -153,5 +185,4 @@ class CircularOrbit:
         numpy.ndarray
             Shape (n,); the direction is hidden where it is below :attr:`limb_angle`.
         """
-        nadir = -self.position(time) / self.radius
-        return np.asarray(np.arccos(np.clip((nadir * direction).sum(axis=-1), -1.0, 1.0)))
+        return np.asarray(separation(-self.position(time), direction))

@@ -1,28 +1,33 @@
-"""Where the camera looks, and sky directions in its own frame.
+"""Where the camera looks at one moment.
 
 The line-of-sight frame has x along the pointing; y and z span the detector plane (see
 ``eicpy.instruments.pixels``). `roll` is the angle of +z from north towards east; y = z × x, so that at
-roll 0 y points east. Directions are given as tangents ty = y/x and tz = z/x.
+roll 0 y points east.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import astropy.units as u
 import numpy as np
+import numpy.typing as npt
 
+from eicpy.orbit import directions, quaternions
+from eicpy.orbit.directions import right_ascension, unit_vector
 from eicpy.typing import FloatArray
 
-__all__ = ["Pointing", "unit_vector"]
-
-
-def unit_vector(ra: float, dec: float) -> FloatArray:
-    """Unit vector of a direction given in radians, shape (3,)."""
-    return np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+__all__ = ["Pointing"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """A fixed pointing; right ascension, declination and roll in radians (ICRS)."""
+    """A fixed pointing; right ascension, declination and roll in radians (ICRS).
+
+    See Also
+    --------
+    Attitude : A pointing that changes with time.
+    EclairsFrame : The camera's frame for astropy's coordinates.
+    """
 
     ra: float
     dec: float
@@ -35,6 +40,15 @@ class Pointing:
         """Pointing from quantities."""
         return cls(*(float(a.to_value(u.rad)) for a in (ra, dec, roll)))
 
+    @classmethod
+    def of_rotation(cls, rotation: FloatArray) -> "Pointing":
+        """Pointing of a matrix from ICRS vectors to the line-of-sight frame, shape (3, 3)."""
+        x, _, z = rotation
+        ra, dec = right_ascension(x)
+        east = np.array([-np.sin(ra), np.cos(ra), 0.0])
+        roll = float(np.arctan2(z @ east, z @ np.cross(x, east))) % (2 * np.pi)
+        return cls(float(ra), float(dec), roll)
+
     @property
     def rotation(self) -> FloatArray:
         """Matrix from ICRS vectors to the line-of-sight frame, shape (3, 3)."""
@@ -45,38 +59,15 @@ class Pointing:
 
     @property
     def quaternion(self) -> FloatArray:
-        """The same rotation as (scalar, x, y, z), scalar ≥ 0, shape (4,).
+        """The same rotation as (scalar, x, y, z), scalar ≥ 0, shape (4,)."""
+        return quaternions.from_matrix(self.rotation)
 
-        References
-        ----------
-        Shuster 1993, Journal of the Astronautical Sciences 41, 439.
-        """
-        r = self.rotation
-        square = np.array(
-            [
-                1 + r[0, 0] + r[1, 1] + r[2, 2],
-                1 + r[0, 0] - r[1, 1] - r[2, 2],
-                1 - r[0, 0] + r[1, 1] - r[2, 2],
-                1 - r[0, 0] - r[1, 1] + r[2, 2],
-            ]
-        )
-        q = np.sqrt(np.maximum(square, 0.0)) / 2
-        big = int(q.argmax())
-        products = {
-            (0, 1): r[2, 1] - r[1, 2],
-            (0, 2): r[0, 2] - r[2, 0],
-            (0, 3): r[1, 0] - r[0, 1],
-            (1, 2): r[0, 1] + r[1, 0],
-            (1, 3): r[0, 2] + r[2, 0],
-            (2, 3): r[1, 2] + r[2, 1],
-        }
-        for other in range(4):
-            if other != big:
-                q[other] = products[min(big, other), max(big, other)] / (4 * q[big])
-        return np.asarray(q if q[0] >= 0 else -q)
+    def rotation_at(self, time: npt.ArrayLike) -> FloatArray:
+        """The same matrix for every time, shape (…, 3, 3), as :meth:`Attitude.rotation_at` gives it."""
+        return np.broadcast_to(self.rotation, (*np.shape(time), 3, 3))
 
-    def tangents(self, ra: float, dec: float) -> tuple[float, float]:
-        """Tangents (ty, tz) of a direction in radians; NaN behind the camera.
+    def tangents(self, ra: npt.ArrayLike, dec: npt.ArrayLike) -> tuple[Any, Any]:
+        """Tangents (ty, tz) of directions in radians; NaN behind the camera.
 
         Examples
         --------
@@ -84,5 +75,4 @@ class Pointing:
         >>> round(float(ty), 4), round(float(tz), 4)
         (0.1003, 0.0)
         """
-        x, y, z = self.rotation @ unit_vector(ra, dec)
-        return (float(y / x), float(z / x)) if x > 0 else (float("nan"), float("nan"))
+        return directions.tangents(unit_vector(ra, dec) @ self.rotation.T)

@@ -300,9 +300,65 @@ _ONBOARD = ProductDefinition(
     own=True,
 )
 
+_ATTITUDE = ProductDefinition(
+    "SVO-ATT-CNV",
+    "attitude of the satellite",
+    (
+        TableDefinition(
+            "SVO-ATT-CNV",
+            "one row for each quaternion",
+            (
+                Column("TIME", "D", "s", "time of the attitude", own=True),
+                Column(
+                    "QUATERNION",
+                    "D",
+                    "",
+                    "scalar, x, y, z of the rotation from ICRS to the axes of the satellite",
+                    own=True,
+                    vector=True,
+                ),
+                Column("QUALITY", "B", "", "0: not to be used", own=True, required=False),
+            ),
+        ),
+    ),
+    "The card is real; no public format was found, so the columns are eicpy's.",
+)
+
+_ORBIT = ProductDefinition(
+    "SVO-ORB-CNV",
+    "orbit of the satellite",
+    (
+        TableDefinition(
+            "SVO-ORB-CNV",
+            "one row a second",
+            (
+                Column("TIME", "D", "s", "time of the position"),
+                Column("ORBIT_ID", "I", "", "number of the orbit", required=False),
+                Column("POSITION", "E", "m", "x, y, z, inertial equatorial frame of J2000", vector=True),
+                Column(
+                    "POSITION_SPHERICAL",
+                    "E",
+                    "",
+                    "longitude and latitude (deg) and altitude (m); eicpy's are geocentric, over a sphere of "
+                    "6371 km",
+                    required=False,
+                    vector=True,
+                ),
+                Column("VELOCITY", "E", "m/s", "x, y, z, the same frame", vector=True),
+                Column("FLAG_PVT", "B", "", "quality; eicpy writes 1", required=False),
+                Column("ORIGIN", "B", "", "where the position comes from; eicpy writes 0", required=False),
+            ),
+        ),
+    ),
+    "Columns are real; what FLAG_PVT and ORIGIN mean and the units of POSITION_SPHERICAL are not public.",
+)
+
 PRODUCTS: dict[str, ProductDefinition] = {
     product.card: product
-    for product in (_EVENTS, _GTI, _GAIN, _STATUS, _BAND_LIMITS, _SPECTRA, _LIGHT_CURVE, _IMAGES, _ONBOARD)
+    for product in (
+        *(_EVENTS, _GTI, _GAIN, _STATUS, _BAND_LIMITS, _SPECTRA, _LIGHT_CURVE, _IMAGES, _ONBOARD),
+        *(_ATTITUDE, _ORBIT),
+    )
 }
 """Every product by its card."""
 

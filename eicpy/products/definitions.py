@@ -21,6 +21,8 @@ _CARD = re.compile(
 )
 CANONICAL_PREFIX = "ECL"
 """Prefix under which the products are declared."""
+_SATELLITE_PREFIX = "SVO"
+"""Prefix of what belongs to the satellite: it stays, whatever the instrument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,8 @@ def canonical_card(card: str) -> str | None:
     match = _CARD.fullmatch(card)
     if match is None:
         return None
-    return f"{match['auxiliary'] or ''}{CANONICAL_PREFIX}{match['kind']}"
+    prefix = _SATELLITE_PREFIX if match["prefix"] == _SATELLITE_PREFIX else CANONICAL_PREFIX
+    return f"{match['auxiliary'] or ''}{prefix}{match['kind']}"
 
 
 def card_for(card: str, prefix: str) -> str:

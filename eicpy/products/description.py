@@ -18,7 +18,7 @@ with it.
 **Names.** A file is called card-YYYYMMDDxNN.fits: the card, the day from which it is valid, a letter (Q,
 T and F are seen in real names; qualification, test, flight is a guess) and a version. Cards are written
 here with the prefix of ECLAIRs; another instrument puts its own `card_prefix` in place of ECL
-(AUX-ECL-PIX-CAL, AUX-MDA-PIX-CAL).
+(AUX-ECL-PIX-CAL, AUX-MDA-PIX-CAL). Cards with SVO belong to the satellite.
 
 **Times** are seconds of Terrestrial Time since 2017-01-01T00:00:00 UTC (MJDREFI 57754, MJDREFF
 0.000800740741); dates (DATE-OBS, DATE-END) are in TT too, as TIMESYS says. In photon files of other

@@ -6,18 +6,23 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
+    from eicpy.simulation.attitude import SimulatedAttitude, simulate_attitude
     from eicpy.simulation.bench import Bench
     from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
     from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
+    from eicpy.simulation.bursts import BURST_KINDS, burst_flux, burst_truth, draw_burst
     from eicpy.simulation.commands import Refusal, Telecommand, Timing
     from eicpy.simulation.config import (
+        BodyConfig,
         BurstConfig,
         DetectorConfig,
         ExcursionConfig,
         FaultConfig,
         OrbitConfig,
         PointingConfig,
+        PulseConfig,
         SimulationConfig,
+        SlewConfig,
         SourceConfig,
         StreamConfig,
     )
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
     from eicpy.simulation.night import Camera
     from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
+    from eicpy.simulation.points import PointSource
     from eicpy.simulation.presets import preset, presets, read_config
     from eicpy.simulation.scene import Scene, build_scene
     from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
@@ -35,10 +41,12 @@ else:
     __getattr__, __dir__ = attach(__name__, __file__, moved_names(__name__))
 
 __all__ = [
+    "BURST_KINDS",
     "Bench",
     "BenchCommand",
     "BenchConfig",
     "BenchScene",
+    "BodyConfig",
     "BurstConfig",
     "Camera",
     "Detector",
@@ -51,14 +59,18 @@ __all__ = [
     "OrbitConfig",
     "PhotonStream",
     "PixelKind",
+    "PointSource",
     "PointingConfig",
+    "PulseConfig",
     "Refusal",
     "Scene",
     "SettingConfig",
+    "SimulatedAttitude",
     "SimulatedNight",
     "SimulatedPhotons",
     "SimulatedSpectra",
     "SimulationConfig",
+    "SlewConfig",
     "SourceConfig",
     "StreamConfig",
     "Telecommand",
@@ -66,6 +78,9 @@ __all__ = [
     "Timing",
     "build_bench",
     "build_scene",
+    "burst_flux",
+    "burst_truth",
+    "draw_burst",
     "draw_detector",
     "expected_spectra",
     "fluorescence_lines",
@@ -73,6 +88,7 @@ __all__ = [
     "presets",
     "read_config",
     "read_night",
+    "simulate_attitude",
     "simulate_spectra",
     "write_simulation",
 ]

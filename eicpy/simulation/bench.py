@@ -1,6 +1,7 @@
 """A detector on the bench that sends packets: telecommands with their reports, photons, housekeeping."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,9 @@ class Bench:
     def cards(self) -> dict[str, str]:
         """The source."""
         return {"SOURCE": self.scene.config.source or "none"}
+
+    def write_files(self, folder: Path) -> None:
+        """Nothing comes from a bench beside its packets."""
 
     def _ticks(self, seconds: float) -> int:
         return round((self.scene.start + seconds) * TICKS_PER_SECOND)

@@ -5,18 +5,23 @@ bytes. All numbers that are guesses are marked so, here or in ``docs/decisions/0
 """
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from eicpy.catalogue.spectrum import Shape, Spectrum
+
 __all__ = [
+    "BodyConfig",
     "BurstConfig",
     "DetectorConfig",
     "ExcursionConfig",
     "FaultConfig",
     "OrbitConfig",
     "PointingConfig",
+    "PulseConfig",
     "SimulationConfig",
+    "SlewConfig",
     "SourceConfig",
     "StreamConfig",
 ]
@@ -65,13 +70,49 @@ class DetectorConfig(Model):
     """Growth of FWHM² with energy, keV: 1.8 keV at 59.6 keV, as in the 2010 screening."""
 
 
+Degrees = Annotated[float, Field(ge=0, lt=360)]
+Declination = Annotated[float, Field(ge=-90, le=90)]
+Angles = tuple[float, float, float]
+
+
+class SlewConfig(Model):
+    """A slew to another pointing, degrees (ICRS)."""
+
+    start: float = Field(gt=0)
+    """Seconds after the start of the simulation."""
+    ra: Degrees
+    dec: Declination
+    roll: float | None = None
+    """Angle from north to +z, towards east; None: as the Sun wants it."""
+
+
 class PointingConfig(Model):
-    """Where the camera looks, degrees (ICRS); the same for the whole simulation."""
+    """Where the satellite looks, degrees (ICRS), and how still it holds."""
 
     ra: float = Field(default=80.0, ge=0, lt=360)
     dec: float = Field(default=20.0, ge=-90, le=90)
     roll: float = 0.0
     """Angle from north to +z, towards east."""
+    plan: Literal["fixed", "anti-solar"] = "fixed"
+    """anti-solar: away from the Sun, the plane of the Galaxy and Sco X-1, one direction after the other; then
+    ra, dec and roll are not used."""
+    observation: float = Field(default=21600.0, ge=600)
+    """Length of each observation of the anti-solar plan, s."""
+    slews: tuple[SlewConfig, ...] = ()
+    """Slews beside those of the plan: to a burst, for example. The next observation of the plan ends them."""
+    jitter: float = Field(default=0.0, ge=0, le=3600)
+    """Standard deviation about each axis, arcsec."""
+    drift: float = Field(default=0.0, ge=0, le=3600)
+    """Arcsec per hour, about an axis that is drawn for each observation."""
+    misalignment: Angles = (0.0, 0.0, 0.0)
+    """Rotation from the axes of the satellite to the camera's line of sight: a vector about whose direction
+    it turns by its length, arcsec."""
+    ground_bias: Angles = (0.0, 0.0, 0.0)
+    """Constant error of the attitude that the ground gets, a rotation vector in its axes, arcsec."""
+    ground_noise: float = Field(default=0.0, ge=0, le=3600)
+    """Its noise from entry to entry, standard deviation about each axis, arcsec."""
+    cadence: float = Field(default=1.0, ge=1, le=4)
+    """Quaternions per second."""
 
 
 class OrbitConfig(Model):
@@ -87,36 +128,121 @@ class OrbitConfig(Model):
     """Angle from the node at the start, degrees."""
 
 
-class SourceConfig(Model):
-    """A steady source with a power law N(E) = norm·(E/keV)^−index photons cm⁻² s⁻¹ keV⁻¹."""
+class Shining(Model):
+    """What shines, steady or with a light curve in steps.
+
+    N(E) is `norm` times one of the shapes of :class:`eicpy.catalogue.Spectrum`: for a power law
+    norm·(E/keV)^−index photons cm⁻² s⁻¹ keV⁻¹.
+    """
 
     name: str
-    ra: float = Field(ge=0, lt=360)
-    dec: float = Field(ge=-90, le=90)
     norm: float = Field(ge=0)
     index: float
+    shape: Shape = "power law"
+    energy: float | None = Field(default=None, gt=0)
+    """Cut-off energy, peak of a band, or kT, keV."""
+    beta: float = 2.3
+    """Photon index of the high energies of a band."""
+    nh: float = Field(default=0.0, ge=0)
+    """Absorbing column, 10²² cm⁻²."""
+    light_curve: tuple[tuple[float, float], ...] = ()
+    """(seconds after the start of the simulation, factor on the flux from then on), in order; 1 before the
+    first."""
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The spectrum at a factor of 1."""
+        energy = float("inf") if self.energy is None else self.energy
+        return Spectrum(self.shape, self.norm, self.index, energy, self.beta, self.nh)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        _ = self.spectrum  # refuses what cannot be
+        times = [time for time, _ in self.light_curve]
+        if times != sorted(set(times)) or any(factor < 0 for _, factor in self.light_curve):
+            msg = f"{self.name}: got a light curve {self.light_curve}, expected increasing times, factors ≥ 0"
+            raise ValueError(msg)
+        return self
+
+
+class SourceConfig(Shining):
+    """A source at a place in the sky."""
+
+    ra: Degrees
+    dec: Declination
+
+
+class BodyConfig(Shining):
+    """Sun, Moon or a planet, where the satellite sees it; a point, though the Moon is half a degree wide."""
+
+    body: Literal["sun", "moon", "mercury", "venus", "mars", "jupiter", "saturn"]
+
+
+class PulseConfig(Model):
+    """A pulse of a burst, exp(2·rise/decay − rise²/(decay·t) − t/decay) of its peak at t after its start.
+
+    Norris et al. 2005, ApJ 627, 324, written with the time of the peak: τ₁ = rise²/decay, τ₂ = decay.
+    """
+
+    start: float = Field(default=0.0, ge=0)
+    """Seconds after the start of the burst."""
+    rise: float = Field(default=1.0, gt=0)
+    """From the start to the peak, s."""
+    decay: float = Field(default=8.0, gt=0)
+    """e-folding time late in the pulse, s."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    """Its peak as a share of the burst's `peak_flux`."""
+
+    @property
+    def end(self) -> float:
+        """When it is followed no longer, at e⁻¹⁰ of its peak: seconds after its start."""
+        return 2 * self.rise + 10 * self.decay
 
 
 class BurstConfig(Model):
-    """A burst: fast rise, exponential decay; cut-off power law."""
+    """A burst: pulses, each of which may soften as it goes on."""
 
     name: str
     start: float = Field(ge=0)
     """Seconds after the start of the simulation."""
     rise: float = Field(default=1.0, gt=0)
-    """Length of the linear rise, s."""
+    """Of a burst of one pulse: from the start to the peak, s."""
     decay: float = Field(default=8.0, gt=0)
-    """e-folding time of the decay, s; the burst is followed for ten of them."""
-    ra: float = Field(ge=0, lt=360)
-    dec: float = Field(ge=-90, le=90)
-    peak_flux: float = Field(gt=0, le=1000)
-    """PhotonArrays cm⁻² s⁻¹ in 4-120 keV at the peak."""
+    """Of a burst of one pulse: e-folding time late in the pulse, s."""
+    pulses: tuple[PulseConfig, ...] = ()
+    """The pulses of a burst of several; then `rise` and `decay` are not used."""
+    ra: Degrees
+    dec: Declination
+    peak_flux: float = Field(gt=0, le=10_000)
+    """Photons cm⁻² s⁻¹ in 4-120 keV at the peak of a pulse whose share is 1."""
+    kind: str = "burst"
+    """What it is, for the truth: long, short, x-ray flash, magnetar, x-ray burst, stellar flare."""
+    shape: Shape = "cut-off"
     index: float = 1.0
-    """N(E) ∝ E^−index·exp(−E/cutoff)."""
+    """Photon index of low energies: N(E) ∝ E^−index·exp(−E/cutoff) for a cut-off."""
     cutoff: float = Field(default=100.0, gt=0)
-    """keV."""
+    """Cut-off energy, peak of E²·N of a band, or kT, at the start of a pulse, keV."""
+    beta: float = 2.3
+    """Photon index of the high energies of a band."""
+    softening: float = Field(default=0.0, ge=0, le=3)
+    """How that energy falls in a pulse: by (1 + t/(rise + decay))^−softening."""
     alert: bool = True
     """The on-board trigger sends alert packets."""
+
+    @property
+    def all_pulses(self) -> tuple[PulseConfig, ...]:
+        """Its pulses, at least one."""
+        return self.pulses or (PulseConfig(rise=self.rise, decay=self.decay),)
+
+    @property
+    def end(self) -> float:
+        """When it is followed no longer: seconds after its start."""
+        return max(pulse.start + pulse.end for pulse in self.all_pulses)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        Spectrum(self.shape, 1.0, self.index, self.cutoff, self.beta)  # refuses what cannot be
+        return self
 
 
 class ExcursionConfig(Model):
@@ -179,9 +305,15 @@ class SimulationConfig(StreamConfig):
     alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
     pointing: PointingConfig = PointingConfig()
     orbit: OrbitConfig = OrbitConfig()
+    camera_seed: int | None = Field(default=None, ge=0, lt=2**63)
+    """Seed of the pixels, so that several nights have the same camera; None: `seed`."""
     mask_seed: int = Field(default=1, ge=0)
     """Seed of the mask, which is not the flight mask."""
     sources: tuple[SourceConfig, ...] = ()
+    bodies: tuple[BodyConfig, ...] = ()
+    catalogue: float | None = Field(default=None, ge=0)
+    """Every source of the catalogue hard-x-ray with a flux above this shines as well, 10⁻¹² erg cm⁻² s⁻¹ in
+    14-195 keV; None: none does."""
     bursts: tuple[BurstConfig, ...] = ()
     excursions: tuple[ExcursionConfig, ...] = ()
     saa: bool = True
@@ -191,7 +323,8 @@ class SimulationConfig(StreamConfig):
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
-        names = [s.name for s in self.sources] + [b.name for b in self.bursts]
+        names = [s.name for s in self.sources] + [b.name for b in self.bodies]
+        names += [b.name for b in self.bursts]
         if len(set(names)) < len(names):
             msg = f"got sources and bursts {', '.join(names)}, expected each name once"
             raise ValueError(msg)

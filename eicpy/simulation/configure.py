@@ -9,8 +9,16 @@ from pydantic import ValidationError
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.inputs import read_text
 from eicpy.simulation import BenchConfig, SimulationConfig, preset, read_config
+from eicpy.simulation.sky_presets import WEEK
 
-__all__ = ["simulation_config"]
+__all__ = ["simulation_config", "simulation_names"]
+
+_SEVERAL = {"week": WEEK}
+
+
+def simulation_names(name: str) -> tuple[str, ...]:
+    """Ready-made simulations that a name stands for: seven for ``week``, itself for any other."""
+    return _SEVERAL.get(name, (name,))
 
 
 def simulation_config(name: str, file: Path | None = None, **changes: Any) -> SimulationConfig | BenchConfig:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from eicpy.orbit import sky_pixels, theta_phi
 from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.config import BurstConfig
-from eicpy.simulation.scene import STEP, Scene
+from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch
 
 __all__ = ["EventPacket", "alert_packets", "encode_messages", "verifications"]
@@ -58,27 +59,28 @@ def verifications(scene: Scene) -> list[EventPacket]:
 
 def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) -> dict[str, Any]:
     source = next(s for s in scene.sources if s.name == burst.name)
-    window = burst.rise + burst.decay
+    window = burst.all_pulses[0].rise + burst.all_pulses[0].decay
     counts = round(0.6 * source.rate * window * min(1.0, (number + 1) / 3))
     expected = round(scene.config.background_rate * window)
     total = counts + expected
     start = scene.start + burst.start
     ticks = round(start * TICKS_PER_SECOND)
     coarse, rest = divmod(ticks, TICKS_PER_SECOND)
-    now = np.array([start + burst.rise + 2 + 5 * number])
-    position = scene.orbit.position(now)[0]
+    now = start + burst.all_pulses[0].rise + 2 + 5 * number
+    position = scene.orbit.position(np.array([now]))[0]
+    quaternion = scene.attitude.satellite.quaternion_at(now)
+    quaternion = quaternion if quaternion[0] >= 0 else -quaternion
     mask = scene.mask
-    pitch = mask.geometry.plane_side / mask.pixels / mask.geometry.distance
-    centre = (mask.geometry.sky_pixels - 1) / 2
-    y, z = (centre + t / pitch for t in (ty, tz))
+    y, z = sky_pixels(mask.geometry, mask.pixels, ty, tz)
+    theta, phi = np.degrees(theta_phi(ty, tz))
     columns: dict[str, Any] = {
         "OBSERVATION_ID": scene.config.seed % 2**32,
         "ALERT_MSGCOUNT": number,
         "ALERT_TIMETBABS": (coarse << 24) | ((rest << 24) // TICKS_PER_SECOND),
         "ALERT_TIMETB": ticks & 0xFFFFFFFF,
         "ALERT_SLEWREQUEST": int(number >= 2),
-        "ALERT_SKYTHETA": round(np.degrees(np.arctan(np.hypot(ty, tz))) / 1e-5),
-        "ALERT_SKYPHI": round(np.degrees(np.arctan2(tz, ty)) % 360.0 / 3e-5),
+        "ALERT_SKYTHETA": round(theta / 1e-5),
+        "ALERT_SKYPHI": round(phi / 3e-5),
         "ALERT_CATSRCNUM": 0,
         "ALERT_SKYYPIX": round(np.clip(y, 0, 255)),
         "ALERT_SKYZPIX": round(np.clip(z, 0, 255)),
@@ -95,7 +97,7 @@ def _alert(scene: Scene, burst: BurstConfig, ty: float, tz: float, number: int) 
         "SAT_ATTREF": 1,
     }
     columns |= {f"SAT_POSITION{axis}": float(position[n]) for n, axis in enumerate("XYZ")}
-    columns |= {f"SAT_ATTITUDEQ{n}": float(q) for n, q in enumerate(scene.pointing.quaternion)}
+    columns |= {f"SAT_ATTITUDEQ{n}": float(q) for n, q in enumerate(quaternion)}
     return columns
 
 
@@ -106,11 +108,12 @@ def alert_packets(scene: Scene) -> list[EventPacket]:
         source = next(s for s in scene.sources if s.name == burst.name)
         if not burst.alert or source.rate == 0 or burst.start >= scene.config.duration:
             continue
-        hidden = scene.hidden(int(burst.start // STEP))[scene.sources.index(source)]
-        if hidden or any(a <= burst.start < b for a, b in scene.saa):
+        if source.is_hidden(burst.start) or any(a <= burst.start < b for a, b in scene.saa):
             continue
         for number in range(_ALERTS):
-            time = burst.start + burst.rise + 2 + 5 * number
+            time = burst.start + burst.all_pulses[0].rise + 2 + 5 * number
+            if time >= scene.config.duration:
+                break
             messages.append(EventPacket(time, "alert", _alert(scene, burst, source.ty, source.tz, number)))
     return messages
 

@@ -214,7 +214,7 @@ class HousekeepingModel:
         scene, saa = self._scene, self.inside(time)
         absolute = scene.start + time
         longitude, latitude = scene.orbit.ground_track(absolute)
-        direction = scene.pointing.rotation[0]
+        direction = scene.attitude.camera.rotation_at(absolute)[:, 0]
         n = len(time)
         values: dict[str, FloatArray] = {
             "ECL_MODE": np.where(saa, 4.0, 3.0),

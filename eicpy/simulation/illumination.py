@@ -18,7 +18,7 @@ from eicpy.simulation.spectra import ESCAPE_EDGE
 from eicpy.times import to_seconds
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["STEP", "ActiveComponent", "Component", "PhotonSource", "SteadyInterval"]
+__all__ = ["STEP", "ActiveComponent", "Alias", "Component", "PhotonSource", "SteadyInterval"]
 
 Alias = tuple[FloatArray, IntArray]
 ActiveComponent = tuple[int, float, Alias]

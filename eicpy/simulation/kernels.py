@@ -149,10 +149,10 @@ def alias_table(weight: FloatArray) -> tuple[FloatArray, IntArray]:
 
 @kernel
 def _shine(x: float, rise: float, decay: float) -> float:
-    """Light of a burst relative to its peak, x seconds after its start."""
-    if x < 0 or x > rise + 10 * decay:
+    """Light of a pulse relative to its peak, x seconds after its start (Norris et al. 2005, ApJ 627, 324)."""
+    if x <= 0 or x > 2 * rise + 10 * decay:
         return 0.0
-    return x / rise if x < rise else math.exp((rise - x) / decay)
+    return math.exp((2 * rise - rise * rise / x - x) / decay)
 
 
 @kernel

@@ -1,6 +1,7 @@
 """The camera in orbit: photons, housekeeping and messages in, packets out."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from astropy.io import fits
 
 from eicpy.simulation.event_packets import alert_packets, encode_messages, verifications
 from eicpy.simulation.housekeeping import Counts, HousekeepingModel
-from eicpy.simulation.night_truth import night_facts, night_tables
+from eicpy.simulation.night_truth import night_facts, night_tables, write_satellite_files
 from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
@@ -67,6 +68,10 @@ class Camera:
     def cards(self) -> dict[str, str]:
         """The mask through which the sources shone."""
         return {"MASK": self.scene.mask.name}
+
+    def write_files(self, folder: Path) -> None:
+        """Attitude and orbit of the satellite, as the ground gets them."""
+        write_satellite_files(self.scene, folder)
 
     def _photon_packets(self) -> int:
         return self.encoder.sent[self.scene.instrument.packets["photons"].apid]

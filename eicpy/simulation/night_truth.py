@@ -1,32 +1,46 @@
-"""The truth of a night, beyond what every simulation records: passages, sources, bursts, the orbit."""
+"""The truth of a night, beyond what every simulation records: passages, sources, bursts, orbit, attitude."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
 
+from eicpy.orbit import Track, write_attitude, write_orbit
+from eicpy.products import Provenance, product_file_name
+from eicpy.simulation.bursts import burst_truth
+from eicpy.simulation.config import BurstConfig
 from eicpy.simulation.illumination import STEP
 from eicpy.simulation.scene import Scene
+from eicpy.times import day_of
 
-__all__ = ["night_facts", "night_tables"]
+__all__ = ["night_facts", "night_tables", "write_satellite_files"]
+
+_LETTER, _VERSION = "T", 1
+"""T as for all products of simulated nights."""
+_EVERY = 1.0
 
 
 def night_facts(scene: Scene) -> dict[str, Any]:
     """What happened when, for JSON."""
     config, start = scene.config, scene.start
-    hidden = [scene.hidden(step) for step in range(scene.steps)]
     return {
         "mask": scene.mask.name,
         "saa": [(start + a, start + b) for a, b in scene.saa],
         "hidden_by_the_earth": {
-            source.name: _intervals([h[number] for h in hidden], start, start + config.duration)
-            for number, source in enumerate(scene.sources)
+            source.name: [(start + float(a), start + float(b)) for a, b in source.hidden]
+            for source in scene.sources
         },
-        "bursts": [
-            b.model_dump(mode="json")
-            | {"start": start + b.start, "stop": start + b.start + b.rise + 10 * b.decay}
-            for b in config.bursts
+        "observations": [
+            {
+                "start": observation.start,
+                "ra": float(np.degrees(observation.pointing.ra)),
+                "dec": float(np.degrees(observation.pointing.dec)),
+                "roll": float(np.degrees(observation.pointing.roll)),
+            }
+            for observation in scene.attitude.observations
         ],
+        "bursts": [_burst(scene, burst) for burst in config.bursts],
         "excursions": [
             {"parameter": e.parameter, "start": start + e.start, "stop": start + e.start + e.duration}
             | {"value": e.value}
@@ -35,8 +49,19 @@ def night_facts(scene: Scene) -> dict[str, Any]:
     }
 
 
+def _burst(scene: Scene, burst: BurstConfig) -> dict[str, Any]:
+    source = next(s for s in scene.sources if s.name == burst.name)
+    return burst_truth(burst, float(scene.start)) | {
+        "ty": None if np.isnan(source.ty) else source.ty,
+        "tz": None if np.isnan(source.tz) else source.tz,
+        "lit": source.lit,
+        "peak_rate": source.rate,
+        "hidden_at_the_start": source.is_hidden(burst.start),
+    }
+
+
 def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
-    """Sources, and the orbit every ten seconds."""
+    """Sources, the orbit every ten seconds, and the true attitude of the camera."""
     time = np.asarray(scene.start + STEP * np.arange(scene.steps + 1), np.float64)
     longitude, latitude = scene.orbit.ground_track(time)
     orbit = [
@@ -50,15 +75,38 @@ def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
     for name, unit in units:
         values = [getattr(s, name) for s in scene.sources]
         sources.append(fits.Column(name.upper(), "D", unit=unit, array=values))
-    tables = (("SOURCES", sources), ("ORBIT", orbit))
+    tables = [("SOURCES", sources), ("ORBIT", orbit)]
+    if scene.attitude.moves:
+        camera = scene.attitude.camera
+        attitude = [
+            fits.Column("TIME", "D", unit="s", array=camera.time),
+            fits.Column("QUATERNION", "4D", array=camera.quaternion),
+        ]
+        tables.append(("ATTITUDE", attitude))
     return [fits.BinTableHDU.from_columns(columns, name=name) for name, columns in tables]
 
 
-def _intervals(flags: list[bool], start: float, stop: float) -> list[tuple[float, float]]:
-    """Intervals of steps whose flag is up."""
-    up = np.concatenate([[False], flags, [False]])
-    change = np.flatnonzero(up[1:] != up[:-1])
-    return [
-        (start + a * STEP, min(start + b * STEP, stop))
-        for a, b in zip(change[::2].tolist(), change[1::2].tolist(), strict=True)
+def write_satellite_files(scene: Scene, folder: Path) -> list[Path]:
+    """Write attitude and orbit as the ground gets them: SVO-ATT-CNV and SVO-ORB-CNV.
+
+    Parameters
+    ----------
+    scene
+        What was simulated.
+    folder
+        Where the files go.
+    """
+    record = Provenance.begin(
+        "simulation of the satellite", configuration=scene.config.model_dump(mode="json"), simulated=True
+    )
+    day = day_of(float(scene.start))
+    attitude = scene.attitude.ground
+    time = np.arange(attitude.span[0], attitude.span[1] + _EVERY / 2, _EVERY)
+    track = Track.of_orbit(scene.orbit, time)
+    issuer = scene.instrument
+    names = [
+        folder / product_file_name(card, day, _LETTER, _VERSION) for card in ("SVO-ATT-CNV", "SVO-ORB-CNV")
     ]
+    write_attitude(names[0], attitude, issuer=issuer, provenance=record)
+    write_orbit(names[1], track, issuer=issuer, provenance=record)
+    return names

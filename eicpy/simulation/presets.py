@@ -1,6 +1,7 @@
 """Ready-made simulations."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from eicpy.errors import BadDataError, NotFoundError
@@ -13,6 +14,7 @@ from eicpy.simulation.config import (
     SimulationConfig,
     SourceConfig,
 )
+from eicpy.simulation.sky_presets import WEEK, burst_preset, week_night
 
 __all__ = ["AnyConfig", "preset", "presets", "read_config"]
 
@@ -138,6 +140,8 @@ _PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "quiet": _quiet,
     "day": _day,
     "full-day": _full_day,
+    "burst": burst_preset,
+    **{name: partial(week_night, name) for name in WEEK},
     "bench": _bench,
 }
 
@@ -153,6 +157,8 @@ def preset(name: str) -> AnyConfig:
     ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage.
     ``quiet``: an hour of background without SAA, Earth or bad pixels. ``day``: 24 hours like ``demo``.
     ``full-day``: 24 hours at the full rate, without SAA, Earth and steady source: 2.8·10⁸ photons.
+    ``burst``: ten minutes with sources of the catalogue, a burst of several pulses, and the slew to it.
+    ``week-1`` … ``week-7``: three hours of seven evenings of one camera, with bursts and what looks like one.
     ``bench``: eight minutes of the prototype of the detection plane, with configuration, a measurement of
     the background, and one of a 241Am source.
 

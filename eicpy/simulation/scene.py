@@ -1,11 +1,13 @@
-"""What shines on the camera, step by step of ten seconds, and what hides it.
+"""What shines on the camera, and what hides it.
 
-A step is the grain of the simulation: the orbit is looked at in its middle, and each step has its own
-random stream, drawn from the seed and the step's number. So the same photons come out whatever the size of
-the blocks in which they are asked for.
+A step of ten seconds is the grain of the simulation: each has its own random stream, drawn from the seed and
+the step's number. So the same photons come out whatever the size of the blocks in which they are asked for. A
+step is cut where something changes within it: the camera turns, the Earth's limb crosses a source, a burst
+begins, ends, or gets another spectrum. Within an interval that is left nothing changes but the light of
+pulses, which the kernel follows photon by photon.
 """
 
-from dataclasses import dataclass
+import itertools
 
 import astropy.units as u
 import numpy as np
@@ -13,13 +15,31 @@ import numpy as np
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
-from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, saa_passages, unit_vector
-from eicpy.simulation import background, sky
-from eicpy.simulation.config import BurstConfig, SimulationConfig, SourceConfig
+from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
+from eicpy.simulation import background
+from eicpy.simulation.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
+from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.detector import Detector, draw_detector
 from eicpy.simulation.diffuse import DiffuseSky, flatten
-from eicpy.simulation.illumination import STEP, ActiveComponent, Component, PhotonSource, SteadyInterval
+from eicpy.simulation.illumination import (
+    STEP,
+    ActiveComponent,
+    Alias,
+    Component,
+    PhotonSource,
+    SteadyInterval,
+)
 from eicpy.simulation.kernels import Components, alias_table
+from eicpy.simulation.points import (
+    Item,
+    Path,
+    PointSource,
+    ShadowMaker,
+    catalogue_sources,
+    occultations,
+    path_of,
+    point_components,
+)
 from eicpy.typing import FloatArray
 
 __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
@@ -27,45 +47,14 @@ __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
 
 COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class PointSource:
-    """A point source in the field: where it is and how it lights the plane."""
-
-    name: str
-    ra: float
-    dec: float
-    ty: float
-    tz: float
-    component: int
-    lit: float
-    """Mean share of a pixel that it lights."""
-    rate: float
-    """Counts per second over the plane when not hidden (a burst: at its peak), before thresholds."""
-
-    @property
-    def direction(self) -> FloatArray:
-        """Unit vector (ICRS)."""
-        return unit_vector(np.radians(self.ra), np.radians(self.dec))
-
-
-def _point_component(
-    source: SourceConfig | BurstConfig, shadow: FloatArray, area: float, detector: Detector
-) -> Component:
-    energy = background.energy_grid()
-    weight = area * shadow * detector.efficiency
-    if isinstance(source, SourceConfig):
-        flux = sky.power_law(energy, source.norm, source.index)
-        return Component(source.name, background.source_table(flux), weight)
-    shape = sky.cutoff_power_law(energy, 1.0, source.index, source.cutoff)
-    low, high = background.integral(shape, 4.0, 120.0), source.peak_flux
-    table = background.source_table(shape * high / low)
-    return Component(source.name, table, weight, (source.start, source.rise, source.decay))
+_DIFFUSE_TURN = np.radians(1.0)
+"""How far the camera may turn before the Earth is looked for anew in its field."""
+_Light = tuple[float, Alias] | None
+"""Open area of the plane for a source, cm², and its share among the pixels; None where it lights nothing."""
 
 
 class Scene(PhotonSource):
-    """The camera, its orbit and everything that shines; made by :func:`build_scene`.
+    """The camera, its orbit and attitude, and everything that shines; made by :func:`build_scene`.
 
     Parameters
     ----------
@@ -80,28 +69,57 @@ class Scene(PhotonSource):
     def __init__(self, config: SimulationConfig, instrument: Instrument, detector: Detector) -> None:
         super().__init__(config, instrument, detector)
         self.config: SimulationConfig = config
-        o, p = config.orbit, config.pointing
+        o = config.orbit
         self.orbit = CircularOrbit.of(
             float(self.start), o.altitude * u.km, o.inclination * u.deg, o.node * u.deg, o.argument * u.deg
         )
-        self.pointing = Pointing.of(p.ra * u.deg, p.dec * u.deg, p.roll * u.deg)
         if instrument.mask is None or instrument.saa is None:
             raise BadArgumentError(
                 f"got {instrument.name}, expected a camera that has [mask] and saa in its description"
             )
         self.mask: Mask = random_mask(instrument.mask, instrument.pixels.rows, config.mask_seed)
+        self.attitude: SimulatedAttitude = simulate_attitude(
+            config.pointing, float(self.start), config.duration, config.seed
+        )
+        """How the satellite looks, and the camera on it."""
+        self.pointing: Pointing = self.attitude.camera.pointing_at(float(self.start))
+        """Where the camera looks at the start."""
         stop = self.start + config.duration
         contour = SaaPolygon.from_csv(instrument.folder / instrument.saa)
         passages = saa_passages(self.orbit, contour, self.start, stop) if config.saa else []
         self.saa = [(a - self.start, b - self.start) for a, b in passages]
         """Passages through the anomaly, seconds after the start."""
+        self._pieces = attitude_pieces(self.attitude.camera, float(self.start), stop) - self.start
+        if config.bodies:  # they move: looked for anew in each step
+            steps = np.arange(0.0, config.duration, STEP)
+            self._pieces = np.unique(np.round(np.concatenate([self._pieces, steps]), 6))
+        self._turns = self.attitude.camera.pieces(_DIFFUSE_TURN, float(self.start), stop) - self.start
         self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
+        self._shadows = ShadowMaker(self.mask, detector.efficiency)
         self.components, self.sources = self._light()
         self.prepare(self.components)
+        borders = [t for source in self.sources for t in source.borders]
+        self._borders = np.unique(np.round(np.concatenate([self._pieces, self._turns, borders]), 6))
+        self._piece_lights: tuple[int, list[_Light]] = (-1, [])
+        self._earth: tuple[float, list[ActiveComponent]] = (np.nan, [])
 
     def segments(self, step: int) -> list[SteadyInterval]:
-        """The step as one: what shines changes from step to step only."""
-        return [SteadyInterval((1, step), self.live(step), self.pixels, lambda: self.shining(step))]
+        """The parts of a step between which something changes."""
+        begin = step * STEP
+        end = min(begin + STEP, self.config.duration)
+        inner = self._borders[(self._borders > begin) & (self._borders < end)]
+        edges = np.concatenate([[begin], inner, [end]])
+        if len(edges) == 2:
+            return [self._interval((1, step), step, begin, end)]
+        return [
+            self._interval((1, step, number), step, float(a), float(b))
+            for number, (a, b) in enumerate(itertools.pairwise(edges))
+        ]
+
+    def _interval(self, key: tuple[int, ...], step: int, begin: float, end: float) -> SteadyInterval:
+        live = np.clip(self.live(step) + step * STEP, begin, end)
+        live = live[live[:, 1] > live[:, 0]] - step * STEP
+        return SteadyInterval(key, live, self.pixels, lambda: self.shining((begin + end) / 2))
 
     def _light(self) -> tuple[list[Component], list[PointSource]]:
         d, one = self.detector, self.detector.efficiency
@@ -114,27 +132,42 @@ class Scene(PhotonSource):
         ]
         if self.config.background_rate == 0:
             components[COSMIC] = Component("cosmic background", background.cosmic_table(), np.zeros(len(d)))
-        sources = []
-        points: list[SourceConfig | BurstConfig] = [*self.config.sources, *self.config.bursts]
-        for source in points:
-            ty, tz = self.pointing.tangents(np.radians(source.ra), np.radians(source.dec))
-            shadow = self.mask.shadow(ty, tz)
-            cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))
-            component = _point_component(source, flatten(shadow), self.mask.geometry.pixel_area * cosine, d)
-            sources.append(
-                PointSource(
-                    source.name,
-                    source.ra,
-                    source.dec,
-                    ty,
-                    tz,
-                    len(components),
-                    float(shadow.mean()),
-                    component.rate,
-                )
+        steady: list[SourceConfig | BodyConfig] = [*self.config.sources, *self.config.bodies]
+        steady += [one for one in catalogue_sources(self.config) if self._ever_seen(self._path(one))]
+        points: list[PointSource] = []
+        for item, times, parts in point_components(steady, self.config.bursts, len(components)):
+            time = min(item.start, self.config.duration) if isinstance(item, BurstConfig) else 0.0
+            path = self._path(item)
+            vector = path.at(np.array([time]))[0]
+            ra, dec = np.degrees(right_ascension(vector))
+            ty, tz = (
+                float(t) for t in tangents(self.attitude.camera.rotation_at(self.start + time) @ vector)
             )
-            components.append(component)
-        return components, sources
+            weight, lit = self._shadows.weight(ty, tz)
+            lit_parts = [Component(p.name, p.table, weight, p.curve) for p in parts]
+            rate = max(p.rate for p in lit_parts)
+            factors = () if isinstance(item, BurstConfig) else item.light_curve
+            place = (float(ra), float(dec)) if isinstance(item, BodyConfig) else (item.ra, item.dec)
+            hidden = self._hidden(path)
+            points.append(
+                PointSource(item.name, *place, ty, tz, lit, rate, time, tuple(times), factors, hidden, path)
+            )
+            components += lit_parts
+        return components, points
+
+    def _path(self, item: Item) -> Path:
+        return path_of(item, self.orbit, float(self.start), self.config.duration)
+
+    def _ever_seen(self, path: Path) -> bool:
+        """Whether a source of the catalogue comes into the field."""
+        times = np.concatenate([self._turns, (self._turns[1:] + self._turns[:-1]) / 2])
+        rotations = self.attitude.camera.rotation_at(self.start + times)
+        return not self._shadows.outside(rotations @ path.vector[0]).all()
+
+    def _hidden(self, path: Path) -> FloatArray:
+        if not self.config.earth:
+            return np.zeros((0, 2))
+        return occultations(self.orbit, float(self.start), self.config.duration, path)
 
     def live(self, step: int) -> FloatArray:
         """Intervals with high voltage in a step, s after its start, shape (m, 2)."""
@@ -151,42 +184,68 @@ class Scene(PhotonSource):
             intervals.append((begin, end))
         return np.array(intervals, np.float64).reshape(-1, 2) - step * STEP
 
-    def hidden(self, step: int) -> list[bool]:
-        """Whether the Earth hides each point source in the middle of a step."""
-        middle = np.array([self.start + (step + 0.5) * STEP])
-        return [
-            bool(self.config.earth and self.orbit.earth_angle(middle, s.direction)[0] < self.orbit.limb_angle)
-            for s in self.sources
-        ]
-
-    def shining(self, step: int) -> Components:
-        """The components of a step, as the kernel wants them; none where nothing shines."""
+    def shining(self, time: float) -> Components:
+        """What shines at a time, seconds after the start."""
         chosen: list[ActiveComponent] = [
             (n, self.components[n].rate, self._aliases[n])
             for n in (CAMERA, HEAT_PIPE, NOISE)
             if n in self._aliases
         ]
-        chosen += self._diffuse(step)
-        begin = step * STEP
-        for source, hidden in zip(self.sources, self.hidden(step), strict=True):
-            n = source.component
-            start, rise, decay = self.components[n].curve
-            over = rise >= 0 and not (start < begin + STEP and begin < start + rise + 10 * decay)
-            if not hidden and not over and n in self._aliases:
-                chosen.append((n, self.components[n].rate, self._aliases[n]))
+        chosen += self._diffuse(time)
+        for source, light in zip(self.sources, self._lights(time), strict=True):
+            if light is None or source.is_hidden(time):
+                continue
+            area, alias = light
+            factor = source.factor(time)
+            for begin, end, number in source.components:
+                rate = self.components[number].table.total * area * factor
+                if begin <= time < end and rate > 0:
+                    chosen.append((number, rate, alias))
         return self.components_of(chosen)
 
-    def _diffuse(self, step: int) -> list[ActiveComponent]:
+    def _lights(self, time: float) -> list[_Light]:
+        """How each source lights the plane where the camera looks then; kept until the camera turns."""
+        piece = int(np.searchsorted(self._pieces, time, side="right"))
+        if self._piece_lights[0] != piece:
+            last = len(self._pieces) - 1
+            begin, end = self._pieces[max(piece - 1, 0)], self._pieces[min(piece, last)]
+            middle = float(begin + end) / 2
+            rotation = self.attitude.camera.rotation_at(self.start + middle)
+            lights = [
+                self._light_of(source.path.at(np.array([middle]))[0], rotation) for source in self.sources
+            ]
+            self._piece_lights = (piece, lights)
+        return self._piece_lights[1]
+
+    def _light_of(self, direction: FloatArray, rotation: FloatArray) -> _Light:
+        vector = rotation @ direction
+        if self._shadows.outside(vector):
+            return None
+        ty, tz = (float(t) for t in tangents(vector))
+        weight, _ = self._shadows.weight(ty, tz)
+        area = float(weight.sum())
+        return (area, alias_table(weight)) if area > 0 else None
+
+    def _diffuse(self, time: float) -> list[ActiveComponent]:
+        """Cosmic background and Earth, as in the middle of the step, or of its part between two turns."""
         if COSMIC not in self._aliases:
             return []
-        whole = [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
         if not self.config.earth:
-            return whole
-        middle = np.array([self.start + (step + 0.5) * STEP])
-        nadir = self.pointing.rotation @ (-self.orbit.position(middle)[0] / self.orbit.radius)
+            return [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
+        step = int(time // STEP) * STEP
+        turn = int(np.clip(np.searchsorted(self._turns, time, side="right"), 1, len(self._turns) - 1))
+        begin, end = max(step, self._turns[turn - 1]), min(step + STEP, self._turns[turn])
+        middle = float(begin + end) / 2 if len(self._turns) > 2 else step + STEP / 2
+        if self._earth[0] != middle:
+            self._earth = (middle, self._diffuse_at(self.start + middle))
+        return self._earth[1]
+
+    def _diffuse_at(self, time: float) -> list[ActiveComponent]:
+        rotation = self.attitude.camera.rotation_at(min(time, self.start + self.config.duration))
+        nadir = rotation @ (-self.orbit.position(np.array([time]))[0] / self.orbit.radius)
         maps = self._sky.split(nadir, self.orbit.limb_angle)
         if not maps[1].any():
-            return whole
+            return [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
         result = []
         for n, image in zip((COSMIC, ALBEDO), maps, strict=True):
             weight = flatten(image) * self.detector.efficiency
@@ -196,7 +255,7 @@ class Scene(PhotonSource):
 
 
 def build_scene(config: SimulationConfig) -> Scene:
-    """The scene of a configuration: the detector is drawn from the seed's own stream.
+    """The scene of a configuration: the detector is drawn from a stream of its own.
 
     Raises
     ------
@@ -204,8 +263,10 @@ def build_scene(config: SimulationConfig) -> Scene:
         If nothing shines.
     """
     instrument = load(config.instrument)
-    rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(0,)))
+    seed = config.seed if config.camera_seed is None else config.camera_seed
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
     scene = Scene(config, instrument, draw_detector(instrument, config.detector, rng))
-    if not any(c.rate > 0 for c in scene.components):
+    seen = any(c.rate > 0 for c in scene.components)
+    if not seen and not (scene.attitude.moves and scene.sources):
         raise BadArgumentError("nothing shines: got no background, no noise and no source")
     return scene

@@ -80,6 +80,10 @@ class TelemetryStream:
         """The truth about the pixels and what shone."""
         return tables(self._emitter)
 
+    def write_files(self, folder: Path) -> None:
+        """Write what comes to the ground beside the packets: attitude and orbit of a satellite."""
+        self._emitter.write_files(folder)
+
     def _begin(self) -> None:
         self._emitter = emitter(self.config)
         self._injector = FaultInjector(self.config.faults, self.config.seed, self._emitter.scene.start)
@@ -93,6 +97,9 @@ def write_simulation(
     block_steps: int = 6,
 ) -> SimulatedNight:
     """Simulate a night or a bench and write ``<name>.ccsds``, ``truth.json`` and ``truth.fits``.
+
+    Beside those of a night stand the attitude and the orbit of the satellite as the ground gets them,
+    ``SVO-ATT-CNV-….fits`` and ``SVO-ORB-CNV-….fits``.
 
     Parameters
     ----------
@@ -141,4 +148,5 @@ def write_simulation(
                 file.write(piece.data)
             if progress is not None:
                 progress(seconds / config.duration)
+    stream.write_files(folder)
     return write_truth(folder, stream.summary(), stream.tables())

@@ -1,8 +1,8 @@
 """The truth of a simulation, kept beside its packets, so that every estimate can be compared with it.
 
 ``truth.json`` holds the configuration, what happened when, what was counted and every fault;
-``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), and for a night sources and the orbit
-every ten seconds, for a bench the lines of the source.
+``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), and for a night sources, the orbit every
+ten seconds and, where it moves, the camera's attitude; for a bench the lines of the source.
 Both say that they are simulated, and a telemetry file says so in every packet (PUS destination id).
 """
 
@@ -118,6 +118,9 @@ class Emitter(Protocol):
 
     def cards(self) -> dict[str, str]:
         """Header cards of the table of the pixels."""
+
+    def write_files(self, folder: Path) -> None:
+        """Write what comes to the ground beside the packets."""
 
 
 def summary(emitter: Emitter, faults: list[Fault]) -> dict[str, Any]:

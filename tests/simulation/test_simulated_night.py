@@ -343,10 +343,12 @@ def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
 
 
 def test_presets():
-    assert presets() == ("demo", "quiet", "day", "full-day", "bench")
+    week = tuple(f"week-{n}" for n in range(1, 8))
+    assert presets() == ("demo", "quiet", "day", "full-day", "burst", *week, "bench")
     assert preset("day").duration == 86400
     with pytest.raises(
-        BadArgumentError, match="got preset 'night', expected one of demo, quiet, day, full-day, bench"
+        BadArgumentError,
+        match="got preset 'night', expected one of demo, quiet, day, full-day, burst, week-1",
     ):
         preset("night")
     with pytest.raises(ValueError, match="extra"):
