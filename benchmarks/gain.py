@@ -92,7 +92,7 @@ def cpu(work: Callable[[], object]) -> float:
 def rows() -> list[dict[str, object]]:
     """Measure; see run.py for the columns."""
     config = DetectorConfig(gain_scatter=0.001, offset_scatter=0.01, gain_shift=0.0)
-    night = simulate_spectra(EXPOSURE, np.random.default_rng(1), config=config)
+    night = simulate_spectra(EXPOSURE, np.random.default_rng(1), config=config, lines="bright")
     detector = night.detector
     counts = night.counts.astype(float)
     n = len(counts)

@@ -62,8 +62,18 @@ class DetectorConfig(Model):
     """Counts per second of the noise at the two sides where the heat pipes run, below 8 keV (guess)."""
     dead_time: float = Field(default=20e-6, ge=0)
     """Non-paralysable dead time of a sector after a photon, s (guess)."""
-    escape_fraction: float = Field(default=0.06, ge=0, lt=1)
-    """Share of photons above the K edge whose fluorescence photon reaches a neighbour (guess)."""
+    escape: bool = True
+    """Fluorescence photons of cadmium and tellurium leave their crystal: lost, or into a neighbour; the
+    chances follow from cross sections and the size of a crystal (:mod:`eicpy.simulation.escape`)."""
+    hole_length: float | None = Field(default=None, gt=0)
+    """Mean drift length of holes, mm: light that is stopped deep gives less charge, a tail below each line.
+    None: no tail. The tail in flight is not known; 3 mm is what μτ = 10⁻⁴ cm²/V gives at 300 V (guess)."""
+    electron_length: float = Field(default=90.0, gt=0)
+    """The same of electrons, mm; used with `hole_length` only (guess: μτ = 3·10⁻³ cm²/V at 300 V)."""
+    charge_sharing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of photons whose charge divides between two neighbouring pixels, evenly in 0 to ½ for the
+    lesser part. The crystals of ECLAIRs are 6400 single ones: 0; a pixelated crystal has some per cent to
+    some ten."""
     fwhm: float = Field(default=1.1, gt=0)
     """Electronic resolution, keV FWHM (default of the public gain/offset software)."""
     fwhm_slope: float = Field(default=0.0341, ge=0)
@@ -303,6 +313,10 @@ class SimulationConfig(StreamConfig):
     background_rate: float = Field(default=3100.0, ge=0, le=2e5)
     """Counts per second in 4-120 keV of sky and camera, with the Earth out of the field and all pixels
     alike; noisy pixels and heat pipes come on top. The sky part is physics, the camera part fills up."""
+    lines: Literal["public", "bright"] = "public"
+    """Strength of the fluorescence lines: as in the public pre-launch background, or three to five times
+    that, as guessed before; with the bright ones a short run fixes gains, which it cannot with the public
+    ones."""
     pointing: PointingConfig = PointingConfig()
     orbit: OrbitConfig = OrbitConfig()
     camera_seed: int | None = Field(default=None, ge=0, lt=2**63)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.simulation.config import DetectorConfig
-from eicpy.typing import FloatArray
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Detector", "PixelKind", "draw_detector", "efficiency", "layer_transmission"]
 
@@ -69,6 +69,8 @@ class Detector:
     """Rate of electronic noise, counts per second."""
     heat_pipe: FloatArray
     """Rate of heat-pipe noise, counts per second."""
+    missing_neighbours: FloatArray
+    """Share of its four neighbours that do not exist or count nothing."""
     config: DetectorConfig
     channels: int
     plane: int
@@ -98,6 +100,14 @@ class Detector:
             for k in PixelKind
         )
         return f"<table><tr><th>simulated pixels</th><th>{len(self)}</th></tr>{kinds}</table>"
+
+
+def _missing_neighbours(instrument: Instrument, alive: BoolArray) -> FloatArray:
+    rows, columns = instrument.pixels.rows, instrument.pixels.columns
+    there = np.zeros((rows + 2, columns + 2))
+    there[1:-1, 1:-1] = alive.reshape(rows, columns)
+    count = there[2:, 1:-1] + there[:-2, 1:-1] + there[1:-1, 2:] + there[1:-1, :-2]
+    return 1 - count.ravel() / 4
 
 
 @cache
@@ -165,6 +175,7 @@ def draw_detector(instrument: Instrument, config: DetectorConfig, rng: np.random
         threshold=np.where(kind == PixelKind.HIGH_THRESHOLD, config.high_threshold, threshold),
         noise=np.where(kind == PixelKind.NOISY, noise, 0.0),
         heat_pipe=np.where(alive, config.heat_pipe_rate * side / side.sum(), 0.0),
+        missing_neighbours=_missing_neighbours(instrument, alive),
         config=config,
         channels=instrument.energy.channels,
         plane=n,

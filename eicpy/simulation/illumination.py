@@ -13,8 +13,9 @@ from eicpy.instruments import Instrument
 from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import StreamConfig
 from eicpy.simulation.detector import Detector
-from eicpy.simulation.kernels import Components, Constants, Pixels, Tables, alias_table
-from eicpy.simulation.spectra import ESCAPE_EDGE
+from eicpy.simulation.escape import GRID, THICKNESS, absorption_grid, escape_table
+from eicpy.simulation.kernels import Components, Constants, Pixels, Response, Tables, alias_table
+from eicpy.simulation.structure import vacancies
 from eicpy.times import to_seconds
 from eicpy.typing import FloatArray, IntArray
 
@@ -109,11 +110,20 @@ class PhotonSource:
             tick=2e-5 if instrument.photons is None else instrument.photons.time.tick,
             sigma_constant=float(detector.config.fwhm**2 / width),
             sigma_slope=float(detector.config.fwhm_slope / width),
-            escape_edge=ESCAPE_EDGE,
-            escape_fraction=detector.config.escape_fraction,
+            grid=GRID,
+            escape_edge=vacancies("Cd")[0] if detector.config.escape else np.inf,
+            electron=detector.config.electron_length / (10 * THICKNESS),
+            hole=(detector.config.hole_length or 0.0) / (10 * THICKNESS),
+            sharing=detector.config.charge_sharing,
             dead_time=detector.config.dead_time,
             channels=detector.channels,
             columns=instrument.pixels.columns,
+        )
+        table = escape_table()
+        self.response = Response(
+            line=table.line,
+            escape=np.cumsum(np.concatenate([table.lost, table.neighbour], axis=1), axis=1),
+            thickness=absorption_grid() * THICKNESS,
         )
 
     def prepare(self, components: Sequence[Component]) -> None:

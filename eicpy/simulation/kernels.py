@@ -3,8 +3,9 @@
 Arrival times are exponential gaps at the highest possible total rate; a photon whose component shines less
 at that moment is thrown away (thinning), which is exact for any light curve. Pixel and energy come from
 alias tables (Walker 1977; Vose 1991, IEEE Trans. Softw. Eng. 17, 972): one random number each, whatever the
-size of the table. Then: absorption in extra dead layers, escape of a fluorescence photon into a neighbour,
-resolution, threshold, dead time of the sector, the pixel's own channel.
+size of the table. Then: absorption in extra dead layers, escape of a fluorescence photon, lost or into a
+neighbour, trapping of holes by the depth, division of charge between neighbours, resolution, threshold,
+dead time of the sector, the pixel's own channel.
 
 The kernels take arrays (grouped in named tuples) only, and the same generator gives the same photons
 compiled or not. Inside the loop helpers get numbers, not arrays: handing arrays on costs reference counts,
@@ -20,15 +21,24 @@ import numpy.typing as npt
 from eicpy.kernels import kernel
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["Components", "Constants", "PhotonArrays", "Pixels", "Tables", "alias_table", "make_photons"]
+__all__ = [
+    "Components",
+    "Constants",
+    "PhotonArrays",
+    "Pixels",
+    "Response",
+    "Tables",
+    "alias_table",
+    "make_photons",
+]
 
 
 LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
 """Positions in the array that counts what was not recorded."""
 _BELOW, _BEYOND = -1, -2
 """Channels that are none: below the threshold, beyond the range."""
-_TE_EDGE, _TE_LINE, _CD_LINE, _TE_SHARE = 31.814, 27.4, 23.1, 0.6
-"""K edge of Te, mean K lines of Te and Cd (keV), share of Te above its edge (guess)."""
+ROOM = 3
+"""Deposits that one photon can leave: its own, a fluorescence photon's, a share of its charge."""
 
 
 class Components(NamedTuple):
@@ -81,13 +91,31 @@ class Constants(NamedTuple):
     """a of σ² = a + b·E, keV²."""
     sigma_slope: float
     """b, keV."""
+    grid: float
+    """Entries per keV of the tables of the response."""
     escape_edge: float
-    """keV."""
-    escape_fraction: float
+    """keV; infinite where nothing escapes."""
+    electron: float
+    """Drift length of electrons relative to the thickness."""
+    hole: float
+    """Drift length of holes relative to the thickness; 0: no tail."""
+    sharing: float
+    """Share of photons whose charge divides."""
     dead_time: float
     """s."""
     channels: int
     columns: int
+
+
+class Response(NamedTuple):
+    """Tables of the crystals by energy; n entries, m lines."""
+
+    line: FloatArray
+    """Energies of the lines that escape, keV, shape (m,)."""
+    escape: FloatArray
+    """Cumulative chances: each line lost, then each line to a neighbour; shape (n, 2·m)."""
+    thickness: FloatArray
+    """Attenuation lengths in the thickness, shape (n,)."""
 
 
 class PhotonArrays(NamedTuple):
@@ -162,11 +190,11 @@ def _swallowed(rng: Any, layer: float, E: float) -> bool:
 
 
 @kernel
-def _escaping(rng: Any, E: float, edge: float, fraction: float) -> float:
-    """Energy of the fluorescence photon that leaves the pixel, keV; 0 for none."""
-    if edge >= E or rng.random() >= fraction:
-        return 0.0
-    return _TE_LINE if E > _TE_EDGE and rng.random() < _TE_SHARE else _CD_LINE
+def _collected(rng: Any, thickness: float, electron: float, hole: float) -> float:
+    """Charge from a drawn depth relative to that from the surface; lengths relative to the thickness."""
+    depth = -math.log1p(rng.random() * math.expm1(-thickness)) / thickness
+    charge = -electron * math.expm1((depth - 1) / electron) - hole * math.expm1(-depth / hole)
+    return charge / (-electron * math.expm1(-1 / electron))
 
 
 @kernel
@@ -197,9 +225,11 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     components: Components,
     tables: Tables,
     pixels: Pixels,
+    response: Response,
     c: Constants,
     last: FloatArray,
     lost: IntArray,
+    busy: IntArray,
     out: PhotonArrays,
 ) -> int:
     """PhotonArrays of one step in the order of their times.
@@ -212,30 +242,35 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
         Start of the step, s after the start of the simulation; a whole number of ticks.
     live
         Intervals with high voltage within the step, s after `begin`, shape (m, 2).
-    components, tables, pixels, c
-        What shines, its spectra, the pixels, the constants.
+    components, tables, pixels, response, c
+        What shines, its spectra, the pixels, the crystals' tables, the constants.
     last
         Time of the last photon of each sector, s after the start of the simulation; updated.
     lost
         PhotonArrays that were not recorded (below threshold, out of range, dead time); updated.
+    busy
+        Dead times that began in each second of the step and each sector, shape (seconds, sectors); updated.
     out
         Filled with the photons.
 
     Returns
     -------
     int
-        Number of photons. ``len(out.tick) − 1`` or more: the arrays were too short.
+        Number of photons. ``len(out.tick) − 3`` or more: the arrays were too short.
     """
     rate, curve, noise, pixel_stay, pixel_other, spectrum = components
     table_first, table_stay, table_other, table_low, table_width = tables
     gain, offset, layer, threshold, sector = pixels
+    line, escape, thickness = response
     tick, detnum, channel, multiplicity, origin = out
     total = 0.0
     for r in rate:
         total += r
-    n_pixels, size = len(gain), len(tick) - 1
+    n_pixels, size = len(gain), len(tick) - ROOM
     first_tick = math.floor(begin / c.tick + 0.5)
-    hit_pixel, hit_energy, hit_channel = np.empty(2, np.int64), np.empty(2), np.empty(2, np.int64)
+    hit_pixel, hit_channel = np.empty(ROOM, np.int64), np.empty(ROOM, np.int64)
+    hit_energy = np.empty(ROOM)
+    lines, last_second = len(line), len(busy) - 1
     n = 0
     for m in range(len(live)):
         t = live[m, 0]
@@ -266,11 +301,29 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
             if not noise[k]:
                 if _swallowed(rng, layer[p], E):
                     continue
-                line = _escaping(rng, E, c.escape_edge, c.escape_fraction)
-                if line > 0:
-                    hit_energy[0], hit_energy[1] = E - line, line
-                    hit_pixel[1] = _neighbour(rng, p, n_pixels, c.columns)
-                    hits = 2 if hit_pixel[1] >= 0 else 1
+                entry = min(int(E * c.grid), len(thickness) - 1)
+                if c.escape_edge < E:
+                    u = rng.random()
+                    if u < escape[entry, 2 * lines - 1]:
+                        way = 0
+                        while u >= escape[entry, way]:
+                            way += 1
+                        hit_energy[0] = E - line[way % lines]
+                        if way >= lines:
+                            hit_energy[1] = line[way - lines]
+                            hit_pixel[1] = _neighbour(rng, p, n_pixels, c.columns)
+                            hits = 2 if hit_pixel[1] >= 0 else 1
+                if c.hole > 0:
+                    hit_energy[0] *= _collected(rng, thickness[entry], c.electron, c.hole)
+                if c.sharing > 0 and rng.random() < c.sharing:
+                    part = 0.5 * rng.random() * hit_energy[0]
+                    hit_energy[0] -= part
+                    q = _neighbour(rng, p, n_pixels, c.columns)
+                    if q >= 0 and hits == 2 and q == hit_pixel[1]:
+                        hit_energy[1] += part
+                    elif q >= 0:
+                        hit_pixel[hits], hit_energy[hits] = q, part
+                        hits += 1
                 for h in range(hits):
                     variance = c.sigma_constant + c.sigma_slope * hit_energy[h]
                     hit_energy[h] += math.sqrt(variance) * rng.standard_normal()
@@ -288,7 +341,10 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
                 good += found >= 0
             for h in range(hits):
                 if hit_channel[h] >= 0:
-                    last[sector[hit_pixel[h]]] = now
+                    s = sector[hit_pixel[h]]
+                    if last[s] != now:
+                        busy[min(int(t), last_second), s] += 1
+                    last[s] = now
                     tick[n] = first_tick + math.floor(t / c.tick)
                     detnum[n] = hit_pixel[h]
                     channel[n] = hit_channel[h]

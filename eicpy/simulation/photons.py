@@ -1,5 +1,6 @@
 """PhotonArrays of a simulation as a stream, block after block, each with the component that made it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,8 +9,8 @@ import numpy.typing as npt
 
 from eicpy.errors import FailedError
 from eicpy.simulation.illumination import STEP, PhotonSource, SteadyInterval
-from eicpy.simulation.kernels import PhotonArrays, make_photons
-from eicpy.typing import IntArray
+from eicpy.simulation.kernels import ROOM, PhotonArrays, make_photons
+from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["PhotonStream", "SimulatedPhotons"]
 
@@ -28,6 +29,10 @@ class SimulatedPhotons:
         As the camera records them, shape (n,).
     origin
         Number of the component that made it (index into ``Scene.components``), shape (n,).
+    dead_time
+        Truth: time in which each sector was dead in each second of the block, s; shape (seconds, sectors). A
+        dead time belongs to the second in which it began. The live time of a sector is the time in which the
+        high voltage was on less this.
     """
 
     begin: float
@@ -37,6 +42,7 @@ class SimulatedPhotons:
     channel: npt.NDArray[np.int16]
     multiplicity: npt.NDArray[np.uint8]
     origin: npt.NDArray[np.uint8]
+    dead_time: FloatArray
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -68,14 +74,19 @@ class PhotonStream:
         """Blocks of `steps` steps of ten seconds; the photons do not depend on `steps`."""
         for first in range(0, self.scene.steps, steps):
             numbers = range(first, min(first + steps, self.scene.steps))
-            parts = [self._segment(n, part) for n in numbers for part in self.scene.segments(n)]
+            busy = np.zeros((len(numbers), round(STEP), len(self._last)), np.int64)
+            parts = [
+                self._segment(n, part, busy[n - first]) for n in numbers for part in self.scene.segments(n)
+            ]
             parts = parts or [_head(_room(0), 0)]
             columns = [np.concatenate([getattr(p, name) for p in parts]) for name in PhotonArrays._fields]
             columns[0] += round(self.scene.start / self.scene.constants.tick)
             end = min((numbers[-1] + 1) * STEP, self.scene.config.duration)
-            yield SimulatedPhotons(first * STEP, end, *columns)
+            seconds = busy.reshape(-1, len(self._last))[: math.ceil(end - first * STEP)]
+            dead = np.asarray(seconds * self.scene.constants.dead_time, np.float64)
+            yield SimulatedPhotons(first * STEP, end, *PhotonArrays(*columns), dead)
 
-    def _segment(self, step: int, segment: SteadyInterval) -> PhotonArrays:
+    def _segment(self, step: int, segment: SteadyInterval, busy: IntArray) -> PhotonArrays:
         scene = self.scene
         live = segment.live
         seconds = float((live[:, 1] - live[:, 0]).sum())
@@ -93,12 +104,14 @@ class PhotonStream:
             components,
             scene.tables,
             segment.pixels,
+            scene.response,
             scene.constants,
             self._last,
             self.lost,
+            busy,
             photons,
         )
-        if n >= size - 1:
+        if n >= size - ROOM:
             raise FailedError(f"step {step}: more than the {size} photons that its rates allow for")
         photons = _head(photons, n)
         origin = components.spectrum.astype(np.uint8)[photons.origin]

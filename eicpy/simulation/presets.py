@@ -30,6 +30,7 @@ def _demo() -> SimulationConfig:
         duration=10800.0,
         seed=20261120,
         detector=DetectorConfig(gain_shift=0.002, gain_shift_scatter=0.003),
+        lines="bright",  # three hours with lines of the public strength do not fix the gain of a pixel
         sources=(_CRAB,),
         bursts=(BurstConfig(name="simulated burst", start=5400.0, ra=95.0, dec=12.0, peak_flux=6.0),),
         excursions=(
@@ -154,7 +155,8 @@ def presets() -> tuple[str, ...]:
 def preset(name: str) -> AnyConfig:
     """A ready-made configuration.
 
-    ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage.
+    ``demo``: three hours with a burst, the Crab, an SAA passage, excursions, a little loss and damage; with
+    bright lines, so that gains can be fitted.
     ``quiet``: an hour of background without SAA, Earth or bad pixels. ``day``: 24 hours like ``demo``.
     ``full-day``: 24 hours at the full rate, without SAA, Earth and steady source: 2.8·10⁸ photons.
     ``burst``: ten minutes with sources of the catalogue, a burst of several pulses, and the slew to it.

@@ -126,7 +126,11 @@ class Scene(PhotonSource):
         components = [
             Component("cosmic background", background.cosmic_table(), flatten(self._sky.full) * one),
             Component("albedo of the Earth", background.albedo_table(), np.zeros(len(d))),
-            Component("camera", background.camera_table(self.config.background_rate), one / d.plane),
+            Component(
+                "camera",
+                background.camera_table(self.config.background_rate, self.config.lines),
+                one / d.plane,
+            ),
             Component("heat pipes", background.heat_pipe_table(), d.heat_pipe),
             Component("noisy pixels", background.noise_table(), d.noise, noise=True),
         ]

@@ -5,7 +5,8 @@ channels: with C(E) the cumulative folded spectrum, channel c of a pixel with ga
 C(g·(c + 1) + o) − C(g·c + o), where nothing below the threshold counts. It is exact to the accuracy of
 the table of C (steps of 0.02 keV, linear interpolation: below 10⁻⁴ of a channel's counts).
 
-Only single events are in it: photons whose fluorescence escaped into a neighbour are multiple.
+Only single events are in it (:mod:`eicpy.simulation.response`): photons whose fluorescence went to a
+neighbour are multiple, and what is lost by escape stands at the energy that is left.
 """
 
 import math
@@ -21,14 +22,15 @@ from eicpy.simulation.background import SpectrumTable
 from eicpy.simulation.config import DetectorConfig
 from eicpy.simulation.detector import Detector, draw_detector, layer_transmission
 from eicpy.simulation.diffuse import DiffuseSky, flatten
+from eicpy.simulation.lines import LineStrength
+from eicpy.simulation.response import single_deposits
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["ESCAPE_EDGE", "SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]
+__all__ = ["SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]
 
 
-ESCAPE_EDGE = 26.711
-"""K edge of Cd, keV: photons above may lose a fluorescence photon to a neighbour."""
-_STEP = 0.02
+FOLD_STEP = 0.02
+"""Steps of a folded spectrum, keV."""
 _STOP = 220.0
 
 
@@ -88,16 +90,19 @@ def fold(table: SpectrumTable, detector: Detector) -> FloatArray:
     """
     middle = table.low + table.width / 2
     sigma = np.sqrt(detector.sigma(middle) ** 2 + table.width**2 / 12)
-    return np.asarray(_fold(middle, sigma, table.rate, _STEP, round(_STOP / _STEP)))
+    return np.asarray(_fold(middle, sigma, table.rate, FOLD_STEP, round(_STOP / FOLD_STEP)))
 
 
 def _cut(cumulative: FloatArray, edges: FloatArray) -> FloatArray:
-    grid = np.arange(len(cumulative)) * _STEP
+    grid = np.arange(len(cumulative)) * FOLD_STEP
     return np.diff(np.interp(edges, grid, cumulative), axis=-1)
 
 
 def expected_spectra(
-    detector: Detector, instrument: Instrument, background_rate: float = 3100.0
+    detector: Detector,
+    instrument: Instrument,
+    background_rate: float = 3100.0,
+    lines: LineStrength = "public",
 ) -> FloatArray:
     """Expected single counts per second of every pixel and channel, unocculted background.
 
@@ -109,6 +114,8 @@ def expected_spectra(
         The camera; it has a coded mask.
     background_rate
         Counts per second of sky and camera in 4-120 keV over the whole plane.
+    lines
+        Strengths of the fluorescence lines: ``public`` or ``bright``.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def expected_spectra(
     if instrument.mask is None:
         raise BadArgumentError(f"got {instrument.name}, expected a camera that has [mask] in its description")
     sky = background.cosmic_table().scaled(background.FULL_ETENDUE)
-    camera = background.camera_table(background_rate)
+    camera = background.camera_table(background_rate, lines)
     shape = (
         flatten(DiffuseSky(instrument.mask, instrument.pixels.rows).full)[: len(detector)]
         / background.FULL_ETENDUE
@@ -132,11 +139,15 @@ def expected_spectra(
     result = np.zeros((len(detector), detector.channels))
     for table, share in ((sky, shape), (camera, np.full(len(detector), 1.0 / detector.plane))):
         energy = table.low + table.width / 2
-        single = np.where(energy > ESCAPE_EDGE, 1 - detector.config.escape_fraction, 1.0)
         for layer in np.unique(detector.layer):
             chosen = detector.layer == layer
-            curve = fold(table.scaled(single * layer_transmission(energy, layer)), detector)
-            result[chosen] += _cut(curve, edges[chosen]) * (detector.efficiency * share)[chosen, None]
+            deposits = single_deposits(table.scaled(layer_transmission(energy, layer)), detector.config)
+            level = detector.efficiency * share
+            result[chosen] += _cut(fold(deposits.always, detector), edges[chosen]) * level[chosen, None]
+            level = level * detector.missing_neighbours
+            chosen = chosen & (level > 0)
+            curve = fold(deposits.without_neighbour, detector)
+            result[chosen] += _cut(curve, edges[chosen]) * level[chosen, None]
     for table, rate in (
         (background.heat_pipe_table(), detector.heat_pipe),
         (background.noise_table(), detector.noise),
@@ -154,6 +165,7 @@ def simulate_spectra(
     config: DetectorConfig | None = None,
     detector: Detector | None = None,
     background_rate: float = 3100.0,
+    lines: LineStrength = "public",
     instrument: Instrument | None = None,
 ) -> SimulatedSpectra:
     """Poisson spectra of the background, with the truth.
@@ -172,6 +184,8 @@ def simulate_spectra(
         Use this truth and draw only counts: a second night of the same camera.
     background_rate
         Counts per second in 4-120 keV over the whole plane.
+    lines
+        Strengths of the fluorescence lines: ``public``, or ``bright`` as guessed before.
     instrument
         Default ECLAIRs.
 
@@ -186,5 +200,5 @@ def simulate_spectra(
         detector = draw_detector(camera, config or DetectorConfig(), rng)
     if n_pixels is not None:
         detector = detector.head(n_pixels)
-    expected = expected_spectra(detector, camera, background_rate) * exposure
+    expected = expected_spectra(detector, camera, background_rate, lines) * exposure
     return SimulatedSpectra(rng.poisson(expected), expected, exposure, detector)

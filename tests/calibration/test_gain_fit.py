@@ -111,7 +111,7 @@ def test_the_model_itself_is_biased_by_less_than_5_ev(camera):
 def long_night():
     rng = np.random.default_rng(7)
     config = DetectorConfig(gain_shift=0.01, gain_shift_scatter=0.015)
-    night = simulate_spectra(300e3, rng, n_pixels=1600, config=config)
+    night = simulate_spectra(300e3, rng, n_pixels=1600, config=config, lines="bright")
     detector = night.detector
     n = len(detector)
     start = replace(GainTable.nominal(n, 0.145, 3.0), gain=detector.table_gain, offset=detector.table_offset)
