@@ -9,8 +9,12 @@ model as ours (which has integrated bins, quadratic continua, the Poisson likeli
 scales that moved), but the same result: gain and offset with errors.
 
 CPU time of one core for both, in turns on the same spectra; the best round counts.
+
+``python benchmarks/gain.py --accuracy`` makes the tables of docs/gain-calibration.md instead: errors against
+truth (gain_truth.py), for exposures, strengths of lines and changes since the last table.
 """
 
+import argparse
 import sys
 import time
 import warnings
@@ -19,9 +23,10 @@ from dataclasses import replace
 
 import lmfit
 import numpy as np
+from gain_truth import Background, Truth, draw
 from scipy.optimize import curve_fit
 
-from eicpy.calibration import GainTable, LineModel, fit_gain
+from eicpy.calibration import GainTable, LineModel, fit_gain, pass_fraction
 from eicpy.instruments import load
 from eicpy.simulation import simulate_spectra
 from eicpy.simulation.config import DetectorConfig
@@ -30,6 +35,7 @@ EXPOSURE = 100e3
 ROUNDS = 3
 PEER_PIXELS = 6
 GAIN, OFFSET = 0.145, 3.0  # nominal scale, where the peer starts
+OFFSET_MOVED = 0.02  # keV, scatter of the offsets since the last table
 SIGMA_GUESS = 1.1 / GAIN / 2.35  # channels
 
 
@@ -139,7 +145,69 @@ def rows() -> list[dict[str, object]]:
     ]
 
 
+ENERGIES = np.array([4.0, 50.0, 80.0, 150.0])
+
+
+def accuracy(truth: Truth, background: Background, moved: float, lines: LineModel) -> str:
+    """One row: errors of the pixels that are called good, against truth and the Cramér–Rao bound."""
+    requirement = load("eclairs").energy.requirement
+    fit = fit_gain(truth.counts, start=truth.previous, lines=lines)
+    good = fit.table.good
+    if not good.any():
+        return f"0 of {len(good)} | – | – | – | – | –"
+    error = truth.errors(fit.table, ENERGIES)[:, good]
+    pull = error / fit.table.sigma_energy(ENERGIES)[:, good]
+    blocks = tuple((block.low, block.high, block.groups) for block in lines.blocks)
+    bound = background.cramer_rao(truth.exposure, ENERGIES, blocks, prior=(moved, OFFSET_MOVED))
+    rms = np.sqrt(np.mean(error**2, axis=1))
+    quoted = pass_fraction(fit, requirement, pixels=good).all_energies
+    counted = pass_fraction(fit, requirement, truth=truth.table, pixels=good).all_energies
+
+    def row(values: np.ndarray, digits: int) -> str:
+        return ", ".join(f"{value:.{digits}f}" for value in values)
+
+    standard = 1e3 * error.std(axis=1) / np.sqrt(good.sum())
+    mean = ", ".join(f"{m:+.0f} ± {s:.0f}" for m, s in zip(1e3 * error.mean(axis=1), standard, strict=True))
+    return (
+        f"{good.sum()} of {good.size} | {mean} | {row(1e3 * rms, 0)} | {row(rms / bound, 2)} | "
+        f"{row(pull.std(axis=1), 2)}, {int(np.sum(np.abs(pull).max(axis=0) > 5.0))} | "
+        f"{100 * quoted:.0f}, {100 * counted:.0f}"
+    )
+
+
+def accuracy_tables(pixels: int) -> None:
+    """Print the tables of docs/gain-calibration.md."""
+    lines = LineModel.of(load("eclairs"))
+    print(f"{pixels} pixels; at {', '.join(f'{E:g}' for E in ENERGIES)} keV\n")
+    print(
+        "| lines | exposure | moved | good | mean, eV | rms, eV | rms / bound | pulls, beyond 5 σ "
+        "| pass: quoted, true, % |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    cases = [
+        (strength, 0.0, exposure, moved)
+        for strength in ("public", "bright")
+        for exposure in (10e3, 30e3, 100e3, 300e3)
+        for moved in (0.001, 0.015, 0.03)
+    ]
+    cases += [(strength, tail, 1e6, 0.015) for strength in ("public", "bright") for tail in (0.0, 0.15)]
+    for number, (strength, tail, exposure, moved) in enumerate(cases):
+        background = Background(strength, tail=tail)
+        rng = np.random.default_rng(number)
+        truth = draw(background, pixels, exposure, rng, moved=moved, offset_moved=OFFSET_MOVED)
+        name = f"{strength}, {100 * tail:.0f} % tail" if tail else strength
+        row = accuracy(truth, background, moved, lines)
+        print(f"| {name} | {exposure / 1e3:.0f} ks | {100 * moved:g} % | {row} |", flush=True)
+
+
 if __name__ == "__main__":
-    for row in rows():
-        print(row)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--accuracy", action="store_true", help="errors against truth instead of speed")
+    parser.add_argument("--pixels", type=int, default=2000)
+    arguments = parser.parse_args()
+    if arguments.accuracy:
+        accuracy_tables(arguments.pixels)
+    else:
+        for measured in rows():
+            print(measured)
     sys.exit(0)

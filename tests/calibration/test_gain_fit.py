@@ -246,7 +246,7 @@ def test_of_several_starting_scales_the_one_that_fits_best_wins(draw_truth, monk
 
     def wrong_first(*arguments, **options):
         right = starting_scales(*arguments, **options)
-        gain = np.stack([np.where(spoilt, 1.04 * right.gain[0], right.gain[0]), right.gain[0]])
+        gain = np.stack([np.where(spoilt, 0.96 * right.gain[0], right.gain[0]), right.gain[0]])
         return StartingScales(gain, np.stack([right.offset[0]] * 2), right.significance)
 
     monkeypatch.setattr("eicpy.calibration.gain.fit.starting_scales", wrong_first)

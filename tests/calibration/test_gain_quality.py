@@ -102,12 +102,22 @@ def test_pass_fraction_counts_actual_errors_where_the_truth_is_known(previous):
     assert "truth" in result._repr_html_()
 
 
-def test_pass_fraction_counts_statistical_errors_otherwise(fitted):
+def test_pass_fraction_is_what_counting_would_give_where_the_truth_is_not_known(fitted):
     result = pass_fraction(fitted, REQUIREMENT)
     np.testing.assert_array_equal(result.error, fitted.sigma_energy(np.array(REQUIREMENT.energies)))
-    assert result.fraction == (1.0,) * 5
+    assert result.fraction == pytest.approx((1.0,) * 5, abs=1e-6)
     assert pass_fraction(GainTable.nominal(3, 0.145, 3.0), REQUIREMENT).all_energies == 0.0
-    assert pass_fraction(fitted, REQUIREMENT.model_copy(update={"low": 0.01})).fraction[0] == 0.0
+    # errors of which the requirement is a part or a multiple, against drawn scales
+    wide = replace(
+        fitted, gain_error=np.full(400, 4e-4), offset_error=np.full(400, 0.2), covariance=np.full(400, -5e-5)
+    )
+    drawn = np.random.default_rng(2).multivariate_normal([0.0, 0.0], [[1.6e-7, -5e-5], [-5e-5, 0.04]], 400)
+    truth = replace(wide, gain=wide.gain + drawn[:, 0], offset=wide.offset + drawn[:, 1])
+    quoted, counted = pass_fraction(wide, REQUIREMENT), pass_fraction(wide, REQUIREMENT, truth=truth)
+    assert 0.2 < quoted.all_energies < 0.8
+    # 400 pixels: 2.5 % of statistics
+    assert quoted.fraction == pytest.approx(counted.fraction, abs=0.07)
+    assert quoted.all_energies == pytest.approx(counted.all_energies, abs=0.07)
 
 
 def test_pass_fraction_of_some_pixels(previous):

@@ -66,7 +66,7 @@ def test_columns_come_back_in_any_order_of_rows(order):
     table = GainTable(
         gain=rng.uniform(0.14, 0.15, 50), offset=rng.uniform(2.0, 4.0, 50), gain_error=rng.random(50),
         offset_error=rng.random(50), covariance=-rng.random(50), status=rng.integers(0, 255, 50),
-        deviance=rng.random(50), dof=np.arange(50),
+        deviance=rng.random(50), dof=np.arange(50), time=rng.random(50),
     )  # fmt: skip
     columns = {name: values[list(order)] for name, values in table.to_columns().items()}
     back = GainTable.from_columns(columns, reference_time=3.0)
@@ -78,7 +78,7 @@ def test_columns_come_back_in_any_order_of_rows(order):
 def test_columns_are_those_of_the_product(table):
     assert list(table.to_columns()) == [
         "DETNUM", "GAIN", "OFFSET", "GAIN_ERR", "OFFSET_ERR", "COVARIANCE", "STATUS", "DEVIANCE", "DOF",
-        "SIGNIFICANCE",
+        "SIGNIFICANCE", "TFIT",
     ]  # fmt: skip
 
 
@@ -95,6 +95,15 @@ def test_a_product_holds_the_table_without_a_translation(table, tmp_path):
     back = GainTable.from_columns(read_product(path, card).main.columns)
     for name, values in table.to_columns().items():
         np.testing.assert_allclose(back.to_columns()[name], values, rtol=1e-7, err_msg=name)
+
+
+def test_a_value_has_the_time_of_its_own_data():
+    status = np.array([0, GainStatus.NOMINAL, GainStatus.KEPT_PREVIOUS], np.uint8)
+    columns = {"DETNUM": np.arange(3), "GAIN": np.full(3, 0.145), "OFFSET": np.full(3, 3.0), "STATUS": status}
+    table = GainTable.from_columns(columns, reference_time=500.0)
+    np.testing.assert_array_equal(table.time, [500.0, np.nan, np.nan])
+    later = GainTable.from_columns(columns | {"TFIT": [500.0, 300.0, 100.0]}, reference_time=500.0)
+    np.testing.assert_array_equal(later.age, [0.0, 200.0, 400.0])
 
 
 def test_the_predecessors_three_columns_are_enough():

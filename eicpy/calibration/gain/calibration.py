@@ -75,7 +75,9 @@ class GainCalibration(CalibrationTable[GainTable]):
             why = texts("gain_too_few", median=texts.number(median), needed=texts.number(rule.median_counts))
             return Made(None, figures={"fitted": 0, "pixels": pixels}, message=why)
         settings = GainFitSettings(threads=inputs.threads)
-        table = fit_gain(inputs.spectra, start=previous, lines=self.lines, settings=settings).table
+        table = fit_gain(
+            inputs.spectra, start=previous, lines=self.lines, settings=settings, reference_time=inputs.middle
+        ).table
         return Made(
             table,
             columns=table.to_columns() | {"COUNTS": counts},

@@ -20,17 +20,21 @@ See ``docs/gain-calibration.md`` for the equations and the measured behaviour.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.calibration.gain.camera_spectrum import (
-    CameraSpectrum,
-    align,
-    block_windows,
-    counts_in_windows,
-    fit_camera,
+from eicpy.calibration.gain.camera_fit import fit_camera
+from eicpy.calibration.gain.camera_spectrum import CameraSpectrum, align, block_windows, counts_in_windows
+from eicpy.calibration.gain.knowledge import (
+    beyond_a_line,
+    elsewhere,
+    errors_at,
+    held_by_the_plane,
+    no_news,
+    shift_since,
+    spread_of,
 )
 from eicpy.calibration.gain.lines import LineArrays, LineModel
 from eicpy.calibration.gain.model import predict
@@ -41,7 +45,9 @@ from eicpy.calibration.gain.pixel_batch import (
     goodness_of_fit,
     measured_tolerance,
     try_candidate,
+    unlike_the_camera,
 )
+from eicpy.calibration.gain.plane import PlaneShift
 from eicpy.calibration.gain.quality import gated_table
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.start import StartingScales, starting_scales
@@ -51,6 +57,10 @@ from eicpy.moved import former_detector
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["GainFit", "fit_gain"]
+
+ROUNDS = 3  # of the camera's spectrum and quick fits, at most
+SHARP = 0.1  # keV; errors of a pixel's lines below which one round is enough
+QUICK = 3  # steps of the first fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,8 @@ class GainFit:
         Of the lines, σ, shape (n_pixels,).
     iterations
         Shape (n_pixels,).
+    shift
+        How all scales moved since `previous`; None where too few pixels say so.
     n_channels
         Channels of the spectra.
     """
@@ -93,6 +105,7 @@ class GainFit:
     goodness: FloatArray
     significance: FloatArray
     iterations: IntArray
+    shift: PlaneShift | None
     n_channels: int = field(repr=False)
 
     def expected(self, detnum: int) -> FloatArray:
@@ -100,9 +113,7 @@ class GainFit:
         if self.camera is None or not np.isfinite(self.parameters[detnum]).all():
             return np.full(self.n_channels, np.nan)
         arrays = self.camera.arrays()
-        scale = self.parameters[detnum : detnum + 1, :2]
-        baseline = self.camera.baseline(scale[:, 0], scale[:, 1], self.n_channels)[0]
-        result: FloatArray = predict(self.parameters[detnum], self.windows[detnum], arrays, baseline)
+        result: FloatArray = predict(self.parameters[detnum], self.windows[detnum], arrays, self.n_channels)
         return result
 
     def _repr_html_(self) -> str:
@@ -186,7 +197,7 @@ def fit_gain(
         state.status[usable[scales.significance < settings.min_significance]] |= np.uint8(
             GainStatus.AMBIGUOUS
         )
-        _fit_all(selected, usable, scales, lines, settings, state, report)
+        _fit_all(selected, usable, _subset(start, usable), scales, lines, settings, state, report)
     fitted = state.table(start, reference_time)
     table = gated_table(
         fitted,
@@ -194,6 +205,7 @@ def fit_gain(
         state.goodness,
         deviance_gate=settings.deviance_gate,
         outlier_gate=settings.outlier_gate,
+        shift=state.shift,
     )
     report(1.0)
     return GainFit(
@@ -207,6 +219,7 @@ def fit_gain(
         goodness=state.goodness,
         significance=state.significance,
         iterations=state.iterations,
+        shift=state.shift,
         n_channels=counts.shape[1],
     )
 
@@ -225,6 +238,7 @@ class _State:
     status: npt.NDArray[np.uint8]
     windows: IntArray
     camera: CameraSpectrum | None
+    shift: PlaneShift | None
 
     @classmethod
     def empty(cls, counts: FloatArray, start: GainTable, arrays: LineArrays, windows: IntArray) -> "_State":
@@ -242,6 +256,7 @@ class _State:
             status=np.zeros(n, np.uint8),
             windows=windows,
             camera=None,
+            shift=None,
         )
 
     def table(self, start: GainTable, reference_time: float) -> GainTable:
@@ -294,12 +309,15 @@ def _subset(table: GainTable, pixels: IntArray) -> GainTable:
         offset_error=table.offset_error[pixels],
         covariance=table.covariance[pixels],
         status=table.status[pixels],
+        time=table.time[pixels],
+        reference_time=table.reference_time,
     )
 
 
 def _fit_all(
     counts: FloatArray,
     pixels: IntArray,
+    start: GainTable,
     scales: StartingScales,
     lines: LineModel,
     settings: GainFitSettings,
@@ -307,29 +325,44 @@ def _fit_all(
     report: Callable[[float], None],
 ) -> None:
     """Fit the usable pixels and write the results to `state`."""
+    chosen = chosen_tolerance(lines, settings)
+    work = _setting(counts, scales.gain[0], scales.offset[0], lines, settings, chosen)
+    scales = starting_scales(counts, start, lines, reach=settings.reach, camera=work.camera)
     gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
-    work = _setting(counts, gain, offset, lines, settings, chosen_tolerance(lines, settings))
-    quick = fit_batch(work, gain, offset, max_iterations=3)
-    tolerance = measured_tolerance(work, quick, gain, offset)
-    settled = np.isfinite(quick.deviance)
-    gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
+    work = _setting(counts, gain, offset, lines, settings, chosen)
+    quick = fit_batch(work, gain, offset, max_iterations=QUICK)
+    for _ in range(ROUNDS):
+        tolerance = measured_tolerance(work, quick, gain, offset)
+        settled = np.isfinite(quick.deviance)
+        gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
+        shift = shift_since(quick, start, scales)
+        work = held_by_the_plane(
+            _setting(counts, gain, offset, lines, settings, tolerance, spread_of(quick)), start, shift
+        )
+        if np.median(errors_at(quick, scales.pivots)) < SHARP:
+            break
+        free = replace(work, scale_precision=np.zeros((len(counts), 2)))
+        quick = fit_batch(free, gain, offset, start=quick.parameters, max_iterations=QUICK)
     report(0.4)
-    work = _setting(counts, gain, offset, lines, settings, tolerance)
     best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
     report(0.8)
     rival = np.full(len(counts), np.inf)
     for candidate in range(1, len(scales.gain)):
         try_candidate(work, scales, candidate, best, rival)
     state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
-    close = rival < best.objective + settings.ambiguity
-    state.status[pixels[close]] |= np.uint8(GainStatus.AMBIGUOUS)
+    state.status[pixels[unlike_the_camera(work, best)]] |= np.uint8(GainStatus.BAD_FIT)
+    unclear = rival < best.objective + settings.ambiguity
+    unclear |= elsewhere(best, scales) > settings.false_scale
+    unclear |= no_news(best, start, shift, scales.pivots)
+    unclear |= beyond_a_line(best, work, scales.pivots)
+    state.status[pixels[unclear]] |= np.uint8(GainStatus.AMBIGUOUS)
     state.parameters[pixels], state.variance[pixels] = best.parameters, best.variance
     state.covariance[pixels] = best.covariance
     state.deviance[pixels] = np.where(np.isfinite(best.deviance), best.deviance, np.nan)
     state.goodness[pixels] = goodness_of_fit(work, best)
     state.iterations[pixels] = best.iterations + quick.iterations
     state.windows[pixels] = work.windows
-    state.camera = work.camera
+    state.camera, state.shift = work.camera, shift
 
 
 def _setting(
@@ -339,13 +372,20 @@ def _setting(
     lines: LineModel,
     settings: GainFitSettings,
     tolerance: FloatArray,
+    spread: FloatArray | None = None,
 ) -> Setting:
-    """Windows, camera spectrum and continuum shape for given energy scales."""
+    """Windows and camera spectrum for given energy scales, of which nothing is known beforehand.
+
+    Tails are looked for once the scales are those of fits, and how far off they may be (`spread`) is known.
+    """
     total = counts.sum(axis=1)
     typical = total < 3.0 * np.median(total)
     common_gain, common_offset = float(np.median(gain)), float(np.median(offset))
-    summed = align(counts[typical], gain[typical], offset[typical], common_gain, common_offset)
-    camera = fit_camera(summed, lines, common_gain, common_offset)
+    aligned_gain, aligned_offset = np.stack([gain, offset]) + (0.0 if spread is None else spread)
+    summed = align(
+        counts[typical], aligned_gain[typical], aligned_offset[typical], common_gain, common_offset
+    )
+    camera = fit_camera(summed, lines, common_gain, common_offset, tails=spread is not None)
     windows = block_windows(lines, gain, offset, counts.shape[1])
-    baseline = camera.baseline(gain, offset, counts.shape[1])
-    return Setting(counts, windows, baseline, camera, settings, tolerance)
+    nothing = np.zeros((len(counts), 2))
+    return Setting(counts, windows, camera, settings, tolerance, nothing, nothing)

@@ -84,7 +84,6 @@ def _assemble(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     mu: FloatArray,
@@ -101,7 +100,7 @@ def _assemble(
             information[p, r] = 0.0
     deviance = 0.0
     for b in range(lines.first_parameter.size):
-        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, baseline, mu, jacobian)
+        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, mu, jacobian)
         deviance += _add_block(
             counts,
             windows[b, 0],
@@ -182,7 +181,6 @@ def _observed(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    baseline: FloatArray,
     prior_precision: FloatArray,
     mu: FloatArray,
     jacobian: FloatArray,
@@ -198,7 +196,7 @@ def _observed(
         information[p, p] = prior_precision[p]
     for b in range(lines.first_parameter.size):
         first, last, start = windows[b, 0], windows[b, 1], lines.first_parameter[b]
-        evaluate_block(theta, b, first, last, lines, baseline, mu, jacobian)
+        evaluate_block(theta, b, first, last, lines, mu, jacobian)
         local[:] = 0.0
         for k in range(last - first):
             weight = counts[first + k] / (mu[k] * mu[k])
@@ -223,7 +221,6 @@ def _fit_one(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     lower: FloatArray,
@@ -249,7 +246,6 @@ def _fit_one(
         theta,
         windows,
         lines,
-        baseline,
         prior_mean,
         prior_precision,
         mu,
@@ -279,7 +275,6 @@ def _fit_one(
             trial,
             windows,
             lines,
-            baseline,
             prior_mean,
             prior_precision,
             mu,
@@ -301,9 +296,7 @@ def _fit_one(
     covariance = np.nan
     variance[:] = np.nan
     if objective < np.inf:
-        _observed(
-            counts, theta, windows, lines, baseline, prior_precision, mu, jacobian, local, information_new
-        )
+        _observed(counts, theta, windows, lines, prior_precision, mu, jacobian, local, information_new)
         covariance = errors(information_new, information, scale, matrix, factor, step, variance)
     return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
 
@@ -314,7 +307,6 @@ def fit_pixels(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    baseline: FloatArray,
     prior_mean: FloatArray,
     prior_precision: FloatArray,
     lower: FloatArray,
@@ -333,9 +325,7 @@ def fit_pixels(
     windows
         First and last + 1 channel of each block, shape (n_pixels, n_blocks, 2).
     lines
-        The model's lines.
-    baseline
-        Shape of the continuum, shape (n_pixels, n_channels).
+        The model's lines and the shape of its continua.
     prior_mean, prior_precision
         Shape (n_pixels, n_parameters); precision 0 where nothing is known beforehand.
     lower, upper
@@ -363,7 +353,6 @@ def fit_pixels(
             fitted[i],
             windows[i],
             lines,
-            baseline[i],
             prior_mean[i],
             prior_precision[i],
             lower[i],

@@ -139,6 +139,9 @@ class LineModel:
             first_parameter=np.array(first_parameter, np.int64),
             n_groups=np.array(n_groups, np.int64),
             n_parameters=position,
+            shape=np.tile(np.array([1.0, 0.0]), (len(self.blocks), 2, 1)),
+            shape_low=np.zeros(len(self.blocks)),
+            shape_step=np.ones(len(self.blocks)),
         )
 
 
@@ -158,6 +161,11 @@ class LineArrays(NamedTuple):
         Groups of each block.
     n_parameters
         Parameters of the whole model.
+    shape
+        Value and slope (per keV) of each block's continuum shape κ, shape (n_blocks, n_grid, 2); 1 and 0
+        before anything is known.
+    shape_low, shape_step
+        First energy and step of that grid, keV, shape (n_blocks,).
     """
 
     energy: npt.NDArray[np.float64]
@@ -168,3 +176,6 @@ class LineArrays(NamedTuple):
     first_parameter: npt.NDArray[np.int64]
     n_groups: npt.NDArray[np.int64]
     n_parameters: int
+    shape: npt.NDArray[np.float64]
+    shape_low: npt.NDArray[np.float64]
+    shape_step: npt.NDArray[np.float64]

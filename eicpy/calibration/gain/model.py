@@ -2,12 +2,14 @@
 
 In a block of m channels from `first`, with u = (c − first + ½ − m/2)/(m/2) running from −1 to 1:
 
-    μ_c = κ_c·(b₀ + b₁·u + b₂·u²) + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
-    z_c = (gain·c + offset − E_line)/(σ·w_line),
+    μ_c = κ(E_c)·(b₀ + b₁·u + b₂·u²) + Σ_lines S_group·f_line·[Φ(z_{c+1}) − Φ(z_c)],
+    z_c = (gain·c + offset − E_line)/(σ·w_line),   E_c = gain·(c + ½) + offset,
 
 with Φ the normal distribution function: counts are integrals over the channel, not values at its
 centre. κ, the shape of the continuum, and w, how
 lines widen with energy inside a block, are measured in the camera's spectrum (1 where it gives none).
+κ belongs to energies, not to channels: an absorption edge moves with the gain as a line does, and is as good
+a mark of the scale. It comes as a table of values and slopes, between which a cubic (Hermite) goes.
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
 """
@@ -69,6 +71,17 @@ def _error_function(z: float, gauss: float) -> float:
     return math.copysign(1.0 - gauss * p / q, z)
 
 
+@inline_kernel
+def _cubic(table: FloatArray, cell: int, t: float, step: float) -> tuple[float, float]:
+    """Value and slope at `t` (0 to 1) within a cell of a table of values and slopes."""
+    y, z = table[cell, 0], table[cell + 1, 0]
+    a, b = table[cell, 1] * step - (z - y), (z - y) - table[cell + 1, 1] * step
+    rest = 1.0 - t
+    value = rest * y + t * z + t * rest * (rest * a + t * b)
+    slope = z - y + (rest - t) * (rest * a + t * b) + t * rest * (b - a)
+    return value, slope / step
+
+
 @kernel
 def evaluate_block(
     theta: FloatArray,
@@ -76,7 +89,6 @@ def evaluate_block(
     first: int,
     last: int,
     lines: LineArrays,
-    baseline: FloatArray,
     mu: FloatArray,
     jacobian: FloatArray,
 ) -> None:
@@ -91,9 +103,7 @@ def evaluate_block(
     first, last
         Channels first … last − 1.
     lines
-        The model's lines.
-    baseline
-        Shape of the continuum, one value for each channel of the spectrum.
+        The model's lines and the shape of its continua.
     mu
         Output, counts in its first last − first elements.
     jacobian
@@ -104,16 +114,23 @@ def evaluate_block(
     m = last - first
     q = 6 + lines.n_groups[block]
     half = 0.5 * m
+    table, grid = lines.shape[block], lines.shape_step[block]
     for k in range(m):
         u = (k + 0.5 - half) / half
         row = jacobian[k]
         for p in range(q):
             row[p] = 0.0
-        shape = baseline[first + k]
+        centre = first + k + 0.5
+        position = (gain * centre + offset - lines.shape_low[block]) / grid
+        cell = min(max(int(position), 0), table.shape[0] - 2)
+        shape, slope = _cubic(table, cell, min(max(position - cell, 0.0), 1.0), grid)
         row[3] = shape
         row[4] = shape * u
         row[5] = shape * u * u
-        mu[k] = shape * (theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u)
+        level = theta[start + 1] + theta[start + 2] * u + theta[start + 3] * u * u
+        mu[k] = shape * level
+        row[0] = slope * level * centre
+        row[1] = slope * level
     for line in range(lines.first_line[block], lines.first_line[block + 1]):
         centre = (lines.energy[line] - offset) / gain
         width = sigma * lines.stretch[line]
@@ -146,13 +163,13 @@ def evaluate_block(
 
 
 @kernel
-def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, baseline: FloatArray) -> FloatArray:
+def predict(theta: FloatArray, windows: IntArray, lines: LineArrays, n_channels: int) -> FloatArray:
     """Expected counts of one pixel in each channel, NaN outside the blocks, shape (n_channels,)."""
-    out = np.full(baseline.size, np.nan)
+    out = np.full(n_channels, np.nan)
     for b in range(lines.first_parameter.size):
         m = windows[b, 1] - windows[b, 0]
         mu, jacobian = np.empty(m), np.empty((m, 6 + lines.n_groups[b]))
-        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, baseline, mu, jacobian)
+        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, mu, jacobian)
         out[windows[b, 0] : windows[b, 1]] = mu
     return out
 
@@ -162,7 +179,7 @@ def deviance_sums(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    baseline: FloatArray,
+    n_channels: int,
     table: FloatArray,
     log_low: float,
     log_step: float,
@@ -174,9 +191,9 @@ def deviance_sums(
     theta, windows
         Of many pixels, as in :func:`fit_pixels`.
     lines
-        The model's lines.
-    baseline
-        Shape of the continuum, shape (n_pixels, n_channels).
+        The model's lines and the shape of its continua.
+    n_channels
+        Channels of the spectra.
     table, log_low, log_step
         :func:`eicpy.calibration.gain.poisson.moment_table` and its grid.
 
@@ -188,7 +205,7 @@ def deviance_sums(
     sums = np.zeros((theta.shape[0], 2))
     last = table.shape[0] - 2
     for i in range(theta.shape[0]):
-        expected = predict(theta[i], windows[i], lines, baseline[i])
+        expected = predict(theta[i], windows[i], lines, n_channels)
         for c in range(expected.size):
             if expected[c] > SMALLEST:
                 position = (math.log(expected[c]) - log_low) / log_step

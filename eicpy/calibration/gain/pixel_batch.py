@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.calibration.gain.camera_spectrum import CameraSpectrum, parameter_bounds, pixel_guess
+from eicpy.calibration.gain.camera_spectrum import (
+    CameraSpectrum,
+    counts_in_windows,
+    parameter_bounds,
+    pixel_guess,
+)
 from eicpy.calibration.gain.kernel import fit_pixels
 from eicpy.calibration.gain.lines import LineModel
 from eicpy.calibration.gain.model import deviance_sums
@@ -24,11 +29,15 @@ __all__ = [
     "goodness_of_fit",
     "measured_tolerance",
     "try_candidate",
+    "unlike_the_camera",
 ]
 
 
 PLANE_MINIMUM = 200  # pixels, below which the plane does not show how much pixels differ
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
+TOLERATED = 6.0  # σ; how unlike the camera's a pixel's strengths and widths may be
+TOO_BRIGHT = 1.8  # times the counts that a tenth of the pixels exceed (a bright source lights more)
+BRIGHT_SHARE = 0.9
 SMALLEST_TOLERANCE = 0.05  # relative; the camera's own values are not trusted further
 
 
@@ -42,32 +51,35 @@ class Setting:
         Shape (n_pixels, n_channels).
     windows
         Channels of each block, shape (n_pixels, n_blocks, 2).
-    baseline
-        Shape of the continuum, shape (n_pixels, n_channels).
     camera
         The camera's spectrum.
     settings
         What was chosen.
     tolerance
         How far each parameter may lie from the camera's, relative and 1 σ; inf: any. Shape (n_parameters,).
+    scale_mean, scale_precision
+        Gain and offset as expected beforehand, and the precision of that, both shape (n_pixels, 2); a
+        precision of 0: unknown.
     """
 
     counts: FloatArray
     windows: IntArray
-    baseline: FloatArray
     camera: CameraSpectrum
     settings: GainFitSettings
     tolerance: FloatArray
+    scale_mean: FloatArray
+    scale_precision: FloatArray
 
     def subset(self, pixels: IntArray) -> "Setting":
         """The same for some of the pixels."""
         return Setting(
             self.counts[pixels],
             self.windows[pixels],
-            self.baseline[pixels],
             self.camera,
             self.settings,
             self.tolerance,
+            self.scale_mean[pixels],
+            self.scale_precision[pixels],
         )
 
 
@@ -108,6 +120,9 @@ def fit_batch(
     settings = work.settings
     guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)
     precision = (work.tolerance * np.maximum(np.abs(guess), 1e-6)) ** -2.0
+    precision[:, :2] = work.scale_precision
+    mean = guess.copy()
+    mean[:, :2] = work.scale_mean
     arrays = work.camera.arrays()
     lower, upper = parameter_bounds(guess, arrays)
     theta = guess if start is None else np.where(np.isfinite(start), start, guess)
@@ -118,8 +133,7 @@ def fit_batch(
             theta[part],
             work.windows[part],
             arrays,
-            work.baseline[part],
-            guess[part],
+            mean[part],
             precision[part],
             lower[part],
             upper[part],
@@ -231,7 +245,7 @@ def goodness_of_fit(work: Setting, fits: PixelFits) -> FloatArray:
     """Deviance in standard deviations from what a right model has, shape (n_pixels,)."""
     arrays = work.camera.arrays()
     sums = deviance_sums(
-        fits.parameters, work.windows, arrays, work.baseline, moment_table(), LOG_LOW, LOG_STEP
+        fits.parameters, work.windows, arrays, work.counts.shape[1], moment_table(), LOG_LOW, LOG_STEP
     )
     # a parameter that its tolerance holds takes no degree of freedom from the deviance
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -239,3 +253,29 @@ def goodness_of_fit(work: Setting, fits: PixelFits) -> FloatArray:
         free = np.sum(1.0 - np.clip(held, 0.0, 1.0), axis=1)
         goodness: FloatArray = (fits.deviance + free - sums[:, 0]) / np.sqrt(sums[:, 1])
     return goodness
+
+
+def unlike_the_camera(work: Setting, fits: PixelFits) -> BoolArray:
+    """Pixels whose fit fits, but not to the spectrum that all pixels see; shape (n_pixels,).
+
+    A shifted or foreign spectrum finds strengths and widths that its counts like, against all that the plane
+    knows of them. A pixel that counts noise hides its lines below it: no deviance shows that.
+
+    Parameters
+    ----------
+    work, fits
+        The spectra and their fits.
+    """
+    away = work.scale_precision * (fits.parameters[:, :2] - work.scale_mean) ** 2
+    known = np.isfinite(fits.objective) & np.isfinite(fits.deviance)
+    apart = np.where(known, fits.objective, 0.0) - np.where(known, fits.deviance, 0.0) - away.sum(axis=1)
+    held = np.count_nonzero(np.isfinite(work.tolerance))
+    limit = held + TOLERATED * np.sqrt(2.0 * held)
+    own = counts_in_windows(work.counts, work.windows)
+    if len(own) >= PLANE_MINIMUM:
+        limit = max(limit, float(np.median(apart)) * limit / held)
+        bright = own > TOO_BRIGHT * np.quantile(own, BRIGHT_SHARE, axis=0)
+    else:
+        bright = own > 2.0 * TOO_BRIGHT * np.median(own, axis=0)
+    unlike: BoolArray = (apart > limit) | bright.any(axis=1)
+    return unlike

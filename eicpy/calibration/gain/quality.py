@@ -14,7 +14,9 @@ from html import escape
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from scipy.special import erf
 
+from eicpy.calibration.gain.plane import PlaneShift
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
@@ -40,6 +42,8 @@ __all__ = [
 ]
 
 PLANE_MINIMUM = 30  # pixels, below which the plane has no statistics of its own
+SQRT_HALF = np.sqrt(0.5)
+DIRECTIONS = 64  # of the error, over which the probability to pass is averaged
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
 
 
@@ -53,6 +57,10 @@ class _Fit(Protocol):
 class PassFraction:
     """Share of pixels within the requirement.
 
+    Where the truth is known pixels are counted. Where it is not, a pixel of error σ lies within with the
+    probability that a normal distribution gives (68 % where σ is just what is required), and the share is the
+    mean of these probabilities: what counting would give.
+
     Parameters
     ----------
     energies
@@ -62,7 +70,7 @@ class PassFraction:
     fraction
         Share of pixels within it, at each energy.
     all_energies
-        Share of pixels within it at all energies.
+        Share of pixels within it at all energies; errors at different energies belong together.
     error
         Error of each pixel, keV: actual where the truth is known, 1 σ otherwise; shape
         (n_energies, n_pixels).
@@ -114,7 +122,7 @@ def pass_fraction(
         keV or a Quantity; those of the requirement by default.
     truth
         The true scale, where it is known (simulations): then the actual error counts. Without it the
-        statistical 1 σ error counts, and a pixel of unknown error does not pass.
+        probability counts that follows from the statistical error; a pixel of unknown error does not pass.
     pixels
         Pixels to judge, shape (n_pixels,); all by default.
 
@@ -140,16 +148,49 @@ def pass_fraction(
     E: FloatArray = in_unit(requirement.energies if energies is None else energies, "keV")
     error = table.sigma_energy(E) if truth is None else np.abs(_moved(table, truth, E))
     required = np.array([requirement.at(float(e)) for e in E])
-    passed = error[:, chosen] <= required[:, np.newaxis]
+    if truth is None:
+        passed, everywhere = _probabilities(table, E, required)
+    else:
+        passed = (error <= required[:, np.newaxis]).astype(float)
+        everywhere = passed.all(axis=0).astype(float)
     n = max(int(np.count_nonzero(chosen)), 1)
     return PassFraction(
         energies=tuple(float(e) for e in E),
         required=tuple(float(r) for r in required),
-        fraction=tuple(float(f) for f in passed.sum(axis=1) / n),
-        all_energies=float(passed.all(axis=0).sum() / n),
+        fraction=tuple(float(f) for f in passed[:, chosen].sum(axis=1) / n),
+        all_energies=float(everywhere[chosen].sum() / n),
         error=error,
         against="statistical error" if truth is None else "truth",
     )
+
+
+def _probabilities(
+    table: GainTable, energies: FloatArray, required: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Probability that a pixel is within what is required, at each energy and at all together.
+
+    The errors of all energies are linear in two numbers. In units in which these are independent and normal,
+    u(φ) a direction among them and w_k the direction of energy k, the pixel is within up to the radius
+    R(φ) = min_k r_k/|w_k·u(φ)|, and the probability is the mean of 1 − exp(−R²/2) over all directions.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Shapes (n_energies, n_pixels) and (n_pixels,); 0 for pixels without errors.
+    """
+    position = (energies[:, np.newaxis] - table.offset) / table.gain
+    with np.errstate(invalid="ignore", divide="ignore"):
+        slope = table.covariance / table.gain_error
+        rest = np.sqrt(np.maximum(table.offset_error**2 - slope**2, 0.0))
+        first = position * table.gain_error + slope
+        second = np.broadcast_to(rest, first.shape)
+        at_each = erf(required[:, np.newaxis] / np.maximum(np.hypot(first, second), 1e-12) * SQRT_HALF)
+        missed = np.zeros(len(table))
+        for angle in np.pi * (np.arange(DIRECTIONS) + 0.5) / DIRECTIONS:
+            along = np.abs(first * np.cos(angle) + second * np.sin(angle))
+            radius = np.min(required[:, np.newaxis] / np.maximum(along, 1e-12), axis=0)
+            missed += np.exp(-0.5 * radius**2) / DIRECTIONS
+    return np.nan_to_num(at_each, nan=0.0), np.nan_to_num(1.0 - missed, nan=0.0)
 
 
 def _moved(new: GainTable, old: GainTable, energies: FloatArray) -> FloatArray:
@@ -272,8 +313,12 @@ def gated_table(
     *,
     deviance_gate: float,
     outlier_gate: float,
+    shift: PlaneShift | None = None,
 ) -> GainTable:
     """Apply the gates; pixels that fail keep their last value, its errors, and the reasons.
+
+    When the plane as a whole moved, the value kept by a pixel whose own spectrum says too little moves with
+    it, and its error grows by what pixels scatter around that.
 
     Parameters
     ----------
@@ -285,6 +330,8 @@ def gated_table(
         Deviance in σ of a right model's, shape (n_pixels,); NaN without a fit.
     deviance_gate, outlier_gate
         In σ.
+    shift
+        How all scales moved.
 
     Returns
     -------
@@ -300,6 +347,9 @@ def gated_table(
     change = _moved(fitted, previous, np.array([25.0, 75.0]))
     status[judged & _outliers(change, judged, outlier_gate)] |= np.uint8(GainStatus.OUTLIER)
     kept = status != GainStatus.GOOD
+    if shift is not None:
+        silent = (status & np.uint8(GainStatus.AMBIGUOUS | GainStatus.NOT_CONVERGED)) != 0
+        previous = _moved_along(previous, shift, silent)
     status[kept] |= np.uint8(GainStatus.KEPT_PREVIOUS) | (
         previous.status[kept] & np.uint8(GainStatus.NOMINAL)
     )
@@ -311,6 +361,21 @@ def gated_table(
         offset_error=np.where(kept, previous.offset_error, fitted.offset_error),
         covariance=np.where(kept, previous.covariance, fitted.covariance),
         status=status,
+        time=np.where(kept, previous.time, fitted.time),
+    )
+
+
+def _moved_along(previous: GainTable, shift: PlaneShift, pixels: BoolArray) -> GainTable:
+    """The last table with some pixels moved as the plane did, as far as that is significant."""
+    mean = shift.mean if shift.significant else np.zeros(2)
+    gain = previous.gain * (1.0 + mean[0])
+    error = np.sqrt(shift.variance + shift.mean_error**2)
+    return replace(
+        previous,
+        gain=np.where(pixels, gain, previous.gain),
+        offset=previous.offset + np.where(pixels, mean[1], 0.0),
+        gain_error=np.hypot(previous.gain_error, np.where(pixels, gain * error[0], 0.0)),
+        offset_error=np.hypot(previous.offset_error, np.where(pixels, error[1], 0.0)),
     )
 
 

@@ -22,6 +22,9 @@ class GainFitSettings(BaseModel):
         None: any.
     ambiguity
         Two energy scales count as equally good when their 2·ln L differ by less than this.
+    false_scale
+        Probability of quite another energy scale, given all counts and how the plane moved, above which a
+        pixel is ambiguous.
     deviance_gate
         A fit is bad when its deviance lies more than this many σ above the plane's median (of the
         plane's own scatter and of a right model's).
@@ -41,6 +44,7 @@ class GainFitSettings(BaseModel):
     strength_tolerance: float | None = Field(default=0.5, gt=0)
     width_tolerance: float | None = Field(default=0.2, gt=0)
     ambiguity: float = Field(default=4.0, ge=0)
+    false_scale: float = Field(default=1e-3, gt=0, lt=1)
     deviance_gate: float = Field(default=6.0, gt=0)
     outlier_gate: float = Field(default=6.0, gt=0)
     max_iterations: int = Field(default=60, gt=0)

@@ -47,6 +47,7 @@ _ATTRIBUTES = {
     "DEVIANCE": "deviance",
     "DOF": "dof",
     "SIGNIFICANCE": "goodness",
+    "TFIT": "time",
 }
 """Where a table keeps the columns of its product; their units and types are declared with the product."""
 _DETNUM, *_PIXEL_COLUMNS = definition("AUX-ECL-PIX-CAL").tables[0].columns
@@ -101,6 +102,10 @@ class GainTable:
     goodness
         The deviance in standard deviations of a right model's at these counts (SIGNIFICANCE):
         normal with unit width around 0 where the model is right; NaN where there was no fit.
+    time
+        Middle of the data behind each pixel's value (TFIT), s TT since MJDREF: that of an older table where
+        the value was kept; NaN where unknown or never fitted. By default `reference_time` where the pixel
+        was fitted.
     reference_time
         Middle of the data behind the table, s TT since MJDREF; NaN where unknown.
 
@@ -125,6 +130,7 @@ class GainTable:
     deviance: FloatArray = field(default_factory=lambda: np.empty(0))
     dof: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     goodness: FloatArray = field(default_factory=lambda: np.empty(0))
+    time: FloatArray = field(default_factory=lambda: np.empty(0))
     reference_time: float = float("nan")
 
     def __post_init__(self) -> None:
@@ -134,6 +140,11 @@ class GainTable:
             object.__setattr__(self, "dof", np.zeros(n, np.int32))
         if self.goodness.size == 0 and n:
             object.__setattr__(self, "goodness", np.full(n, np.nan))
+        if self.time.size == 0 and n:
+            elsewhere = np.asarray(self.status, np.uint8) & np.uint8(
+                GainStatus.NOMINAL | GainStatus.KEPT_PREVIOUS
+            )
+            object.__setattr__(self, "time", np.where(elsewhere, np.nan, self.reference_time))
         for name, dtype in _TYPES.items():
             values: npt.NDArray[Any] = np.asarray(getattr(self, name), dtype=dtype)
             if values.shape != (n,):
@@ -214,6 +225,12 @@ class GainTable:
         good: BoolArray = self.status == np.uint8(GainStatus.GOOD)
         return good
 
+    @property
+    def age(self) -> FloatArray:
+        """How long before the table's own data each pixel was fitted, s; NaN where it never was."""
+        age: FloatArray = self.reference_time - self.time
+        return age
+
     def counts_by_status(self) -> dict[str, int]:
         """How many pixels carry each bit of :class:`GainStatus` (GOOD: none)."""
         counts = {"GOOD": int(np.count_nonzero(self.good))}
@@ -261,7 +278,7 @@ class GainTable:
             dtype = _TYPES[name]
             if column in columns:
                 values[name] = np.asarray(columns[column])[order].astype(dtype)
-            else:
+            elif column != "TFIT":
                 values[name] = np.full(n, np.nan) if dtype is np.float64 else np.zeros(n, dtype)
         return cls(**values, reference_time=reference_time)
 

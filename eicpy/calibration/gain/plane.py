@@ -1,0 +1,138 @@
+"""How the energy scales moved since the last table: what all pixels know together.
+
+A change of temperature or voltage moves all gains by nearly the same share; from pixel to pixel the changes
+scatter. With d_i = (relative change of the gain, change of the offset) of a pixel, its own spectrum says
+d̂_i with covariance V_i, and the plane
+
+    d_i ~ N(m, T),  T = diag(T_gain², T_offset²),   so that   d̂_i ~ N(m, T + V_i).
+
+m and T maximise the likelihood of all d̂_i (Fisher scoring). Where a T² is measured – several times larger
+than its own error, and no trifle beside the pixels' – it is as good as a measurement of each pixel: the last
+table, moved by m, ± T. Where it is not, the pixels' spectra are too poor to show that anything scattered, and
+a pixel is held by nothing.
+
+A value that was kept for longer than the others may have gone further: as a random walk, with the root of
+its age.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from eicpy.calibration.gain.table import GainStatus, GainTable
+from eicpy.typing import BoolArray, FloatArray
+
+__all__ = ["PlaneShift", "shift_of_the_plane", "widening"]
+
+PLANE_MINIMUM = 100  # pixels, below which the plane says nothing
+MEASURED = 5.0  # T² in units of its error, above which T counts as measured
+SYSTEMATIC = (
+    0.5  # T² in units of a pixel's own error squared: below, errors that are a little off would make a T
+)
+CLIP = 5.0  # σ; changes beyond belong to pixels that went their own way
+STEPS = 50
+SIGNIFICANT = 5.0  # σ, from which a shift of the plane moves pixels that have nothing to say themselves
+NEVER_FITTED = 10.0  # times the others' scatter, for a pixel on the nominal scale among fitted ones
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneShift:
+    """Distribution of the changes of all scales since the last table: gain (relative) and offset (keV).
+
+    Parameters
+    ----------
+    mean, mean_error
+        Common to all pixels, shape (2,).
+    variance
+        T², shape (2,).
+    uncertainty
+        Covariance of the two T², shape (2, 2).
+    own_variance
+        Of a typical pixel's own change, error squared, shape (2,).
+    """
+
+    mean: FloatArray
+    mean_error: FloatArray
+    variance: FloatArray
+    uncertainty: FloatArray
+    own_variance: FloatArray
+
+    @property
+    def precision(self) -> FloatArray:
+        """What a pixel's change is held by, 1/(T² + error of the mean²); 0 where T is not measured."""
+        measured = self.variance > MEASURED * np.sqrt(np.diag(self.uncertainty))
+        measured &= self.variance > SYSTEMATIC * self.own_variance
+        held: FloatArray = np.where(
+            measured, 1.0 / np.maximum(self.variance + self.mean_error**2, 1e-12), 0.0
+        )
+        return held
+
+    @property
+    def significant(self) -> bool:
+        """Whether the plane as a whole moved."""
+        return bool(np.any(np.abs(self.mean) > SIGNIFICANT * self.mean_error))
+
+    def most_at(self, energy: FloatArray) -> FloatArray:
+        """How much an energy (keV above the offset) changes from pixel to pixel at most (2 σ), keV."""
+        weight = np.stack([np.square(energy), np.ones_like(energy)], axis=-1)
+        error = np.sqrt(np.einsum("...a,ab,...b->...", weight, self.uncertainty, weight))
+        most: FloatArray = np.sqrt(weight @ self.variance + 2.0 * error)
+        return most
+
+
+def shift_of_the_plane(change: FloatArray, covariance: FloatArray, usable: BoolArray) -> PlaneShift | None:
+    """Mean and scatter of the changes, by maximum likelihood; None where there are too few pixels.
+
+    Parameters
+    ----------
+    change
+        Of each pixel, from its own spectrum alone, shape (n_pixels, 2).
+    covariance
+        Of these, shape (n_pixels, 2, 2).
+    usable
+        Pixels to count.
+    """
+    known = usable & np.isfinite(change).all(axis=1) & np.isfinite(covariance).all(axis=(1, 2))
+    known &= np.linalg.det(np.where(known[:, np.newaxis, np.newaxis], covariance, np.eye(2))) > 0.0
+    if np.count_nonzero(known) < PLANE_MINIMUM:
+        return None
+    d, own = change[known], covariance[known]
+    mean = np.median(d, axis=0)
+    median_variance = np.median(np.diagonal(own, axis1=1, axis2=2), axis=0)
+    squared = np.maximum(np.median((d - mean) ** 2, axis=0) / 0.4549 - median_variance, 0.0)
+    information, uncertainty = np.eye(2), np.eye(2)
+    for _ in range(STEPS):
+        inverse = np.linalg.inv(own + np.diag(squared + 1e-16))
+        pulled = np.einsum("nab,nb->na", inverse, d - mean)
+        inside = np.einsum("na,na->n", pulled, d - mean) < CLIP**2
+        inverse, pulled = inverse[inside], pulled[inside]
+        uncertainty = np.linalg.inv(0.5 * np.sum(inverse**2, axis=0))
+        score = 0.5 * np.sum(pulled**2 - np.diagonal(inverse, axis1=1, axis2=2), axis=0)
+        information = inverse.sum(axis=0)
+        mean = mean + np.linalg.solve(information, pulled.sum(axis=0))
+        step = uncertainty @ score
+        new = np.maximum(squared + step, 0.0)
+        moved, squared = np.abs(new - squared), new
+        if np.all(moved < 1e-3 * np.sqrt(np.diag(uncertainty))):
+            break
+    mean_error = np.sqrt(np.diag(np.linalg.inv(information)))
+    return PlaneShift(mean, mean_error, squared, uncertainty, median_variance)
+
+
+def widening(previous: GainTable) -> FloatArray:
+    """How much further than the others a pixel may have gone since its value was fitted, shape (n_pixels,).
+
+    Parameters
+    ----------
+    previous
+        The last table, with the time of each value.
+    """
+    wider = np.ones(len(previous))
+    known = np.isfinite(previous.age)
+    times = np.unique(previous.time[known])
+    if times.size > 1:  # tables follow each other at about the distance of the times in this one
+        wider[known] = np.sqrt(1.0 + np.maximum(previous.age[known], 0.0) / float(np.median(np.diff(times))))
+    never = (previous.status & np.uint8(GainStatus.NOMINAL)) != 0
+    if not never.all():
+        wider[never] = NEVER_FITTED
+    return wider
