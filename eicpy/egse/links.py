@@ -17,8 +17,9 @@ from eicpy.errors import BadArgumentError, FailedError
 __all__ = ["Link", "TcpLink", "UdpLink"]
 
 _CHUNK = 1 << 18
-_PATIENCE = 60.0
-"""How long a receiver may take none of the bytes, or may take to close, s."""
+_PATIENCE = 600.0
+"""How long a receiver may take none of the bytes, or may take to close, s: one that starts on a busy machine
+needs minutes, one whose machine is gone is noticed by its silence on the connection."""
 _LARGEST_DATAGRAM = 65507
 """What a UDP datagram can hold, bytes."""
 
@@ -167,6 +168,11 @@ class TcpLink:
         self._report(f"{self._where} is reachable again: connection {self.connections}")
 
     def _closed(self, error: OSError) -> FailedError:
+        if isinstance(error, TimeoutError):
+            return FailedError(
+                f"{self._where} took none of the bytes for {_PATIENCE:.0f} s after about {_counted(self)}: "
+                "got no answer, expected a receiver that reads; `eic monitor` shows what it does"
+            )
         return FailedError(
             f"{self._where} closed the connection after about {_counted(self)}: "
             f"{error.strerror or error}; is this host one of the receiver's peers?"
@@ -198,6 +204,7 @@ class TcpLink:
             else:
                 connection.settimeout(_PATIENCE)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 self.connections += 1
                 return connection
 
