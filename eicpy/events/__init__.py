@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from eicpy.events.event_writer import EventWriter
     from eicpy.events.gti import GoodTimeIntervals
     from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
+    from eicpy.events.live_time import DeadTime
     from eicpy.events.photon_accumulator import PhotonAccumulator
     from eicpy.events.ticks import TickBins, tick_of
 else:
@@ -26,6 +27,7 @@ else:
 
 __all__ = [
     "Coverage",
+    "DeadTime",
     "EnergyBands",
     "EventFile",
     "EventList",

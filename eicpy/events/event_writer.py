@@ -6,12 +6,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
 from eicpy.events import kernels
 from eicpy.events.bands import PixelScale, Scale
 from eicpy.events.event_list import EventList, PhotonBlock
 from eicpy.events.gti import GoodTimeIntervals
+from eicpy.events.live_time import DeadTime
 from eicpy.instruments import Instrument
 from eicpy.products import Header, Observation, ProductWriter, Provenance, span_cards
 
@@ -41,7 +43,8 @@ class EventWriter:
         How the photons were made; ``gain`` belongs to its corrections where a calibrated scale is used.
     gti
         Good time intervals, here or later as attribute :attr:`gti`; without them one interval from the
-        first to the last photon is written, and ``GTISRC`` says so.
+        first to the last photon is written, and ``GTISRC`` says so. The live time is written where the
+        dead time is known, and where intervals are given before the photons or not at all.
     header
         Further keywords.
     observation
@@ -95,6 +98,9 @@ class EventWriter:
             )
         self._nominal = PixelScale.uniform(self._pixels.count, self._energy.gain, self._energy.offset)
         self._tick = None if instrument.photons is None else instrument.photons.time.tick
+        self._dead_time = DeadTime.of(instrument)
+        self._recorded: npt.NDArray[np.int64] = np.zeros(self._pixels.count, dtype=np.int64)
+        self._counted_in = gti
         known = {} if observation is None else observation.to_header()
         self._product = ProductWriter(
             path, "ECL-EVT-CAL", issuer=instrument, provenance=provenance, header={**known, **(header or {})}
@@ -152,6 +158,8 @@ class EventWriter:
             self._table.set(f"TLMIN{number}", 0, f"first channel of {name}")
             self._table.set(f"TLMAX{number}", self._energy.channels - 1, f"last channel of {name}")
         self._table.set(f"TNULL{names.index('PI') + 1}", -1, "no channel, see FLAG")
+        if self._dead_time is not None:
+            self._table.set("DEADTIME", self._dead_time.length, "s, of a sector after each photon, assumed")
         if self._tick is not None:
             self._table.set("TIMEDEL", self._tick, "s, unit of the counter of times")
             self._table.set("TIMEPIXR", 0.0, "TIME is the beginning of the unit")
@@ -178,6 +186,11 @@ class EventWriter:
         low, high = int(photons.detnum.min()), int(photons.detnum.max())
         if low < 0 or high >= self._pixels.count:
             raise BadArgumentError(f"got pixels {low} to {high}, expected 0 to {self._pixels.count - 1}")
+        if not self.rows:
+            self._counted_in = self.gti
+        if self._dead_time is not None:
+            inside = photons.detnum if self.gti is None else photons.detnum[self.gti.mask(photons.time)]
+            self._recorded += np.bincount(inside, minlength=self._recorded.size)
         first, last = float(photons.time.min()), float(photons.time.max())
         if not (np.isfinite(first) and np.isfinite(last)):
             raise BadArgumentError(f"got a photon at {first} to {last} s, expected finite times of all")
@@ -236,4 +249,7 @@ class EventWriter:
         if not ends:
             return []
         good_time = intervals.exposure if np.isfinite(intervals.exposure) else None
-        return span_cards(min(ends), max(ends), good_time)
+        live = None
+        if self._dead_time is not None and good_time is not None and self._counted_in is self.gti:
+            live = self._dead_time.live_time(good_time, self._recorded)
+        return span_cards(min(ends), max(ends), good_time, live)

@@ -5,7 +5,7 @@ Several that differ, as one for each chip, are not ours to join: which of them h
 says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def find_intervals(
 def _candidates(units: Sequence[Unit]) -> list[Unit]:
     """The extensions with intervals: those of the first rule that finds any."""
     tables = [u for u in units if str(u.header.get("XTENSION", "")).strip() == "BINTABLE"]
-    rules = (
+    rules: tuple[Callable[[Unit], bool], ...] = (
         lambda unit: unit.name.upper() == "GTI",
         lambda unit: unit.name.upper() == "STDGTI",
         lambda unit: unit.name.upper().startswith(("GTI", "STDGTI")) and "-" not in unit.name,

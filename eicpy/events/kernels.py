@@ -102,7 +102,8 @@ def nominal_channels(
         elif value >= n_channels:
             mark |= PI_ABOVE
         pi[n] = -1 if mark else np.int16(value)
-        flag[n] = np.uint8(min(np.int64(multiplicity[n]), COUNTING_BITS) | mark)
+        count = int(multiplicity[n])
+        flag[n] = np.uint8((min(COUNTING_BITS, count)) | mark)
 
 
 @kernel

@@ -47,6 +47,9 @@ class LightCurve:
         Good time of each bin, s, shape (bins,).
     tick
         Unit of the photons' times of which a bin is a whole number, s; None where bins are not counted in it.
+    live
+        Live time of each bin, s, shape (bins,): `exposure` less dead time. None where it is not known; rates
+        are then per second of good time.
 
     See Also
     --------
@@ -63,6 +66,7 @@ class LightCurve:
     counts: npt.NDArray[np.int64]
     exposure: F8
     tick: float | None = None
+    live: F8 | None = None
 
     @property
     def time(self) -> F8:
@@ -71,26 +75,36 @@ class LightCurve:
 
     @property
     def rate(self) -> F8:
-        """Counts per second of good time, shape (bands, bins); NaN where there is none."""
-        return _over(self.counts, self.exposure)
+        """Counts per second of live time, shape (bands, bins); NaN where there is none."""
+        return _over(self.counts, self._divisor)
 
     @property
     def rate_error(self) -> F8:
-        """Standard error of the rate, √counts over good time; NaN where there is none."""
-        return _over(np.sqrt(self.counts), self.exposure)
+        """Standard error of the rate, √counts over live time; NaN where there is none."""
+        return _over(np.sqrt(self.counts), self._divisor)
+
+    @property
+    def _divisor(self) -> F8:
+        return self.exposure if self.live is None else self.live
 
     def rebin(self, factor: int) -> Self:
         """Join `factor` bins into one; a rest that fills no bin is dropped."""
         if factor < 1:
             raise BadArgumentError(f"got factor {factor}, expected 1 or more")
         bins = self.exposure.size // factor
+        good, live = (
+            None if values is None else values[: bins * factor].reshape(bins, factor).sum(axis=1)
+            for values in (self.exposure, self.live)
+        )
+        assert good is not None
         return type(self)(
             self.start,
             self.step * factor,
             self.bands,
             self.counts[:, : bins * factor].reshape(len(self.bands), bins, factor).sum(axis=2),
-            self.exposure[: bins * factor].reshape(bins, factor).sum(axis=1),
+            good,
             self.tick,
+            live,
         )
 
     def to_tables(self) -> dict[str, dict[str, npt.NDArray[Any]]]:
@@ -99,13 +113,16 @@ class LightCurve:
             "TIME": self.start + np.arange(self.exposure.size) * self.step,
             "EXPOSURE": self.exposure,
         }
+        if self.live is not None:
+            curve["LIVETIME"] = self.live
         curve |= {f"COUNTS_{n}": counts for n, counts in enumerate(self.counts, start=1)}
         return {"ECL-QLK-LCV": curve, "BANDS": band_columns(self.bands)}
 
     def to_header(self) -> dict[str, tuple[str | float | bool, str]]:
         """Keywords of the table ECL-QLK-LCV: its bins, and what they are not corrected for."""
         stop = self.start + self.exposure.size * self.step
-        cards = span_cards(self.start, stop, float(self.exposure.sum()))
+        live = None if self.live is None else float(self.live.sum())
+        cards = span_cards(self.start, stop, float(self.exposure.sum()), live)
         cards += [
             ("TIMEDEL", self.step, "s, width of a bin"),
             ("TIMEPIXR", 0.0, "TIME is the beginning of the bin"),
@@ -250,6 +267,11 @@ class LightCurveAccumulator:
                 time, segments, 1.0 / bins.tick, first, 1.0 / bins.width, self._counts
             )
         self.outside += int(outside)
+
+    @property
+    def recorded(self) -> npt.NDArray[np.int64]:
+        """Photons of each bin, of every energy, shape (bins,)."""
+        return np.asarray(self._counts.sum(axis=1))
 
     @property
     def start(self) -> float:

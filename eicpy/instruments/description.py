@@ -20,6 +20,7 @@ from eicpy.times import CDS_TICKS, check_day_segments
 from eicpy.typing import FloatArray
 
 __all__ = [
+    "DeadTimeRule",
     "EnergyRequirement",
     "EnergyScale",
     "GainRule",
@@ -260,6 +261,15 @@ class MeasurementRule(_Model):
     without its telecommands, as from orbit. Else what comes before the first start is configuration."""
 
 
+class DeadTimeRule(_Model):
+    """For how long a sector takes no photon after each one; those lost do not make it longer."""
+
+    length: float = Field(gt=0)
+    """s."""
+    note: str = ""
+    """Where the figure comes from."""
+
+
 class MaskGeometry(_Model):
     """A coded mask of square cells above a square detector plane, both centred on the line of sight."""
 
@@ -368,6 +378,8 @@ class Instrument(_Model):
     photons: PhotonRule | None = None
     housekeeping: HousekeepingRule | None = None
     spectra: SpectraRule | None = None
+    dead_time: DeadTimeRule | None = None
+    """None where it is not known: live time is then the good time."""
     measurement: MeasurementRule | None = None
     """None for a detector without packets that open or close a run."""
     gain: GainRule | None = None

@@ -10,7 +10,14 @@ import numpy.typing as npt
 
 from eicpy.calibration.table import CalibrationTable, Made, Treatment
 from eicpy.decoding import SpectraColumns
-from eicpy.events import GoodTimeIntervals, LightCurve, band_columns, tables_of_criteria, tick_of
+from eicpy.events import (
+    DeadTime,
+    GoodTimeIntervals,
+    LightCurve,
+    band_columns,
+    tables_of_criteria,
+    tick_of,
+)
 from eicpy.instruments import Instrument
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
@@ -33,12 +40,13 @@ class NightSums:
     def __init__(self, instrument: Instrument, bands: tuple[tuple[float, float], ...]) -> None:
         self.bands = bands
         self._tick = tick_of(instrument)
+        self._dead_time = DeadTime.of(instrument)
         self.photons = 0
         self.outside = 0
         self.wrong = 0
         self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
         self.images = np.zeros((len(bands), instrument.pixels.count), np.int64)
-        self._curves: list[tuple[float, npt.NDArray[np.int64]]] = []
+        self._curves: list[tuple[float, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
 
     def add(self, sums: PhotonSums) -> None:
         """Add a segment."""
@@ -48,21 +56,32 @@ class NightSums:
         self.spectra += sums.spectra
         self.images += sums.images
         if sums.photons:
-            self._curves.append((sums.first_bin, sums.light_curve))
+            self._curves.append((sums.first_bin, sums.light_curve, sums.recorded))
+
+    def live_times(self, good_time: float) -> npt.NDArray[np.float64]:
+        """Live time of each pixel, s: the good time, less the dead time of its sector where that is known."""
+        if self._dead_time is None:
+            return np.full(len(self.spectra), good_time)
+        return self._dead_time.live_times(good_time, self.spectra.sum(axis=1, dtype=np.int64))
 
     def light_curve(self, gti: GoodTimeIntervals) -> LightCurve | None:
         """Light curve of the night; None where there was no photon."""
         if not self._curves:
             return None
-        first = min(start for start, _ in self._curves)
-        last = max(start + STEP * counts.shape[1] for start, counts in self._curves)
+        first = min(start for start, *_ in self._curves)
+        last = max(start + STEP * recorded.size for start, _, recorded in self._curves)
         bins = round((last - first) / STEP)
-        counts = np.zeros((len(self.bands), bins), np.int64)
-        for start, part in self._curves:
+        counts, recorded = np.zeros((len(self.bands), bins), np.int64), np.zeros(bins, np.int64)
+        for start, part, whole in self._curves:
             at = round((start - first) / STEP)
-            counts[:, at : at + part.shape[1]] += part
+            counts[:, at : at + whole.size] += part
+            recorded[at : at + whole.size] += whole
         exposure = gti.exposure_in(first + STEP * np.arange(bins + 1))
-        return LightCurve(first, STEP, self.bands, counts, exposure, self._tick)
+        live = None
+        if self._dead_time is not None:
+            load = self._dead_time.load(self.spectra.sum(axis=1, dtype=np.int64))
+            live = self._dead_time.live_in_bins(exposure, recorded, load)
+        return LightCurve(first, STEP, self.bands, counts, exposure, self._tick, live)
 
 
 @dataclass(frozen=True)
@@ -128,12 +147,19 @@ class NightProductWriter:
         grid = self.instrument.pixels
         detnum = np.arange(grid.count)
         i, j = grid.ij(detnum)
-        live = np.full(grid.count, gti.exposure)
-        in_bands = self.treatment.corrections + self.treatment.band_corrections
+        live = sums.live_times(gti.exposure)
+        rule = self.instrument.dead_time
+        known = () if rule is None else ("dead time",)
+        in_bands = self.treatment.corrections + self.treatment.band_corrections + known
+        dead = {} if rule is None else {"DEADTIME": (rule.length, f"s, of a sector, {rule.note}")}
+        in_good = {"ONTIME": (gti.exposure, "s, sum of the good time"), **dead}
         images = {f"COUNTS_{n}": counts for n, counts in enumerate(sums.images, start=1)}
         made = [
             self.write(
-                "ECL-QLK-SPC", {"ECL-QLK-SPC": {"DETNUM": detnum, "LIVETIME": live, "SPECTRUM": sums.spectra}}
+                "ECL-QLK-SPC",
+                {"ECL-QLK-SPC": {"DETNUM": detnum, "LIVETIME": live, "SPECTRUM": sums.spectra}},
+                table_headers={"ECL-QLK-SPC": in_good},
+                corrections=known,
             ),
             self.write(
                 "ECL-QLK-DPI",
@@ -141,6 +167,7 @@ class NightProductWriter:
                     "ECL-QLK-DPI": {"DETNUM": detnum, "JDET": j, "IDET": i, "LIVETIME": live, **images},
                     "BANDS": band_columns(sums.bands),
                 },
+                table_headers={"ECL-QLK-DPI": in_good},
                 corrections=in_bands,
             ),
             self.write(
@@ -155,7 +182,7 @@ class NightProductWriter:
                 self.write(
                     "ECL-QLK-LCV",
                     curve.to_tables(),
-                    table_headers={"ECL-QLK-LCV": curve.to_header()},
+                    table_headers={"ECL-QLK-LCV": {**curve.to_header(), **dead}},
                     corrections=in_bands,
                 )
             )

@@ -44,12 +44,15 @@ class Spectrum:
         Good time in which they came, s.
     name
         Of which pixels and times, in words.
+    live
+        Live time, s: `exposure` less the dead time of the readout; None where that is not known.
     """
 
     edges: FloatArray
     counts: npt.NDArray[np.int64]
     exposure: float
     name: str = ""
+    live: float | None = None
 
     def __len__(self) -> int:
         return int(self.counts.size)
@@ -61,7 +64,7 @@ class Spectrum:
 
     @property
     def rate(self) -> FloatArray:
-        """Counts per second of good time and keV, shape (bins,); NaN without good time."""
+        """Counts per second of live time and keV, shape (bins,); NaN without any."""
         return self._per_second_and_kev(self.counts)
 
     @property
@@ -70,7 +73,8 @@ class Spectrum:
         return self._per_second_and_kev(np.sqrt(self.counts))
 
     def _per_second_and_kev(self, values: AnyArray) -> FloatArray:
-        return np.asarray(values / np.diff(self.edges) / (self.exposure or np.nan))
+        seconds = self.exposure if self.live is None else self.live
+        return np.asarray(values / np.diff(self.edges) / (seconds or np.nan))
 
     def to_columns(self) -> dict[str, AnyArray]:
         """Return columns for a data frame: bounds (keV), counts, rate and its error (count/s/keV)."""
@@ -80,12 +84,13 @@ class Spectrum:
         }  # fmt: skip
 
     def to_table(self) -> "QTable":
-        """Return an astropy QTable with units; the good time stands in its ``meta``."""
+        """Return an astropy QTable with units; good time and live time stand in its ``meta``."""
         from astropy.table import QTable  # noqa: PLC0415, takes a second: only who asks for it pays
 
         units = {"energy_low": "keV", "energy_high": "keV", "counts": "ct"}
         units |= dict.fromkeys(("rate", "rate_error"), "ct / (s keV)")
-        return QTable(self.to_columns(), units=units, meta={"exposure_s": self.exposure, "name": self.name})
+        meta = {"exposure_s": self.exposure, "live_time_s": self.live, "name": self.name}
+        return QTable(self.to_columns(), units=units, meta=meta)
 
     def plot(self, title: str = "") -> "Figure":
         """Draw the counts per bin against energy."""

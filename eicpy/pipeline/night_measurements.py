@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import GoodTimeIntervals, SpectraAccumulator, tick_of
+from eicpy.events import DeadTime, GoodTimeIntervals, SpectraAccumulator, tick_of
 from eicpy.pipeline.against import Against
 from eicpy.pipeline.energy_spectrum import Spectrum, sum_on_nominal_scale
 from eicpy.pipeline.night_files import NightFiles
@@ -62,7 +62,7 @@ class NightMeasurements(NightFiles):
         pixels: Pixels = None,
         time: tuple[Instant, Instant] | None = None,
     ) -> Rate:
-        """Give the rate in a band of energy, per second of good time.
+        """Give the rate in a band of energy, per second of live time: good time less dead time.
 
         Parameters
         ----------
@@ -93,7 +93,7 @@ class NightMeasurements(NightFiles):
         return measure_rate(
             self.photon_files, self.treatment.scale, (band[0], band[1]), in_unit(step, "s"),
             self._good_time_in(time), origin=self.span[0], pixels=chosen, what=what,
-            tick=tick_of(self.instrument),
+            tick=tick_of(self.instrument), dead=DeadTime.of(self.instrument),
         )  # fmt: skip
 
     def spectrum(
@@ -126,11 +126,15 @@ class NightMeasurements(NightFiles):
         else:
             gti = self._good_time_in(time)
             sums = SpectraAccumulator(mask.size, nominal.channels)
-            for block in photon_blocks(self.photon_files, gti, chosen):
+            for block in photon_blocks(self.photon_files, gti):
                 sums.add(block)
             spectra, exposure = sums.counts, gti.exposure
         edges, counts = sum_on_nominal_scale(spectra, scale, nominal, mask, join)
-        return Spectrum(edges, counts, exposure, what or "the whole detector")
+        dead, live = DeadTime.of(self.instrument), None
+        if dead is not None:
+            recorded = spectra.sum(axis=1, dtype=np.int64)
+            live = dead.live_time(exposure, recorded, np.where(mask, recorded, 0))
+        return Spectrum(edges, counts, exposure, what or "the whole detector", live)
 
     def against(
         self,

@@ -51,7 +51,7 @@ SMALL = 512 << 20
 """Bytes of photon packets below which starting other processes costs more than it brings."""
 EDGE = 60.0
 """Good time this far, s, from the packets of a segment cannot change what the segment leaves."""
-NOT_APPLIED = ("dead time", "efficiency of pixels", "background", "clock")
+NOT_APPLIED = ("efficiency of pixels", "background", "clock")
 """Corrections that one may look for and that no product of a night has."""
 SHOWN = 100
 """Skipped ranges that the record names; the others are only counted."""
@@ -385,7 +385,7 @@ class NightRun:
             configuration={
                 "instrument": self.instrument.name, "start": self.plan.start, "stop": self.plan.stop,
                 **{tag: used.name for tag, used in released.items()},
-                "not_applied": NOT_APPLIED,
+                "not_applied": (*(() if self.instrument.dead_time else ("dead time",)), *NOT_APPLIED),
             },
             simulated=self.plan.simulated,
         )  # fmt: skip

@@ -85,6 +85,8 @@ class PhotonSums:
         Begin of the light curve, s.
     light_curve
         Counts, shape (bands, bins).
+    recorded
+        Photons of every energy, shape (bins,).
     images
         Counts, shape (bands, pixels).
     spectra
@@ -96,6 +98,7 @@ class PhotonSums:
     wrong: int
     first_bin: float
     light_curve: npt.NDArray[np.int64]
+    recorded: npt.NDArray[np.int64]
     images: npt.NDArray[np.int64]
     spectra: npt.NDArray[np.int32]
 
@@ -109,6 +112,7 @@ class PhotonSums:
                 numbers=np.array([self.photons, self.outside, self.wrong], np.int64),
                 first_bin=np.array(self.first_bin),
                 light_curve=self.light_curve,
+                recorded=self.recorded,
                 images=self.images,
                 spectra=small,
             )
@@ -125,6 +129,7 @@ class PhotonSums:
                     wrong,
                     float(arrays["first_bin"]),
                     arrays["light_curve"],
+                    arrays["recorded"],
                     arrays["images"],
                     arrays["spectra"].astype(np.int32),
                 )
@@ -177,6 +182,7 @@ def process_photons(task: PhotonTask) -> Path:
         wrong=wrong,
         first_bin=first,
         light_curve=sums.light_curve.result().counts,
+        recorded=sums.light_curve.recorded,
         images=sums.images.counts,
         spectra=sums.spectra.counts,
     ).write(task.sums)

@@ -1,7 +1,8 @@
 """The rate of the detector in a band of one's own: counts in good time, divided by good time.
 
 Of a bin from t to t + Δ the rate is n / T, where n counts the photons of the band that came within good time,
-and T is the good time in the bin; its error is √n / T (Poisson). A bin with a tenth of its width in good
+and T is the live time in the bin: its good time less the dead time of the readout, where that is known
+(:mod:`eicpy.events.live_time`). Its error is √n / T (Poisson). A bin with a tenth of its width in good
 time, or less, says more about its edge than about the sky: its rate is NaN, and its counts are kept.
 """
 
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import EventFile, EventList, GoodTimeIntervals, LightCurveAccumulator, Scale
+from eicpy.events import DeadTime, EventFile, EventList, GoodTimeIntervals, LightCurveAccumulator, Scale
 from eicpy.pipeline.time_columns import plain_columns, time_series
 from eicpy.times import to_time
 from eicpy.typing import AnyArray, FloatArray
@@ -89,6 +90,8 @@ class Rate:
         Good time, s, shape (bins,).
     what
         Which pixels, in words; empty for the whole detector.
+    live
+        Live time, s, shape (bins,): `exposure` less dead time; None where the dead time is not known.
     """
 
     low: float
@@ -98,19 +101,27 @@ class Rate:
     counts: npt.NDArray[np.int64]
     exposure: FloatArray
     what: str = ""
+    live: FloatArray | None = None
 
     def __len__(self) -> int:
         return int(self.time.size)
 
     @property
     def rate(self) -> FloatArray:
-        """Counts per second of good time, shape (bins,); NaN where there was too little of it."""
-        return over_good_time(self.counts, self.exposure, self.step)
+        """Counts per second of live time, shape (bins,); NaN where there was too little good time."""
+        return self._per_second(self.counts)
 
     @property
     def error(self) -> FloatArray:
-        """Standard error of the rate, √counts over good time, shape (bins,)."""
-        return over_good_time(np.sqrt(self.counts), self.exposure, self.step)
+        """Standard error of the rate, √counts over live time, shape (bins,)."""
+        return self._per_second(np.sqrt(self.counts))
+
+    def _per_second(self, values: AnyArray) -> FloatArray:
+        found = over_good_time(values, self.exposure, self.step)
+        if self.live is None:
+            return found
+        alive = self.live > 0
+        return np.where(alive, found * self.exposure / np.where(alive, self.live, 1.0), np.nan)
 
     @property
     def name(self) -> str:
@@ -123,6 +134,7 @@ class Rate:
         return {
             "rate": (self.rate, "ct/s"), "rate_error": (self.error, "ct/s"),
             "counts": (self.counts, "ct"), "exposure": (self.exposure, "s"),
+            **({} if self.live is None else {"live_time": (self.live, "s")}),
         }  # fmt: skip
 
     def to_timeseries(self) -> "TimeSeries":
@@ -144,7 +156,7 @@ class Rate:
 
     @property
     def _mean(self) -> float:
-        total = float(self.exposure.sum())
+        total = float((self.exposure if self.live is None else self.live).sum())
         return float(self.counts.sum()) / total if total else np.nan
 
     def _repr_html_(self) -> str:
@@ -172,6 +184,7 @@ def measure_rate(
     pixels: npt.NDArray[np.bool_] | None = None,
     what: str = "",
     tick: float | None = None,
+    dead: DeadTime | None = None,
 ) -> Rate:
     """Count photons of files in bins, block by block: memory does not grow with their number.
 
@@ -195,6 +208,8 @@ def measure_rate(
         These in words.
     tick
         Unit of the photons' times, s: bins are whole ticks.
+    dead
+        Dead time of the sectors; None where it is not known.
 
     Raises
     ------
@@ -211,10 +226,36 @@ def measure_rate(
     check_step(step, stop - start)
     first = origin + step * np.floor((start - origin) / step)
     curve = LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
-    for block in photon_blocks(files, gti, pixels):
-        curve.add(block, scale)
+    whole = curve if pixels is None else LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
+    recorded, wanted = (np.zeros(len(scale.gain), np.int64) for _ in range(2))
+    for block in photon_blocks(files, gti):
+        part = _of_pixels(block, pixels)
+        curve.add(part, scale)
+        if dead is not None:
+            recorded += _of_each_pixel(block, recorded.size)
+            wanted += _of_each_pixel(part, wanted.size)
+            if whole is not curve:
+                whole.add(block, scale, np.zeros(len(block), np.uint8))
     found = curve.result()
-    return Rate(low, high, step, found.time, found.counts[0], found.exposure, what)
+    live = None
+    if dead is not None:
+        live = dead.live_in_bins(found.exposure, whole.recorded, dead.load(recorded, wanted))
+    return Rate(low, high, step, found.time, found.counts[0], found.exposure, what, live)
+
+
+def _of_pixels(block: EventList, pixels: npt.NDArray[np.bool_] | None) -> EventList:
+    """Photons of some pixels."""
+    if pixels is None:
+        return block
+    inside = (block.detnum >= 0) & (block.detnum < pixels.size)
+    keep = inside & pixels[np.where(inside, block.detnum, 0)]
+    return block if keep.all() else block[keep]
+
+
+def _of_each_pixel(block: EventList, count: int) -> npt.NDArray[np.int64]:
+    """How many photons each pixel has, shape (count,)."""
+    inside = (block.detnum >= 0) & (block.detnum < count)
+    return np.bincount(block.detnum[inside], minlength=count)
 
 
 def photon_blocks(
@@ -241,7 +282,4 @@ def photon_blocks(
     for file in files:
         for block in EventFile(file).blocks(time=gti.span):
             keep = gti.mask(block.time)
-            if pixels is not None:
-                inside = (block.detnum >= 0) & (block.detnum < pixels.size)
-                keep &= inside & pixels[np.where(inside, block.detnum, 0)]
-            yield block if keep.all() else block[keep]
+            yield _of_pixels(block if keep.all() else block[keep], pixels)

@@ -227,7 +227,7 @@ _SPECTRA = ProductDefinition(
             "counts per channel as measured (PHA)",
             (
                 _DETNUM,
-                Column("LIVETIME", "D", "s", "time in which the pixel could see photons", own=True),
+                Column("LIVETIME", "D", "s", "good time less the dead time of its sector", own=True),
                 Column("SPECTRUM", "J", "count", "counts per channel, from channel 0", own=True, vector=True),
             ),
             own=True,
@@ -248,6 +248,7 @@ _LIGHT_CURVE = ProductDefinition(
             (
                 Column("TIME", "D", "s", "start of the bin", own=True),
                 Column("EXPOSURE", "D", "s", "good time in the bin", own=True),
+                Column("LIVETIME", "D", "s", "good time in the bin less dead time", own=True, required=False),
                 Column("COUNTS_#", "J", "count", "counts in band #", own=True),
             ),
             own=True,
@@ -274,7 +275,7 @@ _IMAGES = ProductDefinition(
                     "LIVETIME",
                     "D",
                     "s",
-                    "time in which the pixel could see photons",
+                    "good time less the dead time of its sector",
                     own=True,
                     required=False,
                 ),

@@ -37,11 +37,12 @@ MJDREFI, MJDREFF, DATEREF, CLOCKCOR (F: the on-board clock is taken as perfect),
 CHECKSUM; **SIMULATE** (T for simulated data) stands in each where it is known. The first header also carries
 PROV_ID, PROV_ACT, PROVSTRT, PROVSTOP, SWCOMMIT, SWDIRTY, NINPUTS and **CALSTAT** (the corrections already
 applied, so that none is applied twice). Photons, good time and light curves carry HDUCLASS (OGIP), TSTART,
-TSTOP, DATE-OBS, DATE-END, TELAPSE, ONTIME (good time), EXPOSURE and DEADAPP (F: dead time is not taken off);
-photons and light curves TIMEDEL and TIMEPIXR; photons TLMIN, TLMAX of PHA and PI, and OBS_ID, PROGRAM,
-DSTREAM, RA_PNT, DEC_PNT, PA_PNT where these are known. A keyword that nobody knows is left out. The table
-PROVENANCE at the end of each file holds the whole record: inputs with
-their SHA-256, versions, configuration.
+TSTOP, DATE-OBS, DATE-END, TELAPSE, ONTIME (good time), LIVETIME (good time less dead time), DEADC, EXPOSURE
+and DEADAPP (F: the dead time is not known, EXPOSURE is the good time); counts are never corrected for dead
+time. A photon that hit two pixels counts as two. Photons and light curves also carry TIMEDEL and TIMEPIXR;
+photons TLMIN and TLMAX of PHA and PI, and OBS_ID, PROGRAM, DSTREAM, RA_PNT, DEC_PNT, PA_PNT where these are
+known. A keyword that nobody knows is left out. The table PROVENANCE at the end of each file holds the whole
+record: inputs with their SHA-256, versions, configuration.
 """
 
 

@@ -90,7 +90,7 @@ def class_cards(table: TableDefinition, prefix: str) -> list[tuple[str, HeaderVa
 
 
 def span_cards(
-    start: float, stop: float, good_time: float | None = None
+    start: float, stop: float, good_time: float | None = None, live_time: float | None = None
 ) -> list[tuple[str, HeaderValue, str]]:
     """Keywords of the span of an observation; dates are in the scale of TIMESYS (FITS 4.0 §9.5).
 
@@ -100,6 +100,8 @@ def span_cards(
         s TT since the reference.
     good_time
         Sum of the good time, s; None where it is not known.
+    live_time
+        Good time less dead time, s; None where dead time is not taken off.
     """
     cards: list[tuple[str, HeaderValue, str]] = [
         ("TSTART", start, "s, start of the data"),
@@ -112,11 +114,20 @@ def span_cards(
             ("DATE-END", to_time(stop).isot, "TT, date of TSTOP"),
         ]
     if good_time is not None:
+        cards.append(("ONTIME", good_time, "s, sum of the good time"))
+    if good_time is not None and live_time is None:
         cards += [
-            ("ONTIME", good_time, "s, sum of the good time"),
             ("DEADAPP", False, "dead time is not taken off"),
             ("EXPOSURE", good_time, "s, good time, dead time not taken off"),
         ]
+    elif good_time is not None and live_time is not None:
+        cards += [
+            ("DEADAPP", True, "dead time is taken off LIVETIME, EXPOSURE"),
+            ("LIVETIME", live_time, "s, good time less dead time"),
+            ("EXPOSURE", live_time, "s, live time"),
+        ]
+        if good_time > 0:
+            cards.append(("DEADC", live_time / good_time, "LIVETIME/ONTIME"))
     return cards
 
 

@@ -66,13 +66,19 @@ def header(folder: Path) -> fits.Header:
 
 def test_the_span_and_the_good_time_stand_in_the_header(folder: Path, header: fits.Header) -> None:
     expected = {
-        "TSTART": START, "TSTOP": START + 101, "TELAPSE": 101.0, "ONTIME": 91.0, "EXPOSURE": 91.0,
-        "DEADAPP": False, "TIMEDEL": 2e-5, "TIMEPIXR": 0.0, "CARD": "ECL-EVT-CAL", "HDUNAME": "ECL-EVT-CAL",
+        "TSTART": START, "TSTOP": START + 101, "TELAPSE": 101.0, "ONTIME": 91.0,
+        "DEADAPP": True, "TIMEDEL": 2e-5, "TIMEPIXR": 0.0, "CARD": "ECL-EVT-CAL", "HDUNAME": "ECL-EVT-CAL",
         "HDUCLASS": "OGIP", "HDUCLAS1": "EVENTS", "SIMULATE": True, "OBS_ID": "0123456789",
         "PROGRAM": "B1Law", "DSTREAM": "XBand", "RA_PNT": 83.63, "DEC_PNT": 22.01, "PA_PNT": 12.5,
     }  # fmt: skip
     assert {key: header[key] for key in expected} == expected
     assert header["PROC_VER"]
+    photons = EventFile(folder / "photons.fits").read()
+    good = GTI.mask(photons.time)
+    share = np.bincount(ECLAIRS.pixels.sector(photons.detnum[good]), minlength=8) / good.sum()
+    live = 91.0 - good.sum() * 2e-5 * (share**2).sum()
+    assert header["LIVETIME"] == header["EXPOSURE"] == pytest.approx(live, abs=1e-9)
+    assert header["DEADC"] == pytest.approx(live / 91, abs=1e-9)
     for key, second in (("DATE-OBS", START), ("DATE-END", START + 101)):
         date = Time(header[key], scale=header["TIMESYS"].lower())
         reference = Time(header["MJDREFI"], header["MJDREFF"], format="mjd", scale="tt")
@@ -83,8 +89,19 @@ def test_the_span_and_the_good_time_stand_in_the_header(folder: Path, header: fi
     }  # fmt: skip
 
 
-def test_what_is_not_known_is_left_out(folder: Path, header: fits.Header) -> None:
-    assert not {"LIVETIME", "DEADC"} & set(header)  # dead time is not taken off
+def test_what_is_not_known_is_left_out(folder: Path, tmp_path: Path) -> None:
+    late = tmp_path / "late.fits"
+    with EventWriter(late, ECLAIRS, provenance=Provenance("test")) as writer:
+        writer.append(EventList([START], [1], [1]))
+        writer.gti = GTI  # which of the photons before were in it was not looked at
+    with EventWriter(
+        tmp_path / "other.fits", instruments.load("meddea"), provenance=Provenance("test")
+    ) as writer:
+        writer.append(EventList([START, START + 1], [1, 1], [1, 1]))
+    for path in (late, tmp_path / "other.fits"):
+        unsure = fits.getheader(path, "EVENTS")
+        assert not {"LIVETIME", "DEADC", "SIMULATE"} & set(unsure)
+        assert (unsure["DEADAPP"], unsure["EXPOSURE"]) == (False, unsure["ONTIME"])
     empty = fits.getheader(folder / "empty.fits", "EVENTS")
     unknown = {"TSTART", "DATE-OBS", "ONTIME", "EXPOSURE", "OBS_ID", "PROGRAM", "DSTREAM", "RA_PNT"}
     assert not unknown & set(empty)

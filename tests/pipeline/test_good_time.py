@@ -159,7 +159,13 @@ def test_photons_outside_stay_in_the_file_and_out_of_the_sums(flagged, simulated
     dark = curve["EXPOSURE"] == 0.0
     assert curve["COUNTS_1"][dark].sum() == 0
     live = night.product("ECL-QLK-SPC").main["LIVETIME"]
-    assert np.all(live == record.exposure)
+    sector = ECLAIRS.pixels.sector(np.arange(6400))
+    dead = 20e-6 * np.bincount(sector, weights=night.spectra.sum(axis=1))[sector]
+    assert np.allclose(live, record.exposure - dead, rtol=0, atol=1e-9)
+    assert np.all(live < record.exposure)
+    bright = curve["EXPOSURE"] > 0.1
+    assert np.all(curve["LIVETIME"][bright] < curve["EXPOSURE"][bright])
+    assert curve["LIVETIME"].sum() == pytest.approx(live.mean(), rel=1e-3)
     assert record.good_time["ALL"] == pytest.approx(record.exposure)
     assert record.unknown_criteria == []
 

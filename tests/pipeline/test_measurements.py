@@ -47,7 +47,7 @@ def photons(night):
 
 @pytest.mark.parametrize("step", [1.0, 2.5, 7.0])
 def test_the_rate_in_a_band_is_that_of_numpy(night, photons, step):
-    time, _, energy = photons
+    time, detnum, energy = photons
     found = night.rate(4, 21.3, step)
     edges = np.append(found.time - step / 2, found.time[-1] + step / 2)
     counts, _ = np.histogram(time[(energy >= 4) & (energy < 21.3)], edges)
@@ -57,7 +57,10 @@ def test_the_rate_in_a_band_is_that_of_numpy(night, photons, step):
     exposure = np.clip(overlap, 0, None).sum(axis=1)
     assert np.allclose(found.exposure, exposure, atol=1e-6)
     full = exposure > 0.1 * step
-    assert np.allclose(found.rate[full], counts[full] / exposure[full])
+    assert np.allclose(found.rate[full], counts[full] / found.live[full])
+    load = np.bincount(night.instrument.pixels.sector(detnum), minlength=8) / detnum.size
+    recorded, _ = np.histogram(time, edges)
+    assert np.allclose(found.live, exposure - 20e-6 * recorded * (load**2).sum(), atol=1e-6)
     assert np.isnan(found.rate[~full]).all()
     phase = (edges[0] - night.span[0]) / step
     assert phase == pytest.approx(round(phase)), "bins begin at whole steps from the begin of the night"
@@ -97,7 +100,9 @@ def test_the_spectrum_of_a_module_is_on_the_calibrated_scale(night, photons):
     bins = np.clip(np.floor((energy[inside] - scale.offset) / scale.gain), 0, scale.channels - 1).astype(int)
     assert np.array_equal(found.counts, np.bincount(bins, minlength=scale.channels))
     assert found.exposure == pytest.approx(night.good_time.exposure)
-    assert np.allclose(found.rate, found.counts / found.exposure / scale.gain)
+    assert np.allclose(found.rate, found.counts / found.live / scale.gain)
+    own = grid.sector(detnum) == grid.sector(np.flatnonzero(grid.module(np.arange(grid.count)) == 5)[0])
+    assert found.live == pytest.approx(found.exposure - 20e-6 * own.sum())
     all_of_them = sum(night.spectrum(module=m, join=1).counts for m in range(grid.modules))
     assert np.array_equal(all_of_them, night.spectrum(join=1).counts)
     assert np.array_equal(night.energy_spectrum(join=8)[1], night.spectrum(join=8).counts)
