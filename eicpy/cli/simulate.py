@@ -8,6 +8,7 @@ import click
 
 from eicpy.cli.console import LongCommand, TerminalProgress
 from eicpy.cli.options import DATES, FILE, utc
+from eicpy.errors import BadArgumentError
 
 __all__ = ["simulate"]
 
@@ -52,6 +53,10 @@ def simulate(
     from eicpy.simulation.configure import simulation_config, simulation_names
 
     names = (name,) if config is not None else simulation_names(name)
+    if len(names) > 1 and (start is not None or seed is not None):
+        raise BadArgumentError(
+            f"got --start or --seed for {name}, whose {len(names)} nights have their own; give {names[0]}, …"
+        )
     for one in names:
         chosen = simulation_config(one, config, duration=duration, start=utc(start), seed=seed)
         folder = ctx.obj.home / "simulated" / chosen.name if out is None else out

@@ -183,7 +183,7 @@ def canonical_card(card: str) -> str | None:
 
 
 def card_for(card: str, prefix: str) -> str:
-    """The card of a product for an instrument.
+    """The card of a product for an instrument; that of the satellite for a product of the satellite.
 
     Parameters
     ----------
@@ -205,4 +205,5 @@ def card_for(card: str, prefix: str) -> str:
     match = _CARD.fullmatch(card)
     if match is None:
         raise BadArgumentError(f"got {card!r}, expected a product card such as ECL-EVT-CAL")
+    prefix = match["prefix"] if match["prefix"] == _SATELLITE_PREFIX else prefix
     return f"{match['auxiliary'] or ''}{prefix}{match['kind']}"

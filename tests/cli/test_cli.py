@@ -236,6 +236,20 @@ def test_nobody_listening_returns_3(packets, option):
     assert result.exit_code == ExitCode.FAILED
 
 
+def test_a_week_is_simulated_night_by_night(eic, tmp_path):
+    result = eic("simulate", "week", "--duration", 1, "--out", tmp_path / "made")
+    assert result.exit_code == ExitCode.CLEAN, result.output
+    nights = [f"week-{n}" for n in range(1, 8)]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == nights
+    for night in nights:
+        cards = {path.name[:11] for path in (tmp_path / "made" / night).glob("SVO-*.fits")}
+        assert cards == {"SVO-ATT-CNV", "SVO-ORB-CNV"}
+        assert str(tmp_path / "made" / night / f"{night}.ccsds") in result.output
+    refused = eic("simulate", "week", "--seed", 3)
+    assert refused.exit_code == ExitCode.BAD_ARGUMENTS
+    assert "whose 7 nights have their own" in refused.output
+
+
 def test_simulate_writes_packets_and_truth(eic, tmp_path):
     result = eic("simulate", "quiet", "--duration", 3, "--seed", 7, "--out", tmp_path / "made")
     assert result.exit_code == ExitCode.CLEAN

@@ -17,7 +17,7 @@ from eicpy.orbit import (
     write_attitude,
     write_orbit,
 )
-from eicpy.products import Provenance, product_file_name, read_product
+from eicpy.products import Provenance, canonical_card, card_for, product_file_name, read_product
 
 ECLAIRS = load("eclairs")
 RECORD = Provenance("test", simulated=True)
@@ -139,6 +139,7 @@ def test_what_is_no_attitude_is_refused_by_the_name_of_the_file(attitude_file, t
 def test_cards_of_the_satellite_keep_their_prefix():
     from datetime import date
 
+    assert card_for("SVO-ORB-CNV", "MDA") == canonical_card("SVO-ORB-CNV") == "SVO-ORB-CNV"
     assert product_file_name("SVO-ORB-CNV", date(2026, 11, 20), "Q", 1) == "SVO-ORB-CNV-20261120Q01.fits"
 
 
