@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     )
     from eicpy.calibration.gain.settings import GainFitSettings
     from eicpy.calibration.gain.table import GainStatus, GainTable
+    from eicpy.calibration.pixels.by_band import BandedHealth, counts_in_bands, pixel_status_by_band
     from eicpy.calibration.pixels.status import PixelHealth, PixelStatus, pixel_status
     from eicpy.instruments import Block, EnergyRequirement, Line
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
+    "BandedHealth",
     "Block",
     "EnergyRequirement",
     "GainChange",
@@ -38,8 +40,10 @@ __all__ = [
     "PixelHealth",
     "PixelStatus",
     "compare",
+    "counts_in_bands",
     "fit_gain",
     "goodness_gate",
     "pass_fraction",
     "pixel_status",
+    "pixel_status_by_band",
 ]

@@ -23,7 +23,7 @@ from eicpy.instruments import Instrument
 from eicpy.products.declarations import declare, definition
 from eicpy.products.definitions import Column, ProductDefinition, canonical_card
 from eicpy.registry import Registry
-from eicpy.typing import AnyArray, IntArray
+from eicpy.typing import AnyArray, FloatArray, IntArray
 
 __all__ = [
     "REGISTRY",
@@ -90,6 +90,9 @@ class Inputs:
         How the photons of the night were treated.
     threads
         Threads that a table may use.
+    shadows
+        Share of each pixel that known sources lit, shape (sources, pixels); None where the pointing or the
+        mask is not known.
     """
 
     spectra: IntArray | npt.NDArray[np.int32]
@@ -97,6 +100,7 @@ class Inputs:
     middle: float
     treatment: Treatment
     threads: int = 1
+    shadows: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -154,12 +158,15 @@ class PixelStates:
         What a code means, in a phrase; may be empty.
     ordinary
         A code that is not worth a line; None where each is.
+    details
+        On what the states stand: rows of a second table, values by heading.
     """
 
     codes: AnyArray
     labels: Mapping[int, str]
     meanings: Mapping[int, str] = field(default_factory=dict)
     ordinary: int | None = None
+    details: tuple[Mapping[str, object], ...] = ()
 
 
 class CalibrationTable(ABC, Generic[T]):

@@ -197,6 +197,10 @@ class HealthRule(_Model):
 
     false_alarm: float = Field(gt=0, lt=0.5)
     """Probability, per pixel and side, that a good one is named."""
+    bands: tuple[tuple[float, float], ...] = ()
+    """Bands in which they are judged, keV, the lowest first; by default those of light curves and images."""
+    heat_pipes: bool = False
+    """Whether noise of heat pipes is looked for along the two sides in y, in the lowest band."""
 
 
 class GoodTimeRule(_Model):

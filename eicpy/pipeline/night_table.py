@@ -162,6 +162,14 @@ class NightTable:
         return Table((), ()) if states is None else status_table(states, self.kind.instrument.pixels)
 
     @property
+    def details_table(self) -> Table:
+        """On what the states of the new table stand."""
+        states = None if self.new is None else self.kind.states(self.new)
+        details = () if states is None else states.details
+        columns = tuple(details[0]) if details else ()
+        return Table(columns, [tuple(row.values()) for row in details], empty="Nothing is known of it.")
+
+    @property
     def verdict(self) -> TableVerdict:
         """Whether to accept the new table, why, and what was decided."""
         if self.new is None:

@@ -181,12 +181,31 @@ _STATUS = ProductDefinition(
                 Column("RATE", "E", "count/s", "measured rate", own=True, required=False),
                 Column("EXPECTED", "E", "count/s", "expected rate", own=True, required=False),
                 Column(
-                    "SIGNIFICANCE", "E", "", "departure, in standard deviations", own=True, required=False
+                    "SIGNIFICANCE",
+                    "E",
+                    "",
+                    "largest departure in any band, in standard deviations",
+                    own=True,
+                    required=False,
+                ),
+                Column("STATUS_#", "I", "", "status from band # alone", own=True, required=False),
+                Column("RATE_#", "E", "count/s", "measured rate in band #", own=True, required=False),
+                Column("EXPECTED_#", "E", "count/s", "expected rate in band #", own=True, required=False),
+                Column(
+                    "SIGNIFICANCE_#",
+                    "E",
+                    "",
+                    "departure in band #, in standard deviations",
+                    own=True,
+                    required=False,
                 ),
             ),
         ),
     ),
-    "The name is real; no public format was found, so the columns are eicpy's.",
+    "The name is real; no public format was found, so the columns are eicpy's. Cards of the header give, for "
+    "each band n, its limits (EMINn, EMAXn, keV), the scatter of good pixels (SCATTERn), the multiples of "
+    "the expected counts at which half of the pixels are named (LOSSn, EXCESSn), and whether half or twice "
+    "the counts would be missed (BLINDn).",
 )
 
 _BAND_LIMITS = ProductDefinition(

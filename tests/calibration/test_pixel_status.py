@@ -6,7 +6,7 @@ from scipy.stats import binom
 
 from eicpy.calibration import PixelStatus
 from eicpy.calibration.pixels import pixel_status
-from eicpy.calibration.pixels.status import _tails
+from eicpy.calibration.pixels.tails import probability_high, probability_low
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import PixelGrid, load
 from eicpy.products import Provenance, definition, read_product, write_product
@@ -63,7 +63,8 @@ def test_bad_pixels_are_found(mean, weak, hot):
 
 def test_poisson_noise_alone_would_not_be_calibrated():
     counts = plane(np.random.default_rng(1), 1688, 0.05)[PLACES[GOOD]]
-    low, high = _tails(counts.astype(float), 1688 * SURFACE[PLACES[GOOD]], 0.0)
+    mean = 1688 * SURFACE[PLACES[GOOD]]
+    low, high = probability_low(counts, mean, 0.0), probability_high(counts, mean, 0.0)
     assert np.mean((low < 3e-7) | (high < 3e-7)) > 0.005  # a nominal 5 σ, exceeded by 1 % of good pixels
 
 

@@ -4,18 +4,46 @@ They are candidates: nobody decides about them yet, and no night leaves a pixel 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.calibration.pixels.status import PixelStatus, pixel_status
+from eicpy.calibration.pixels.by_band import counts_in_bands, pixel_status_by_band
+from eicpy.calibration.pixels.status import PixelStatus
 from eicpy.calibration.table import CalibrationTable, Inputs, Made, PixelStates
 from eicpy.errors import BadDataError
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["PixelCalibration", "PixelChange", "PixelStatusTable"]
+__all__ = ["BandQuality", "PixelCalibration", "PixelChange", "PixelStatusTable"]
+
+_CARDS = ("EMIN", "EMAX", "SCATTER", "LOSS", "EXCESS")
+
+
+@dataclass(frozen=True, slots=True)
+class BandQuality:
+    """How small a change the judgement in a band still sees.
+
+    Parameters
+    ----------
+    low, high
+        Limits of the band, keV.
+    scatter
+        Relative scatter of good pixels; with a source that is not known, its shadow is in it.
+    smallest_loss, smallest_excess
+        Multiples of the expected counts at which half of the pixels are named; NaN where nothing is known.
+    blind
+        Whether pixels with half, or twice, the counts are missed more often than found.
+    """
+
+    low: float
+    high: float
+    scatter: float
+    smallest_loss: float
+    smallest_excess: float
+    blind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +57,16 @@ class PixelStatusTable:
     rate, expected
         Measured rate and that of a good pixel, counts/s; same shape. NaN where not known.
     significance
-        Departure in standard deviations; same shape. NaN where not known.
+        Largest departure in any band, in standard deviations; same shape. NaN where not known.
+    bands
+        How well each band was judged; empty in a table of before.
     """
 
     status: npt.NDArray[np.uint8]
     rate: FloatArray
     expected: FloatArray
     significance: FloatArray
+    bands: tuple[BandQuality, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +119,22 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
         del previous
         rule = self.instrument.health
         assert rule is not None
-        counts = inputs.spectra.sum(axis=1)
-        health = pixel_status(counts, self.instrument.pixels, false_alarm=rule.false_alarm)
+        bands = rule.bands or inputs.treatment.bands
+        counts, share = counts_in_bands(inputs.spectra, inputs.treatment.scale, bands)
+        health = pixel_status_by_band(
+            counts, self.instrument.pixels, bands, false_alarm=rule.false_alarm, share=share,
+            shadows=inputs.shadows, heat_pipes=rule.heat_pipes,
+        )  # fmt: skip
         columns = health.to_columns(max(inputs.exposure, 1e-9))
         codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
+        cards = health.to_header()
         figures = {s.name.lower(): health.number(s) for s in PixelStatus}
-        return Made(self.read(columns, {}), columns, codes, figures)
+        figures["blind_bands"] = sum(h.blind for h in health.health)
+        values = {name: value for name, (value, _) in cards.items()}
+        return Made(self.read(columns, values), columns, codes | cards, figures)
 
     def read(self, columns: Mapping[str, npt.ArrayLike], header: Mapping[str, Any]) -> PixelStatusTable:
         """Make the table from a product."""
-        del header
         detnum = np.asarray(columns["DETNUM"])
         if not np.array_equal(np.sort(detnum), np.arange(self.instrument.pixels.count)):
             raise BadDataError(
@@ -109,7 +146,7 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
         measured = (
             np.asarray(values.get(n, unknown), np.float64) for n in ("RATE", "EXPECTED", "SIGNIFICANCE")
         )
-        return PixelStatusTable(values["STATUS"].astype(np.uint8), *measured)
+        return PixelStatusTable(values["STATUS"].astype(np.uint8), *measured, _qualities(header))
 
     def compare(self, new: PixelStatusTable, old: PixelStatusTable) -> PixelChange:
         """Return the pixels with another status than before."""
@@ -119,7 +156,30 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
     def states(self, table: PixelStatusTable) -> PixelStates:
         """Return the status of each pixel in words."""
         labels = {int(s): _label(s) for s in PixelStatus}
-        return PixelStates(table.status, labels, ordinary=int(PixelStatus.GOOD))
+        return PixelStates(
+            table.status, labels, ordinary=int(PixelStatus.GOOD), details=tuple(map(_details, table.bands))
+        )
+
+
+def _qualities(header: Mapping[str, Any]) -> tuple[BandQuality, ...]:
+    """How well each band was judged, from the cards of the product."""
+    found = []
+    for k in takewhile(lambda k: f"EMIN{k}" in header, count(1)):
+        low, high, *shares = (float(header[f"{name}{k}"]) for name in _CARDS)
+        known = (share if share >= 0.0 else np.nan for share in shares)
+        found.append(BandQuality(low, high, *known, bool(header[f"BLIND{k}"])))
+    return tuple(found)
+
+
+def _details(band: BandQuality) -> dict[str, object]:
+    """A band as a row of a report."""
+    return {
+        "band (keV)": f"{band.low:g}–{band.high:g}",
+        "scatter of good pixels (%)": round(100.0 * band.scatter, 1),
+        "losses are found from ×": round(band.smallest_loss, 2),
+        "excesses are found from ×": round(band.smallest_excess, 2),
+        "judgement": "blind" if band.blind else "sees",
+    }
 
 
 def _label(status: int) -> str:

@@ -1,15 +1,14 @@
-"""Dead, noisy and low-efficiency pixels from the counts of one exposure.
+"""Dead, noisy and low-efficiency pixels from the counts of one exposure in one band.
 
-Pixels see nearly the same background: what a pixel should count is a smooth surface over the plane (the
-sky background through the mask is flat up to a quadratic) times what shadows a bright source throws.
-Good pixels scatter around it by Poisson noise *and* by a few per cent of their own (crystal, threshold):
-judged by Poisson noise alone, a 5 % scatter makes 1.4 % of good pixels "bad" at 1700 counts. So the
-pixel's own scatter s is measured on the plane, and counts are judged by the gamma-Poisson distribution
+What a good pixel should count is fitted to the plane (:mod:`eicpy.calibration.pixels.plane`), and how often
+it counts so little or so much comes from Poisson noise and a normal scatter of efficiencies
+(:mod:`eicpy.calibration.pixels.tails`): judged by Poisson noise alone, a scatter of 5 % makes 1.4 % of good
+pixels "bad" at 1700 counts. A pixel is a candidate when good pixels would count so little, or so much, with
+less than the false-alarm probability asked for.
 
-    N ~ Poisson(μ·g),  g ~ Gamma(mean 1, variance s²):  mean μ, variance μ + s²·μ²,
-
-with tails that are exact at ten counts as at ten thousand. A pixel is a candidate when good pixels would
-count so little or so much with less than the false-alarm probability asked for.
+A source that nobody told of shadows the plane, and its shadow is taken for scatter of the pixels: no good
+pixel is named, and no bad one found. How large a change would be found in half of the cases is therefore
+part of the result.
 """
 
 from dataclasses import dataclass
@@ -20,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from eicpy.calibration.pixels.plane import DEAD_SHARE, PlaneFit, fit_plane
+from eicpy.calibration.pixels.tails import Limits, limits, probability_high, probability_low
 from eicpy.errors import BadArgumentError
 from eicpy.instruments.pixels import PixelGrid
-from eicpy.typing import BoolArray, FloatArray, IntArray
+from eicpy.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from eicpy.figures.theme import Figure
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["PixelHealth", "PixelStatus", "pixel_status"]
 
 
-DEAD_SHARE = 0.05  # of the expected counts; less counts as nothing
-MAX_ROUNDS = 20
-CLIP = 1e-3  # probability at which a pixel stops shaping the surface
-SMALLEST = 1e-300  # probability below which departures are not distinguished (37 σ)
-MIN_PIXELS = 60  # with fewer, the surface is a constant
+SMALLEST = 1e-300
+"""Probability below which departures are not distinguished (37 σ)."""
+FAMILY_SHARE = 0.2
+"""Share of what a pixel counts otherwise that heat pipes must add before it counts as theirs."""
+WORTH_SEEING = (0.5, 2.0)
+"""A band that does not show a pixel of half, or of twice, the counts is called blind."""
 
 
 class PixelStatus(IntEnum):
@@ -49,12 +51,16 @@ class PixelStatus(IntEnum):
     NOISY = 3
     """Counts too much."""
     UNKNOWN = 4
-    """Not to be judged: no valid counts, or too few expected for a dead pixel to stand out."""
+    """Not to be judged: no valid counts, or a dead pixel would not stand out."""
+    HIGH_THRESHOLD = 5
+    """Counts next to nothing in the lowest band only: its threshold lies above."""
+    HEAT_PIPE = 6
+    """Counts more in the lowest band, as its neighbours along the side do: noise of heat pipes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PixelHealth:
-    """Candidates of one exposure, in the order of ``detnum``.
+    """Candidates of one exposure and band, in the order of ``detnum``.
 
     Parameters
     ----------
@@ -68,6 +74,8 @@ class PixelHealth:
         Relative scatter of good pixels beyond Poisson noise.
     false_alarm
         Probability, per pixel and side, at which a candidate is named.
+    limits
+        Counts of each pixel at which it is named: so many or fewer, so many or more.
     """
 
     status: npt.NDArray[np.uint8]
@@ -77,6 +85,35 @@ class PixelHealth:
     probability_high: FloatArray
     scatter: float
     false_alarm: float
+    limits: Limits
+
+    @property
+    def smallest_loss(self) -> float:
+        """Share of the expected counts at which half of the pixels would be named; 0: not even a dead one.
+
+        That of the pixel in the middle; larger shares than this are not seen.
+        """
+        return self._factor(
+            np.where(self.limits.low < 0, 0.0, self.limits.low + 2.0 / 3.0)
+        )  # median of a Poisson number
+
+    @property
+    def smallest_excess(self) -> float:
+        """Multiple of the expected counts at which half of the pixels would be named.
+
+        Smaller ones are not seen.
+        """
+        return self._factor(self.limits.high - 1.0 / 3.0)
+
+    @property
+    def blind(self) -> bool:
+        """Whether a pixel with half, or with twice, the counts would be missed more often than found."""
+        loss, excess = self.smallest_loss, self.smallest_excess
+        return not (loss >= WORTH_SEEING[0] and excess <= WORTH_SEEING[1])
+
+    def _factor(self, counts: npt.NDArray[np.floating]) -> float:
+        known = np.isfinite(self.expected)
+        return float(np.median(counts[known] / self.expected[known])) if known.any() else float("nan")
 
     def number(self, status: PixelStatus) -> int:
         """How many pixels have a status."""
@@ -143,7 +180,8 @@ class PixelHealth:
         )
         return (
             f"<table><caption>Pixel candidates (false alarm {self.false_alarm:g} per pixel and side, scatter "
-            f"of good pixels {100 * self.scatter:.1f} %)</caption>"
+            f"of good pixels {100 * self.scatter:.1f} %; half of those at ×{self.smallest_loss:.2g} and "
+            f"×{self.smallest_excess:.2g} of the expected counts are found)</caption>"
             f"<tr><th>status</th><th>pixels</th></tr>{rows}</table>"
         )
 
@@ -154,6 +192,8 @@ def pixel_status(
     *,
     false_alarm: float = 1e-4,
     illumination: npt.ArrayLike | None = None,
+    shadows: npt.ArrayLike | None = None,
+    heat_pipes: bool = False,
 ) -> PixelHealth:
     """Name candidates for dead, low-efficiency and noisy pixels.
 
@@ -164,11 +204,15 @@ def pixel_status(
     grid
         Where the pixels are.
     false_alarm
-        Probability, per pixel and side, that a good one is named.
+        Probability, per pixel and side, that a good one is named; the mean over the plane where counts are
+        few.
     illumination
-        What a bright source adds, relative: expected counts of each pixel up to a factor (the fitted
-        surface is multiplied by it), shape (n_pixels,). Without it the shadows of a source look like
-        low and noisy pixels.
+        What is known of each pixel: a factor of its expected counts, shape (n_pixels,).
+    shadows
+        Share of each pixel that a known source lights, up to a factor, shape (n_pixels,) or (sources,
+        n_pixels): how bright each is comes out of the counts.
+    heat_pipes
+        Look for noise of heat pipes along the two sides in y; pixels that have it are HEAT_PIPE, not NOISY.
 
     Returns
     -------
@@ -177,16 +221,21 @@ def pixel_status(
     Raises
     ------
     BadArgumentError
-        For counts or illumination of another shape than the plane, or a false alarm outside (0, 0.5).
+        For counts, illumination or shadows of another shape than the plane, or a false alarm outside (0,
+        0.5).
 
     See Also
     --------
+    pixel_status_by_band : The same in several bands at once.
     eicpy.events.ImageAccumulator : Counts of each pixel in bands.
+    eicpy.imaging.Mask.shadow : The shadow of a source.
     eicpy.figures.plots.detector_status : Draw the status of pixels.
 
     Notes
     -----
-    When everything is dark nothing can be judged: all pixels are UNKNOWN.
+    When everything is dark nothing can be judged: all pixels are UNKNOWN. The shadow of a source that is not
+    given hides faults; :attr:`PixelHealth.smallest_loss` and :attr:`PixelHealth.smallest_excess` say how
+    large ones.
     """
     n = np.asarray(counts, dtype=np.float64)
     if n.shape != (grid.count,):
@@ -196,68 +245,27 @@ def pixel_status(
     shape = np.ones(grid.count) if illumination is None else np.asarray(illumination, np.float64)
     if shape.shape != n.shape or not (np.isfinite(shape).all() and (shape > 0).all()):
         raise BadArgumentError(f"expected an illumination of shape {n.shape}, finite and positive everywhere")
-    valid = np.isfinite(n) & (n >= 0.0)
-    n = np.where(valid, np.round(n), np.nan)
-    expected, scatter = _surface(n, valid, grid, shape)
-    low, high = _tails(n, expected, scatter)
+    lit = np.empty((0, n.size)) if shadows is None else np.atleast_2d(np.asarray(shadows, np.float64))
+    if lit.shape[1:] != n.shape or not (np.isfinite(lit).all() and (lit >= 0).all()):
+        raise BadArgumentError(f"expected shadows of shape (sources, {grid.count}), finite and not negative")
+    n = np.where(np.isfinite(n) & (n >= 0.0), np.round(n), np.nan)
+    fit = fit_plane(n, grid, shape, lit[lit.any(axis=1)], heat_pipes=heat_pipes)
+    return _judge(n, fit, false_alarm)
+
+
+def _judge(n: FloatArray, fit: PlaneFit, false_alarm: float) -> PixelHealth:
+    expected = fit.expected
+    found = limits(expected, fit.scatter, false_alarm)
     status = np.full(n.size, PixelStatus.GOOD, np.uint8)
-    status[high < false_alarm] = PixelStatus.NOISY
-    few = low < false_alarm
-    status[few] = PixelStatus.LOW_EFFICIENCY
-    status[few & (n <= DEAD_SHARE * expected)] = PixelStatus.DEAD
-    silent = (n == 0.0) & ~few
-    status[silent | ~valid | ~(expected > 0.0)] = PixelStatus.UNKNOWN
-    return PixelHealth(status, n, expected, low, high, scatter, false_alarm)
-
-
-def _surface(
-    n: FloatArray, valid: BoolArray, grid: PixelGrid, illumination: FloatArray
-) -> tuple[FloatArray, float]:
-    """Expected counts and scatter of good pixels, by clipped weighted least squares."""
-    if not valid.any() or not np.nansum(n) > 0.0:
-        return np.full(n.size, np.nan), 0.0
-    i, j = grid.ij(np.arange(grid.count))
-    y, z = 2.0 * j / max(grid.columns - 1, 1) - 1.0, 2.0 * i / max(grid.rows - 1, 1) - 1.0
-    terms = (
-        [np.ones(grid.count), y, z, y * y, y * z, z * z]
-        if grid.count >= MIN_PIXELS
-        else [np.ones(grid.count)]
-    )
-    design = np.stack(terms, axis=1) * illumination[:, np.newaxis]
-    level = float(np.median(n[valid] / illumination[valid])) or float(np.mean(n[valid] / illumination[valid]))
-    expected, scatter = level * illumination, _scatter(n[valid], level * illumination[valid])
-    used = valid
-    for _ in range(MAX_ROUNDS):
-        low, high = _tails(n, expected, scatter)
-        before, used = used, valid & (low > CLIP) & (high > CLIP)
-        if np.count_nonzero(used) < 2 * len(terms):
-            break
-        weight = 1.0 / np.sqrt(expected[used] + (scatter * expected[used]) ** 2)
-        solution = np.linalg.lstsq(design[used] * weight[:, np.newaxis], n[used] * weight, rcond=None)[0]
-        expected = np.maximum(design @ solution, 1e-3 * level * illumination)
-        scatter = _scatter(n[used], expected[used])
-        if np.array_equal(before, used):
-            break
-    return expected, scatter
-
-
-def _scatter(n: FloatArray, expected: FloatArray) -> float:
-    """Relative scatter beyond Poisson noise, from the quartiles (the tails are what is judged)."""
-    relative = (n - expected) / expected
-    quartiles = np.quantile(relative, (0.25, 0.75))
-    variance = (float(quartiles[1] - quartiles[0]) / 1.349) ** 2 - float(np.mean(1.0 / expected))
-    return float(np.sqrt(max(variance, 0.0)))
-
-
-def _tails(n: FloatArray, expected: FloatArray, scatter: float) -> tuple[FloatArray, FloatArray]:
-    """Probability that a good pixel counts n or less, and n or more; NaN where unknown."""
-    from scipy.stats import nbinom, poisson  # noqa: PLC0415, takes seconds: only where it is needed
-
     with np.errstate(invalid="ignore"):
-        if scatter < 1e-3:
-            low, high = poisson.cdf(n, expected), poisson.sf(n - 1.0, expected)
-        else:
-            size = 1.0 / scatter**2
-            share = size / (size + expected)
-            low, high = nbinom.cdf(n, size, share), nbinom.sf(n - 1.0, size, share)
-    return np.asarray(low, np.float64), np.asarray(high, np.float64)
+        few = n <= found.low
+        silent = n <= DEAD_SHARE * expected
+        family = fit.heat_pipes > FAMILY_SHARE * (expected - fit.heat_pipes)
+        status[family] = PixelStatus.HEAT_PIPE
+        status[n >= found.high] = PixelStatus.NOISY
+        status[few] = PixelStatus.LOW_EFFICIENCY
+        status[few & silent] = PixelStatus.DEAD
+        status[(silent & ~few) | ~(np.isfinite(n) & (expected > 0.0))] = PixelStatus.UNKNOWN
+    low = probability_low(n, expected, fit.scatter)
+    high = probability_high(n, expected, fit.scatter)
+    return PixelHealth(status, n, expected, low, high, fit.scatter, false_alarm, found)
