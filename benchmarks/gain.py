@@ -158,7 +158,7 @@ def accuracy(truth: Truth, background: Background, moved: float, lines: LineMode
     error = truth.errors(fit.table, ENERGIES)[:, good]
     pull = error / fit.table.sigma_energy(ENERGIES)[:, good]
     blocks = tuple((block.low, block.high, block.groups) for block in lines.blocks)
-    bound = background.cramer_rao(truth.exposure, ENERGIES, blocks, prior=(moved, OFFSET_MOVED))
+    bound = background.cramer_rao(truth.exposure, ENERGIES, blocks, prior=(moved, np.inf))
     rms = np.sqrt(np.mean(error**2, axis=1))
     quoted = pass_fraction(fit, requirement, pixels=good).all_energies
     counted = pass_fraction(fit, requirement, truth=truth.table, pixels=good).all_energies

@@ -59,7 +59,7 @@ from eicpy.typing import BoolArray, FloatArray, IntArray
 __all__ = ["GainFit", "fit_gain"]
 
 ROUNDS = 3  # of the camera's spectrum and quick fits, at most
-SHARP = 0.1  # keV; errors of a pixel's lines below which one round is enough
+SHARP = 0.12  # keV; errors of a pixel's lines below which one round is enough
 QUICK = 3  # steps of the first fit
 
 
@@ -339,10 +339,12 @@ def _fit_all(
         work = held_by_the_plane(
             _setting(counts, gain, offset, lines, settings, tolerance, spread_of(quick)), start, shift
         )
-        if np.median(errors_at(quick, scales.pivots)) < SHARP:
+        if np.nanmedian(errors_at(quick, scales.pivots), axis=1).max() < SHARP:
             break
         free = replace(work, scale_precision=np.zeros((len(counts), 2)))
         quick = fit_batch(free, gain, offset, start=quick.parameters, max_iterations=QUICK)
+    else:  # the search again, with a camera's spectrum that is sharper than that of its first time
+        scales = starting_scales(counts, start, lines, reach=settings.reach, camera=work.camera)
     report(0.4)
     best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
     report(0.8)
@@ -352,7 +354,9 @@ def _fit_all(
     state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
     state.status[pixels[unlike_the_camera(work, best)]] |= np.uint8(GainStatus.BAD_FIT)
     unclear = rival < best.objective + settings.ambiguity
-    unclear |= elsewhere(best, scales) > settings.false_scale
+    # fits that are sharper have been tried from the other places, by the likelihood itself
+    blurred = beyond_a_line(best, work, scales.pivots, share=0.4)
+    unclear |= blurred & (elsewhere(best, scales) > settings.false_scale)
     unclear |= no_news(best, start, shift, scales.pivots)
     unclear |= beyond_a_line(best, work, scales.pivots)
     state.status[pixels[unclear]] |= np.uint8(GainStatus.AMBIGUOUS)

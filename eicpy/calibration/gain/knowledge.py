@@ -20,6 +20,10 @@ __all__ = [
     "spread_of",
 ]
 
+POORER = 2.0  # times what the plane can have scattered; errors beyond are no news
+PARABOLA = 0.8  # of a line's width, within which the likelihood is near a parabola
+STRONG = 0.3  # share of its group from which a line has a maximum of its own
+ALIAS = 1.0 / 6.0  # of the distance to the next such line, which errors may have
 CLEAR = 0.01  # probability of another scale below which a pixel counts for the plane
 
 
@@ -81,22 +85,28 @@ def held_by_the_plane(work: Setting, start: GainTable, shift: PlaneShift | None)
 def no_news(
     fits: PixelFits, start: GainTable, shift: PlaneShift | None, pivots: tuple[float, ...]
 ) -> BoolArray:
-    """Fits that know less than the last table: their errors exceed what the plane can have scattered."""
+    """Fits that know far less than the last table: errors twice what the plane can have scattered."""
     if shift is None or not pivots[0]:
         return np.zeros(len(start), np.bool_)
     most = widening(start) * shift.most_at(np.array(pivots)[:, np.newaxis] - start.offset)
-    poorer: BoolArray = np.all(errors_at(fits, pivots) > most, axis=0)
+    poorer: BoolArray = np.all(errors_at(fits, pivots) > POORER * most, axis=0)
     return poorer
 
 
-def beyond_a_line(fits: PixelFits, work: Setting, pivots: tuple[float, ...]) -> BoolArray:
-    """Fits whose errors at the lowest or highest line exceed the line's own width.
+def beyond_a_line(fits: PixelFits, work: Setting, pivots: tuple[float, ...], share: float = 1.0) -> BoolArray:
+    """Fits whose errors at the lowest or highest line exceed what that line can bear, or a share of it.
 
     Within a line's width the likelihood is near a parabola, and its curvature is the error. Further away it
-    is not: other maxima, and errors that are too small.
+    is not: other maxima, and errors that are too small. The nearest other maximum puts Kα₂ where Kα₁ is.
     """
     if not pivots[0]:
         return np.zeros(len(work.counts), np.bool_)
-    width = work.camera.parameters[work.camera.lines.arrays().first_parameter[[0, -1]]]
-    beyond: BoolArray = np.any(errors_at(fits, pivots) > width[:, np.newaxis], axis=0)
+    model, errors = work.camera.lines, errors_at(fits, pivots)
+    width = work.camera.parameters[model.arrays().first_parameter]
+    beyond = np.zeros(len(work.counts), np.bool_)
+    for energy, error in zip(pivots, errors, strict=True):
+        b = next(k for k, block in enumerate(model.blocks) if block.low < energy < block.high)
+        strong = [line.energy for line in model.blocks[b].lines if line.fraction > STRONG]
+        apart = [abs(E - energy) for E in strong if abs(E - energy) > 2.0 * width[b]]
+        beyond |= error > share * min(PARABOLA * width[b], ALIAS * min(apart, default=np.inf))
     return beyond

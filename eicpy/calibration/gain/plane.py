@@ -41,8 +41,8 @@ class PlaneShift:
 
     Parameters
     ----------
-    mean, mean_error
-        Common to all pixels, shape (2,).
+    mean, mean_covariance
+        Common to all pixels, shapes (2,) and (2, 2).
     variance
         T², shape (2,).
     uncertainty
@@ -52,10 +52,16 @@ class PlaneShift:
     """
 
     mean: FloatArray
-    mean_error: FloatArray
+    mean_covariance: FloatArray
     variance: FloatArray
     uncertainty: FloatArray
     own_variance: FloatArray
+
+    @property
+    def mean_error(self) -> FloatArray:
+        """Of `mean`, shape (2,)."""
+        error: FloatArray = np.sqrt(np.diag(self.mean_covariance))
+        return error
 
     @property
     def precision(self) -> FloatArray:
@@ -70,7 +76,22 @@ class PlaneShift:
     @property
     def significant(self) -> bool:
         """Whether the plane as a whole moved."""
-        return bool(np.any(np.abs(self.mean) > SIGNIFICANT * self.mean_error))
+        return bool(self.mean @ np.linalg.solve(self.mean_covariance, self.mean) > SIGNIFICANT**2)
+
+    @property
+    def common(self) -> tuple[FloatArray, FloatArray]:
+        """What a pixel with nothing to say moves by, and the error of that, shapes (2,).
+
+        Nothing where the plane did not move. A change of the offset that does not stand out alone is taken
+        for none, and the gain's for what it then is.
+        """
+        if not self.significant:
+            return np.zeros(2), np.zeros(2)
+        if abs(self.mean[1]) > SIGNIFICANT * self.mean_error[1]:
+            return self.mean, self.mean_error
+        slope = self.mean_covariance[0, 1] / self.mean_covariance[1, 1]
+        error = np.sqrt(self.mean_covariance[0, 0] - slope * self.mean_covariance[0, 1])
+        return np.array([self.mean[0] - slope * self.mean[1], 0.0]), np.array([error, 0.0])
 
     def most_at(self, energy: FloatArray) -> FloatArray:
         """How much an energy (keV above the offset) changes from pixel to pixel at most (2 σ), keV."""
@@ -115,8 +136,7 @@ def shift_of_the_plane(change: FloatArray, covariance: FloatArray, usable: BoolA
         moved, squared = np.abs(new - squared), new
         if np.all(moved < 1e-3 * np.sqrt(np.diag(uncertainty))):
             break
-    mean_error = np.sqrt(np.diag(np.linalg.inv(information)))
-    return PlaneShift(mean, mean_error, squared, uncertainty, median_variance)
+    return PlaneShift(mean, np.linalg.inv(information), squared, uncertainty, median_variance)
 
 
 def widening(previous: GainTable) -> FloatArray:

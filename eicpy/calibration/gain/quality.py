@@ -367,9 +367,9 @@ def gated_table(
 
 def _moved_along(previous: GainTable, shift: PlaneShift, pixels: BoolArray) -> GainTable:
     """The last table with some pixels moved as the plane did, as far as that is significant."""
-    mean = shift.mean if shift.significant else np.zeros(2)
+    mean, mean_error = shift.common
     gain = previous.gain * (1.0 + mean[0])
-    error = np.sqrt(shift.variance + shift.mean_error**2)
+    error = np.sqrt(shift.variance + mean_error**2)
     return replace(
         previous,
         gain=np.where(pixels, gain, previous.gain),
