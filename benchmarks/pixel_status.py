@@ -81,9 +81,8 @@ def alarms(
     low = high = 0
     for _ in range(planes):
         shape, scatter, lit = make(rng)
-        health = pixel_status(
-            draw(rng, mean, shape, scatter), GRID, false_alarm=asked, shadows=lit, heat_pipes=heat_pipes
-        )
+        counts = draw(rng, mean, shape, scatter)
+        health = pixel_status(counts, GRID, false_alarm=asked, shadows=lit, heat_pipes=heat_pipes)
         low += int(np.sum(health.counts <= health.limits.low))
         high += int(np.sum(health.counts >= health.limits.high))
     trials = planes * GRID.count * asked
@@ -109,20 +108,19 @@ def false_alarms(rng: np.random.Generator, planes: int, asked: float) -> None:
     for mean in (10, 50, 281, 1700):
         alarms("flat, no scatter", rng, mean, lambda _: (np.ones(GRID.count), 0.0, None), planes, asked)
         alarms("flat, 5 %", rng, mean, lambda _: (np.ones(GRID.count), SCATTER, None), planes, asked)
+    both = bowl + light
     for mean in (281, 1700):
-        alarms("sky through the mask", rng, mean, lambda _: (bowl, SCATTER, None), planes, asked)
-        alarms("the Earth half in", rng, mean, lambda _: (half, SCATTER, None), planes, asked)
+        for name, shape, known in (
+            ("sky through the mask", bowl, None),
+            ("the Earth half in", half, None),
+            ("known source as bright as the background", both, light),
+            ("source as bright, not known", both, None),
+        ):
+            made = (shape, SCATTER, known)
+            alarms(name, rng, mean, lambda _, made=made: made, planes, asked)
         alarms("modules differ by 3 %", rng, mean, modules, planes, asked)
-        alarms(
-            "known source as bright as the background", rng, mean,
-            lambda _: (bowl + light, SCATTER, light), planes, asked,
-        )  # fmt: skip
-        alarms(
-            "source as bright, not known", rng, mean, lambda _: (bowl + light, SCATTER, None), planes, asked
-        )
-        alarms(
-            "heat pipes, +80 %", rng, mean, lambda _: (pipes, SCATTER, None), planes, asked, heat_pipes=True
-        )
+        made = (pipes, SCATTER, None)
+        alarms("heat pipes, +80 %", rng, mean, lambda _, made=made: made, planes, asked, heat_pipes=True)
 
 
 def power(rng: np.random.Generator, planes: int, mean: float) -> None:

@@ -97,8 +97,8 @@ class BandedHealth:
                 f"EMAX{k}": (high, f"keV, upper limit of band {k}"),
                 f"FALARM{k}": (h.false_alarm, "false alarms asked for, per pixel and side"),
                 f"SCATTER{k}": (_finite(h.scatter), "relative scatter of good pixels"),
-                f"LOSS{k}": (_finite(h.smallest_loss), "share of counts that half of pixels are named at"),
-                f"EXCESS{k}": (_finite(h.smallest_excess), "multiple that half of pixels are named at"),
+                f"LOSS{k}": (_finite(h.smallest_loss), "share of counts at which half are named"),
+                f"EXCESS{k}": (_finite(h.smallest_excess), "multiple of counts at which half are named"),
                 f"BLIND{k}": (h.blind, "half or twice the counts would be missed"),
             }
         return cards

@@ -143,10 +143,11 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
         order = np.argsort(detnum)
         values = {name: np.asarray(column)[order] for name, column in columns.items()}
         unknown = np.full(detnum.size, np.nan)
-        measured = (
+        rate, expected, significance = (
             np.asarray(values.get(n, unknown), np.float64) for n in ("RATE", "EXPECTED", "SIGNIFICANCE")
         )
-        return PixelStatusTable(values["STATUS"].astype(np.uint8), *measured, _qualities(header))
+        status = values["STATUS"].astype(np.uint8)
+        return PixelStatusTable(status, rate, expected, significance, _qualities(header))
 
     def compare(self, new: PixelStatusTable, old: PixelStatusTable) -> PixelChange:
         """Return the pixels with another status than before."""
@@ -165,9 +166,9 @@ def _qualities(header: Mapping[str, Any]) -> tuple[BandQuality, ...]:
     """How well each band was judged, from the cards of the product."""
     found = []
     for k in takewhile(lambda k: f"EMIN{k}" in header, count(1)):
-        low, high, *shares = (float(header[f"{name}{k}"]) for name in _CARDS)
-        known = (share if share >= 0.0 else np.nan for share in shares)
-        found.append(BandQuality(low, high, *known, bool(header[f"BLIND{k}"])))
+        low, high, scatter, loss, excess = (float(header[f"{name}{k}"]) for name in _CARDS)
+        scatter, loss, excess = (share if share >= 0.0 else np.nan for share in (scatter, loss, excess))
+        found.append(BandQuality(low, high, scatter, loss, excess, bool(header[f"BLIND{k}"])))
     return tuple(found)
 
 

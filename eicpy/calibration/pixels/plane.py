@@ -33,13 +33,16 @@ DEAD_SHARE = 0.05
 PIPE_WIDTHS = (1.0, 2.0, 4.0)
 """e-folding distances, in pixels, of which the profile of the heat pipes is mixed."""
 _BESIDE_PIPES = 4
-"""Highest degree of the surface beside heat pipes: one of the sixth hardly differs from a rise at two sides."""
+"""Highest degree of the surface beside heat pipes: the sixth hardly differs from a rise at two sides."""
 _PIPE_SIGMA = 5.0
 """Standard deviations that heat pipes must have to be believed."""
 _CLIP = 3.5
 _BINS = 8.0
 """Bins in a standard deviation in which large counts are summed."""
 _ROUNDS = 20
+_ODD_SHARE = 0.2
+"""Share of counting pixels that may be odd; with more, the plane falls in parts."""
+_ORDINARY = 0.95
 _STEP = 1.5
 _BETWEEN = 0.2
 """Distance, in the logarithm, of the means for which moments are computed; others are interpolated."""
@@ -170,6 +173,10 @@ class _Model:
             settled = np.abs(expected - before) < 1e-3 * np.sqrt(expected + variance * expected**2)
             if settled.all() and abs(change) < 1e-3 * (variance + 1.0 / self.level):
                 break
+        live = valid & (n > DEAD_SHARE * expected)
+        odd = _biweight((n[live] - expected[live]) / np.sqrt(expected + variance * expected**2)[live]) <= 0.0
+        if live.any() and np.mean(odd) > _ODD_SHARE:
+            expected, variance = self._broad(n, valid & (n > DEAD_SHARE * self.level))
         pipes = self.level * (self.strength[self.pipes] @ self.design[self.pipes])
         return PlaneFit(expected, pipes, float(np.sqrt(variance)))
 
@@ -191,6 +198,23 @@ class _Model:
                 break
             used[negative[np.argmin(strength[negative])]] = False
         self.strength, self.information = strength, information
+
+    def _broad(self, n: FloatArray, live: BoolArray) -> tuple[FloatArray, float]:
+        """Expected counts and scatter of a plane that falls in parts: the parts are all taken for good.
+
+        The shadow of a bright source that is not known makes two populations, lit and not; a robust fit would
+        settle on one of them and call the other one odd.
+        """
+        self.strength[:] = 0.0
+        self.strength[0] = 1.0
+        for _ in range(3):
+            expected = self.expected()
+            scaled = self.design[:, live] * self.level / expected[live] ** 2
+            information = scaled @ (self.design[:, live].T * self.level) + np.diag(1.0 / self.allowed**2)
+            self.strength = np.linalg.lstsq(information, scaled @ n[live], rcond=1e-12)[0]
+        expected = self.expected()
+        squares = np.sort(((n - expected) / expected)[live] ** 2)[: int(np.ceil(_ORDINARY * live.sum()))]
+        return expected, max(float(np.mean(squares) - np.mean(1.0 / expected[live])), 0.0)
 
     @property
     def pipes_are_seen(self) -> bool:
