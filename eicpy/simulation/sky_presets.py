@@ -193,8 +193,8 @@ def _faint(night: SimulationConfig, rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _moon(night: SimulationConfig, _: np.random.Generator) -> dict[str, Any]:
-    """The full Moon, which shines in soft X-rays of the Sun; as bright as that took a public alert."""
-    moon = BodyConfig(name="Moon", body="moon", norm=12.0, index=2.0, shape="cut-off", energy=1.6)
+    """The full Moon, which shines in soft X-rays of the Sun; so bright that minutes show it (a guess)."""
+    moon = BodyConfig(name="Moon", body="moon", norm=40.0, index=2.0, shape="cut-off", energy=1.6)
     return {"bodies": (moon,), "pointing": _towards(night, 58.0, 18.0)}
 
 
