@@ -139,9 +139,9 @@ class _Model:
         self.surface = slice(0, terms - shadows - pipes)
         self.added = slice(terms - shadows - pipes, terms)
         self.pipes = slice(terms - pipes, terms)
-        self.strength = np.zeros(terms)
+        self.strength: FloatArray = np.zeros(terms)
         self.strength[0] = 1.0
-        self.information = np.zeros((terms, terms))
+        self.information: FloatArray = np.zeros((terms, terms))
 
     @classmethod
     def of(
@@ -211,7 +211,7 @@ class _Model:
             expected = self.expected()
             scaled = self.design[:, live] * self.level / expected[live] ** 2
             information = scaled @ (self.design[:, live].T * self.level) + np.diag(1.0 / self.allowed**2)
-            self.strength = np.linalg.lstsq(information, scaled @ n[live], rcond=1e-12)[0]
+            self.strength = np.asarray(np.linalg.lstsq(information, scaled @ n[live], rcond=1e-12)[0])
         expected = self.expected()
         squares = np.sort(((n - expected) / expected)[live] ** 2)[: int(np.ceil(_ORDINARY * live.sum()))]
         return expected, max(float(np.mean(squares) - np.mean(1.0 / expected[live])), 0.0)
