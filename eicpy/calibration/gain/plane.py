@@ -136,7 +136,8 @@ def shift_of_the_plane(change: FloatArray, covariance: FloatArray, usable: BoolA
         moved, squared = np.abs(new - squared), new
         if np.all(moved < 1e-3 * np.sqrt(np.diag(uncertainty))):
             break
-    return PlaneShift(mean, np.linalg.inv(information), squared, uncertainty, median_variance)
+    mean_covariance: FloatArray = np.linalg.inv(information).astype(np.float64)
+    return PlaneShift(mean, mean_covariance, squared, uncertainty, median_variance)
 
 
 def widening(previous: GainTable) -> FloatArray:
