@@ -68,7 +68,7 @@ def cramer_rao(camera, exposure, gain=0.145, offset=3.0):
 
 
 def test_nearly_all_pixels_of_a_short_exposure_are_good(short_fit, short_exposure):
-    assert short_fit.table.good.mean() > 0.995
+    assert short_fit.table.good.mean() > 0.99  # a pixel whose scale is in doubt is not called good
     wrong = np.abs(energy_errors(short_fit.table, short_exposure.table)[3]) > 0.8
     assert (wrong & short_fit.table.good).mean() < 0.001
 

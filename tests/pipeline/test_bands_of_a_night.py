@@ -44,7 +44,7 @@ def test_an_accepted_table_decides_the_bands_of_the_counts(released):
     for outcome in outcomes:
         assert outcome.record.tables[CARD].used.endswith(path.name)
         curve = read_product(next(outcome.folder.glob("ECL-QLK-LCV-*.fits")))
-        assert curve.header["CALSTAT"] == f"gain nominal,bands {path.name}"
+        assert curve.header["CALSTAT"] == f"gain nominal,bands {path.name},dead time"
         bands = curve.tables["BANDS"]
         assert list(zip(bands["E_MIN"].tolist(), bands["E_MAX"].tolist(), strict=True)) == list(OTHER)
         events = read_product(next(outcome.folder.glob("ECL-EVT-CAL-*.fits"))).main

@@ -63,8 +63,9 @@ def test_a_good_table_is_recommended_with_the_command_to_type(verdict):
 def test_too_little_statistics_are_told_with_the_energy_and_the_exposure_that_would_do(verdict):
     judged = verdict(table(0.6))
     assert judged.accept is False
-    assert judged.reasons[0].startswith("Statistics too small: 0 % of the fitted pixels")
-    assert "About 4 times the exposure" in judged.reasons[0]  # (0.6 keV / 0.3 keV)²
+    # errors of 0.6 keV: 2·Φ(0.3/0.6) − 1 are within 0.3 keV; for 95 % of them 1.96 σ must be
+    assert judged.reasons[0].startswith("Statistics too small: 38.3 % of the fitted pixels")
+    assert "About 15 times the exposure" in judged.reasons[0]
     assert any("nominal" in reason for reason in judged.reasons)
 
 

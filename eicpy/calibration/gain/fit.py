@@ -339,7 +339,9 @@ def _fit_all(
         work = held_by_the_plane(
             _setting(counts, gain, offset, lines, settings, tolerance, spread_of(quick)), start, shift
         )
-        if np.nanmedian(errors_at(quick, scales.pivots), axis=1).max() < SHARP:
+        errors = errors_at(quick, scales.pivots)
+        known = np.isfinite(errors).all(axis=0)
+        if not known.any() or np.median(errors[:, known], axis=1).max() < SHARP:
             break
         free = replace(work, scale_precision=np.zeros((len(counts), 2)))
         quick = fit_batch(free, gain, offset, start=quick.parameters, max_iterations=QUICK)
