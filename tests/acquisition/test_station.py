@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import os
+import resource
 import signal
 import stat
 import threading
@@ -150,6 +151,20 @@ def test_a_report_that_is_cut_leaves_the_one_before_it(station, cut):
             assert status.alive
             report.file.write_bytes(whole)
             assert station.status("receiver").values == {"run": number}
+
+
+def test_where_one_half_has_no_room_the_other_is_written(station):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with station.report("receiver", role="receiver") as report:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
+        try:
+            for number in range(4):
+                report.update(values={"run": number})
+                assert station.status("receiver").values == {"run": number}
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        report.update(values={"run": 4})
+        assert station.status("receiver").values == {"run": 4}
 
 
 def test_a_new_writer_does_not_write_over_the_last_report_of_the_old_one(station):

@@ -191,11 +191,18 @@ class StatusReport:
         record = _record(self._status)
         if len(record) > ROOM:
             record = self._shortened()
+        half = self._status["number"] % 2
         try:
-            os.pwrite(self._descriptor, record, self._status["number"] % 2 * ROOM)
-            self._status["number"] += 1
-        except OSError as problem:
-            _log.warning("%s: the status could not be written: %s", self.file, problem.strerror)
+            self._write(record, half)
+        except OSError:
+            try:  # where no room could be claimed there may be some in the other half
+                self._write(record, 1 - half)
+            except OSError as problem:
+                _log.warning("%s: the status could not be written: %s", self.file, problem.strerror)
+
+    def _write(self, record: bytes, half: int) -> None:
+        os.pwrite(self._descriptor, record, half * ROOM)
+        self._status["number"] += 1
 
     def _next(self) -> int:
         """Number of the first report: that of the last one of an earlier process is not written over."""
