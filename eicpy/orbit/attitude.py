@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError, MissingDataError
-from eicpy.orbit import quaternions
+from eicpy.orbit import entries, quaternions
 from eicpy.orbit.pointing import Pointing
 from eicpy.typing import BoolArray, FloatArray
 
@@ -101,10 +101,7 @@ class Attitude:
                 f"{self.name}: got times of shape {time.shape} and quaternions of shape {q.shape}, "
                 "expected (n,) and (n, 4) with n ≥ 1"
             )
-        if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
-            raise BadDataError(
-                f"{self.name}: got times that do not increase, expected each later than the last"
-            )
+        entries.check_order(time, self.name)
         norm = np.linalg.norm(q, axis=1)
         bad = ~(np.abs(norm - 1) < _UNIT_NORM)
         if bad.any():
@@ -141,12 +138,7 @@ class Attitude:
 
     def known(self, time: npt.ArrayLike) -> BoolArray:
         """Whether the attitude is known at times: at an entry, or between two that are near enough."""
-        time = np.asarray(time, np.float64)
-        before = np.searchsorted(self.time, time, side="right") - 1
-        first, second = np.clip(before, 0, None), np.clip(before + 1, None, len(self) - 1)
-        inside = (before >= 0) & (before < len(self) - 1)
-        near = self.time[second] - self.time[first] <= self.longest
-        return np.asarray((inside & near) | ((before >= 0) & (self.time[first] == time)))
+        return entries.known(self.time, time, self.longest)
 
     def quaternion_at(self, time: npt.ArrayLike) -> FloatArray:
         """Quaternions at times, shape (…, 4); NaN where the attitude is not known."""
@@ -154,7 +146,7 @@ class Attitude:
         if len(self) == 1:
             q = np.broadcast_to(self.quaternion[0], (*time.shape, 4))
         else:
-            first = np.clip(np.searchsorted(self.time, time, side="right") - 1, 0, len(self) - 2)
+            first = entries.entry_before(self.time, time)
             share = (time - self.time[first]) / (self.time[first + 1] - self.time[first])
             q = quaternions.slerp(self.quaternion[first], self.quaternion[first + 1], np.clip(share, 0, 1))
         return np.where(self.known(time)[..., None], q, np.nan)

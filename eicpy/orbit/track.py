@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadDataError, MissingDataError
+from eicpy.orbit import entries
 from eicpy.orbit.circular import CircularOrbit
 from eicpy.typing import BoolArray, FloatArray
 
@@ -51,10 +52,7 @@ class Track:
                 f"{self.name}: got {n} times, places {self.position.shape} and velocities "
                 f"{self.velocity.shape}, expected (n,), (n, 3) and (n, 3) with n ≥ 1"
             )
-        if not np.isfinite(self.time).all() or (np.diff(self.time) <= 0).any():
-            raise BadDataError(
-                f"{self.name}: got times that do not increase, expected each later than the last"
-            )
+        entries.check_order(self.time, self.name)
         radius = np.linalg.norm(self.position, axis=1)
         if not (radius > 6300.0).all():
             raise BadDataError(
@@ -73,12 +71,7 @@ class Track:
 
     def known(self, time: npt.ArrayLike) -> BoolArray:
         """Whether the place is known at times."""
-        time = np.asarray(time, np.float64)
-        before = np.searchsorted(self.time, time, side="right") - 1
-        first, second = np.clip(before, 0, None), np.clip(before + 1, None, len(self) - 1)
-        inside = (before >= 0) & (before < len(self) - 1)
-        near = self.time[second] - self.time[first] <= self.longest
-        return np.asarray((inside & near) | ((before >= 0) & (self.time[first] == time)))
+        return entries.known(self.time, time, self.longest)
 
     def position_at(self, time: npt.ArrayLike) -> FloatArray:
         """Places at times, km, shape (…, 3).
@@ -98,7 +91,7 @@ class Track:
             )
         if len(self) == 1:
             return np.broadcast_to(self.position[0], (*time.shape, 3))
-        first = np.clip(np.searchsorted(self.time, time, side="right") - 1, 0, len(self) - 2)
+        first = entries.entry_before(self.time, time)
         step = (self.time[first + 1] - self.time[first])[..., None]
         s = (time - self.time[first])[..., None] / step
         return np.asarray(

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-from eicpy.errors import FailedError
+from eicpy.errors import EicpyError, FailedError
 
 __all__ = ["Progress", "TaskOutcome", "default_workers", "run_tasks"]
 
@@ -135,15 +135,15 @@ def _collected(client: Any, pending: dict[int, Any]) -> Iterator[tuple[int, Task
             pass
         elif _has_worker(client):
             last_seen, said = now, False
+        elif not said and now - last_seen > 0.05 * WORKER_SECONDS:  # before the end, however long a look took
+            said = True
+            _log.warning("the Dask scheduler has no worker; waiting for %.0f s at most", WORKER_SECONDS)
         elif now - last_seen > WORKER_SECONDS:
             lost: TaskOutcome[Any] = TaskOutcome(
                 None, f"the Dask scheduler had no worker for {WORKER_SECONDS:.0f} s"
             )
             yield from ((number, lost) for number in pending)
             return
-        elif not said and now - last_seen > 0.05 * WORKER_SECONDS:
-            said = True
-            _log.warning("the Dask scheduler has no worker; waiting for %.0f s at most", WORKER_SECONDS)
         asked = now if now - asked >= ASK_SECONDS else asked
         time.sleep(LOOK_SECONDS)
 
@@ -175,6 +175,8 @@ def _guarded(function: Callable[..., R], values: tuple[Any, ...]) -> TaskOutcome
         return TaskOutcome(function(*values))
     # Anything a task raises is that task's failure; it is reported, recorded and makes the night incomplete.
     except Exception as error:  # noqa: BLE001, see above
+        if not isinstance(error, EicpyError):  # its words do not say where
+            _log.exception("a task failed")
         return TaskOutcome(None, f"{type(error).__name__}: {error}")
 
 

@@ -3,13 +3,11 @@
 Each law is an analytic fit from the literature; energies in keV.
 """
 
-from typing import Any
-
 import numpy as np
 
 from eicpy.typing import FloatArray
 
-__all__ = ["albedo", "cosmic_background", "cutoff_power_law", "power_law"]
+__all__ = ["albedo", "cosmic_background"]
 
 
 def cosmic_background(energy: FloatArray) -> FloatArray:
@@ -26,14 +24,3 @@ def albedo(energy: FloatArray) -> FloatArray:
     Ajello et al. 2008, ApJ 689, 666: self-absorbed below 33.7 keV.
     """
     return np.asarray(0.0148 / ((energy / 33.7) ** -5 + (energy / 33.7) ** 1.72))
-
-
-def power_law(energy: FloatArray, norm: float, index: float) -> FloatArray:
-    """``norm·E^−index``; the Crab is close to norm 9.7 and index 2.1."""
-    return np.asarray(norm * energy**-index)
-
-
-def cutoff_power_law(energy: FloatArray, norm: float, index: float, cutoff: float) -> FloatArray:
-    """``norm·E^−index·exp(−E/cutoff)``, the usual shape of a burst in our band."""
-    shape: Any = energy**-index * np.exp(-energy / cutoff)
-    return np.asarray(norm * shape)

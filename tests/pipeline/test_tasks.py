@@ -8,8 +8,22 @@ from contextlib import contextmanager
 
 from distributed import LocalCluster
 
+from eicpy.errors import BadDataError
 from eicpy.pipeline import tasks
 from eicpy.pipeline.tasks import run_tasks
+
+
+def test_the_log_holds_where_an_unknown_error_happened_and_a_known_one_speaks_for_itself(caplog):
+    def refuse(_):
+        raise BadDataError("got nothing, expected a night")
+
+    run_tasks(math.sqrt, [(4,), (-1,)])
+    (record,) = caplog.records
+    assert record.exc_info[0] is ValueError
+    caplog.clear()
+    (outcome,) = run_tasks(refuse, [(1,)])
+    assert "expected a night" in outcome.failure
+    assert not caplog.records
 
 
 def test_a_failing_task_is_told_and_the_others_run():
@@ -39,7 +53,8 @@ def cluster(**options):
     """A Dask scheduler of our own, as a site has one."""
     with LocalCluster(
         threads_per_worker=1, dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False},
-        silence_logs=50, **options,
+        silence_logs=False,  # it would silence the handlers of Bokeh too, among them that of `caplog`
+        **options,
     ) as made:  # fmt: skip
         yield made
 

@@ -219,7 +219,8 @@ class PageHandler(ShortAnswers, JupyterHandler):
                 visit.leave()
             except Exception:
                 if not visit.has_left():
-                    raise  # else its kernel was ended under it
+                    raise
+                get_logger().info("the visitor had left, and the kernel was ended under it", exc_info=True)
             finally:
                 VISIT.reset(token)
         if visit.has_left():
