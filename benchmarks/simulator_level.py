@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eicpy.simulation import lines, structure
 from eicpy.simulation import public_level as level
+from eicpy.simulation.camera import lines, structure
 
 RANGES = ((4, 8), (8, 20), (20, 50), (50, 90), (90, 120), (120, 150))
 CELL = 0.25

@@ -19,7 +19,7 @@ from eicpy.egse.numbering import Numbering
 from eicpy.egse.stream_chunk import ByteArray, StreamChunk
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
-from eicpy.simulation.commands import (
+from eicpy.simulation.packets.commands import (
     Refusal,
     Telecommand,
     Timing,
@@ -28,7 +28,7 @@ from eicpy.simulation.commands import (
     report_kind,
     request_id,
 )
-from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, Encoder
 from eicpy.times import to_seconds
 
 __all__ = ["CommandDesk", "PlacedCommand"]

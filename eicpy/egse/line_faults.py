@@ -13,7 +13,7 @@ import numpy as np
 from eicpy.egse.stream_chunk import StreamChunk
 from eicpy.errors import BadArgumentError
 from eicpy.files import atomic_file
-from eicpy.simulation.faults import flip_bits, foreign_bytes, generator, hash_uniform, some_bytes_kept
+from eicpy.simulation.packets.faults import flip_bits, foreign_bytes, generator, hash_uniform, some_bytes_kept
 from eicpy.typing import IntArray
 
 __all__ = ["KINDS", "Disconnect", "LineFault", "LineFaults", "Occurrence", "Stall", "write_fault_record"]

@@ -10,7 +10,7 @@ from eicpy.instruments import Instrument
 from eicpy.packets import ChecksumKind, PacketLayout
 from eicpy.packets.checksum import write_checksum
 from eicpy.packets.primary_header import COUNT_MODULUS
-from eicpy.simulation.commands import VERIFICATION
+from eicpy.simulation.packets.commands import VERIFICATION
 from eicpy.typing import IntArray
 
 __all__ = ["Numbering"]

@@ -16,7 +16,7 @@ from eicpy.egse.sources import NoSource, PacketSource, SimulatorSource
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.settings import Settings
-from eicpy.simulation.commands import Refusal
+from eicpy.simulation.packets.commands import Refusal
 
 __all__ = ["SendPlan"]
 

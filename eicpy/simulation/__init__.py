@@ -6,12 +6,12 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.simulation.attitude import SimulatedAttitude, simulate_attitude
-    from eicpy.simulation.bench import Bench
-    from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
-    from eicpy.simulation.bench_scene import BenchScene, Measurement, build_bench
-    from eicpy.simulation.bursts import BURST_KINDS, burst_flux, burst_truth, draw_burst
-    from eicpy.simulation.commands import Refusal, Telecommand, Timing
+    from eicpy.simulation.bench.config import BenchCommand, BenchConfig, SettingConfig
+    from eicpy.simulation.bench.emitter import Bench
+    from eicpy.simulation.bench.scene import BenchScene, Measurement, build_bench
+    from eicpy.simulation.camera.detector import Detector, PixelKind, draw_detector
+    from eicpy.simulation.camera.lines import FluorescenceLine, fluorescence_lines
+    from eicpy.simulation.camera.photons import PhotonStream, SimulatedPhotons
     from eicpy.simulation.config import (
         BodyConfig,
         BurstConfig,
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
         SourceConfig,
         StreamConfig,
     )
-    from eicpy.simulation.detector import Detector, PixelKind, draw_detector
-    from eicpy.simulation.faults import Fault
-    from eicpy.simulation.lines import FluorescenceLine, fluorescence_lines
     from eicpy.simulation.night import Camera
-    from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
-    from eicpy.simulation.points import PointSource
+    from eicpy.simulation.packets.commands import Refusal, Telecommand, Timing
+    from eicpy.simulation.packets.faults import Fault
     from eicpy.simulation.presets import preset, presets, read_config
     from eicpy.simulation.scene import Scene, build_scene
+    from eicpy.simulation.sky.attitude import SimulatedAttitude, simulate_attitude
+    from eicpy.simulation.sky.bursts import BURST_KINDS, burst_flux, burst_truth, draw_burst
+    from eicpy.simulation.sky.points import PointSource
     from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
     from eicpy.simulation.stream import TelemetryStream, write_simulation
     from eicpy.simulation.truth import SimulatedNight, read_night

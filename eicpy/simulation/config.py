@@ -64,7 +64,7 @@ class DetectorConfig(Model):
     """Non-paralysable dead time of a sector after a photon, s (guess)."""
     escape: bool = True
     """Fluorescence photons of cadmium and tellurium leave their crystal: lost, or into a neighbour; the
-    chances follow from cross sections and the size of a crystal (:mod:`eicpy.simulation.escape`)."""
+    chances follow from cross sections and the size of a crystal (:mod:`eicpy.simulation.camera.escape`)."""
     hole_length: float | None = Field(default=None, gt=0)
     """Mean drift length of holes, mm: light that is stopped deep gives less charge, a tail below each line.
     None: no tail. The tail in flight is not known; 3 mm is what μτ = 10⁻⁴ cm²/V gives at 300 V (guess)."""

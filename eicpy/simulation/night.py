@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from eicpy.simulation.event_packets import alert_packets, encode_messages, verifications
-from eicpy.simulation.housekeeping import Counts, HousekeepingModel
+from eicpy.simulation.camera.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.night_truth import night_facts, night_tables, write_satellite_files
-from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
+from eicpy.simulation.packets.event_packets import alert_packets, encode_messages, verifications
+from eicpy.simulation.packets.housekeeping import Counts, HousekeepingModel
 from eicpy.simulation.scene import Scene
-from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
 
 __all__ = ["Camera"]
 

@@ -8,10 +8,10 @@ from astropy.io import fits
 
 from eicpy.orbit import Track, write_attitude, write_orbit
 from eicpy.products import Provenance, product_file_name
-from eicpy.simulation.bursts import burst_truth
+from eicpy.simulation.camera.illumination import STEP
 from eicpy.simulation.config import BurstConfig
-from eicpy.simulation.illumination import STEP
 from eicpy.simulation.scene import Scene
+from eicpy.simulation.sky.bursts import burst_truth
 from eicpy.times import day_of
 
 __all__ = ["night_facts", "night_tables", "write_satellite_files"]

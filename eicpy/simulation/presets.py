@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from eicpy.errors import BadDataError, NotFoundError
-from eicpy.simulation.bench_config import BenchCommand, BenchConfig, SettingConfig
+from eicpy.simulation.bench.config import BenchCommand, BenchConfig, SettingConfig
 from eicpy.simulation.config import (
     BurstConfig,
     DetectorConfig,

@@ -20,7 +20,7 @@ import numpy as np
 from eicpy.errors import BadDataError
 from eicpy.imaging.mask import transmission
 from eicpy.instruments import load
-from eicpy.simulation.background import (
+from eicpy.simulation.camera.background import (
     FULL_ETENDUE,
     SpectrumTable,
     area,
@@ -28,11 +28,11 @@ from eicpy.simulation.background import (
     cosmic_table,
     join,
 )
+from eicpy.simulation.camera.detector import Detector, draw_detector
+from eicpy.simulation.camera.escape import escape_table
+from eicpy.simulation.camera.lines import LineStrength
+from eicpy.simulation.camera.response import single_deposits
 from eicpy.simulation.config import DetectorConfig
-from eicpy.simulation.detector import Detector, draw_detector
-from eicpy.simulation.escape import escape_table
-from eicpy.simulation.lines import LineStrength
-from eicpy.simulation.response import single_deposits
 from eicpy.simulation.spectra import FOLD_STEP, expected_spectra, fold
 from eicpy.typing import FloatArray
 

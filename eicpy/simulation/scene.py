@@ -16,12 +16,9 @@ from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
 from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
-from eicpy.simulation import background
-from eicpy.simulation.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
-from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
-from eicpy.simulation.detector import Detector, draw_detector
-from eicpy.simulation.diffuse import DiffuseSky, flatten
-from eicpy.simulation.illumination import (
+from eicpy.simulation.camera import background
+from eicpy.simulation.camera.detector import Detector, draw_detector
+from eicpy.simulation.camera.illumination import (
     STEP,
     ActiveComponent,
     Alias,
@@ -29,8 +26,11 @@ from eicpy.simulation.illumination import (
     PhotonSource,
     SteadyInterval,
 )
-from eicpy.simulation.kernels import Components, alias_table
-from eicpy.simulation.points import (
+from eicpy.simulation.camera.kernels import Components, alias_table
+from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
+from eicpy.simulation.sky.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
+from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
+from eicpy.simulation.sky.points import (
     Item,
     Path,
     PointSource,

@@ -12,8 +12,6 @@ import numpy as np
 
 from eicpy.catalogue import load_catalogue
 from eicpy.orbit import body_direction, right_ascension, sun_roll, tangent_vector
-from eicpy.simulation.attitude import observations
-from eicpy.simulation.bursts import BurstKind, draw_burst
 from eicpy.simulation.config import (
     BodyConfig,
     BurstConfig,
@@ -26,6 +24,8 @@ from eicpy.simulation.config import (
     SlewConfig,
     SourceConfig,
 )
+from eicpy.simulation.sky.attitude import observations
+from eicpy.simulation.sky.bursts import BurstKind, draw_burst
 from eicpy.times import to_seconds
 
 __all__ = ["WEEK", "burst_preset", "week_night"]

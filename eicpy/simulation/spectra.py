@@ -5,7 +5,7 @@ channels: with C(E) the cumulative folded spectrum, channel c of a pixel with ga
 C(g·(c + 1) + o) − C(g·c + o), where nothing below the threshold counts. It is exact to the accuracy of
 the table of C (steps of 0.02 keV, linear interpolation: below 10⁻⁴ of a channel's counts).
 
-Only single events are in it (:mod:`eicpy.simulation.response`): photons whose fluorescence went to a
+Only single events are in it (:mod:`eicpy.simulation.camera.response`): photons whose fluorescence went to a
 neighbour are multiple, and what is lost by escape stands at the energy that is left.
 """
 
@@ -17,13 +17,13 @@ import numpy as np
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument, load
 from eicpy.kernels import kernel
-from eicpy.simulation import background
-from eicpy.simulation.background import SpectrumTable
+from eicpy.simulation.camera import background
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.detector import Detector, draw_detector, layer_transmission
+from eicpy.simulation.camera.lines import LineStrength
+from eicpy.simulation.camera.response import single_deposits
 from eicpy.simulation.config import DetectorConfig
-from eicpy.simulation.detector import Detector, draw_detector, layer_transmission
-from eicpy.simulation.diffuse import DiffuseSky, flatten
-from eicpy.simulation.lines import LineStrength
-from eicpy.simulation.response import single_deposits
+from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]

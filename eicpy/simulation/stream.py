@@ -11,12 +11,12 @@ from astropy.io import fits
 
 from eicpy.files import atomic_file
 from eicpy.instruments import Instrument
-from eicpy.simulation.bench import Bench
-from eicpy.simulation.bench_config import BenchConfig
-from eicpy.simulation.bench_scene import build_bench
-from eicpy.simulation.faults import FaultInjector
-from eicpy.simulation.illumination import STEP
+from eicpy.simulation.bench.config import BenchConfig
+from eicpy.simulation.bench.emitter import Bench
+from eicpy.simulation.bench.scene import build_bench
+from eicpy.simulation.camera.illumination import STEP
 from eicpy.simulation.night import Camera
+from eicpy.simulation.packets.faults import FaultInjector
 from eicpy.simulation.presets import AnyConfig
 from eicpy.simulation.scene import build_scene
 from eicpy.simulation.truth import Emitter, SimulatedNight, summary, tables, write_truth

@@ -19,13 +19,13 @@ from astropy.io import fits
 
 from eicpy.errors import BadDataError
 from eicpy.files import atomic_file
-from eicpy.simulation.detector import PixelKind
-from eicpy.simulation.faults import Fault
-from eicpy.simulation.illumination import PhotonSource
-from eicpy.simulation.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
-from eicpy.simulation.photons import PhotonStream
+from eicpy.simulation.camera.detector import PixelKind
+from eicpy.simulation.camera.illumination import PhotonSource
+from eicpy.simulation.camera.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
+from eicpy.simulation.camera.photons import PhotonStream
+from eicpy.simulation.packets.encoding import Encoder, PacketBatch
+from eicpy.simulation.packets.faults import Fault
 from eicpy.simulation.presets import AnyConfig, read_config
-from eicpy.simulation.telemetry import Encoder, PacketBatch
 
 __all__ = ["STATEMENT", "Emitter", "SimulatedNight", "read_night", "summary", "tables", "write_truth"]
 

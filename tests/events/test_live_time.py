@@ -8,7 +8,7 @@ from eicpy import instruments
 from eicpy.errors import BadArgumentError
 from eicpy.events import DeadTime, EventList, LightCurve, LightCurveAccumulator, PixelScale
 from eicpy.simulation import preset
-from eicpy.simulation.photons import PhotonStream
+from eicpy.simulation.camera.photons import PhotonStream
 from eicpy.simulation.scene import build_scene
 
 ECLAIRS = instruments.load("eclairs")

@@ -24,7 +24,7 @@ from eicpy.simulation import (
     read_night,
     write_simulation,
 )
-from eicpy.simulation.isotopes import ISOTOPES, lines_of
+from eicpy.simulation.bench.isotopes import ISOTOPES, lines_of
 
 BENCH = preset("bench")
 PROTOTYPE = load("dpix-prototype")

@@ -6,9 +6,9 @@ import xraydb
 
 from eicpy.instruments import load
 from eicpy.simulation import DetectorConfig, draw_detector
-from eicpy.simulation.background import SpectrumTable
-from eicpy.simulation.escape import escape_table
-from eicpy.simulation.response import collected, single_deposits
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.escape import escape_table
+from eicpy.simulation.camera.response import collected, single_deposits
 
 SIDE, THICKNESS, GAP = 4.0, 1.0, 0.5
 

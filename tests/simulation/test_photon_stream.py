@@ -14,10 +14,10 @@ from eicpy.simulation import (
     build_scene,
     preset,
 )
-from eicpy.simulation import kernels as k
-from eicpy.simulation.bursts import burst_truth
-from eicpy.simulation.diffuse import DiffuseSky, _sandwich, flatten
-from eicpy.simulation.escape import escape_table
+from eicpy.simulation.camera import kernels as k
+from eicpy.simulation.camera.escape import escape_table
+from eicpy.simulation.sky.bursts import burst_truth
+from eicpy.simulation.sky.diffuse import DiffuseSky, _sandwich, flatten
 from eicpy.simulation.spectra import expected_spectra
 
 CALM = preset("quiet").model_copy(update={"duration": 200.0})

@@ -5,10 +5,10 @@ import pytest
 
 from eicpy.errors import BadDataError
 from eicpy.simulation import public_level as level
-from eicpy.simulation.background import FULL_ETENDUE, area, camera_table, cosmic_table, source_table
-from eicpy.simulation.detector import efficiency
-from eicpy.simulation.lines import FACTORS, estimates, fluorescence_lines
-from eicpy.simulation.structure import fluorescence_flux, mask_transparency, passing, scattered_energy
+from eicpy.simulation.camera.background import FULL_ETENDUE, area, camera_table, cosmic_table, source_table
+from eicpy.simulation.camera.detector import efficiency
+from eicpy.simulation.camera.lines import FACTORS, estimates, fluorescence_lines
+from eicpy.simulation.camera.structure import fluorescence_flux, mask_transparency, passing, scattered_energy
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +96,13 @@ def test_a_slab_shines_as_photon_by_photon():
     """Monte Carlo of lead before the sky: isotropic light in, K photon made, isotropic light out."""
     import xraydb
 
-    from eicpy.simulation import sky
+    from eicpy.simulation import spectral_laws
 
     thickness, line = 0.03, 76.0
     rng = np.random.default_rng(4)
     size = 100_000
     energy = 88.01 * (500 / 88.01) ** rng.random(size)
-    weight = sky.cosmic_background(energy) * energy * np.log(500 / 88.01) * np.pi
+    weight = spectral_laws.cosmic_background(energy) * energy * np.log(500 / 88.01) * np.pi
     cosine = np.sqrt(rng.random(size))  # of light that crosses a surface
     edge = xraydb.xray_edge("Pb", "K")
     mu = xraydb.material_mu("Pb", energy * 1e3, density=11.35)
@@ -136,7 +136,7 @@ def test_area_is_what_a_flat_source_counts():
     energy = np.array([10.0, 50.0])
     assert area(energy) == pytest.approx(409.6 * efficiency(energy), rel=0.02)
     assert area(np.array([120.0]))[0] > 1.3 * 409.6 * efficiency(np.array([120.0]))[0]
-    from eicpy.simulation.background import energy_grid
+    from eicpy.simulation.camera.background import energy_grid
 
     E = energy_grid()
     flux = np.where((E > 100) & (E < 150), 1e-3, 0.0)

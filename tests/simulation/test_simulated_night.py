@@ -29,9 +29,9 @@ from eicpy.simulation import (
     read_night,
     write_simulation,
 )
-from eicpy.simulation.faults import hash_uniform
-from eicpy.simulation.housekeeping import Counts, HousekeepingModel
-from eicpy.simulation.telemetry import _first_photons, _gather, _lengths
+from eicpy.simulation.packets.encoding import _first_photons, _gather, _lengths
+from eicpy.simulation.packets.faults import hash_uniform
+from eicpy.simulation.packets.housekeeping import Counts, HousekeepingModel
 
 ECLAIRS = load("eclairs")
 DEMO = preset("demo")

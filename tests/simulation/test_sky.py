@@ -33,9 +33,9 @@ from eicpy.simulation import (
     preset,
     write_simulation,
 )
-from eicpy.simulation.bursts import pulse_slices
 from eicpy.simulation.configure import simulation_names
-from eicpy.simulation.diffuse import flatten
+from eicpy.simulation.sky.bursts import pulse_slices
+from eicpy.simulation.sky.diffuse import flatten
 from eicpy.simulation.sky_presets import WEEK
 
 ARCSEC = np.radians(1 / 3600)

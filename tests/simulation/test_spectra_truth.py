@@ -8,7 +8,7 @@ from scipy.special import erf
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import load
 from eicpy.simulation import DetectorConfig, PixelKind, draw_detector, fluorescence_lines, simulate_spectra
-from eicpy.simulation import background as b
+from eicpy.simulation.camera import background as b
 from eicpy.simulation.spectra import _fold, expected_spectra, fold
 
 GOOD = DetectorConfig(

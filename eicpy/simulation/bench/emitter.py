@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from astropy.io import fits
 
-from eicpy.simulation.bench_config import BenchCommand
-from eicpy.simulation.bench_housekeeping import BenchHousekeeping
-from eicpy.simulation.bench_scene import TIMING, BenchScene
-from eicpy.simulation.commands import Telecommand, answers, report_columns, report_kind, request_id
-from eicpy.simulation.isotopes import lines_of
-from eicpy.simulation.photons import PhotonStream, SimulatedPhotons
-from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
+from eicpy.simulation.bench.config import BenchCommand
+from eicpy.simulation.bench.housekeeping import BenchHousekeeping
+from eicpy.simulation.bench.isotopes import lines_of
+from eicpy.simulation.bench.scene import TIMING, BenchScene
+from eicpy.simulation.camera.photons import PhotonStream, SimulatedPhotons
+from eicpy.simulation.packets.commands import Telecommand, answers, report_columns, report_kind, request_id
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
 
 __all__ = ["Bench"]
 

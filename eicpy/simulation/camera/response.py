@@ -1,12 +1,12 @@
 """What a crystal makes of a photon that it stopped: one deposit, or several in neighbouring pixels.
 
-The kernel (:mod:`eicpy.simulation.kernels`) draws this photon by photon; here is the same as an
+The kernel (:mod:`eicpy.simulation.camera.kernels`) draws this photon by photon; here is the same as an
 expectation, for spectra without photons. Three effects, each of which can be switched off:
 
 - **hole tail**: from the depth z below the cathode holes drift z and electrons d − z, and trapping leaves
   of the charge q(z) = λₑ/d·(1 − exp(−(d − z)/λₑ)) + λₕ/d·(1 − exp(−z/λₕ)), relative to that at the surface,
   which the gain contains (Hecht 1932, Z. Phys. 77, 235);
-- **escape** of a K photon, lost or into a neighbour (:mod:`eicpy.simulation.escape`);
+- **escape** of a K photon, lost or into a neighbour (:mod:`eicpy.simulation.camera.escape`);
 - **charge sharing**: of a share of the photons the lesser part, even in 0 to ½, goes to a neighbour.
 
 Depth acts on tail and on escape independently here: the chances of escape are averages over the depth.
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from eicpy.simulation.background import SpectrumTable
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.escape import THICKNESS, absorption_grid, entries, escape_table
 from eicpy.simulation.config import DetectorConfig
-from eicpy.simulation.escape import THICKNESS, absorption_grid, entries, escape_table
 from eicpy.typing import FloatArray
 
 __all__ = ["SingleDeposits", "collected", "single_deposits"]

@@ -13,8 +13,8 @@ import numpy as np
 from eicpy.orbit import sky_pixels, theta_phi
 from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.config import BurstConfig
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, Encoder, PacketBatch
 from eicpy.simulation.scene import Scene
-from eicpy.simulation.telemetry import TICKS_PER_SECOND, Encoder, PacketBatch
 
 __all__ = ["EventPacket", "alert_packets", "encode_messages", "verifications"]
 

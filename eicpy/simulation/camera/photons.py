@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import FailedError
-from eicpy.simulation.illumination import STEP, PhotonSource, SteadyInterval
-from eicpy.simulation.kernels import ROOM, PhotonArrays, make_photons
+from eicpy.simulation.camera.illumination import STEP, PhotonSource, SteadyInterval
+from eicpy.simulation.camera.kernels import ROOM, PhotonArrays, make_photons
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["PhotonStream", "SimulatedPhotons"]

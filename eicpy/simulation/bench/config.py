@@ -60,7 +60,7 @@ class BenchConfig(StreamConfig):
 
     kind: Literal["bench"] = "bench"
     source: str | None = "241Am"
-    """Radioactive source, see :data:`eicpy.simulation.isotopes.ISOTOPES`; None: no source."""
+    """Radioactive source, see :data:`eicpy.simulation.bench.isotopes.ISOTOPES`; None: no source."""
     source_rate: float = Field(default=1500.0, ge=0, le=2e5)
     """PhotonArrays of the source detected per second by all pixels together, before thresholds."""
     source_distance: float = Field(default=200.0, gt=0)
@@ -77,4 +77,4 @@ class BenchConfig(StreamConfig):
     """Raw values of the fields of photon packets that are not photons."""
     housekeeping: dict[str, str | float] = Field(default_factory=dict)
     """What a parameter reports: a number, or the name of a series of
-    :mod:`eicpy.simulation.bench_housekeeping`. Parameters not named lie in the middle of their limits."""
+    :mod:`eicpy.simulation.bench.housekeeping`. Parameters not named lie in the middle of their limits."""

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from eicpy.errors import NotFoundError
 from eicpy.packets import Limits, PacketLayout
-from eicpy.simulation.bench_config import BenchCommand, SettingConfig
-from eicpy.simulation.bench_scene import TIMING, BenchScene
-from eicpy.simulation.detector import PixelKind
-from eicpy.simulation.housekeeping import to_raw, unit_noise
+from eicpy.simulation.bench.config import BenchCommand, SettingConfig
+from eicpy.simulation.bench.scene import TIMING, BenchScene
+from eicpy.simulation.camera.detector import PixelKind
+from eicpy.simulation.packets.housekeeping import to_raw, unit_noise
 from eicpy.typing import FloatArray
 
 __all__ = ["BenchHousekeeping", "PerSecond"]

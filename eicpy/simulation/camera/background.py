@@ -8,8 +8,8 @@ second of the whole plane.
 
 Light of the sky counts in three parts: what the crystals stop of the light through the open cells; what they
 stop of that through the closed ones, which are thin for hard photons; and what is scattered back onto them,
-at a lower energy, from behind (:mod:`eicpy.simulation.structure`). All three lie over the plane as the first
-does: above 100 keV the shadow of a point source is deeper here than it would be in truth.
+at a lower energy, from behind (:mod:`eicpy.simulation.camera.structure`). All three lie over the plane as
+the first does: above 100 keV the shadow of a point source is deeper here than it would be in truth.
 
 Particles and electrons leave 0.76·exp(−E/100 keV) + 128·(E/4 keV)^−2.5 counts s⁻¹ keV⁻¹: fitted to the
 public pre-launch background, with no physics behind the two shapes. The camera's part is scaled so that sky
@@ -22,10 +22,10 @@ from functools import cache
 
 import numpy as np
 
-from eicpy.simulation import sky
-from eicpy.simulation.detector import efficiency
-from eicpy.simulation.lines import LineStrength, fluorescence_lines
-from eicpy.simulation.structure import (
+from eicpy.simulation import spectral_laws
+from eicpy.simulation.camera.detector import efficiency
+from eicpy.simulation.camera.lines import LineStrength, fluorescence_lines
+from eicpy.simulation.camera.structure import (
     FULL_ETENDUE,
     OPEN_FRACTION,
     leak,
@@ -137,13 +137,13 @@ def _lit(flux: FloatArray) -> SpectrumTable:
 @cache
 def cosmic_table() -> SpectrumTable:
     """Cosmic background per cm² sr of étendue; multiply by the étendue that is not hidden."""
-    return _lit(sky.cosmic_background(_middle()))
+    return _lit(spectral_laws.cosmic_background(_middle()))
 
 
 @cache
 def albedo_table() -> SpectrumTable:
     """Emission of the Earth per cm² sr of étendue."""
-    return _lit(sky.albedo(_middle()))
+    return _lit(spectral_laws.albedo(_middle()))
 
 
 def source_table(flux: FloatArray) -> SpectrumTable:

@@ -13,14 +13,14 @@ import numpy as np
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument, MeasurementSwitch, load
-from eicpy.simulation import background
-from eicpy.simulation.background import SpectrumTable
-from eicpy.simulation.bench_config import BenchCommand, BenchConfig, matches
-from eicpy.simulation.commands import Telecommand, Timing
-from eicpy.simulation.detector import Detector, draw_detector, efficiency
-from eicpy.simulation.illumination import STEP, Component, PhotonSource, SteadyInterval
-from eicpy.simulation.isotopes import lines_of
-from eicpy.simulation.kernels import Components, Pixels
+from eicpy.simulation.bench.config import BenchCommand, BenchConfig, matches
+from eicpy.simulation.bench.isotopes import lines_of
+from eicpy.simulation.camera import background
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.detector import Detector, draw_detector, efficiency
+from eicpy.simulation.camera.illumination import STEP, Component, PhotonSource, SteadyInterval
+from eicpy.simulation.camera.kernels import Components, Pixels
+from eicpy.simulation.packets.commands import Telecommand, Timing
 
 __all__ = ["BenchScene", "Measurement", "build_bench", "measurements"]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from eicpy.instruments import Instrument
-from eicpy.simulation.background import SpectrumTable
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.detector import Detector
+from eicpy.simulation.camera.escape import GRID, THICKNESS, absorption_grid, escape_table
+from eicpy.simulation.camera.kernels import Components, Constants, Pixels, Response, Tables, alias_table
+from eicpy.simulation.camera.structure import vacancies
 from eicpy.simulation.config import StreamConfig
-from eicpy.simulation.detector import Detector
-from eicpy.simulation.escape import GRID, THICKNESS, absorption_grid, escape_table
-from eicpy.simulation.kernels import Components, Constants, Pixels, Response, Tables, alias_table
-from eicpy.simulation.structure import vacancies
 from eicpy.times import to_seconds
 from eicpy.typing import FloatArray, IntArray
 

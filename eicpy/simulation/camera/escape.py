@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 
-from eicpy.simulation.structure import DENSITY, attenuation, vacancies
+from eicpy.simulation.camera.structure import DENSITY, attenuation, vacancies
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["CRYSTAL", "GRID", "THICKNESS", "EscapeTable", "absorption_grid", "entries", "escape_table"]

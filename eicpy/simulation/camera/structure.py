@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from eicpy.simulation import sky
+from eicpy.simulation import spectral_laws
 from eicpy.typing import FloatArray
 
 __all__ = [
@@ -108,7 +108,7 @@ def leak(energy: FloatArray) -> FloatArray:
     """Cosmic background that reaches the crystals through shield and satellite, photons s⁻¹ keV⁻¹."""
     walls = SHIELD_LEAK * WALL_ETENDUE * passing("Pb", SHIELD_THICKNESS, energy)
     behind = BACK_LEAK * HALF_SPACE * passing("Al", BACK_THICKNESS, energy)
-    return np.asarray(sky.cosmic_background(energy) * (walls + behind))
+    return np.asarray(spectral_laws.cosmic_background(energy) * (walls + behind))
 
 
 def scattered_energy(energy: FloatArray) -> FloatArray:
@@ -175,7 +175,7 @@ def fluorescence_flux(element: str, line: float, thickness: float, *, far: bool)
     energy = np.geomspace(edge * 1.0001, 500.0, 300)
     depth = (np.arange(200) + 0.5) / 200 * thickness
     mu, photo = attenuation(element, energy), attenuation(element, energy, "photo")
-    light = 2 * np.pi * sky.cosmic_background(energy) * photo * share * expn(2, depth[:, None] * mu)
+    light = 2 * np.pi * spectral_laws.cosmic_background(energy) * photo * share * expn(2, depth[:, None] * mu)
     absorbed = np.trapezoid(light, energy, axis=1) * fluorescence
     way = thickness - depth if far else depth
     mu_line = float(attenuation(element, np.array([line]))[0])

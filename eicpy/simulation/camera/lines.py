@@ -2,8 +2,8 @@
 
 Lead (shield), tantalum (mask), gold (contacts), copper (the shield's liner) and the crystals themselves
 shine when the sky lights them. Energies and the strengths within a family are those of xraydb (Elam et al.
-2002). How strong a family is comes from a transport estimate (:mod:`eicpy.simulation.structure`) times one
-factor, fitted to the lines of the public pre-launch background:
+2002). How strong a family is comes from a transport estimate (:mod:`eicpy.simulation.camera.structure`)
+times one factor, fitted to the lines of the public pre-launch background:
 
 - **Pb**: sky above 88.0 keV on the shield from outside, through the shield; the factor stands for thickness
   and liner.
@@ -27,10 +27,10 @@ from typing import Literal
 
 import numpy as np
 
-from eicpy.simulation import sky
-from eicpy.simulation.detector import efficiency
-from eicpy.simulation.escape import escape_table
-from eicpy.simulation.structure import (
+from eicpy.simulation import spectral_laws
+from eicpy.simulation.camera.detector import efficiency
+from eicpy.simulation.camera.escape import escape_table
+from eicpy.simulation.camera.structure import (
     CLOSED_ETENDUE,
     FULL_ETENDUE,
     MASK_THICKNESS,
@@ -85,7 +85,7 @@ def _slab(element: str, line: float, thickness: float, etendue: float, *, far: b
 def _between_crystals(element: str) -> float:
     """K photons per second that pass from crystal to crystal under the light of the sky."""
     energy = np.arange(20.0, 200.0, 0.05)
-    light = sky.cosmic_background(energy) * FULL_ETENDUE * efficiency(energy)
+    light = spectral_laws.cosmic_background(energy) * FULL_ETENDUE * efficiency(energy)
     table = escape_table()
     mine = [name.startswith(element) for name in table.names]
     return float((light * table.at(energy)[1][:, mine].sum(axis=1)).sum() * 0.05)
@@ -95,7 +95,7 @@ def _behind(element: str, line: float, thickness: float) -> float:
     """Counts per second of a thin layer behind the crystals."""
     edge, share, fluorescence = vacancies(element)
     energy = np.geomspace(edge * 1.0001, 500.0, 300)
-    light = sky.cosmic_background(energy) * FULL_ETENDUE * (1 - efficiency(energy))
+    light = spectral_laws.cosmic_background(energy) * FULL_ETENDUE * (1 - efficiency(energy))
     vacant = attenuation(element, energy, "photo") * share * thickness
     made = float(np.trapezoid(light * vacant, energy)) * fluorescence
     return 0.5 * made * float(efficiency(np.array([line]))[0])

@@ -17,7 +17,7 @@ from eicpy.instruments import Instrument
 from eicpy.kernels import kernel
 from eicpy.packets import PacketHeaders, PacketLayout, encode
 from eicpy.packets.primary_header import COUNT_MODULUS
-from eicpy.simulation.photons import SimulatedPhotons
+from eicpy.simulation.camera.photons import SimulatedPhotons
 from eicpy.typing import ByteArray, IntArray
 
 __all__ = ["PHOTONS_PER_PACKET", "Encoder", "PacketBatch", "PhotonPacker", "merge"]

@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.packets import PacketLayout, Polynomial
+from eicpy.simulation.camera.detector import PixelKind
+from eicpy.simulation.camera.photons import SimulatedPhotons
 from eicpy.simulation.config import ExcursionConfig
-from eicpy.simulation.detector import PixelKind
-from eicpy.simulation.faults import hash_uniform
-from eicpy.simulation.photons import SimulatedPhotons
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND
+from eicpy.simulation.packets.faults import hash_uniform
 from eicpy.simulation.scene import Scene
-from eicpy.simulation.telemetry import TICKS_PER_SECOND
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["Counts", "HousekeepingModel", "to_raw", "unit_noise"]

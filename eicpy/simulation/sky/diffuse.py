@@ -15,7 +15,7 @@ import numpy as np
 
 from eicpy.instruments import MaskGeometry
 from eicpy.kernels import kernel
-from eicpy.simulation.background import FULL_ETENDUE
+from eicpy.simulation.camera.background import FULL_ETENDUE
 from eicpy.typing import FloatArray
 
 __all__ = ["DiffuseSky", "flatten"]

@@ -13,12 +13,12 @@ from eicpy.catalogue import Spectrum, load_catalogue
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask
 from eicpy.orbit import CircularOrbit, body_direction, tangents, unit_vector
-from eicpy.simulation import background
-from eicpy.simulation.background import SpectrumTable
-from eicpy.simulation.bursts import PulseSlice, pulse_slices
+from eicpy.simulation.camera import background
+from eicpy.simulation.camera.background import SpectrumTable
+from eicpy.simulation.camera.illumination import STEP, Component
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
-from eicpy.simulation.diffuse import flatten
-from eicpy.simulation.illumination import STEP, Component
+from eicpy.simulation.sky.bursts import PulseSlice, pulse_slices
+from eicpy.simulation.sky.diffuse import flatten
 from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Item", "Path", "PointSource", "ShadowMaker", "catalogue_sources", "occultations", "path_of"]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from eicpy.errors import BadArgumentError
 from eicpy.packets.primary_header import COUNT_MODULUS
 from eicpy.simulation.config import FaultConfig
-from eicpy.simulation.telemetry import TICKS_PER_SECOND, PacketBatch
+from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, PacketBatch
 from eicpy.typing import ByteArray, FloatArray
 
 __all__ = [
