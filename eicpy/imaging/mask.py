@@ -1,19 +1,19 @@
 """The coded mask and its shadow on the detector plane.
 
 A source in direction (ty, tz) (tangents of its angles from the pointing) casts the mask's shadow on the
-plane: the ray that ends at y on the plane has crossed the mask at y + H·ty. The share of a pixel that is
-lit is therefore the open area of the mask under the pixel's own outline, moved by H·t and divided by the
-pixel's area. Cells and pixels are rectangles, so the overlap along each axis separates and
+plane: the ray that ends at y on the plane has crossed the middle of the mask at y + H·ty. The share of a
+pixel that is lit is therefore the open area of the mask under the pixel's own outline, moved by H·t and
+divided by the pixel's area. Cells and pixels are rectangles, so the overlap along each axis separates and
 
     shadow = A_z(tz) · mask · A_y(ty)ᵀ
 
 with A the share of a pixel's width that each cell covers: exact fractional coverage, no sampling. Averaged
 over a random mask this is the smooth transmission cosθ·o(ty)·o(tz), with o the share of the plane that the
-mask covers at all.
+mask covers at all. A mask with depth (walls between the cells, bars of the frame, tantalum that is thin for
+hard photons) keeps that form with more columns: :mod:`eicpy.imaging.depth`.
 
 The pattern that flies is not public. The one made here is random, drawn from a seed so that all closed
-cells hang together with the frame (a self-supporting plate): *not the flight mask*. The mask's
-thickness (vignetting in the cells) and its transparency are left out.
+cells hang together with the frame (a self-supporting plate): *not the flight mask*.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ import numpy as np
 from scipy import ndimage
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging import depth
+from eicpy.imaging.absorption import optical_depth
 from eicpy.instruments import MaskGeometry
 from eicpy.typing import BoolArray, FloatArray
 
@@ -108,41 +110,60 @@ class Mask:
         """Share of open cells."""
         return float(self.pattern.mean())
 
-    def overlap(self, t: float) -> FloatArray:
-        """Share of each pixel's width seen through each cell, shape (pixels, cells).
-
-        Parameters
-        ----------
-        t
-            Tangent of the source's angle along this axis.
-        """
-        g = self.geometry
-        pitch = g.plane_side / self.pixels
-        cells = self.pattern.shape[0]
-        centre = (np.arange(self.pixels) + 0.5) * pitch - g.plane_side / 2 + g.distance * t
-        edges = np.linspace(-g.side / 2, g.side / 2, cells + 1)
-        low = np.maximum(centre[:, None] - g.pixel_side / 2, edges[None, :-1])
-        high = np.minimum(centre[:, None] + g.pixel_side / 2, edges[None, 1:])
-        return np.asarray(np.clip(high - low, 0, None) / g.pixel_side)
-
-    def shadow(self, ty: float, tz: float) -> FloatArray:
-        """Share of each pixel that a source lights, exact.
+    def shadow(self, ty: float, tz: float, energy: float | None = None) -> FloatArray:
+        """Share of each pixel that a source lights.
 
         Parameters
         ----------
         ty, tz
             Tangents of the source's angles from the pointing; NaN (behind the camera) lights nothing.
+        energy
+            keV: closed cells let pass what `absorber` of the geometry does not take, and so do their edges;
+            None, or an absorber of 0: they are opaque.
 
         Returns
         -------
         numpy.ndarray
             Shape (pixels, pixels), indexed [z, y], between 0 and 1. The projection of the pixel's area
             (cosθ) is not in it.
+
+        Raises
+        ------
+        BadArgumentError
+            For a mask so thick that a ray crosses three cells along an axis.
+
+        See Also
+        --------
+        covered : The same of a mask all of whose cells are open.
         """
         if not (np.isfinite(ty) and np.isfinite(tz)):
             return np.zeros((self.pixels, self.pixels))
-        lit = self.overlap(tz) @ self.pattern.astype(np.float64) @ self.overlap(ty).T
+        dark = np.inf
+        if energy is not None and self.geometry.absorber > 0:
+            dark = optical_depth(energy, self.geometry.absorber) * float(np.sqrt(1 + ty**2 + tz**2))
+        middle = depth.passing(self.pattern, dark, opposite=ty * tz < 0)
+        lit = self._share(tz) @ middle @ self._share(ty).T
         return np.asarray(np.clip(lit, 0.0, 1.0))  # the sums carry rounding of a few 1e-16
+
+    def covered(self, ty: float, tz: float) -> FloatArray:
+        """Share of each pixel whose rays go through the cells of the mask, open or closed, and not its frame.
+
+        Parameters
+        ----------
+        ty, tz
+            As for :meth:`shadow`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (pixels, pixels), indexed [z, y]. Less :meth:`shadow` it is what lies behind closed cells.
+        """
+        if not (np.isfinite(ty) and np.isfinite(tz)):
+            return np.zeros((self.pixels, self.pixels))
+        return np.outer(self._share(tz).sum(axis=1), self._share(ty).sum(axis=1))
+
+    def _share(self, t: float) -> FloatArray:
+        return depth.shares(self.geometry, self.pattern.shape[0], self.pixels, float(t))
 
     def _repr_html_(self) -> str:
         return (
