@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from eicpy.orbit.files import read_attitude, read_orbit, write_attitude, write_orbit
     from eicpy.orbit.frame import EclairsFrame
+    from eicpy.orbit.geomagnetic import cutoff_rigidity, geomagnetic_latitude
     from eicpy.orbit.plan import (
         Observation,
         SlewProfile,
@@ -58,8 +59,10 @@ __all__ = [
     "anti_solar_pointing",
     "apparent_radius",
     "body_direction",
+    "cutoff_rigidity",
     "earth_angle",
     "earth_radius",
+    "geomagnetic_latitude",
     "ground_point",
     "plan_attitude",
     "read_attitude",

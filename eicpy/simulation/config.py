@@ -15,11 +15,14 @@ __all__ = [
     "BodyConfig",
     "BurstConfig",
     "DetectorConfig",
+    "EnvironmentConfig",
     "ExcursionConfig",
     "FaultConfig",
+    "FlareConfig",
     "OrbitConfig",
     "PointingConfig",
     "PulseConfig",
+    "ShowerConfig",
     "SimulationConfig",
     "SlewConfig",
     "SourceConfig",
@@ -305,6 +308,87 @@ class StreamConfig(Model):
         return start
 
 
+class FlareConfig(Model):
+    """A flare of the Sun, of which the sunlit Earth in the field reflects a part."""
+
+    name: str = "solar flare"
+    start: float = Field(ge=0)
+    """Seconds after the start of the simulation."""
+    goes: str = Field(default="M1.0", pattern=r"^[ABCMX]\d{1,2}(\.\d+)?$")
+    """Class: flux in 1-8 Å at the peak; A1 is 10⁻⁸ W m⁻², each letter ten times more."""
+    rise: float = Field(default=200.0, gt=0)
+    """From the start to the peak, s (guess)."""
+    decay: float = Field(default=600.0, gt=0)
+    """e-folding time late in the flare, s (guess)."""
+    temperature: float = Field(default=1.5, gt=0)
+    """kT, keV (guess: 17 million kelvin)."""
+
+    @property
+    def flux(self) -> float:
+        """W m⁻² in 1-8 Å at the peak."""
+        return float(10.0 ** ("ABCMX".index(self.goes[0]) - 8) * float(self.goes[1:]))
+
+    @property
+    def end(self) -> float:
+        """When it is followed no longer: seconds after its start."""
+        return 2 * self.rise + 10 * self.decay
+
+
+class ShowerConfig(Model):
+    """Counts that are no light: a shower of particles, the track of one, a module that becomes noisy."""
+
+    name: str = "shower"
+    start: float = Field(ge=0)
+    """Seconds after the start of the simulation."""
+    rise: float = Field(default=0.02, gt=0)
+    """From the start to the peak, s."""
+    decay: float = Field(default=0.3, gt=0)
+    """e-folding time late in it, s."""
+    peak: float = Field(gt=0, le=2e5)
+    """Counts per second over its pixels at the peak, before thresholds."""
+    where: Literal["plane", "track", "module"] = "plane"
+    number: int = Field(default=0, ge=0)
+    """Of the module; of the track, each of which lies elsewhere."""
+    folding: float = Field(default=60.0, gt=0)
+    """e-folding energy of its spectrum, keV; a module's noise is that of a noisy pixel instead (guesses)."""
+
+    @property
+    def end(self) -> float:
+        """When it is followed no longer: seconds after its start."""
+        return 2 * self.rise + 10 * self.decay
+
+
+class EnvironmentConfig(Model):
+    """How the background changes with time; each part can be switched off."""
+
+    rigidity: bool = True
+    """Particles follow the geomagnetic cut-off: more towards the poles."""
+    rigidity_slope: float = Field(default=1.0, ge=0, le=3)
+    """Their rate goes as cut-off^−slope (guess; the integral spectrum of cosmic rays has 1 to 1.7)."""
+    wings: float = Field(default=300.0, ge=0, le=1e5)
+    """Counts per second of trapped particles at the border of the anomaly (guess); 0: none."""
+    wing_time: float = Field(default=40.0, gt=0)
+    """e-folding time before and after a passage, s (guess)."""
+    activation: tuple[tuple[float, float], ...] = ((25.0, 12.0), (48.5, 6.0), (269.0, 3.0))
+    """(half-life, minutes; counts per second after an endless passage): ¹²⁸I, ¹¹¹ᵐCd, ¹¹⁵ᵐIn, which protons
+    make of cadmium and tellurium; the rates are guesses."""
+    earth: bool = True
+    """The Earth reflects the cosmic background and shines itself, brighter in the middle and towards the
+    poles; False: one measured mean brightness."""
+    modulation: float = Field(default=0.6, gt=0, le=2)
+    """Of cosmic rays by the Sun, GV."""
+    flares: tuple[FlareConfig, ...] = ()
+    showers: tuple[ShowerConfig, ...] = ()
+
+    @field_validator("activation")
+    @classmethod
+    def _positive(cls, activation: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        if any(life <= 0 or rate < 0 for life, rate in activation):
+            msg = f"got {activation}, expected half-lives above 0 (minutes) and rates of 0 or more"
+            raise ValueError(msg)
+        return activation
+
+
 class SimulationConfig(StreamConfig):
     """One simulated night."""
 
@@ -334,6 +418,8 @@ class SimulationConfig(StreamConfig):
     """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""
     earth: bool = True
     """The Earth hides the sky behind it; False: as if it did not exist."""
+    environment: EnvironmentConfig | None = None
+    """How the background changes with time; None: by the Earth in the field alone."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

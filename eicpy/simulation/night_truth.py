@@ -12,7 +12,9 @@ from eicpy.simulation.camera.illumination import STEP
 from eicpy.simulation.config import BurstConfig
 from eicpy.simulation.scene import Scene
 from eicpy.simulation.sky.bursts import burst_truth
+from eicpy.simulation.sky.environment import ParticleEnvironment
 from eicpy.times import day_of
+from eicpy.typing import FloatArray
 
 __all__ = ["night_facts", "night_tables", "write_satellite_files"]
 
@@ -39,6 +41,16 @@ def night_facts(scene: Scene) -> dict[str, Any]:
                 "roll": float(np.degrees(observation.pointing.roll)),
             }
             for observation in scene.attitude.observations
+        ],
+        "incidents": [
+            one.config.model_dump(mode="json")
+            | {
+                "start": start + one.config.start,
+                "stop": start + one.config.start + one.config.end,
+                "peak_time": start + one.config.start + one.config.rise,
+                "kind": "solar flare" if one.of_the_sun else "shower",
+            }
+            for one in scene.incidents
         ],
         "bursts": [_burst(scene, burst) for burst in config.bursts],
         "excursions": [
@@ -76,6 +88,8 @@ def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
         values = [getattr(s, name) for s in scene.sources]
         sources.append(fits.Column(name.upper(), "D", unit=unit, array=values))
     tables = [("SOURCES", sources), ("ORBIT", orbit)]
+    if scene.environment is not None:
+        tables.append(("ENVIRONMENT", _environment(scene.environment, time, scene.start)))
     if scene.attitude.moves:
         camera = scene.attitude.camera
         attitude = [
@@ -84,6 +98,18 @@ def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
         ]
         tables.append(("ATTITUDE", attitude))
     return [fits.BinTableHDU.from_columns(columns, name=name) for name, columns in tables]
+
+
+def _environment(environment: ParticleEnvironment, time: FloatArray, start: float) -> list[fits.Column]:
+    """Cut-off rigidity and rates of particles every ten seconds."""
+    since = time - start
+    return [
+        fits.Column("TIME", "D", unit="s", array=time),
+        fits.Column("CUTOFF", "D", unit="GV", array=environment.cutoff(since)),
+        fits.Column("PARTICLES", "D", array=environment.cosmic_rays(since)),
+        fits.Column("TRAPPED", "D", unit="ct/s", array=environment.trapped(since)),
+        fits.Column("ACTIVATION", "D", unit="ct/s", array=environment.activation(since)),
+    ]
 
 
 def write_satellite_files(scene: Scene, folder: Path) -> list[Path]:

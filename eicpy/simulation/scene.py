@@ -4,7 +4,8 @@ A step of ten seconds is the grain of the simulation: each has its own random st
 the step's number. So the same photons come out whatever the size of the blocks in which they are asked for. A
 step is cut where something changes within it: the camera turns, the Earth's limb crosses a source, a burst
 begins, ends, or gets another spectrum. Within an interval that is left nothing changes but the light of
-pulses, which the kernel follows photon by photon.
+pulses, which the kernel follows photon by photon. What goes on slowly but all the time, the Earth in the
+field or particles near the anomaly, is followed every two seconds.
 """
 
 import itertools
@@ -31,6 +32,9 @@ from eicpy.simulation.camera.kernels import Components, alias_table
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.sky.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
 from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
+from eicpy.simulation.sky.diffuse_light import DiffuseLight, DiffuseNumbers
+from eicpy.simulation.sky.environment import ParticleEnvironment
+from eicpy.simulation.sky.incidents import Incident, flare_component, incidents, shower_component
 from eicpy.simulation.sky.points import (
     Item,
     Path,
@@ -48,6 +52,8 @@ __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
 
 COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""
+_SLOW = 2.0
+"""How often what changes slowly is followed, s."""
 _DIFFUSE_TURN = np.radians(1.0)
 """How far the camera may turn before the Earth is looked for anew in its field."""
 _Area = tuple[float, Alias]
@@ -68,6 +74,10 @@ class Scene(PhotonSource):
     detector
         The truth about its pixels.
     """
+
+    components: list[Component]
+    incidents: tuple[Incident, ...] = ()
+    """Solar flares and showers."""
 
     def __init__(self, config: SimulationConfig, instrument: Instrument, detector: Detector) -> None:
         super().__init__(config, instrument, detector)
@@ -98,20 +108,42 @@ class Scene(PhotonSource):
             self._pieces = np.unique(np.round(np.concatenate([self._pieces, steps]), 6))
         self._turns = self.attitude.camera.pieces(_DIFFUSE_TURN, float(self.start), stop) - self.start
         self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
+        self.environment: ParticleEnvironment | None = None
+        """How particles change; None where they do not."""
+        if config.environment is not None:
+            self.environment = ParticleEnvironment.of(
+                config.environment, self.orbit, contour if config.saa else None, self.start, config.duration
+            )
+        self._diffuse_light = DiffuseLight(
+            self._sky,
+            self.orbit,
+            self.attitude.camera,
+            float(self.start),
+            config.duration,
+            detector.efficiency,
+            self._turns,
+        )
         self._shadows = ShadowMaker(self.mask, detector.efficiency)
+        self._particles: dict[str, int] = {}
         self.components, self.sources = self._light()
+        self._add_environment()
+        self._diffuse_light.components = self.components
         self.prepare(self.components)
         borders = [t for source in self.sources for t in source.borders]
+        for one in self.incidents:
+            borders += [one.config.start, one.config.start + one.config.end]
         self._borders = np.unique(np.round(np.concatenate([self._pieces, self._turns, borders]), 6))
         self._piece_lights: tuple[int, list[_Light]] = (-1, [])
         self._even = alias_table(detector.efficiency)
-        self._earth: tuple[float, list[ActiveComponent]] = (np.nan, [])
 
     def segments(self, step: int) -> list[SteadyInterval]:
         """The parts of a step between which something changes."""
         begin = step * STEP
         end = min(begin + STEP, self.config.duration)
         inner = self._borders[(self._borders > begin) & (self._borders < end)]
+        if self._drifts(begin, end):
+            slow = np.arange(begin + _SLOW, end - _SLOW / 2, _SLOW)
+            inner = np.unique(np.concatenate([inner, slow]))
         edges = np.concatenate([[begin], inner, [end]])
         if len(edges) == 2:
             return [self._interval((1, step), step, begin, end)]
@@ -119,6 +151,14 @@ class Scene(PhotonSource):
             self._interval((1, step, number), step, float(a), float(b))
             for number, (a, b) in enumerate(itertools.pairwise(edges))
         ]
+
+    def _drifts(self, begin: float, end: float) -> bool:
+        """Whether something changes all the time."""
+        if not len(self.live(int(begin // STEP))):
+            return False
+        if self.environment is not None and self.environment.is_fast(begin, end):
+            return True
+        return self.config.earth and COSMIC in self._aliases and self._diffuse_light.changes(begin, end)
 
     def _interval(self, key: tuple[int, ...], step: int, begin: float, end: float) -> SteadyInterval:
         live = np.clip(self.live(step) + step * STEP, begin, end)
@@ -207,7 +247,12 @@ class Scene(PhotonSource):
             for n in (CAMERA, HEAT_PIPE, NOISE)
             if n in self._aliases
         ]
-        chosen += self._diffuse(time)
+        chosen += self._diffuse(time) + self._particle_rates(time)
+        chosen += [
+            (i.component, self.components[i.component].rate, self._aliases[i.component])
+            for i in self.incidents
+            if not i.of_the_sun and i.lasts(time)
+        ]
         for source, light in zip(self.sources, self._lights(time), strict=True):
             if light is None or source.is_hidden(time):
                 continue
@@ -255,31 +300,66 @@ class Scene(PhotonSource):
         return _area_of(weight), _area_of(dark) if dark.sum() > 0 else None
 
     def _diffuse(self, time: float) -> list[ActiveComponent]:
-        """Cosmic background and Earth, as in the middle of the step, or of its part between two turns."""
+        """Cosmic background and Earth."""
         if COSMIC not in self._aliases:
             return []
         if not self.config.earth:
             return [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
-        step = int(time // STEP) * STEP
-        turn = int(np.clip(np.searchsorted(self._turns, time, side="right"), 1, len(self._turns) - 1))
-        begin, end = max(step, self._turns[turn - 1]), min(step + STEP, self._turns[turn])
-        middle = float(begin + end) / 2 if len(self._turns) > 2 else step + STEP / 2
-        if self._earth[0] != middle:
-            self._earth = (middle, self._diffuse_at(self.start + middle))
-        return self._earth[1]
+        return self._diffuse_light.at(time)
 
-    def _diffuse_at(self, time: float) -> list[ActiveComponent]:
-        rotation = self.attitude.camera.rotation_at(min(time, self.start + self.config.duration))
-        nadir = rotation @ (-self.orbit.position(np.array([time]))[0] / self.orbit.radius)
-        maps = self._sky.split(nadir, self.orbit.limb_angle)
-        if not maps[1].any():
-            return [(COSMIC, self.components[COSMIC].rate, self._aliases[COSMIC])]
-        result = []
-        for n, image in zip((COSMIC, ALBEDO), maps, strict=True):
-            weight = flatten(image) * self.detector.efficiency
-            if weight.sum() > 0:
-                result.append((n, self.components[n].table.total * float(weight.sum()), alias_table(weight)))
-        return result
+    def _particle_rates(self, time: float) -> list[ActiveComponent]:
+        """Cosmic rays, trapped particles and decays."""
+        if self.environment is None:
+            return []
+        at = np.array([time])
+        factors = {
+            "particles": self.environment.cosmic_rays(at),
+            "trapped particles": self.environment.trapped(at),
+            "activation": self.environment.activation(at),
+        }
+        return [
+            (number, self.components[number].rate * float(factors[name][0]), self._aliases[number])
+            for name, number in self._particles.items()
+            if number in self._aliases and factors[name][0] > 0
+        ]
+
+    def _add_environment(self) -> None:
+        """Components of the environment; those of sources keep their numbers."""
+        config = self.config.environment
+        if config is None:
+            return
+        d, even = self.detector, self.detector.efficiency / self.detector.plane
+        rate, lines, c = self.config.background_rate, self.config.lines, self.components
+        if rate > 0:
+            c[CAMERA] = replace(c[CAMERA], table=background.camera_table_without_particles(rate, lines))
+            table = background.particle_table(rate, lines)
+            self._particles["particles"] = self._add(Component("particles", table, even))
+        if self.config.saa:
+            for name in ("trapped particles", "activation"):
+                self._particles[name] = self._add(Component(name, background.trapped_table(), even))
+        self.incidents = incidents(config, len(c) + 2)
+        dark = np.zeros(len(d))
+        numbers = DiffuseNumbers(
+            COSMIC,
+            ALBEDO,
+            self._add(Component("sky reflected by the Earth", background.reflection_table(), dark)),
+            self._add(Component("atmosphere", background.atmosphere_table(), dark)),
+            tuple(
+                (i.component, i.config.start, i.config.start + i.config.end)
+                for i in self.incidents
+                if i.of_the_sun
+            ),
+        )
+        self._diffuse_light.numbers = numbers if config.earth else DiffuseNumbers(COSMIC, ALBEDO)
+        self._diffuse_light.modulation = config.modulation
+        for flare in config.flares:
+            self._add(flare_component(flare, len(d)))
+        for shower in config.showers:
+            self._add(shower_component(shower, self.instrument, d))
+
+    def _add(self, component: Component) -> int:
+        self.components.append(component)
+        return len(self.components) - 1
 
 
 def _area_of(weight: FloatArray) -> _Area:

@@ -16,10 +16,13 @@ from eicpy.simulation.config import (
     BodyConfig,
     BurstConfig,
     DetectorConfig,
+    EnvironmentConfig,
     FaultConfig,
+    FlareConfig,
     OrbitConfig,
     PointingConfig,
     PulseConfig,
+    ShowerConfig,
     SimulationConfig,
     SlewConfig,
     SourceConfig,
@@ -45,6 +48,25 @@ _CATALOGUE = 100.0
 _FIRST_DAY, _NIGHT, _SEED, _CAMERA = 18, 10800.0, 20261118, 20261118
 _EARLY, _LATE = 4200.0, 9600.0
 """When something happens, s: then the Earth hides none of it."""
+_ENVIRONMENTS = {
+    2: EnvironmentConfig(
+        showers=(
+            ShowerConfig(name="shower of particles", start=1500.0, peak=9000.0),
+            ShowerConfig(
+                name="track of a particle", start=3300.0, peak=1e5, rise=5e-4, decay=5e-4, where="track"
+            ),
+        )
+    ),
+    3: EnvironmentConfig(
+        showers=(
+            ShowerConfig(
+                name="noisy module", start=9000.0, peak=250.0, rise=5.0, decay=60.0, where="module", number=77
+            ),
+        )
+    ),
+    6: EnvironmentConfig(flares=(FlareConfig(start=5900.0, goes="C1.0"),)),
+}
+"""What the background does in a night beyond the usual."""
 _NODE_DRIFT = 6.33
 """Degrees per day by which the orbit's node goes back."""
 _PERSEUS = SourceConfig(
@@ -82,6 +104,7 @@ def burst_preset() -> SimulationConfig:
         detector=_DETECTOR,
         pointing=PointingConfig(roll=273.0, slews=(slew,), **_HOLD),
         catalogue=_CATALOGUE,
+        environment=EnvironmentConfig(),
         bursts=(burst,),
     )
 
@@ -101,6 +124,7 @@ def week_night(name: str) -> SimulationConfig:
         orbit=OrbitConfig(node=(300.0 - _NODE_DRIFT * number) % 360.0),
         pointing=PointingConfig(plan="anti-solar", observation=_NIGHT / 2, **_HOLD),
         catalogue=_CATALOGUE,
+        environment=_ENVIRONMENTS.get(number, EnvironmentConfig()),
         faults=FaultConfig(lost=1e-4, damaged=2e-5),
     )
     rng = np.random.default_rng(np.random.SeedSequence(_SEED, spawn_key=(3, number)))

@@ -41,7 +41,9 @@ __all__ = [
     "SpectrumTable",
     "albedo_table",
     "area",
+    "atmosphere_table",
     "camera_table",
+    "camera_table_without_particles",
     "cosmic_table",
     "energy_grid",
     "exponential",
@@ -49,8 +51,11 @@ __all__ = [
     "integral",
     "join",
     "noise_table",
+    "particle_table",
+    "reflection_table",
     "source_table",
     "source_tables",
+    "trapped_table",
 ]
 
 
@@ -158,6 +163,18 @@ def albedo_table() -> SpectrumTable:
     return _lit(spectral_laws.albedo(_middle()))
 
 
+@cache
+def reflection_table() -> SpectrumTable:
+    """Cosmic background that the Earth reflects, per cm² sr of étendue."""
+    return _lit(spectral_laws.cosmic_background(_middle()) * spectral_laws.reflected_share(_middle()))
+
+
+@cache
+def atmosphere_table() -> SpectrumTable:
+    """What cosmic rays make in the atmosphere, per cm² sr of étendue and for a level of 1."""
+    return _lit(spectral_laws.atmosphere(_middle()))
+
+
 def source_table(flux: FloatArray) -> SpectrumTable:
     """Counts per second per cm² of open, perpendicular area of a source; `flux` on :func:`energy_grid`."""
     return _lit(flux)
@@ -204,6 +221,17 @@ def camera_table(background_rate: float, lines: LineStrength = "public") -> Spec
     lines
         Strengths of the lines, and the continuum that was guessed together with them.
     """
+    table = _camera_shape(lines)
+    return table.scaled(_camera_scale(background_rate, lines))
+
+
+def _camera_scale(background_rate: float, lines: LineStrength) -> float:
+    missing = max(background_rate - cosmic_table().between(4.0, 120.0) * FULL_ETENDUE, 0.0)
+    return missing / _camera_shape(lines).between(4.0, 120.0)
+
+
+@cache
+def _camera_shape(lines: LineStrength) -> SpectrumTable:
     energy = _middle()
     if lines == "bright":
         density = 130.0 * (energy / 4.0) ** -2.9 + 3.0 * np.exp(-energy / 75.0)
@@ -211,7 +239,7 @@ def camera_table(background_rate: float, lines: LineStrength = "public") -> Spec
         density = leak(energy) * efficiency(energy) + _PARTICLES[0] * np.exp(-energy / _PARTICLES[1])
         density += _ELECTRONS[0] * (energy / 4.0) ** _ELECTRONS[1]
     shining = fluorescence_lines(lines)
-    table = join(
+    return join(
         _continuum(density),
         SpectrumTable(
             np.array([line.energy for line in shining]),
@@ -219,8 +247,29 @@ def camera_table(background_rate: float, lines: LineStrength = "public") -> Spec
             np.array([line.rate for line in shining]),
         ),
     )
-    missing = max(background_rate - cosmic_table().between(4.0, 120.0) * FULL_ETENDUE, 0.0)
-    return table.scaled(missing / table.between(4.0, 120.0))
+
+
+@cache
+def particle_table(background_rate: float, lines: LineStrength = "public") -> SpectrumTable:
+    """The part of :func:`camera_table` that particles leave: its exponential."""
+    energy = _middle()
+    level, folding = (3.0, 75.0) if lines == "bright" else _PARTICLES
+    table = _continuum(level * np.exp(-energy / folding))
+    return table.scaled(_camera_scale(background_rate, lines))
+
+
+@cache
+def camera_table_without_particles(background_rate: float, lines: LineStrength = "public") -> SpectrumTable:
+    """What is left of :func:`camera_table`."""
+    whole, particles = camera_table(background_rate, lines), particle_table(background_rate, lines)
+    rate = whole.rate.copy()
+    rate[: len(particles.rate)] -= particles.rate
+    return SpectrumTable(whole.low, whole.width, np.maximum(rate, 0.0))
+
+
+def trapped_table() -> SpectrumTable:
+    """Trapped particles near the anomaly and what they leave behind, normalised to 1 count per second."""
+    return exponential(2.6, 200.0, _PARTICLES[1])
 
 
 def exponential(low: float, high: float, folding: float) -> SpectrumTable:

@@ -97,6 +97,40 @@ class DiffuseSky:
         earth = _sandwich(self._open, self._weight * hidden)
         return np.maximum(self.full - earth, 0.0), earth
 
+    def earth_maps(
+        self, nadir: FloatArray, limb_angle: float, sun: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Étendue towards the Earth, weighted with how its surface is seen and lit.
+
+        Parameters
+        ----------
+        nadir
+            Direction of the Earth's centre in the line-of-sight frame, shape (3,).
+        limb_angle
+            Half-angle of the Earth, radians.
+        sun
+            Direction of the Sun in the same frame; None: it is not asked for.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Weighted with μ·(1 + μ)/2, μ the cosine under which the ray leaves the ground (Sazonov et al.
+            2007: the limb is darker); and with the cosine of the Sun's zenith angle there, 0 at night. Shape
+            (pixels, pixels), indexed [z, y], cm² sr.
+        """
+        x, y, z = self._direction
+        hidden = 1 - self.visible(nadir, limb_angle)
+        cosine = np.clip(x * nadir[0] + y * nadir[1] + z * nadir[2], 0.0, 1.0)
+        radius = np.sin(limb_angle)  # of the Earth, in distances of the satellite
+        upright = np.sqrt(np.clip(1 - (1 - cosine**2) / radius**2, 0.0, 1.0))
+        seen = _sandwich(self._open, self._weight * hidden * upright * (1 + upright) / 2)
+        if sun is None:
+            return seen, np.zeros_like(seen)
+        way = cosine - radius * upright
+        normal = [(way * d - n) / radius for d, n in zip((x, y, z), nadir, strict=True)]
+        noon = np.clip(sum(n * s for n, s in zip(normal, sun, strict=True)), 0.0, 1.0)
+        return seen, _sandwich(self._open, self._weight * hidden * noon)
+
 
 def flatten(image: FloatArray) -> FloatArray:
     """A picture [z, y] as values in the order of ``detnum``: the inverse of ``PixelGrid.image``."""
