@@ -69,20 +69,20 @@ def shares(geometry: MaskGeometry, cells: int, pixels: int, t: float) -> FloatAr
             f"got a ray that moves {abs(step):.2f} cm within the mask, expected less than a cell, "
             f"{g.side / cells:.2f} cm; take a thinner mask or a smaller angle"
         )
-    edges = np.linspace(-g.side / 2, g.side / 2, cells + 1)
+    edges = g.side * (np.arange(cells + 1) / cells - 0.5)
     first, last = np.minimum(edges, edges - step), np.maximum(edges, edges - step)
     low = np.concatenate([last[:-1], first[1:-1]])
     high = np.concatenate([first[1:], last[1:-1]])
     pitch = g.plane_side / pixels
     centre = (np.arange(pixels) + 0.5) * pitch - g.plane_side / 2 + (g.distance - g.thickness / 2) * t
     begin, end = centre[:, None] - g.pixel_side / 2, centre[:, None] + g.pixel_side / 2
-    seen = np.clip(np.minimum(high, end) - np.maximum(low, begin), 0.0, None)
+    seen = np.maximum(np.minimum(high, end) - np.maximum(low, begin), 0.0)
     for number in range(g.bars):
         bar = g.side * ((number + 1) / (g.bars + 1) - 0.5)
         reach = (step, step + g.bar_height * t)
         dark = bar - g.bar_width / 2 - max(reach), bar + g.bar_width / 2 - min(reach)
         below, above = np.maximum(low, dark[0]), np.minimum(high, dark[1])
-        seen -= np.clip(np.minimum(above, end) - np.maximum(below, begin), 0.0, None)
+        seen -= np.maximum(np.minimum(above, end) - np.maximum(below, begin), 0.0)
     return np.asarray(seen / g.pixel_side)
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SlewConfig,
         SourceConfig,
         StreamConfig,
+        VariabilityConfig,
     )
     from eicpy.simulation.night import Camera
     from eicpy.simulation.packets.commands import Refusal, Telecommand, Timing
@@ -82,6 +83,7 @@ __all__ = [
     "Telecommand",
     "TelemetryStream",
     "Timing",
+    "VariabilityConfig",
     "build_bench",
     "build_scene",
     "burst_flux",

@@ -27,6 +27,7 @@ __all__ = [
     "SlewConfig",
     "SourceConfig",
     "StreamConfig",
+    "VariabilityConfig",
 ]
 
 
@@ -141,6 +142,17 @@ class OrbitConfig(Model):
     """Angle from the node at the start, degrees."""
 
 
+class VariabilityConfig(Model):
+    """How a source flickers: red noise (:mod:`eicpy.simulation.sky.red_noise`)."""
+
+    rms: float = Field(gt=0, le=1)
+    """Relative standard deviation over the simulation."""
+    index: float = Field(default=1.0, ge=0, le=3)
+    """Power goes as frequency^−index."""
+    step: float = Field(default=10.0, ge=1)
+    """s."""
+
+
 class Shining(Model):
     """What shines, steady or with a light curve in steps.
 
@@ -161,6 +173,8 @@ class Shining(Model):
     light_curve: tuple[tuple[float, float], ...] = ()
     """(seconds after the start of the simulation, factor on the flux from then on), in order; 1 before the
     first."""
+    variability: VariabilityConfig | None = None
+    """Flicker on top of it; None: none."""
 
     @property
     def spectrum(self) -> Spectrum:
@@ -412,6 +426,8 @@ class SimulationConfig(StreamConfig):
     catalogue: float | None = Field(default=None, ge=0)
     """Every source of the catalogue hard-x-ray with a flux above this shines as well, 10⁻¹² erg cm⁻² s⁻¹ in
     14-195 keV; None: none does."""
+    flicker: bool = False
+    """X-ray binaries of the catalogue flicker."""
     bursts: tuple[BurstConfig, ...] = ()
     excursions: tuple[ExcursionConfig, ...] = ()
     saa: bool = True

@@ -88,6 +88,16 @@ def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
         values = [getattr(s, name) for s in scene.sources]
         sources.append(fits.Column(name.upper(), "D", unit=unit, array=values))
     tables = [("SOURCES", sources), ("ORBIT", orbit)]
+    varying = [s for s in scene.sources if len(s.factors)]
+    if varying:
+        whose = np.repeat([s.name for s in varying], [len(s.factors) for s in varying])
+        time_factor = np.concatenate([s.factors for s in varying])
+        curves = [
+            fits.Column("NAME", "32A", array=whose),
+            fits.Column("TIME", "D", unit="s", array=scene.start + time_factor[:, 0]),
+            fits.Column("FACTOR", "D", array=time_factor[:, 1]),
+        ]
+        tables.append(("LIGHTCURVES", curves))
     if scene.environment is not None:
         tables.append(("ENVIRONMENT", _environment(scene.environment, time, scene.start)))
     if scene.attitude.moves:

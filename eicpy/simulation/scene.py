@@ -45,6 +45,7 @@ from eicpy.simulation.sky.points import (
     path_of,
     point_components,
 )
+from eicpy.simulation.sky.red_noise import flicker, together
 from eicpy.typing import FloatArray
 
 __all__ = ["STEP", "Component", "PointSource", "Scene", "build_scene"]
@@ -191,11 +192,12 @@ class Scene(PhotonSource):
             ty, tz = (
                 float(t) for t in tangents(self.attitude.camera.rotation_at(self.start + time) @ vector)
             )
-            weight, lit = self._shadows.weight(ty, tz)
+            weight, behind = self._shadows.weights(ty, tz)
+            lit = self._shadows.lit(ty, tz)
             lit_parts = [replace(p, weight=weight) for p in parts]
-            dark = float(self._shadows.dark(ty, tz).sum()) if any(p.beyond for p in parts) else 0.0
+            dark = float(behind.sum())
             rate = max(self._source_rate(p, dark) for p in lit_parts)
-            factors = () if isinstance(item, BurstConfig) else item.light_curve
+            factors = self._light_curve(item)
             place = (float(ra), float(dec)) if isinstance(item, BodyConfig) else (item.ra, item.dec)
             hidden = self._hidden(path)
             points.append(
@@ -203,6 +205,16 @@ class Scene(PhotonSource):
             )
             components += lit_parts
         return components, points
+
+    def _light_curve(self, item: Item) -> FloatArray:
+        """Factors of a source in steps, with its flicker."""
+        if isinstance(item, BurstConfig):
+            return np.zeros((0, 2))
+        steps = np.array(item.light_curve, np.float64).reshape(-1, 2)
+        if item.variability is None:
+            return steps
+        noise = flicker(item.variability, item.name, self.config.duration, self.config.seed)
+        return together(steps, noise)
 
     def _source_rate(self, part: Component, dark: float) -> float:
         """Counts per second of a part of a source, with what passes closed cells and what comes back."""
@@ -292,12 +304,11 @@ class Scene(PhotonSource):
         if self._shadows.outside(vector):
             return None
         ty, tz = (float(t) for t in tangents(vector))
-        weight, _ = self._shadows.weight(ty, tz)
+        weight, dark = self._shadows.weights(ty, tz)
         if weight.sum() <= 0:
             return None
         hard = any(self.components[number].beyond for _, _, number in source.components)
-        dark = self._shadows.dark(ty, tz) if hard else np.zeros(1)
-        return _area_of(weight), _area_of(dark) if dark.sum() > 0 else None
+        return _area_of(weight), _area_of(dark) if hard and dark.sum() > 0 else None
 
     def _diffuse(self, time: float) -> list[ActiveComponent]:
         """Cosmic background and Earth."""

@@ -104,6 +104,7 @@ def burst_preset() -> SimulationConfig:
         detector=_DETECTOR,
         pointing=PointingConfig(roll=273.0, slews=(slew,), **_HOLD),
         catalogue=_CATALOGUE,
+        flicker=True,
         environment=EnvironmentConfig(),
         bursts=(burst,),
     )
@@ -124,6 +125,7 @@ def week_night(name: str) -> SimulationConfig:
         orbit=OrbitConfig(node=(300.0 - _NODE_DRIFT * number) % 360.0),
         pointing=PointingConfig(plan="anti-solar", observation=_NIGHT / 2, **_HOLD),
         catalogue=_CATALOGUE,
+        flicker=True,
         environment=_ENVIRONMENTS.get(number, EnvironmentConfig()),
         faults=FaultConfig(lost=1e-4, damaged=2e-5),
     )

@@ -15,7 +15,13 @@ from eicpy.imaging.mask import Mask
 from eicpy.orbit import CircularOrbit, body_direction, tangents, unit_vector
 from eicpy.simulation.camera import background
 from eicpy.simulation.camera.illumination import STEP, Component
-from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
+from eicpy.simulation.config import (
+    BodyConfig,
+    BurstConfig,
+    SimulationConfig,
+    SourceConfig,
+    VariabilityConfig,
+)
 from eicpy.simulation.sky.bursts import PulseSlice, pulse_slices
 from eicpy.simulation.sky.diffuse import flatten
 from eicpy.typing import BoolArray, FloatArray
@@ -31,6 +37,11 @@ _GRID = 5.0
 _BISECTIONS = 17
 _STEADY = (0.0, -1.0, 0.0)
 _UNIT = 1e-12
+_FLICKER = {
+    "LMXB": VariabilityConfig(rms=0.1, index=1.0),
+    "HMXB": VariabilityConfig(rms=0.3, index=1.3),
+}
+"""How X-ray binaries flicker on 10 s to hours, by kind: guesses of the usual size."""
 _TOO_LITTLE = 1e-4
 """Counts s⁻¹ cm⁻²: a twentieth of a count per second over the plane."""
 
@@ -93,7 +104,7 @@ class PointSource:
     components
         (begin, end, number): from when to when which component shines, seconds after the start.
     factors
-        (time, factor) of its light curve in steps.
+        (time, factor) of its light curve in steps, shape (n, 2).
     hidden
         Intervals in which the Earth hides it, seconds after the start, shape (n, 2).
     path
@@ -109,7 +120,7 @@ class PointSource:
     rate: float
     time: float
     components: tuple[tuple[float, float, int], ...]
-    factors: tuple[tuple[float, float], ...]
+    factors: FloatArray
     hidden: FloatArray
     path: Path
 
@@ -129,17 +140,14 @@ class PointSource:
 
     def factor(self, time: float) -> float:
         """Factor of its light curve in steps."""
-        found = 1.0
-        for begin, factor in self.factors:
-            if begin <= time:
-                found = factor
-        return found
+        position = int(np.searchsorted(self.factors[:, 0], time, side="right"))
+        return float(self.factors[position - 1, 1]) if position else 1.0
 
     @property
     def borders(self) -> list[float]:
         """Times at which something of it changes."""
         parts = [t for begin, end, _ in self.components for t in (begin, end) if np.isfinite(t)]
-        return [*parts, *(begin for begin, _ in self.factors), *self.hidden.ravel().tolist()]
+        return [*parts, *self.factors[:, 0].tolist(), *self.hidden.ravel().tolist()]
 
 
 class ShadowMaker:
@@ -157,14 +165,15 @@ class ShadowMaker:
         self._mask = mask
         self._efficiency = efficiency
 
-    def weight(self, ty: float, tz: float) -> tuple[FloatArray, float]:
-        """Open, perpendicular, efficient area of each pixel, cm², and the mean lit share of a pixel."""
-        shadow = self._mask.shadow(ty, tz)
-        return self._area(shadow, ty, tz), float(shadow.mean())
+    def weights(self, ty: float, tz: float) -> tuple[FloatArray, FloatArray]:
+        """Perpendicular, efficient area of each pixel below open cells and below closed ones, cm²."""
+        lit = self._mask.shadow(ty, tz)
+        dark = np.maximum(self._mask.covered(ty, tz) - lit, 0.0)
+        return self._area(lit, ty, tz), self._area(dark, ty, tz)
 
-    def dark(self, ty: float, tz: float) -> FloatArray:
-        """The same of what lies behind closed cells."""
-        return self._area(np.maximum(self._mask.covered(ty, tz) - self._mask.shadow(ty, tz), 0.0), ty, tz)
+    def lit(self, ty: float, tz: float) -> float:
+        """Mean share of a pixel that is below open cells."""
+        return float(self._mask.shadow(ty, tz).mean())
 
     def _area(self, share: FloatArray, ty: float, tz: float) -> FloatArray:
         cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))
@@ -197,6 +206,7 @@ def catalogue_sources(config: SimulationConfig) -> list[SourceConfig]:
                     index=s.index,
                     shape=s.shape,
                     energy=energy,
+                    variability=_FLICKER.get(source.kind) if config.flicker else None,
                 )
             )
     return found
