@@ -429,6 +429,8 @@ class SimulationConfig(StreamConfig):
     flicker: bool = False
     """X-ray binaries of the catalogue flicker."""
     bursts: tuple[BurstConfig, ...] = ()
+    partners: bool = False
+    """What GRM, MXT and Fermi-GBM report of the bursts is written beside the packets."""
     excursions: tuple[ExcursionConfig, ...] = ()
     saa: bool = True
     """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""

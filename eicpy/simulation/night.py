@@ -13,6 +13,7 @@ from eicpy.simulation.night_truth import night_facts, night_tables, write_satell
 from eicpy.simulation.packets.encoding import TICKS_PER_SECOND, Encoder, PacketBatch, PhotonPacker, merge
 from eicpy.simulation.packets.event_packets import alert_packets, encode_messages, verifications
 from eicpy.simulation.packets.housekeeping import Counts, HousekeepingModel
+from eicpy.simulation.partner_files import write_partners
 from eicpy.simulation.scene import Scene
 
 __all__ = ["Camera"]
@@ -70,8 +71,10 @@ class Camera:
         return {"MASK": self.scene.mask.name}
 
     def write_files(self, folder: Path) -> None:
-        """Attitude and orbit of the satellite, as the ground gets them."""
+        """Attitude and orbit of the satellite as the ground gets them, and what partners report."""
         write_satellite_files(self.scene, folder)
+        if self.scene.config.partners:
+            write_partners(self.scene, folder)
 
     def _photon_packets(self) -> int:
         return self.encoder.sent[self.scene.instrument.packets["photons"].apid]

@@ -99,8 +99,8 @@ class Scene(PhotonSource):
         self.pointing: Pointing = self.attitude.camera.pointing_at(float(self.start))
         """Where the camera looks at the start."""
         stop = self.start + config.duration
-        contour = SaaPolygon.from_csv(instrument.folder / instrument.saa)
-        passages = saa_passages(self.orbit, contour, self.start, stop) if config.saa else []
+        self.contour = SaaPolygon.from_csv(instrument.folder / instrument.saa)
+        passages = saa_passages(self.orbit, self.contour, self.start, stop) if config.saa else []
         self.saa = [(a - self.start, b - self.start) for a, b in passages]
         """Passages through the anomaly, seconds after the start."""
         self._pieces = attitude_pieces(self.attitude.camera, float(self.start), stop) - self.start
@@ -113,7 +113,11 @@ class Scene(PhotonSource):
         """How particles change; None where they do not."""
         if config.environment is not None:
             self.environment = ParticleEnvironment.of(
-                config.environment, self.orbit, contour if config.saa else None, self.start, config.duration
+                config.environment,
+                self.orbit,
+                self.contour if config.saa else None,
+                self.start,
+                config.duration,
             )
         self._diffuse_light = DiffuseLight(
             self._sky,

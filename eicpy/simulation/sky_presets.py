@@ -64,7 +64,7 @@ _ENVIRONMENTS = {
             ),
         )
     ),
-    6: EnvironmentConfig(flares=(FlareConfig(start=5900.0, goes="C1.0"),)),
+    6: EnvironmentConfig(flares=(FlareConfig(start=7400.0, goes="C1.0"),)),
 }
 """What the background does in a night beyond the usual."""
 _NODE_DRIFT = 6.33
@@ -105,6 +105,7 @@ def burst_preset() -> SimulationConfig:
         pointing=PointingConfig(roll=273.0, slews=(slew,), **_HOLD),
         catalogue=_CATALOGUE,
         flicker=True,
+        partners=True,
         environment=EnvironmentConfig(),
         bursts=(burst,),
     )
@@ -126,6 +127,7 @@ def week_night(name: str) -> SimulationConfig:
         pointing=PointingConfig(plan="anti-solar", observation=_NIGHT / 2, **_HOLD),
         catalogue=_CATALOGUE,
         flicker=True,
+        partners=True,
         environment=_ENVIRONMENTS.get(number, EnvironmentConfig()),
         faults=FaultConfig(lost=1e-4, damaged=2e-5),
     )

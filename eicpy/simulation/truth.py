@@ -25,6 +25,7 @@ from eicpy.simulation.camera.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THR
 from eicpy.simulation.camera.photons import PhotonStream
 from eicpy.simulation.packets.encoding import Encoder, PacketBatch
 from eicpy.simulation.packets.faults import Fault
+from eicpy.simulation.partner_files import Partners, read_partners
 from eicpy.simulation.presets import AnyConfig, read_config
 
 __all__ = ["STATEMENT", "Emitter", "SimulatedNight", "read_night", "summary", "tables", "write_truth"]
@@ -65,6 +66,12 @@ class SimulatedNight:
     def faults(self) -> tuple[Fault, ...]:
         """Every fault of the transmission."""
         return tuple(Fault(**fault) for fault in self.summary["faults"])
+
+    @property
+    def partners(self) -> Partners | None:
+        """What GRM, MXT and Fermi-GBM report of the bursts; None where it was not asked for."""
+        file = self.truth.with_name("partners.fits")
+        return read_partners(file) if file.exists() else None
 
     def _repr_html_(self) -> str:
         return (

@@ -362,6 +362,16 @@ def test_a_week_is_of_one_camera_and_has_what_looks_like_a_burst():
             assert not source.is_hidden(burst.start)
             assert not any(a <= burst.start < b for a, b in scene.saa)
     assert [body.body for body in nights[6].bodies] == ["moon"]
+    found = {}
+    for scene in scenes:
+        for incident in scene.incidents:
+            peak = incident.config.start + incident.config.rise
+            assert not any(a <= peak < b for a, b in scene.saa)
+            shining = scene.shining(peak + 1e-4)
+            mine = scene.owner[shining.spectrum] == incident.component
+            found[incident.config.name] = float(shining.rate[mine].sum())
+    assert set(found) == {"shower of particles", "track of a particle", "noisy module", "solar flare"}
+    assert min(found.values()) > 100
 
 
 def test_a_body_has_a_name_of_its_own_and_is_a_known_one():

@@ -22,6 +22,7 @@ __all__ = [
     "burst_flux",
     "burst_truth",
     "draw_burst",
+    "pulse_light",
     "pulse_slices",
 ]
 
@@ -61,7 +62,7 @@ class PulseSlice:
     spectrum: Spectrum
 
 
-def _pulse(pulse: PulseConfig, t: FloatArray) -> FloatArray:
+def pulse_light(pulse: PulseConfig, t: FloatArray) -> FloatArray:
     """Light of a pulse relative to its peak, t seconds after its start; as the kernel has it."""
     inside = (t > 0) & (t <= pulse.end)
     x = np.where(inside, t, 1.0)
@@ -72,7 +73,7 @@ def _pulse(pulse: PulseConfig, t: FloatArray) -> FloatArray:
 def burst_flux(burst: BurstConfig, time: FloatArray) -> FloatArray:
     """Photons cm⁻² s⁻¹ in 4-120 keV so many seconds after the start of the burst."""
     t = np.asarray(time, np.float64)
-    return np.asarray(sum(burst.peak_flux * p.share * _pulse(p, t - p.start) for p in burst.all_pulses))
+    return np.asarray(sum(burst.peak_flux * p.share * pulse_light(p, t - p.start) for p in burst.all_pulses))
 
 
 def pulse_slices(burst: BurstConfig) -> list[PulseSlice]:
@@ -137,7 +138,7 @@ def _energy_fluence(burst: BurstConfig, time: FloatArray, step: float) -> float:
     total = 0.0
     for part in pulse_slices(burst):
         first, rise, decay = part.curve
-        light = _pulse(PulseConfig(rise=rise, decay=decay), time + burst.start - first)
+        light = pulse_light(PulseConfig(rise=rise, decay=decay), time + burst.start - first)
         inside = (time + burst.start >= part.begin) & (time + burst.start < part.end)
         total += part.spectrum.energy_flux(LOW, HIGH) * float(light[inside].sum()) * step
     return total
