@@ -14,7 +14,15 @@ from astropy.io import fits
 from eicpy.errors import BadDataError
 from eicpy.files import atomic_file
 from eicpy.simulation.scene import Scene
-from eicpy.simulation.sky.partners import BIN, GRM_BANDS, GrmLightCurve, Sighting, grm_light_curve, sightings
+from eicpy.simulation.sky.partners import (
+    BIN,
+    GRM_BANDS,
+    GrmLightCurve,
+    Sighting,
+    grm_light_curve,
+    happened,
+    sightings,
+)
 from eicpy.times import MJDREFF, MJDREFI
 
 __all__ = ["Partners", "read_partners", "write_partners"]
@@ -52,7 +60,7 @@ class Partners:
 
 def write_partners(scene: Scene, folder: Path) -> Path:
     """Write what the partners report of the bursts of a scene."""
-    curves = [grm_light_curve(scene, burst) for burst in scene.config.bursts]
+    curves = [grm_light_curve(scene, burst) for burst in happened(scene)]
     found = sightings(scene, curves)
     columns = []
     for field in fields(Sighting):

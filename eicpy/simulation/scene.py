@@ -55,6 +55,8 @@ COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""
 _SLOW = 2.0
 """How often what changes slowly is followed, s."""
+_AHEAD = 600.0
+"""How far ahead rates of particles are worked out, s."""
 _DIFFUSE_TURN = np.radians(1.0)
 """How far the camera may turn before the Earth is looked for anew in its field."""
 _Area = tuple[float, Alias]
@@ -130,6 +132,7 @@ class Scene(PhotonSource):
         )
         self._shadows = ShadowMaker(self.mask, detector.efficiency)
         self._particles: dict[str, int] = {}
+        self._ahead: tuple[float, FloatArray, dict[str, FloatArray]] = (np.nan, np.zeros(0), {})
         self.components, self.sources = self._light()
         self._add_environment()
         self._diffuse_light.components = self.components
@@ -326,16 +329,21 @@ class Scene(PhotonSource):
         """Cosmic rays, trapped particles and decays."""
         if self.environment is None:
             return []
-        at = np.array([time])
-        factors = {
-            "particles": self.environment.cosmic_rays(at),
-            "trapped particles": self.environment.trapped(at),
-            "activation": self.environment.activation(at),
-        }
+        first = time // _AHEAD * _AHEAD
+        if self._ahead[0] != first:
+            at = first + np.arange(0.0, _AHEAD + _SLOW, _SLOW)
+            rates = {
+                "particles": self.environment.cosmic_rays(at),
+                "trapped particles": self.environment.trapped(at),
+                "activation": self.environment.activation(at),
+            }
+            self._ahead = (first, at, rates)
+        _, at, rates = self._ahead
+        now = {name: float(np.interp(time, at, rates[name])) for name in self._particles}
         return [
-            (number, self.components[number].rate * float(factors[name][0]), self._aliases[number])
+            (number, self.components[number].rate * now[name], self._aliases[number])
             for name, number in self._particles.items()
-            if number in self._aliases and factors[name][0] > 0
+            if number in self._aliases and now[name] > 0
         ]
 
     def _add_environment(self) -> None:

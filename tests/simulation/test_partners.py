@@ -58,7 +58,7 @@ def test_positions_scatter_as_their_errors_say(scene):
     (burst,) = scene.config.bursts
     true = unit_vector(np.radians(burst.ra), np.radians(burst.dec))
     inside, wide, seen = [], [], 0
-    for seed in range(150):
+    for seed in range(40):
         scene.config = BURST.model_copy(update={"seed": seed})
         mxt, gbm = p._mxt(scene, burst), p._gbm(scene, burst)
         off = separation(unit_vector(np.radians(mxt.ra), np.radians(mxt.dec)), true)
@@ -71,9 +71,17 @@ def test_positions_scatter_as_their_errors_say(scene):
             assert gbm.time - (scene.start + burst.start) < 30
             assert 0 <= gbm.probability <= 1
     scene.config = BURST
-    assert np.mean(inside) == pytest.approx(0.9, abs=0.07)
-    assert np.mean(wide) == pytest.approx(0.68, abs=0.12)
-    assert 0.35 < seen / 150 < 0.75, "the Earth hides a third of the sky, the anomaly a seventh of the time"
+    assert np.mean(inside) > 0.78
+    assert 0.4 < np.mean(wide) < 0.95
+    assert 0.3 < seen / 40 < 0.8, "the Earth hides a third of the sky, the anomaly a seventh of the time"
+
+
+def test_a_place_is_off_by_a_gaussian_on_the_sphere():
+    rng = np.random.default_rng(1)
+    for true in (unit_vector(1.0, 0.3), unit_vector(2.0, np.pi / 2)):
+        off = [separation(unit_vector(*np.radians(p._moved(true, 0.02, rng))), true) for _ in range(600)]
+        for share, radius in ((0.68, p._R68), (0.9, p._R90)):
+            assert np.mean(np.array(off) < 0.02 * radius) == pytest.approx(share, abs=0.06)
 
 
 def test_who_sees_a_burst_and_who_does_not(scene):
@@ -114,6 +122,14 @@ def test_partners_are_written_and_read(tmp_path):
         read_partners(tmp_path / "partners.fits")
     (tmp_path / "partners.fits").unlink()
     assert night.partners is None
+
+
+def test_a_night_that_ends_before_its_burst_or_in_it(tmp_path):
+    for duration, number in ((100.0, 0), (120.02, 1), (121.0, 1)):
+        short = build_scene(BURST.model_copy(update={"duration": duration, "environment": None}))
+        found = read_partners(write_partners(short, tmp_path))
+        assert len(found.light_curves) == number
+        assert len(found.sightings) == 3 * number
 
 
 def test_a_night_without_bursts_has_partners_that_saw_none(scene, tmp_path):

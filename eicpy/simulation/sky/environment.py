@@ -21,6 +21,8 @@ __all__ = ["ParticleEnvironment"]
 
 _DAY = 86400.0
 _COARSE = 60.0
+_FORGOTTEN = 2 * _DAY
+"""How long a passage is remembered, s."""
 _REACH = 8.0
 """Wing times after which a wing is over: 0.03 % of its height."""
 
@@ -81,14 +83,19 @@ class ParticleEnvironment:
     def trapped(self, time: FloatArray) -> FloatArray:
         """Counts per second of trapped particles, shape (n,); those at the border inside a passage."""
         away = np.full(len(time), np.inf)
-        for begin, end in self.passages:
+        near = (self.passages[:, 1] > time.min(initial=np.inf) - _DAY) & (
+            self.passages[:, 0] < time.max(initial=-np.inf) + _DAY
+        )
+        for begin, end in self.passages[near]:
             away = np.minimum(away, np.maximum(np.maximum(begin - time, time - end), 0.0))
         return np.asarray(self.config.wings * np.exp(-away / self.config.wing_time))
 
     def activation(self, time: FloatArray) -> FloatArray:
         """Counts per second of decays, shape (n,)."""
         result = np.zeros(len(time))
-        for begin, end in self.passages:
+        begun = self.passages[self.passages[:, 0] < time.max(initial=-np.inf)]
+        recent = begun[begun[:, 1] > time.min(initial=np.inf) - _FORGOTTEN]
+        for begin, end in recent:
             for minutes, rate in self.config.activation:
                 decay = np.log(2) / (60.0 * minutes)
                 inside = np.clip(time - begin, 0.0, end - begin)

@@ -31,7 +31,7 @@ from eicpy.simulation.sky.bursts import burst_flux, burst_truth, pulse_light, pu
 from eicpy.simulation.sky.points import PointSource
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["GRM_BANDS", "GrmLightCurve", "Sighting", "grm_light_curve", "sightings"]
+__all__ = ["GRM_BANDS", "GrmLightCurve", "Sighting", "grm_light_curve", "happened", "sightings"]
 
 GRM_BANDS = ((15.0, 50.0), (50.0, 300.0), (300.0, 5000.0))
 """keV."""
@@ -161,6 +161,11 @@ def _within(time: FloatArray, intervals: FloatArray) -> BoolArray:
     return inside
 
 
+def happened(scene: Scene) -> list[BurstConfig]:
+    """The bursts that begin before the end of the simulation."""
+    return [burst for burst in scene.config.bursts if burst.start < scene.config.duration]
+
+
 def grm_light_curve(scene: Scene, burst: BurstConfig) -> GrmLightCurve:
     """Counts from 100 s before a burst to 100 s after its end, or the ends of the simulation."""
     begin = max(burst.start - _BEFORE, 0.0)
@@ -183,6 +188,8 @@ def _grm(scene: Scene, burst: BurstConfig, curve: GrmLightCurve) -> Sighting:
     for scale in _SCALES:
         number = round(scale / BIN)
         bins = len(curve.time) // number
+        if bins == 0:
+            continue
         counts = curve.counts[: bins * number, :, 1].reshape(bins, number, 3).sum(axis=1)
         background = _BACKGROUND[1] * scale
         excess = (counts - background) / np.sqrt(background)
@@ -273,8 +280,8 @@ def _gbm(scene: Scene, burst: BurstConfig) -> Sighting:
 
 
 def sightings(scene: Scene, curves: list[GrmLightCurve]) -> list[Sighting]:
-    """What each partner reports of each burst; `curves` are those of GRM, in the order of the bursts."""
+    """What each partner reports of each burst; `curves` are those of GRM, as :func:`happened` orders them."""
     found = []
-    for burst, curve in zip(scene.config.bursts, curves, strict=True):
+    for burst, curve in zip(happened(scene), curves, strict=True):
         found += [_grm(scene, burst, curve), _mxt(scene, burst), _gbm(scene, burst)]
     return found
