@@ -41,13 +41,14 @@ def simulate(
     """Simulate packets of the ECLAIRs camera, or of the prototype on the bench.
 
     The truth (gains, dead pixels, sources, bursts, what was lost) is kept beside them, and for a night of the
-    camera the attitude and orbit that the ground gets.
+    camera the attitude and orbit that the ground gets; for burst and week what other instruments report.
 
     NAME is a ready-made night of the camera: demo (three hours with a burst, the Crab, an SAA passage,
     excursions, a little loss and damage), burst (ten minutes with sources of the catalogue, a burst and the
     slew to it), quiet (an hour of background), day (24 hours like demo); week: seven evenings of one camera,
-    with bursts and what looks like one, each in a folder of its own (week-1 to week-7, also by name); or
-    bench: eight minutes of dpix-prototype, two measurements with configuration before and between.
+    with bursts and what looks like one (a flare, a shower, a noisy module, the Moon), each in a folder of its
+    own (week-1 to week-7, also by name); or bench: eight minutes of dpix-prototype, two measurements with
+    configuration before and between.
     """
     from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config, simulation_names

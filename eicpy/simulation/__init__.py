@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from eicpy.simulation.packets.commands import Refusal, Telecommand, Timing
     from eicpy.simulation.packets.faults import Fault
     from eicpy.simulation.partner_files import Partners, read_partners
+    from eicpy.simulation.partners import GrmLightCurve, Sighting
     from eicpy.simulation.presets import preset, presets, read_config
     from eicpy.simulation.scene import Scene, build_scene
     from eicpy.simulation.sky.attitude import SimulatedAttitude, simulate_attitude
     from eicpy.simulation.sky.bursts import BURST_KINDS, burst_flux, burst_truth, draw_burst
-    from eicpy.simulation.sky.partners import GrmLightCurve, Sighting
     from eicpy.simulation.sky.points import PointSource
     from eicpy.simulation.spectra import SimulatedSpectra, expected_spectra, simulate_spectra
     from eicpy.simulation.stream import TelemetryStream, write_simulation

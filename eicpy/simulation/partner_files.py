@@ -13,8 +13,7 @@ from astropy.io import fits
 
 from eicpy.errors import BadDataError
 from eicpy.files import atomic_file
-from eicpy.simulation.scene import Scene
-from eicpy.simulation.sky.partners import (
+from eicpy.simulation.partners import (
     BIN,
     GRM_BANDS,
     GrmLightCurve,
@@ -23,6 +22,7 @@ from eicpy.simulation.sky.partners import (
     happened,
     sightings,
 )
+from eicpy.simulation.scene import Scene
 from eicpy.times import MJDREFF, MJDREFI
 
 __all__ = ["Partners", "read_partners", "write_partners"]

@@ -7,8 +7,8 @@ from astropy.io import fits
 from eicpy.errors import BadDataError
 from eicpy.orbit import separation, unit_vector
 from eicpy.simulation import build_scene, preset, read_partners, write_simulation
+from eicpy.simulation import partners as p
 from eicpy.simulation.partner_files import write_partners
-from eicpy.simulation.sky import partners as p
 from eicpy.simulation.sky.bursts import burst_flux
 
 BURST = preset("burst").model_copy(update={"catalogue": None})
