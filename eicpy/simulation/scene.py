@@ -26,7 +26,7 @@ from eicpy.simulation.camera.illumination import (
     PhotonSource,
     SteadyInterval,
 )
-from eicpy.simulation.camera.kernels import Components, alias_table
+from eicpy.simulation.camera.kernels import Components, packed_alias
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.sky.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
 from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
@@ -228,7 +228,7 @@ class Scene(PhotonSource):
         ty, tz = (float(t) for t in tangents(vector))
         weight, _ = self._shadows.weight(ty, tz)
         area = float(weight.sum())
-        return (area, alias_table(weight)) if area > 0 else None
+        return (area, packed_alias(weight)) if area > 0 else None
 
     def _diffuse(self, time: float) -> list[ActiveComponent]:
         """Cosmic background and Earth, as in the middle of the step, or of its part between two turns."""
@@ -254,7 +254,7 @@ class Scene(PhotonSource):
         for n, image in zip((COSMIC, ALBEDO), maps, strict=True):
             weight = flatten(image) * self.detector.efficiency
             if weight.sum() > 0:
-                result.append((n, self.components[n].table.total * float(weight.sum()), alias_table(weight)))
+                result.append((n, self.components[n].table.total * float(weight.sum()), packed_alias(weight)))
         return result
 
 

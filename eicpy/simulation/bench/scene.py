@@ -172,7 +172,9 @@ class BenchScene(PhotonSource):
         if one.threshold is None:
             return self.pixels
         moved = one.threshold - self.detector.config.threshold
-        return self.pixels._replace(threshold=self.pixels.threshold + moved)
+        measure = self.pixels.measure.copy()
+        measure[:, 2] += moved
+        return self.pixels._replace(measure=measure)
 
 
 def build_bench(config: BenchConfig) -> BenchScene:
