@@ -18,6 +18,7 @@ from eicpy.instruments import Instrument, load
 from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
 from eicpy.simulation.camera import background
 from eicpy.simulation.camera.detector import Detector, draw_detector
+from eicpy.simulation.camera.drift import PlaneDrift
 from eicpy.simulation.camera.illumination import (
     STEP,
     ActiveComponent,
@@ -97,8 +98,11 @@ class Scene(PhotonSource):
         self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
         self._shadows = ShadowMaker(self.mask, detector.efficiency)
         self.components, self.sources = self._light()
-        self.prepare(self.components)
-        borders = [t for source in self.sources for t in source.borders]
+        sectors = instrument.pixels.sectors
+        self.drift = PlaneDrift(config.drift, sectors, self.orbit.period, self.saa, config.excursions)
+        """What all pixels have in common."""
+        self.prepare(self.components, self.drift)
+        borders = [t for source in self.sources for t in source.borders] + self.history.borders.tolist()
         self._borders = np.unique(np.round(np.concatenate([self._pieces, self._turns, borders]), 6))
         self._piece_lights: tuple[int, list[_Light]] = (-1, [])
         self._earth: tuple[float, list[ActiveComponent]] = (np.nan, [])
@@ -119,7 +123,8 @@ class Scene(PhotonSource):
     def _interval(self, key: tuple[int, ...], step: int, begin: float, end: float) -> SteadyInterval:
         live = np.clip(self.live(step) + step * STEP, begin, end)
         live = live[live[:, 1] > live[:, 0]] - step * STEP
-        return SteadyInterval(key, live, self.pixels, lambda: self.shining((begin + end) / 2))
+        middle = (begin + end) / 2
+        return SteadyInterval(key, live, self.history.pixels(middle), lambda: self.shining(middle))
 
     def _light(self) -> tuple[list[Component], list[PointSource]]:
         d, one = self.detector, self.detector.efficiency
@@ -191,11 +196,9 @@ class Scene(PhotonSource):
     def shining(self, time: float) -> Components:
         """What shines at a time, seconds after the start."""
         chosen: list[ActiveComponent] = [
-            (n, self.components[n].rate, self._aliases[n])
-            for n in (CAMERA, HEAT_PIPE, NOISE)
-            if n in self._aliases
+            (n, self.components[n].rate, self._aliases[n]) for n in (CAMERA, HEAT_PIPE) if n in self._aliases
         ]
-        chosen += self._diffuse(time)
+        chosen += self.noise_at(time, NOISE) + self._diffuse(time)
         for source, light in zip(self.sources, self._lights(time), strict=True):
             if light is None or source.is_hidden(time):
                 continue

@@ -1,8 +1,9 @@
 """The truth of a simulation, kept beside its packets, so that every estimate can be compared with it.
 
 ``truth.json`` holds the configuration, what happened when, what was counted and every fault;
-``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), and for a night sources, the orbit every
-ten seconds and, where it moves, the camera's attitude; for a bench the lines of the source.
+``truth.fits`` holds the tables: pixels (true gains, offsets, kinds) as they are at the start, what changed
+them when, and for a night sources, the orbit every ten seconds and, where they move, attitude of the camera and
+drift of all pixels; for a bench the lines of the source.
 Both say that they are simulated, and a telemetry file says so in every packet (PUS destination id).
 """
 
@@ -166,8 +167,8 @@ def tables(emitter: Emitter) -> fits.HDUList:
     d, grid = emitter.scene.detector, emitter.scene.instrument.pixels
     detnum = np.arange(len(d))
     i, j = grid.ij(detnum)
-    names = "gain offset table_gain table_offset efficiency layer threshold noise heat_pipe".split()  # noqa: SIM905  # a list of nine strings reads worse
-    units = dict(zip(names, ("keV", "keV", "keV", "keV", "", "", "keV", "ct/s", "ct/s"), strict=True))
+    names = "gain offset table_gain table_offset efficiency layer threshold noise heat_pipe fwhm".split()  # noqa: SIM905  # a list of ten strings reads worse
+    units = dict(zip(names, ("keV",) * 4 + ("", "", "keV", "ct/s", "ct/s", "keV"), strict=True))
     pixels = [
         fits.Column("DETNUM", "J", array=detnum),
         fits.Column("IDET", "I", array=i),
@@ -179,7 +180,8 @@ def tables(emitter: Emitter) -> fits.HDUList:
     for kind in PixelKind:
         first.header[f"KIND{kind.value}"] = kind.name
     first.header.update(emitter.cards())
-    hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables()])
+    changes = [emitter.scene.history.table(emitter.scene.start)] if emitter.scene.config.changes else []
+    hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables(), *changes])
     for hdu in hdus:
         hdu.header["SIMULATE"] = (True, STATEMENT)
     return hdus

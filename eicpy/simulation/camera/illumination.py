@@ -12,7 +12,9 @@ import numpy as np
 from eicpy.instruments import Instrument
 from eicpy.simulation.camera.background import SpectrumTable
 from eicpy.simulation.camera.detector import Detector
+from eicpy.simulation.camera.drift import Drift, NoDrift
 from eicpy.simulation.camera.escape import GRID, THICKNESS, absorption_grid, escape_table
+from eicpy.simulation.camera.history import PixelHistory
 from eicpy.simulation.camera.kernels import (
     Alias,
     Components,
@@ -105,6 +107,9 @@ class PhotonSource:
     components: Sequence[Component]
     tables: Tables
     pixels: Pixels
+    """The pixels at the start."""
+    history: PixelHistory
+    """The pixels at any time."""
 
     def __init__(self, config: StreamConfig, instrument: Instrument, detector: Detector) -> None:
         self.config = config
@@ -134,21 +139,21 @@ class PhotonSource:
             thickness=(absorption_grid() * THICKNESS).astype(np.float32),
         )
 
-    def prepare(self, components: Sequence[Component]) -> None:
-        """Take the components, and make the tables of the kernels of them."""
+    def prepare(self, components: Sequence[Component], drift: Drift | None = None) -> None:
+        """Take the components and the drift of the pixels, and make the tables of the kernels of them."""
         self.components = components
         self.tables = _join_tables([c.table for c in components])
         self._aliases = {n: packed_alias(c.weight) for n, c in enumerate(components) if c.rate > 0}
-        detector = self.detector
-        self.pixels = Pixels.of(
-            detector.gain,
-            detector.offset,
-            np.where(detector.efficiency > 0, detector.threshold, np.inf),
-            np.full(len(detector), float(detector.sigma(np.zeros(1))[0] ** 2)),
-            detector.layer,
-            np.ones(len(detector)),
-            np.asarray(self.instrument.pixels.sector(np.arange(len(detector)))),
+        config = self.config
+        self.history = PixelHistory(
+            self.detector, self.instrument, config.changes, config.duration, config.seed, drift or NoDrift()
         )
+        self.pixels = self.history.pixels(0.0)
+
+    def noise_at(self, time: float, number: int) -> list[ActiveComponent]:
+        """Electronic noise of the pixels at a time, as component `number`; nothing where there is none."""
+        noise = self.history.noise(time)
+        return [] if noise is None else [(number, self.components[number].table.total * noise[0], noise[1])]
 
     @property
     def steps(self) -> int:
