@@ -6,7 +6,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.simulation.bench.config import BenchCommand, BenchConfig, SettingConfig
+    from eicpy.simulation.bench.config import BenchCommand, BenchConfig, ScanConfig, SettingConfig
     from eicpy.simulation.bench.emitter import Bench
     from eicpy.simulation.bench.scene import BenchScene, Measurement, build_bench
     from eicpy.simulation.camera.detector import Detector, PixelKind, draw_detector
@@ -67,6 +67,7 @@ __all__ = [
     "PointingConfig",
     "PulseConfig",
     "Refusal",
+    "ScanConfig",
     "Scene",
     "SettingConfig",
     "SimulatedAttitude",

@@ -48,6 +48,8 @@ class Measurement:
         Whether the source is there.
     threshold
         Low threshold that was set, keV; None: each pixel's own.
+    scan
+        Whether thresholds are scanned, without photons.
     """
 
     begin: float
@@ -55,6 +57,7 @@ class Measurement:
     arguments: dict[str, int]
     source: bool
     threshold: float | None
+    scan: bool = False
 
 
 def _switches(switch: MeasurementSwitch, command: BenchCommand) -> bool:
@@ -82,7 +85,8 @@ def measurements(config: BenchConfig, instrument: Instrument) -> list[Measuremen
         if running is not None:
             begin, arguments, set_to = running
             source = config.source is not None and matches(arguments, config.source_when)
-            found.append(Measurement(begin, min(end, config.duration), arguments, source, set_to))
+            scan = config.scan is not None and matches(arguments, config.scan.when)
+            found.append(Measurement(begin, min(end, config.duration), arguments, source, set_to, scan))
 
     for command in sorted(config.commands, key=lambda c: c.time):
         now = command.time + TIMING.start
@@ -155,7 +159,7 @@ class BenchScene(PhotonSource):
         found = []
         for number, one in enumerate(self.measurements):
             begin, end = max(one.begin, start), min(one.end, stop)
-            if begin >= end:
+            if begin >= end or one.scan:
                 continue
             borders = self.history.borders
             edges = [begin, *borders[(borders > begin) & (borders < end)].tolist(), end]
