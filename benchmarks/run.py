@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
-PARTS = ("packets", "photons", "gain", "live", "messaging", "monitor", "night")
+PARTS = ("packets", "photons", "simulation", "gain", "live", "messaging", "monitor", "night")
 PEERS = ("numpy", "numba", "scipy", "ccsdspy", "space_packet_parser", "stingray", "lmfit", "dask", "pyarrow")
 MARK = "@rows@"
 

@@ -6,7 +6,7 @@ from eicpy.lazy import attach
 from eicpy.moved import moved_names
 
 if TYPE_CHECKING:
-    from eicpy.simulation.bench.config import BenchCommand, BenchConfig, SettingConfig
+    from eicpy.simulation.bench.config import BenchCommand, BenchConfig, ScanConfig, SettingConfig
     from eicpy.simulation.bench.emitter import Bench
     from eicpy.simulation.bench.scene import BenchScene, Measurement, build_bench
     from eicpy.simulation.camera.detector import Detector, PixelKind, draw_detector
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
         BodyConfig,
         BurstConfig,
         DetectorConfig,
+        DriftConfig,
         EnvironmentConfig,
         ExcursionConfig,
         FaultConfig,
         FlareConfig,
         OrbitConfig,
+        PixelChange,
         PointingConfig,
         PulseConfig,
         ShowerConfig,
@@ -57,6 +59,7 @@ __all__ = [
     "Camera",
     "Detector",
     "DetectorConfig",
+    "DriftConfig",
     "EnvironmentConfig",
     "ExcursionConfig",
     "Fault",
@@ -68,11 +71,13 @@ __all__ = [
     "OrbitConfig",
     "Partners",
     "PhotonStream",
+    "PixelChange",
     "PixelKind",
     "PointSource",
     "PointingConfig",
     "PulseConfig",
     "Refusal",
+    "ScanConfig",
     "Scene",
     "SettingConfig",
     "ShowerConfig",

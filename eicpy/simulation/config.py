@@ -15,11 +15,13 @@ __all__ = [
     "BodyConfig",
     "BurstConfig",
     "DetectorConfig",
+    "DriftConfig",
     "EnvironmentConfig",
     "ExcursionConfig",
     "FaultConfig",
     "FlareConfig",
     "OrbitConfig",
+    "PixelChange",
     "PointingConfig",
     "PulseConfig",
     "ShowerConfig",
@@ -82,6 +84,75 @@ class DetectorConfig(Model):
     """Electronic resolution, keV FWHM (default of the public gain/offset software)."""
     fwhm_slope: float = Field(default=0.0341, ge=0)
     """Growth of FWHM² with energy, keV: 1.8 keV at 59.6 keV, as in the 2010 screening."""
+    fwhm_scatter: float = Field(default=0.0, ge=0, lt=0.5)
+    """Relative scatter (1 σ) of the electronic resolution from pixel to pixel."""
+
+
+class PixelChange(Model):
+    """Something that happens to pixels at a time: a failure, a telecommand, a defect that begins.
+
+    Those that hold at the same time act one after the other, in the order in which they are given.
+    """
+
+    time: float = Field(ge=0)
+    """Seconds after the start of the simulation."""
+    stop: float | None = Field(default=None, gt=0)
+    """Until when, s after the start; None: to the end."""
+    what: Literal["off", "threshold", "efficiency", "layer", "noise", "gain", "offset"]
+    """``off``: nothing is recorded, a failure. ``threshold``: the new low threshold, keV, to which each pixel
+    adds its own deviation; by a telecommand, with its reports. ``efficiency``: factor on it, at most 1.
+    ``layer``: extra dead layers, which take light below 8 keV (Xie et al. 2024). ``noise``: counts per second
+    more. ``gain``: factor. ``offset``: keV more."""
+    value: float = 0.0
+    """How much; not used for ``off``."""
+    detnum: tuple[int, ...] = ()
+    """Pixels that change."""
+    modules: tuple[int, ...] = ()
+    """Modules (XRDPIX) all of whose pixels change."""
+    sectors: tuple[int, ...] = ()
+    """Sectors all of whose pixels change; with no pixel, module and sector named, the whole plane does."""
+    on: float | None = Field(default=None, ge=0.1)
+    """It comes and goes: mean length of the times in which it holds, s; exponential, drawn from the seed."""
+    off: float | None = Field(default=None, ge=0.1)
+    """Mean length of the times in between, s."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if (self.on is None) != (self.off is None):
+            msg = f"got on={self.on} and off={self.off}, expected both or none"
+            raise ValueError(msg)
+        if self.stop is not None and self.stop <= self.time:
+            msg = f"got stop={self.stop}, expected after time={self.time}"
+            raise ValueError(msg)
+        least, most = {"efficiency": (0.0, 1.0), "gain": (0.1, 10.0), "offset": (-10.0, 10.0)}.get(
+            self.what, (0.0, 1e4)
+        )
+        if not least <= self.value <= most:
+            msg = f"got {self.what} {self.value}, expected {least:g} to {most:g}"
+            raise ValueError(msg)
+        return self
+
+
+class DriftConfig(Model):
+    """Slow drift of all pixels; nothing drifts by default. All numbers are guesses."""
+
+    temperature: float = Field(default=-20.0, ge=-60, le=40)
+    """Mean temperature of the detection plane, °C, as housekeeping reports it; the orbit swings it by 0.4."""
+    reference: float = -20.0
+    """Temperature at which the pixels have their gains, °C."""
+    gain_per_kelvin: float = Field(default=0.0, gt=-0.05, lt=0.05)
+    """Relative growth of all gains with the temperature of their sector."""
+    polarisation: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of the charge that is lost long after the high voltage came up (polarisation of the crystals)."""
+    polarisation_time: float = Field(default=21600.0, gt=0)
+    """Time in which 63 % of that is reached, s; while the high voltage is down it heals at once."""
+    powered: float = Field(default=0.0, ge=0)
+    """How long before the start the high voltage came up, s."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything drifts."""
+        return self.gain_per_kelvin != 0 or self.polarisation > 0
 
 
 Degrees = Annotated[float, Field(ge=0, lt=360)]
@@ -310,6 +381,8 @@ class StreamConfig(Model):
     """s."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     detector: DetectorConfig = DetectorConfig()
+    changes: tuple[PixelChange, ...] = ()
+    """What happens to pixels in time."""
     faults: FaultConfig = FaultConfig()
 
     @field_validator("start")
@@ -431,6 +504,7 @@ class SimulationConfig(StreamConfig):
     bursts: tuple[BurstConfig, ...] = ()
     partners: bool = False
     """What GRM, MXT and Fermi-GBM report of the bursts is written beside the packets."""
+    drift: DriftConfig = DriftConfig()
     excursions: tuple[ExcursionConfig, ...] = ()
     saa: bool = True
     """High voltage down and no photons inside the South Atlantic Anomaly; False: as if it did not exist."""

@@ -73,7 +73,7 @@ def _burst(scene: Scene, burst: BurstConfig) -> dict[str, Any]:
 
 
 def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
-    """Sources, the orbit every ten seconds, and the true attitude of the camera."""
+    """Sources, the orbit every ten seconds, the true attitude of the camera, the drift of its pixels."""
     time = np.asarray(scene.start + STEP * np.arange(scene.steps + 1), np.float64)
     longitude, latitude = scene.orbit.ground_track(time)
     orbit = [
@@ -107,6 +107,16 @@ def night_tables(scene: Scene) -> list[fits.BinTableHDU]:
             fits.Column("QUATERNION", "4D", array=camera.quaternion),
         ]
         tables.append(("ATTITUDE", attitude))
+    if scene.drift.moves:
+        middle = np.asarray(STEP * (np.arange(scene.steps) + 0.5), np.float64)
+        sectors = scene.instrument.pixels.sectors
+        drift = [
+            fits.Column("TIME", "D", unit="s", array=scene.start + middle),
+            fits.Column("TEMPERATURE", f"{sectors}D", unit="deg_C", array=scene.drift.temperature(middle)),
+            fits.Column("GAIN", f"{sectors}D", array=scene.drift.gain(middle)),
+            fits.Column("CHARGE", "D", array=scene.drift.charge(middle)),
+        ]
+        tables.append(("DRIFT", drift))
     return [fits.BinTableHDU.from_columns(columns, name=name) for name, columns in tables]
 
 

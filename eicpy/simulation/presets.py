@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from eicpy.errors import BadDataError, NotFoundError
-from eicpy.simulation.bench.config import BenchCommand, BenchConfig, SettingConfig
+from eicpy.simulation.bench.config import BenchCommand, BenchConfig, ScanConfig, SettingConfig
 from eicpy.simulation.config import (
     BurstConfig,
     DetectorConfig,
@@ -94,6 +94,7 @@ def _bench() -> BenchConfig:
         ),
         source="241Am",
         source_when={"RUN_MODE": 2},
+        scan=ScanConfig(when={"RUN_MODE": 3}),
         commands=(
             BenchCommand(time=5.0, command="configure", arguments={"KEY": 2, "VALUE": 600}),
             BenchCommand(time=8.0, command="configure", arguments=threshold | {"VALUE": 4500}),
@@ -136,6 +137,27 @@ def _bench() -> BenchConfig:
     )
 
 
+def _scan() -> BenchConfig:
+    return _bench().model_copy(
+        update={
+            "name": "scan",
+            "duration": 110.0,
+            "detector": DetectorConfig(
+                gain_scatter=0.02,
+                dead_fraction=0.005,
+                noisy_fraction=0.005,
+                heat_pipe_rate=0,
+                fwhm_scatter=0.1,
+            ),
+            "commands": (
+                BenchCommand(time=5.0, command="configure", arguments={"KEY": 2, "VALUE": 600}),
+                BenchCommand(time=15.0, command="start-measurement", arguments={"RUN_MODE": 3}),
+                BenchCommand(time=100.0, command="stop-measurement"),
+            ),
+        }
+    )
+
+
 _PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "demo": _demo,
     "quiet": _quiet,
@@ -144,6 +166,7 @@ _PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "burst": burst_preset,
     **{name: partial(week_night, name) for name in WEEK},
     "bench": _bench,
+    "scan": _scan,
 }
 
 
@@ -162,7 +185,7 @@ def preset(name: str) -> AnyConfig:
     ``burst``: ten minutes with sources of the catalogue, a burst of several pulses, and the slew to it.
     ``week-1`` … ``week-7``: three hours of seven evenings of one camera, with bursts and what looks like one.
     ``bench``: eight minutes of the prototype of the detection plane, with configuration, a measurement of
-    the background, and one of a 241Am source.
+    the background, and one of a 241Am source. ``scan``: its threshold scan with test pulses, two minutes.
 
     Raises
     ------

@@ -20,6 +20,7 @@ from eicpy.instruments import Instrument, load
 from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
 from eicpy.simulation.camera import background
 from eicpy.simulation.camera.detector import Detector, draw_detector
+from eicpy.simulation.camera.drift import PlaneDrift
 from eicpy.simulation.camera.illumination import (
     STEP,
     ActiveComponent,
@@ -28,7 +29,7 @@ from eicpy.simulation.camera.illumination import (
     PhotonSource,
     SteadyInterval,
 )
-from eicpy.simulation.camera.kernels import Components, alias_table
+from eicpy.simulation.camera.kernels import Components, packed_alias
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.sky.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
 from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
@@ -136,13 +137,16 @@ class Scene(PhotonSource):
         self.components, self.sources = self._light()
         self._add_environment()
         self._diffuse_light.components = self.components
-        self.prepare(self.components)
-        borders = [t for source in self.sources for t in source.borders]
+        sectors = instrument.pixels.sectors
+        self.drift = PlaneDrift(config.drift, sectors, self.orbit.period, self.saa, config.excursions)
+        """What all pixels have in common."""
+        self.prepare(self.components, self.drift)
+        borders = [t for source in self.sources for t in source.borders] + self.history.borders.tolist()
         for one in self.incidents:
             borders += [one.config.start, one.config.start + one.config.end]
         self._borders = np.unique(np.round(np.concatenate([self._pieces, self._turns, borders]), 6))
         self._piece_lights: tuple[int, list[_Light]] = (-1, [])
-        self._even = alias_table(detector.efficiency)
+        self._even = packed_alias(detector.efficiency)
 
     def segments(self, step: int) -> list[SteadyInterval]:
         """The parts of a step between which something changes."""
@@ -171,7 +175,8 @@ class Scene(PhotonSource):
     def _interval(self, key: tuple[int, ...], step: int, begin: float, end: float) -> SteadyInterval:
         live = np.clip(self.live(step) + step * STEP, begin, end)
         live = live[live[:, 1] > live[:, 0]] - step * STEP
-        return SteadyInterval(key, live, self.pixels, lambda: self.shining((begin + end) / 2))
+        middle = (begin + end) / 2
+        return SteadyInterval(key, live, self.history.pixels(middle), lambda: self.shining(middle))
 
     def _light(self) -> tuple[list[Component], list[PointSource]]:
         d, one = self.detector, self.detector.efficiency
@@ -262,10 +267,9 @@ class Scene(PhotonSource):
     def shining(self, time: float) -> Components:
         """What shines at a time, seconds after the start."""
         chosen: list[ActiveComponent] = [
-            (n, self.components[n].rate, self._aliases[n])
-            for n in (CAMERA, HEAT_PIPE, NOISE)
-            if n in self._aliases
+            (n, self.components[n].rate, self._aliases[n]) for n in (CAMERA, HEAT_PIPE) if n in self._aliases
         ]
+        chosen += self.noise_at(time, NOISE)
         chosen += self._diffuse(time) + self._particle_rates(time)
         chosen += [
             (i.component, self.components[i.component].rate, self._aliases[i.component])
@@ -386,7 +390,7 @@ class Scene(PhotonSource):
 
 
 def _area_of(weight: FloatArray) -> _Area:
-    return float(weight.sum()), alias_table(weight)
+    return float(weight.sum()), packed_alias(weight)
 
 
 def build_scene(config: SimulationConfig) -> Scene:

@@ -16,10 +16,12 @@ from eicpy.simulation.config import (
     BodyConfig,
     BurstConfig,
     DetectorConfig,
+    DriftConfig,
     EnvironmentConfig,
     FaultConfig,
     FlareConfig,
     OrbitConfig,
+    PixelChange,
     PointingConfig,
     PulseConfig,
     ShowerConfig,
@@ -69,6 +71,16 @@ _ENVIRONMENTS = {
 """What the background does in a night beyond the usual."""
 _NODE_DRIFT = 6.33
 """Degrees per day by which the orbit's node goes back."""
+_TEMPERATURES = (-20.0, -20.1, -20.2, -20.2, -20.0, -19.8, -19.7)
+"""Mean temperature of the detection plane in each night, °C (guess)."""
+_DEFECTS: tuple[tuple[int, PixelChange], ...] = (
+    (2, PixelChange(time=5000.0, what="noise", value=30.0, detnum=(3210,))),
+    (3, PixelChange(time=2000.0, what="noise", value=60.0, detnum=(1234,), on=20.0, off=200.0)),
+    (5, PixelChange(time=7000.0, what="off", modules=(117,))),
+    (6, PixelChange(time=3600.0, what="threshold", value=4.5, sectors=(2,))),
+)
+"""What happens to the camera, and in which night: a pixel becomes noisy, one comes and goes, a module fails,
+thresholds are raised. It lasts through the nights that follow."""
 _PERSEUS = SourceConfig(
     name="Perseus cluster", ra=49.9507, dec=41.5117, norm=0.12, index=1.4, shape="cut-off", energy=6.5
 )
@@ -123,6 +135,8 @@ def week_night(name: str) -> SimulationConfig:
         seed=_SEED + number,
         camera_seed=_CAMERA,
         detector=_DETECTOR,
+        changes=_changes(number),
+        drift=DriftConfig(temperature=_TEMPERATURES[number - 1], gain_per_kelvin=1e-3, polarisation=0.003),
         orbit=OrbitConfig(node=(300.0 - _NODE_DRIFT * number) % 360.0),
         pointing=PointingConfig(plan="anti-solar", observation=_NIGHT / 2, **_HOLD),
         catalogue=_CATALOGUE,
@@ -133,6 +147,15 @@ def week_night(name: str) -> SimulationConfig:
     )
     rng = np.random.default_rng(np.random.SeedSequence(_SEED, spawn_key=(3, number)))
     return night.model_copy(update=_CONTENTS[number - 1](night, rng))
+
+
+def _changes(number: int) -> tuple[PixelChange, ...]:
+    """What has happened to the camera up to a night, and in it."""
+    return tuple(
+        change if night == number else change.model_copy(update={"time": 0.0})
+        for night, change in _DEFECTS
+        if night <= number
+    )
 
 
 def _drawn(

@@ -125,8 +125,12 @@ def expected_spectra(
     Raises
     ------
     BadArgumentError
-        For a detector without a coded mask.
+        For a detector without a coded mask, or whose pixels differ in resolution.
     """
+    if detector.config.fwhm_scatter > 0:
+        raise BadArgumentError(
+            f"got fwhm_scatter {detector.config.fwhm_scatter}, expected 0 for spectra without photons"
+        )
     if instrument.mask is None:
         raise BadArgumentError(f"got {instrument.name}, expected a camera that has [mask] in its description")
     sky = background.cosmic_table().scaled(background.FULL_ETENDUE)

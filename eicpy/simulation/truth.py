@@ -1,8 +1,9 @@
 """The truth of a simulation, kept beside its packets, so that every estimate can be compared with it.
 
 ``truth.json`` holds the configuration, what happened when, what was counted and every fault;
-``truth.fits`` holds the tables: pixels (true gains, offsets, kinds), and for a night sources, the orbit every
-ten seconds and, where it moves, the camera's attitude; for a bench the lines of the source.
+``truth.fits`` holds the tables: pixels (true gains, offsets, kinds) as they are at the start, what changed
+them when, and for a night sources, the orbit every ten seconds and, where they move, the attitude and the
+drift of the camera; for a bench the lines of the source.
 Both say that they are simulated, and a telemetry file says so in every packet (PUS destination id).
 """
 
@@ -173,20 +174,25 @@ def tables(emitter: Emitter) -> fits.HDUList:
     d, grid = emitter.scene.detector, emitter.scene.instrument.pixels
     detnum = np.arange(len(d))
     i, j = grid.ij(detnum)
-    names = "gain offset table_gain table_offset efficiency layer threshold noise heat_pipe".split()  # noqa: SIM905  # a list of nine strings reads worse
-    units = dict(zip(names, ("keV", "keV", "keV", "keV", "", "", "keV", "ct/s", "ct/s"), strict=True))
+    units = {
+        **dict.fromkeys(("gain", "offset", "table_gain", "table_offset"), "keV"),
+        **dict.fromkeys(("efficiency", "layer"), ""),
+        **dict.fromkeys(("threshold", "deviation", "fwhm"), "keV"),
+        **dict.fromkeys(("noise", "heat_pipe"), "ct/s"),
+    }
     pixels = [
         fits.Column("DETNUM", "J", array=detnum),
         fits.Column("IDET", "I", array=i),
         fits.Column("JDET", "I", array=j),
         fits.Column("KIND", "B", array=d.kind),
-        *(fits.Column(n.upper(), "D", unit=units[n] or None, array=getattr(d, n)) for n in names),
+        *(fits.Column(n.upper(), "D", unit=units[n] or None, array=getattr(d, n)) for n in units),
     ]
     first = fits.BinTableHDU.from_columns(pixels, name="PIXELS")
     for kind in PixelKind:
         first.header[f"KIND{kind.value}"] = kind.name
     first.header.update(emitter.cards())
-    hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables()])
+    changes = [emitter.scene.history.table(emitter.scene.start)] if emitter.scene.config.changes else []
+    hdus = fits.HDUList([fits.PrimaryHDU(), first, *emitter.tables(), *changes])
     for hdu in hdus:
         hdu.header["SIMULATE"] = (True, STATEMENT)
     return hdus

@@ -344,7 +344,7 @@ def test_an_excursion_of_an_unknown_parameter_is_refused(tmp_path):
 
 def test_presets():
     week = tuple(f"week-{n}" for n in range(1, 8))
-    assert presets() == ("demo", "quiet", "day", "full-day", "burst", *week, "bench")
+    assert presets() == ("demo", "quiet", "day", "full-day", "burst", *week, "bench", "scan")
     assert preset("day").duration == 86400
     with pytest.raises(
         BadArgumentError,

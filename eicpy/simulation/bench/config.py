@@ -7,7 +7,7 @@ from pydantic import Field
 
 from eicpy.simulation.config import Model, StreamConfig
 
-__all__ = ["BenchCommand", "BenchConfig", "SettingConfig", "matches"]
+__all__ = ["BenchCommand", "BenchConfig", "ScanConfig", "SettingConfig", "matches"]
 
 
 def matches(arguments: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
@@ -51,6 +51,26 @@ class SettingConfig(Model):
         return command.arguments.get(self.field, 0) * self.unit
 
 
+class ScanConfig(Model):
+    """A threshold scan with test pulses, which a measurement of some kind makes instead of photons."""
+
+    when: dict[str, int] = Field(default_factory=dict)
+    """Arguments of the start of such a measurement."""
+    first: float = Field(default=4.0, ge=0, lt=60)
+    """Low threshold of the first step, keV."""
+    step: float = Field(default=0.05, gt=0, lt=10)
+    """From step to step, keV."""
+    steps: int = Field(default=80, ge=1, le=1000)
+    pulse: float = Field(default=6.0, gt=0, lt=65)
+    """Charge of the test pulses as an energy, keV."""
+    pulses: int = Field(default=1000, ge=1, le=65535)
+    """Test pulses of each pixel at each step."""
+    dwell: float = Field(default=1.0, gt=0)
+    """Length of a step, s."""
+    noise_rate: float = Field(default=1e5, ge=0)
+    """How often the noise of the electronics alone crosses zero upwards, 1/s (guess)."""
+
+
 class BenchConfig(StreamConfig):
     """One simulated bench campaign.
 
@@ -73,6 +93,8 @@ class BenchConfig(StreamConfig):
     settings: dict[str, SettingConfig] = Field(default_factory=dict)
     """Settings by name: ``threshold`` (keV, holds from the next measurement on) is simulated; any may be
     reported in housekeeping."""
+    scan: ScanConfig | None = None
+    """What a threshold scan does; None: there is none."""
     photon_header: dict[str, int] = Field(default_factory=dict)
     """Raw values of the fields of photon packets that are not photons."""
     housekeeping: dict[str, str | float] = Field(default_factory=dict)

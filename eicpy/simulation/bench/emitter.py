@@ -11,6 +11,7 @@ from astropy.io import fits
 from eicpy.simulation.bench.config import BenchCommand
 from eicpy.simulation.bench.housekeeping import BenchHousekeeping
 from eicpy.simulation.bench.isotopes import lines_of
+from eicpy.simulation.bench.scan import Scanner
 from eicpy.simulation.bench.scene import TIMING, BenchScene
 from eicpy.simulation.camera.photons import PhotonStream, SimulatedPhotons
 from eicpy.simulation.packets.commands import Telecommand, answers, report_columns, report_kind, request_id
@@ -44,6 +45,7 @@ class Bench:
         self.encoder = Encoder(scene.instrument)
         self._packer = PhotonPacker(self.encoder, scene.config.photon_header)
         self._housekeeping = BenchHousekeeping(scene, self.encoder.layouts)
+        self._scanner = Scanner(scene, self.encoder)
         self._reports: list[tuple[float, int, int]] = []
         self._commands = sorted(scene.config.commands, key=lambda c: c.time)
 
@@ -55,9 +57,10 @@ class Bench:
             before = sum(self.encoder.sent.values())
             commands, reports = self._exchange(block)
             photons = self._packer.add(block, end)
-            housekeeping = self._second_by_second(block, before, [*reports, photons])
+            scans = self._scanner.packets(block.begin, np.inf if last else block.end)
+            housekeeping = self._second_by_second(block, before, [*reports, *scans, photons])
             # What is sent at the very end of a block goes before what is sent there in the next one.
-            yield merge([*housekeeping, photons, *commands, *reports])
+            yield merge([*housekeeping, photons, *scans, *commands, *reports])
 
     def facts(self) -> dict[str, Any]:
         """What was measured when and what was commanded, for the truth."""
@@ -70,6 +73,7 @@ class Bench:
                     "arguments": one.arguments,
                     "source": self.scene.config.source if one.source else None,
                     "threshold": one.threshold,
+                    "scan": one.scan,
                 }
                 for one in self.scene.measurements
             ],

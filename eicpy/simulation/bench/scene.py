@@ -6,6 +6,7 @@ a quarter of the photons is scattered before they arrive, with an exponential sp
 highest line (guess). The background is an exponential of 40 keV (guess).
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 
@@ -47,6 +48,8 @@ class Measurement:
         Whether the source is there.
     threshold
         Low threshold that was set, keV; None: each pixel's own.
+    scan
+        Whether thresholds are scanned, without photons.
     """
 
     begin: float
@@ -54,6 +57,7 @@ class Measurement:
     arguments: dict[str, int]
     source: bool
     threshold: float | None
+    scan: bool = False
 
 
 def _switches(switch: MeasurementSwitch, command: BenchCommand) -> bool:
@@ -81,7 +85,8 @@ def measurements(config: BenchConfig, instrument: Instrument) -> list[Measuremen
         if running is not None:
             begin, arguments, set_to = running
             source = config.source is not None and matches(arguments, config.source_when)
-            found.append(Measurement(begin, min(end, config.duration), arguments, source, set_to))
+            scan = config.scan is not None and matches(arguments, config.scan.when)
+            found.append(Measurement(begin, min(end, config.duration), arguments, source, set_to, scan))
 
     for command in sorted(config.commands, key=lambda c: c.time):
         now = command.time + TIMING.start
@@ -149,30 +154,36 @@ class BenchScene(PhotonSource):
         return components
 
     def segments(self, step: int) -> list[SteadyInterval]:
-        """The measurements of a step, each with what shines in it."""
+        """The measurements of a step, each with what shines in it, cut where pixels change."""
         start, stop = step * STEP, min((step + 1) * STEP, self.config.duration)
-        return [
-            SteadyInterval(
-                (1, step, number),
-                np.array([[max(one.begin, start) - start, min(one.end, stop) - start]]),
-                self._pixels(one),
-                partial(self._shining, one),
-            )
-            for number, one in enumerate(self.measurements)
-            if one.begin < stop and one.end > start
-        ]
+        found = []
+        for number, one in enumerate(self.measurements):
+            begin, end = max(one.begin, start), min(one.end, stop)
+            if begin >= end or one.scan:
+                continue
+            borders = self.history.borders
+            edges = [begin, *borders[(borders > begin) & (borders < end)].tolist(), end]
+            for part, (a, b) in enumerate(itertools.pairwise(edges)):
+                key = (1, step, number) if len(edges) == 2 else (1, step, number, part)
+                middle = (a + b) / 2
+                shining = partial(self._shining, one, middle)
+                live = np.array([[a - start, b - start]])
+                found.append(SteadyInterval(key, live, self._pixels(one, middle), shining))
+        return found
 
-    def _shining(self, one: Measurement) -> Components:
-        numbers = [LABORATORY, NOISE, *([SOURCE] if one.source else [])]
+    def _shining(self, one: Measurement, time: float) -> Components:
+        numbers = [LABORATORY, *([SOURCE] if one.source else [])]
         chosen = [(n, self.components[n].rate, self._aliases[n]) for n in numbers if n in self._aliases]
-        return self.components_of(chosen)
+        return self.components_of(chosen[:1] + self.noise_at(time, NOISE) + chosen[1:])
 
-    def _pixels(self, one: Measurement) -> Pixels:
+    def _pixels(self, one: Measurement, time: float) -> Pixels:
         """The pixels with the threshold that was set; each keeps its own deviation."""
+        pixels = self.history.pixels(time)
         if one.threshold is None:
-            return self.pixels
-        moved = one.threshold - self.detector.config.threshold
-        return self.pixels._replace(threshold=self.pixels.threshold + moved)
+            return pixels
+        measure = pixels.measure.copy()
+        measure[:, 2] += one.threshold - self.detector.config.threshold
+        return pixels._replace(measure=measure)
 
 
 def build_bench(config: BenchConfig) -> BenchScene:

@@ -69,6 +69,8 @@ class Detector:
     """Rate of electronic noise, counts per second."""
     heat_pipe: FloatArray
     """Rate of heat-pipe noise, counts per second."""
+    fwhm: FloatArray
+    """Electronic resolution, keV FWHM."""
     missing_neighbours: FloatArray
     """Share of its four neighbours that do not exist or count nothing."""
     config: DetectorConfig
@@ -80,9 +82,15 @@ class Detector:
         return len(self.gain)
 
     def sigma(self, energy: FloatArray) -> FloatArray:
-        """Energy resolution (1 σ, keV) at an energy."""
+        """Energy resolution (1 σ, keV) at an energy, of a pixel without a scatter of its own."""
         fwhm_squared = self.config.fwhm**2 + self.config.fwhm_slope * energy
         return np.asarray(np.sqrt(fwhm_squared / (8 * np.log(2))))
+
+    @property
+    def deviation(self) -> FloatArray:
+        """Low threshold less the one that was commanded, keV."""
+        raised = self.kind == PixelKind.HIGH_THRESHOLD
+        return self.threshold - np.where(raised, self.config.high_threshold, self.config.threshold)
 
     def edges(self) -> FloatArray:
         """Energies of the channel edges of every pixel, keV, shape (n_pixels, channels + 1)."""
@@ -164,6 +172,9 @@ def draw_detector(instrument: Instrument, config: DetectorConfig, rng: np.random
     y, _ = instrument.pixels.yz(np.arange(n))
     side = np.exp(-np.minimum(y, instrument.pixels.columns - 1 - y) / _HEAT_PIPE_WIDTH)
     alive = kind != PixelKind.DEAD
+    fwhm = np.full(n, config.fwhm)
+    if config.fwhm_scatter > 0:
+        fwhm *= np.clip(1 + config.fwhm_scatter * rng.standard_normal(n), 0.3, None)
     return Detector(
         gain=table_gain * moved,
         offset=table_offset,
@@ -175,6 +186,7 @@ def draw_detector(instrument: Instrument, config: DetectorConfig, rng: np.random
         threshold=np.where(kind == PixelKind.HIGH_THRESHOLD, config.high_threshold, threshold),
         noise=np.where(kind == PixelKind.NOISY, noise, 0.0),
         heat_pipe=np.where(alive, config.heat_pipe_rate * side / side.sum(), 0.0),
+        fwhm=fwhm,
         missing_neighbours=_missing_neighbours(instrument, alive),
         config=config,
         channels=instrument.energy.channels,

@@ -13,16 +13,25 @@ from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.simulation.camera.background import SpectrumTable
 from eicpy.simulation.camera.detector import Detector
+from eicpy.simulation.camera.drift import Drift, NoDrift
 from eicpy.simulation.camera.escape import GRID, THICKNESS, absorption_grid, escape_table
-from eicpy.simulation.camera.kernels import Components, Constants, Pixels, Response, Tables, alias_table
+from eicpy.simulation.camera.history import PixelHistory
+from eicpy.simulation.camera.kernels import (
+    Alias,
+    Components,
+    Constants,
+    Pixels,
+    Response,
+    Tables,
+    packed_alias,
+)
 from eicpy.simulation.camera.structure import vacancies
 from eicpy.simulation.config import StreamConfig
 from eicpy.times import to_seconds
-from eicpy.typing import FloatArray, IntArray
+from eicpy.typing import FloatArray
 
 __all__ = ["STEP", "ActiveComponent", "Alias", "Component", "PhotonSource", "SteadyInterval"]
 
-Alias = tuple[FloatArray, IntArray]
 ActiveComponent = tuple[int, float, Alias]
 """A spectrum that shines: its number, its rate (counts per second), its alias table over the pixels."""
 
@@ -104,6 +113,9 @@ class PhotonSource:
     components: Sequence[Component]
     tables: Tables
     pixels: Pixels
+    """The pixels at the start."""
+    history: PixelHistory
+    """The pixels at any time."""
 
     def __init__(self, config: StreamConfig, instrument: Instrument, detector: Detector) -> None:
         self.config = config
@@ -114,7 +126,6 @@ class PhotonSource:
         width = 8 * np.log(2)
         self.constants = Constants(
             tick=2e-5 if instrument.photons is None else instrument.photons.time.tick,
-            sigma_constant=float(detector.config.fwhm**2 / width),
             sigma_slope=float(detector.config.fwhm_slope / width),
             grid=GRID,
             escape_edge=vacancies("Cd")[0] if detector.config.escape else np.inf,
@@ -126,14 +137,16 @@ class PhotonSource:
             columns=instrument.pixels.columns,
         )
         table = escape_table()
+        escape = np.cumsum(np.concatenate([table.lost, table.neighbour], axis=1), axis=1)
         self.response = Response(
             line=table.line,
-            escape=np.cumsum(np.concatenate([table.lost, table.neighbour], axis=1), axis=1),
-            thickness=absorption_grid() * THICKNESS,
+            escape=escape,
+            any_escape=escape[:, -1].astype(np.float32),
+            thickness=(absorption_grid() * THICKNESS).astype(np.float32),
         )
 
-    def prepare(self, components: Sequence[Component]) -> None:
-        """Take the components, and make the tables of the kernels of them."""
+    def prepare(self, components: Sequence[Component], drift: Drift | None = None) -> None:
+        """Take the components and the drift of the pixels, and make the tables of the kernels of them."""
         self.components = components
         further = [(n, table) for n, c in enumerate(components) for table in c.beyond]
         self.tables = _join_tables([c.table for c in components] + [table for _, table in further])
@@ -141,15 +154,17 @@ class PhotonSource:
         """Number of the component of each spectrum."""
         self.beyond = {n: len(components) + i for i, (n, _) in reversed(list(enumerate(further)))}
         """Number of the first further spectrum of a component that has some."""
-        self._aliases = {n: alias_table(c.weight) for n, c in enumerate(components) if c.rate > 0}
-        detector = self.detector
-        self.pixels = Pixels(
-            detector.gain,
-            detector.offset,
-            detector.layer,
-            np.where(detector.efficiency > 0, detector.threshold, np.inf),
-            np.asarray(self.instrument.pixels.sector(np.arange(len(detector))), np.int64),
+        self._aliases = {n: packed_alias(c.weight) for n, c in enumerate(components) if c.rate > 0}
+        config = self.config
+        self.history = PixelHistory(
+            self.detector, self.instrument, config.changes, config.duration, config.seed, drift or NoDrift()
         )
+        self.pixels = self.history.pixels(0.0)
+
+    def noise_at(self, time: float, number: int) -> list[ActiveComponent]:
+        """Electronic noise of the pixels at a time, as component `number`; nothing where there is none."""
+        noise = self.history.noise(time)
+        return [] if noise is None else [(number, self.components[number].table.total * noise[0], noise[1])]
 
     @property
     def steps(self) -> int:
@@ -179,20 +194,17 @@ class PhotonSource:
             rate=np.array([rate for _, rate, _ in chosen], np.float64),
             curve=np.array([c.curve for c in owners], np.float64).reshape(-1, 3),
             noise=np.array([c.noise for c in owners], np.bool_),
-            pixel_stay=np.array([stay for _, _, (stay, _) in chosen], np.float64),
-            pixel_other=np.array([other for _, _, (_, other) in chosen], np.int64),
+            pixel=np.array([alias for _, _, alias in chosen], np.uint64),
             spectrum=np.array(numbers, np.int64),
+            origin=np.array([self.owner[n] for n in numbers], np.int64),
         )
 
 
 def _join_tables(tables: list[SpectrumTable]) -> Tables:
-    aliases = [
-        alias_table(t.rate) if t.total > 0 else (np.ones(len(t.rate)), np.arange(len(t.rate))) for t in tables
-    ]
+    aliases = [packed_alias(t.rate if t.total > 0 else np.ones(len(t.rate))) for t in tables]
+    bins = [np.stack([t.low, t.width], axis=1) for t in tables]
     return Tables(
         first=np.concatenate([[0], np.cumsum([len(t.rate) for t in tables])]).astype(np.int64),
-        stay=np.concatenate([stay for stay, _ in aliases]),
-        other=np.concatenate([other for _, other in aliases]),
-        low=np.concatenate([t.low for t in tables]),
-        width=np.concatenate([t.width for t in tables]),
+        alias=np.concatenate(aliases),
+        bins=np.concatenate(bins).astype(np.float32),
     )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from eicpy.errors import FailedError
 from eicpy.simulation.camera.illumination import STEP, PhotonSource, SteadyInterval
 from eicpy.simulation.camera.kernels import ROOM, PhotonArrays, make_photons
+from eicpy.simulation.camera.random_numbers import first_state
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["PhotonStream", "SimulatedPhotons"]
@@ -69,37 +70,42 @@ class PhotonStream:
         self.lost = np.zeros(3, np.int64)
         self.counts = np.zeros(len(scene.components), np.int64)
         self._last = np.full(scene.instrument.pixels.sectors, -1.0)
+        self._room = _room(0)
+        self._size = 0
 
     def blocks(self, steps: int = 6) -> Iterator[SimulatedPhotons]:
         """Blocks of `steps` steps of ten seconds; the photons do not depend on `steps`."""
         for first in range(0, self.scene.steps, steps):
             numbers = range(first, min(first + steps, self.scene.steps))
             busy = np.zeros((len(numbers), round(STEP), len(self._last)), np.int64)
-            parts = [
-                self._segment(n, part, busy[n - first]) for n in numbers for part in self.scene.segments(n)
-            ]
-            parts = parts or [_head(_room(0), 0)]
-            columns = [np.concatenate([getattr(p, name) for p in parts]) for name in PhotonArrays._fields]
-            columns[0] += round(self.scene.start / self.scene.constants.tick)
+            self._room, n = _room(self._size), 0
+            for number in numbers:
+                for part in self.scene.segments(number):
+                    n = self._add(n, number, part, busy[number - first])
             end = min((numbers[-1] + 1) * STEP, self.scene.config.duration)
             seconds = busy.reshape(-1, len(self._last))[: math.ceil(end - first * STEP)]
             dead = np.asarray(seconds * self.scene.constants.dead_time, np.float64)
-            yield SimulatedPhotons(first * STEP, end, *PhotonArrays(*columns), dead)
+            yield SimulatedPhotons(first * STEP, end, *_head(self._room, n), dead)
 
-    def _segment(self, step: int, segment: SteadyInterval, busy: IntArray) -> PhotonArrays:
-        scene = self.scene
-        live = segment.live
+    def _add(self, n: int, step: int, segment: SteadyInterval, busy: IntArray) -> int:
+        """Photons of a part of a step behind `n` others; the new number."""
+        scene, live = self.scene, segment.live
         seconds = float((live[:, 1] - live[:, 0]).sum())
         components = segment.shining() if seconds > 0 else None
-        expected = 0.0 if components is None else float(components.rate.sum()) * seconds * 1.2
-        size = int(expected + 10 * np.sqrt(expected)) + 1000
-        photons = _room(size)
         if components is None or not len(components.rate):
-            return _head(photons, 0)
-        seed = np.random.SeedSequence(scene.config.seed, spawn_key=segment.key)
+            return n
+        expected = float(components.rate.sum()) * seconds * 1.2
+        size = n + int(expected + 10 * np.sqrt(expected)) + 1000
+        if size > len(self._room.tick):
+            self._size = max(size, self._size + self._size // 2)
+            room = _room(self._size)
+            for name in PhotonArrays._fields:
+                getattr(room, name)[:n] = getattr(self._room, name)[:n]
+            self._room = room
         n = make_photons(
-            np.random.default_rng(seed),
+            first_state(np.random.SeedSequence(scene.config.seed, spawn_key=segment.key)),
             step * STEP,
+            round((scene.start + step * STEP) / scene.constants.tick),
             live,
             components,
             scene.tables,
@@ -108,15 +114,14 @@ class PhotonStream:
             scene.constants,
             self._last,
             self.lost,
+            self.counts,
             busy,
-            photons,
+            self._room,
+            n,
         )
-        if n >= size - ROOM:
+        if n >= len(self._room.tick) - ROOM:
             raise FailedError(f"step {step}: more than the {size} photons that its rates allow for")
-        photons = _head(photons, n)
-        origin = scene.owner[components.spectrum].astype(np.uint8)[photons.origin]
-        self.counts += np.bincount(origin, minlength=len(self.counts))
-        return photons._replace(origin=origin)
+        return n
 
 
 def _room(size: int) -> PhotonArrays:

@@ -1,6 +1,7 @@
 """Packets that come now and then: telecommand verification and the alerts of the on-board trigger.
 
-Each entry to and exit from the anomaly is a telecommand (high voltage down, up), accepted, started and
+Each entry to and exit from the anomaly is a telecommand (high voltage down, up), and so is each change of
+thresholds, accepted, started and
 completed. A burst that is not hidden sends seven alerts five seconds apart, the third with a slew request,
 in the order of fields that the project has shown publicly; contents follow from the truth, without noise.
 """
@@ -41,9 +42,10 @@ class EventPacket:
 
 
 def verifications(scene: Scene) -> list[EventPacket]:
-    """Verification of the high voltage's telecommands."""
+    """Verification of the telecommands of high voltage and thresholds."""
     messages = []
     borders = sorted({t for passage in scene.saa for t in passage if 0 < t < scene.config.duration})
+    borders = sorted([*borders, *scene.history.commands])
     for number, time in enumerate(borders):
         columns = {
             "TC_TYPE": 1,

@@ -1,6 +1,7 @@
 """Housekeeping of the simulated camera: slow physics, real counts, small noise, and a few excursions.
 
-Temperatures breathe with the orbit, high voltages go down in the South Atlantic Anomaly, count rates are
+Temperatures breathe with the orbit (that of the plane moves the gains where that is asked for,
+:mod:`eicpy.simulation.camera.drift`), high voltages go down in the South Atlantic Anomaly, count rates are
 those of the photons. The noise is a hash of seed, parameter and time, so that it does not depend on the
 blocks. All numbers are ours; limits stand in the packet tables.
 """
@@ -13,9 +14,8 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, NotFoundError
 from eicpy.packets import PacketLayout, Polynomial
-from eicpy.simulation.camera.detector import PixelKind
+from eicpy.simulation.camera.drift import trapezoid
 from eicpy.simulation.camera.photons import SimulatedPhotons
-from eicpy.simulation.config import ExcursionConfig
 from eicpy.simulation.packets.encoding import TICKS_PER_SECOND
 from eicpy.simulation.packets.faults import hash_uniform
 from eicpy.simulation.scene import Scene
@@ -38,6 +38,8 @@ _STEADY: dict[str, tuple[float, float, float]] = {
 } | {f"DPIX_TEMPHP{k}": (-22.0 - 0.2 * k, 0.6, 0.03) for k in range(1, 5)}
 """(mean, swing with the orbit, noise), engineering units."""
 _THERMISTORS = (-20.0, -20.2, -19.8, -20.1, -5.0, -5.5, -8.0, 18.0, 22.0, -23.0, -30.0, 5.0)
+_OF_PLANE = 4
+"""The first ones lie on the detection plane."""
 _BANDS = ((4.0, 8.0), (8.0, 20.0), (20.0, 50.0), (50.0, 120.0))
 
 
@@ -118,13 +120,6 @@ def _table(index: IntArray, rows: int, columns: int) -> FloatArray:
     return np.bincount(index, minlength=rows * columns).reshape(rows, columns).astype(np.float64)
 
 
-def trapezoid(time: FloatArray, excursion: ExcursionConfig) -> FloatArray:
-    """Weight of an excursion, 0 to 1: edges of a tenth of its duration, at most 10 s."""
-    edge = min(excursion.duration / 10, 10.0)
-    after, before = time - excursion.start, excursion.start + excursion.duration - time
-    return np.clip(np.minimum(after, before) / edge, 0.0, 1.0)
-
-
 class HousekeepingModel:
     """Engineering values of every parameter at any time.
 
@@ -149,10 +144,7 @@ class HousekeepingModel:
         for excursion in scene.config.excursions:
             if excursion.parameter not in known:
                 raise NotFoundError(f"got an excursion of {excursion.parameter!r}, which no packet carries")
-        kinds = scene.detector.kind
-        off = np.bincount(scene.pixels.sector, weights=kinds == PixelKind.DEAD)
-        self._off = [float(n) for n in off]
-        self._threshold = [float(scene.detector.threshold[scene.pixels.sector == s].mean()) for s in range(8)]
+        self._commands = np.sort([*np.ravel(scene.saa), *scene.history.commands])
 
     def raw(
         self, kind: str, time: FloatArray, counts: Counts | None, packets: IntArray
@@ -202,6 +194,18 @@ class HousekeepingModel:
     def _wave(self, time: FloatArray, phase: float) -> FloatArray:
         return np.sin(2 * np.pi * (time / self._scene.orbit.period + phase))
 
+    def _pixels(self, time: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Pixels that are off, and mean threshold, by time and sector."""
+        history = self._scene.history
+        share = np.bincount(history.sector)
+        off, threshold = np.zeros((len(time), len(share))), np.zeros((len(time), len(share)))
+        number = history.number(time)
+        for n in np.unique(number):
+            state = history.state(float(time[number == n][0]))
+            off[number == n] = np.bincount(history.sector, state.off)
+            threshold[number == n] = np.bincount(history.sector, state.threshold) / share
+        return off, threshold
+
     def _steady(self, time: FloatArray, prefix: str) -> dict[str, FloatArray]:
         return {
             name: mean + swing * self._wave(time, 0.1)
@@ -228,7 +232,7 @@ class HousekeepingModel:
             "ECL_VP_NREC1CATJPIX": np.full(n, 101.0),
             "ECL_MEMFREE": 100.0 - 80.0 * (absolute % 86400.0) / 86400.0,
             "ECL_TMCNT": packets.astype(np.float64),
-            "ECL_TCACC": np.searchsorted(np.ravel(scene.saa), time, side="right").astype(np.float64),
+            "ECL_TCACC": np.searchsorted(self._commands, time, side="right").astype(np.float64),
             "ECL_TCREJ": np.zeros(n),
             "ECL_SATLON": longitude,
             "ECL_SATLAT": latitude,
@@ -243,11 +247,13 @@ class HousekeepingModel:
         names = [f"ECL_TEMPTH{k + 1:02d}" for k in range(len(_THERMISTORS))]
         noise = self._noise(time, names)
         for k, name in enumerate(names):
-            values[name] = _THERMISTORS[k] + 0.4 * self._wave(time, k / 12) + 0.02 * noise[name]
+            warmer = scene.config.drift.temperature + 20.0 if k < _OF_PLANE else 0.0
+            values[name] = _THERMISTORS[k] + warmer + 0.4 * self._wave(time, k / 12) + 0.02 * noise[name]
         return values | self._steady(time, "ECL_")
 
     def _dpix(self, time: FloatArray) -> dict[str, FloatArray]:
         up, saa = self.high_voltage(time), self.inside(time)
+        plane, (off, threshold) = self._scene.drift.normal_temperature(time), self._pixels(time)
         values: dict[str, FloatArray] = {
             "DPIX_HVON": (~saa).astype(np.float64),
             "DPIX_HVMASK": np.where(saa, 0.0, 255.0),
@@ -258,7 +264,7 @@ class HousekeepingModel:
             voltage, current, temperature = (f"DPIX_{q}{k}" for q in quantities)
             values[voltage] = (HIGH_VOLTAGE + 0.1 * (k - 4) + 0.05 * noise[voltage]) * up
             values[current] = (60.0 + 2.0 * k + 0.5 * noise[current]) * up
-            values[temperature] = -20.0 + 0.05 * k + 0.4 * self._wave(time, k / 8) + 0.02 * noise[temperature]
-            values[f"DPIX_NOFFELS{k}"] = np.full(len(time), self._off[k - 1])
-            values[f"DPIX_THRELS{k}"] = np.full(len(time), self._threshold[k - 1])
+            values[temperature] = plane[:, k - 1] + 0.02 * noise[temperature]
+            values[f"DPIX_NOFFELS{k}"] = off[:, k - 1]
+            values[f"DPIX_THRELS{k}"] = threshold[:, k - 1]
         return values | self._steady(time, "DPIX_")

@@ -12,7 +12,7 @@ import numpy as np
 from eicpy.orbit import Attitude, CircularOrbit, body_direction, cutoff_rigidity
 from eicpy.simulation import spectral_laws
 from eicpy.simulation.camera.illumination import STEP, ActiveComponent, Component
-from eicpy.simulation.camera.kernels import alias_table
+from eicpy.simulation.camera.kernels import packed_alias
 from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
 from eicpy.typing import FloatArray
 
@@ -138,4 +138,4 @@ class DiffuseLight:
     def _shine(self, number: int, image: FloatArray) -> list[ActiveComponent]:
         weight = flatten(image) * self._efficiency
         rate = self.components[number].table.total * float(weight.sum())
-        return [(number, rate, alias_table(weight))] if rate > 0 else []
+        return [(number, rate, packed_alias(weight))] if rate > 0 else []
