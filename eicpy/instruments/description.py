@@ -143,6 +143,8 @@ class PhotonRule(_Model):
     channel: str
     multiplicity: str | None = None
     """Field that counts the pixels hit at once; 1 everywhere where None."""
+    stream: str = ""
+    """DSTREAM of products made of them, the way by which they come down: XBand, VHF …; empty: not known."""
     baseline: str | None = None
     """Field with the level of the readout before the photon, not taken off its channel; it may stand in an
     alternative table of the packet alone. None where no photon carries one."""
@@ -291,6 +293,9 @@ class MaskGeometry(_Model):
     """Share of open cells."""
     sky_pixels: int = Field(gt=0)
     """Pixels along a side of the sky image made on board, one pitch of the plane each."""
+    stand_in: int | None = Field(default=None, ge=0)
+    """Seed of the random pattern (:func:`eicpy.imaging.random_mask`) through which simulated sources shine;
+    None where nothing is simulated. Data that do not say they are simulated are never explained with it."""
     note: str = ""
     """Where the figures come from, and what they are not."""
 
@@ -342,6 +347,9 @@ class EnergyScale(_Model):
     """Upper end of the useful range, keV."""
     bands: tuple[tuple[float, float], ...]
     """Bands of the nightly images and light curves, keV."""
+    flight_bands: tuple[tuple[float, float], ...] = ()
+    """Bands in which the detector itself counts and triggers, keV; they may overlap. Whatever repeats or
+    judges what was done on board takes them from here."""
     requirement: EnergyRequirement | None = None
     """None where no requirement is known."""
     note: str = ""

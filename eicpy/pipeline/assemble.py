@@ -1,7 +1,7 @@
 """From the sums of the segments to the products of the night."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from eicpy.events import (
 from eicpy.instruments import Instrument
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
-from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
+from eicpy.products import InputFile, Observation, Provenance, card_for, product_file_name, write_product
 
 __all__ = ["NightProductWriter", "NightSums"]
 
@@ -104,6 +104,8 @@ class NightProductWriter:
         Record that the products share.
     treatment
         How its photons were treated.
+    observation
+        What is known of the observation.
     """
 
     instrument: Instrument
@@ -112,6 +114,7 @@ class NightProductWriter:
     letter: str
     provenance: Provenance
     treatment: Treatment
+    observation: Observation = field(default_factory=Observation)
 
     def path(self, card: str, version: int = 1) -> Path:
         """File of a product of this night."""
@@ -137,7 +140,7 @@ class NightProductWriter:
             tables,
             issuer=self.instrument,
             provenance=provenance,
-            header=header,
+            header={**self.observation.to_header(), **(header or {})},
             table_headers=table_headers,
         )
 

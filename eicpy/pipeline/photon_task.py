@@ -5,7 +5,7 @@ under ``.work``: when that is there, the segment is done, and a night that was i
 """
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from eicpy.events import (
 from eicpy.files import atomic_file
 from eicpy.instruments import load
 from eicpy.pipeline.plan import SLACK, Segment
-from eicpy.products import Provenance
+from eicpy.products import Observation, Provenance
 
 __all__ = ["PhotonSums", "PhotonTask", "process_photons"]
 
@@ -56,6 +56,8 @@ class PhotonTask:
         The file of sums to write.
     provenance
         Record of the photon file.
+    observation
+        What is known of the observation.
     """
 
     instrument: str
@@ -67,6 +69,7 @@ class PhotonTask:
     product: Path
     sums: Path
     provenance: Provenance
+    observation: Observation = field(default_factory=Observation)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,13 @@ def process_photons(task: PhotonTask) -> Path:
     )
     span = GoodTimeIntervals(first, last + STEP)
     written = 0
-    with EventWriter(task.product, instrument, provenance=task.provenance, gti=task.gti & span) as writer:
+    with EventWriter(
+        task.product,
+        instrument,
+        provenance=task.provenance,
+        gti=task.gti & span,
+        observation=task.observation,
+    ) as writer:
         for block in filled:
             for part in block.blocks():
                 writer.append(part, task.treatment.scale)
