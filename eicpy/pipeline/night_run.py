@@ -443,7 +443,7 @@ class NightRun:
         arrays = b"".join(a.tobytes() for g in good for a in (g.start, g.stop))
         seen = repr(self._observation_of(segment)).encode()
         made_from = hashlib.sha256(self.treatment.digest() + arrays + seen).hexdigest()
-        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 3})
+        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 4})
 
     def _around(self, segment: Segment) -> GoodTimeIntervals:
         """The time of a segment's packets, and a little more."""
