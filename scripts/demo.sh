@@ -46,6 +46,8 @@ else
   tolerant wait "$receiver"
   rm -f "$port_file"
   trap - EXIT
+  say "Take the attitude and the orbit of the satellite, which come as files"
+  find "$folder" -name 'SVO-*.fits' -exec eic ingest --instrument eclairs {} +
   echo "duration=$duration" >"$received"
 fi
 

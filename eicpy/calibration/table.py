@@ -93,6 +93,12 @@ class Inputs:
     shadows
         Share of each pixel that known sources lit, shape (sources, pixels); None where the pointing or the
         mask is not known.
+    sources
+        Their names.
+    sources_note
+        Why no shadow is known, in a sentence; empty where shadows are given.
+    live_time
+        Live time of each pixel, s, shape (pixels,); None where it is the good time.
     """
 
     spectra: IntArray | npt.NDArray[np.int32]
@@ -101,6 +107,9 @@ class Inputs:
     treatment: Treatment
     threads: int = 1
     shadows: FloatArray | None = None
+    sources: tuple[str, ...] = ()
+    sources_note: str = ""
+    live_time: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,10 @@ class PixelStates:
         A code that is not worth a line; None where each is.
     details
         On what the states stand: rows of a second table, values by heading.
+    sources
+        Known sources that were taken out: rows of a third table, values by heading.
+    sources_note
+        Why none was, in a sentence.
     """
 
     codes: AnyArray
@@ -167,6 +180,8 @@ class PixelStates:
     meanings: Mapping[int, str] = field(default_factory=dict)
     ordinary: int | None = None
     details: tuple[Mapping[str, object], ...] = ()
+    sources: tuple[Mapping[str, object], ...] = ()
+    sources_note: str = ""
 
 
 class CalibrationTable(ABC, Generic[T]):

@@ -19,11 +19,14 @@ __all__ = ["ingest", "watch"]
 @instrument_option()
 @click.pass_context
 def ingest(ctx: click.Context, files: tuple[Path, ...], instrument: str) -> None:
-    """Keep files of packets in the archive, once.
+    """Keep files of packets in the archive, once; and the satellite's attitude.
 
     The bytes are kept exactly as they are; a file ingested before is recognised by its content. Out of a
     file of transfer frames (TM, AOS), a compressed one, hexadecimal text or a capture of a network its
     packets are kept. A packet cut by the boundary of two files is joined, whichever comes first.
+
+    Files of photons, and of the satellite's attitude and orbit (SVO-ATT-CNV, SVO-ORB-CNV), are copied once; a
+    night takes attitude and orbit by their time.
 
     Can be interrupted at any moment and called again.
     """
@@ -56,7 +59,8 @@ def watch(ctx: click.Context, inbox: Path, instrument: str, interval: float, *, 
     """Ingest every file dropped into a folder, once.
 
     INBOX is the folder. Files of packets become runs; files of photons (FITS) are copied, and the quick
-    look shows the newest by itself. Whatever happens in between, nothing is lost or taken twice.
+    look shows the newest by itself; attitude and orbit of the satellite are copied for the nights. Whatever
+    happens in between, nothing is lost or taken twice.
 
     Files are left where they are. A file still being written is taken when it stops growing.
     Ends with Ctrl-C.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadDataError
 from eicpy.instruments import Instrument
-from eicpy.instruments.description import PacketHeader
+from eicpy.instruments.packet_rules import PacketHeader
 from eicpy.packets import PacketIndex
 from eicpy.packets.primary_header import APIDS
 from eicpy.times import DAY, day_number, to_seconds

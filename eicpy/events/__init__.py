@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from eicpy.events.gti import GoodTimeIntervals
     from eicpy.events.light_curve import LightCurve, LightCurveAccumulator, band_columns
     from eicpy.events.live_time import DeadTime
+    from eicpy.events.multiples import Multiples, multiples_card, readouts, treat_multiples
     from eicpy.events.photon_accumulator import PhotonAccumulator
     from eicpy.events.ticks import TickBins, tick_of
 else:
@@ -36,6 +37,7 @@ __all__ = [
     "ImageAccumulator",
     "LightCurve",
     "LightCurveAccumulator",
+    "Multiples",
     "PhotonAccumulator",
     "PhotonBlock",
     "PixelScale",
@@ -44,7 +46,10 @@ __all__ = [
     "TickBins",
     "band_columns",
     "energies",
+    "multiples_card",
     "read_criteria",
+    "readouts",
     "tables_of_criteria",
     "tick_of",
+    "treat_multiples",
 ]

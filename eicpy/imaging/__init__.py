@@ -1,4 +1,4 @@
-"""The coded mask and its shadow; the sky image comes later."""
+"""The coded mask, its shadow, and the shadows of known sources; the sky image comes later."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,9 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.imaging.absorption import tantalum_transparency
+    from eicpy.imaging.known_sources import KnownShadows, known_shadows
     from eicpy.imaging.mask import Mask, random_mask, transmission
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["Mask", "random_mask", "tantalum_transparency", "transmission"]
+__all__ = ["KnownShadows", "Mask", "known_shadows", "random_mask", "tantalum_transparency", "transmission"]

@@ -1,4 +1,4 @@
-"""Ingestion: files of packets or photons into the archives and the ledger, each content once."""
+"""Ingestion: files of packets, photons, attitude, orbit into archives and ledger, each content once."""
 
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
         says_simulated,
         usable,
     )
+    from eicpy.ingestion.satellite_files import (
+        SatelliteFileOutcome,
+        ingest_satellite_file,
+        satellite_copy,
+        satellite_folder,
+    )
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -27,6 +33,7 @@ __all__ = [
     "IngestOutcome",
     "IngestState",
     "PhotonFileOutcome",
+    "SatelliteFileOutcome",
     "WatchOptions",
     "WatchReport",
     "append_table",
@@ -35,10 +42,13 @@ __all__ = [
     "ingest",
     "ingest_file",
     "ingest_photon_file",
+    "ingest_satellite_file",
     "photon_blocks",
     "photon_copy",
     "photon_folder",
     "register_run",
+    "satellite_copy",
+    "satellite_folder",
     "says_simulated",
     "table_limits",
     "take_file",

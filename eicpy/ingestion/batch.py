@@ -28,6 +28,7 @@ from eicpy.ingestion.packet_files import (
     store,
 )
 from eicpy.ingestion.photon_files import PhotonFileOutcome, ingest_photon_file, is_fits
+from eicpy.ingestion.satellite_files import SatelliteFileOutcome, ingest_satellite_file, satellite_card
 from eicpy.inputs import MISTAKES, open_regular, refusing, single_byte
 from eicpy.instruments import Instrument
 from eicpy.operations.database import Database
@@ -36,7 +37,7 @@ from eicpy.packets import PacketIndex, index_packets
 from eicpy.runs import RunArchive
 from eicpy.runs.whole import WholeRun, store_whole
 
-__all__ = ["Taken", "take_file", "take_files"]
+__all__ = ["Kept", "Taken", "take_file", "take_files"]
 
 _log = logging.getLogger(MISTAKES)
 
@@ -45,7 +46,9 @@ SMALL = 1 << 20
 _TOGETHER = 64
 """Small files that are stored together at most: they are held in memory."""
 
-Taken = IngestOutcome | PhotonFileOutcome | BadDataError
+Kept = IngestOutcome | PhotonFileOutcome | SatelliteFileOutcome
+"""What a file was taken for."""
+Taken = Kept | BadDataError
 """What became of a file: it was taken, or refused with a reason."""
 
 
@@ -66,9 +69,10 @@ def take_file(
     archive: RunArchive,
     photons: Path | None = None,
     *,
+    satellite: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> IngestOutcome | PhotonFileOutcome:
-    """Ingest a file of packets or of photons, by its content.
+) -> Kept:
+    """Ingest a file of packets, of photons, or of the satellite's attitude or orbit, by its content.
 
     Whatever the content makes a reader raise refuses this file and nothing else: see :mod:`eicpy.inputs`.
 
@@ -78,6 +82,8 @@ def take_file(
         As in :func:`eicpy.ingestion.ingest_file`.
     photons
         Folder for copies of photon files; None: only packets are taken.
+    satellite
+        Folder for copies of attitude and orbit files; None: they are not taken.
 
     Raises
     ------
@@ -86,7 +92,10 @@ def take_file(
     """
     try:
         with refusing(path, "packets or photons"):
-            if photons is not None and is_fits(path):
+            fits = (photons is not None or satellite is not None) and is_fits(path)
+            if satellite is not None and fits and satellite_card(path):
+                return ingest_satellite_file(path, instrument, database, satellite)
+            if photons is not None and fits:
                 return ingest_photon_file(path, instrument, database, photons)
             return ingest_file(path, instrument, database, archive, progress=progress)
     except (BadDataError, FailedError):
@@ -102,15 +111,16 @@ def take_files(
     archive: RunArchive,
     photons: Path | None = None,
     *,
+    satellite: Path | None = None,
     progress: Callable[[Path, int, int], None] | None = None,
 ) -> Iterator[tuple[Path, Taken]]:
-    """Ingest files of packets or of photons, each on its own: one that is refused does not stop the others.
+    """Ingest files, each on its own: one that is refused does not stop the others.
 
     Parameters
     ----------
     paths
         The files, in the order in which they are stored.
-    instrument, database, archive, photons
+    instrument, database, archive, photons, satellite
         As in :func:`take_file`.
     progress
         Called with (file, bytes done, bytes in all).
@@ -136,7 +146,7 @@ def take_files(
             together = []
         if small is None:
             shown = None if progress is None else _of_file(progress, path)
-            yield _alone(path, instrument, database, archive, photons, shown)
+            yield _alone(path, instrument, database, archive, photons, satellite, shown)
     yield from _take_together(together, instrument, database, archive, progress)
 
 
@@ -196,10 +206,13 @@ def _alone(
     database: Database,
     archive: RunArchive,
     photons: Path | None = None,
+    satellite: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, Taken]:
     try:
-        return path, take_file(path, instrument, database, archive, photons, progress=progress)
+        return path, take_file(
+            path, instrument, database, archive, photons, satellite=satellite, progress=progress
+        )
     except BadDataError as error:
         return path, error
 

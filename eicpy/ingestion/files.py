@@ -1,4 +1,4 @@
-"""Files of packets or photons into the archive: named ones, or those in the inbox of the instrument."""
+"""Files of packets, photons, attitude and orbit: named ones, or those in the inbox of the instrument."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eicpy.errors import BadDataError, ExitCode, readable
-from eicpy.ingestion.batch import take_files
+from eicpy.ingestion.batch import Kept, take_files
 from eicpy.ingestion.inbox import WatchOptions, watch_folder
 from eicpy.ingestion.packet_files import IngestOutcome, as_it_is_now
 from eicpy.ingestion.photon_files import PhotonFileOutcome, photon_folder
+from eicpy.ingestion.satellite_files import SatelliteFileOutcome, satellite_folder
 from eicpy.instruments import Instrument, load
 from eicpy.operations import open_database
 from eicpy.runs import RunArchive
@@ -37,13 +38,14 @@ class FileOutcome:
     exit_code: ExitCode
 
     @classmethod
-    def of(cls, outcome: IngestOutcome | PhotonFileOutcome) -> "FileOutcome":
+    def of(cls, outcome: Kept) -> "FileOutcome":
         """The outcome of a file that was taken."""
-        if isinstance(outcome, PhotonFileOutcome):
+        if isinstance(outcome, PhotonFileOutcome | SatelliteFileOutcome):
+            left_out = isinstance(outcome, PhotonFileOutcome) and outcome.left_out
             return cls(
                 outcome.file,
                 f"{readable(outcome.file.name)}: {outcome.state}: {outcome.summary}",
-                ExitCode.BAD_DATA if outcome.left_out else ExitCode.CLEAN,
+                ExitCode.BAD_DATA if left_out else ExitCode.CLEAN,
             )
         bad = outcome.damaged or outcome.foreign_bytes or not outcome.is_whole
         name = readable(outcome.file.name)
@@ -98,13 +100,15 @@ def ingest(
     """
     detector = load(instrument)
     archive = RunArchive(settings.archive(instrument), instrument)
-    photons = photon_folder(settings, instrument)
+    photons, satellite = photon_folder(settings, instrument), satellite_folder(settings, instrument)
     outcomes = _Outcomes(detector, on_outcome)
     files = list(files)
     wrong_names = {file for file in files if not os.path.isfile(file)}  # noqa: PTH113 - which never raises
     with open_database(settings) as database:
         shown = None if progress is None else _named(progress)
-        for file, taken in take_files(files, detector, database, archive, photons, progress=shown):
+        for file, taken in take_files(
+            files, detector, database, archive, photons, satellite=satellite, progress=shown
+        ):
             if isinstance(taken, BadDataError):
                 outcomes.add(FileOutcome.refused(file, taken, wrong_name=file in wrong_names))
             else:
@@ -126,7 +130,7 @@ class _Outcomes:
         if self._on_outcome is not None:
             self._on_outcome(outcome)
 
-    def take(self, taken: IngestOutcome | PhotonFileOutcome) -> None:
+    def take(self, taken: Kept) -> None:
         outcome = FileOutcome.of(taken)
         if isinstance(taken, IngestOutcome) and outcome.exit_code is not ExitCode.CLEAN:
             self._bad[len(self._all)] = taken
@@ -189,6 +193,7 @@ def watch(
             RunArchive(settings.archive(instrument), instrument),
             options=WatchOptions(
                 photons=photon_folder(settings, instrument),
+                satellite=satellite_folder(settings, instrument),
                 interval=min(interval, 0.5) if once else interval,
                 settle=1.0 if once else 2.0,
                 until_idle=0.0 if once else None,

@@ -15,9 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eicpy.errors import BadArgumentError, BadDataError, NotFoundError, readable
-from eicpy.ingestion.batch import Taken, take_files
-from eicpy.ingestion.packet_files import IngestOutcome
-from eicpy.ingestion.photon_files import PhotonFileOutcome
+from eicpy.ingestion.batch import Kept, Taken, take_files
 from eicpy.instruments import Instrument
 from eicpy.moved import accept_old_keywords
 from eicpy.operations.database import Database
@@ -40,6 +38,8 @@ class WatchOptions:
     ----------
     photons
         Folder for copies of photon files (FITS); None: only packets are taken.
+    satellite
+        Folder for copies of attitude and orbit files (FITS); None: they are not taken.
     interval
         Time between two scans, s.
     settle
@@ -49,6 +49,7 @@ class WatchOptions:
     """
 
     photons: Path | None = None
+    satellite: Path | None = None
     interval: float = 2.0
     settle: float = 2.0
     until_idle: float | None = None
@@ -69,7 +70,7 @@ class WatchReport:
         Files that could not be, with the reason.
     """
 
-    outcomes: list[IngestOutcome | PhotonFileOutcome] = field(default_factory=list)
+    outcomes: list[Kept] = field(default_factory=list)
     refused: dict[Path, str] = field(default_factory=dict)
 
 
@@ -109,7 +110,7 @@ def watch_folder(
     *,
     options: WatchOptions = _USUAL,
     stop: threading.Event | None = None,
-    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None = None,
+    on_outcome: Callable[[Kept], None] | None = None,
     on_refused: Callable[[Path, BadDataError], None] | None = None,
 ) -> WatchReport:
     """Ingest what is dropped into a folder until asked to stop.
@@ -154,7 +155,9 @@ def watch_folder(
         while not stop.is_set():
             settled = _settled(inbox, looks, options.settle)
             new = _unseen(settled, done, database, instrument.name, stop)
-            for path, taken in take_files(new, instrument, database, archive, options.photons):
+            for path, taken in take_files(
+                new, instrument, database, archive, options.photons, satellite=options.satellite
+            ):
                 _report(path, taken, report, on_outcome, on_refused)
                 last_news = time.monotonic()
             if options.until_idle is not None and _is_idle(
@@ -188,7 +191,7 @@ def _report(
     path: Path,
     taken: Taken,
     report: WatchReport,
-    on_outcome: Callable[[IngestOutcome | PhotonFileOutcome], None] | None,
+    on_outcome: Callable[[Kept], None] | None,
     on_refused: Callable[[Path, BadDataError], None] | None,
 ) -> None:
     if isinstance(taken, BadDataError):

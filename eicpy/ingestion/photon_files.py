@@ -12,7 +12,6 @@ original. Photons without a time, or of a pixel or channel that the detector doe
 counted; the copy holds them all.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError, BadDataError
 from eicpy.events import EventFile, EventList
-from eicpy.files import atomic_file, hash_stream
+from eicpy.ingestion.copies import copy_whole, hash_of
 from eicpy.ingestion.packet_files import IngestState
 from eicpy.inputs import UnreadError, open_regular, refusing
 from eicpy.instruments import Instrument
@@ -44,7 +43,6 @@ __all__ = [
     "usable",
 ]
 
-_CHUNK = 1 << 22
 _MAGIC = b"SIMPLE  ="
 _CHANNELS, _PIXELS = ("PHA", "CHANNEL"), ("DETNUM", "PIXEL")
 
@@ -168,7 +166,7 @@ def ingest_photon_file(
     identity = FileIdentity.of(path)
     try:
         with refusing(path, "photons"):
-            sha256 = _hash(path)
+            sha256 = hash_of(path, "photons")
             identity = replace(identity, sha256=sha256)
             outcome = _inspect(path, instrument, sha256)
         row, kept = find_file(database, instrument.name, sha256), photon_copy(folder, sha256)
@@ -178,7 +176,7 @@ def ingest_photon_file(
             claim_file(database, instrument.name, identity)
         else:
             outcome = replace(outcome, state=IngestState.RESUMED)
-        _copy(path, kept, sha256)
+        copy_whole(path, kept, sha256, "photons")
     except BadDataError as error:
         if isinstance(error, UnreadError):
             identity = replace(identity, sha256=None)  # its content was not judged
@@ -265,30 +263,3 @@ def _small(values: npt.NDArray[Any]) -> npt.NDArray[np.int16]:
     with np.errstate(invalid="ignore"):
         fits = (wide >= 0) & (wide <= np.iinfo(np.int16).max) & (wide == np.floor(wide))
     return np.where(fits, wide, -1).astype(np.int16)
-
-
-def _hash(path: Path) -> str:
-    with open_regular(path, "photons") as stream:
-        return hash_stream(stream).hexdigest()
-
-
-def _copy(path: Path, kept: Path, sha256: str) -> None:
-    """Copy a file, all of it or nothing."""
-    digest = hashlib.sha256()
-    with atomic_file(kept) as target:
-        for chunk in _chunks(path):
-            digest.update(chunk)
-            target.write(chunk)
-        if digest.hexdigest() != sha256:
-            raise BadDataError(
-                "its content changed while it was read; expected a file that is complete",
-                file=path,
-                advice="it is taken once it is complete",
-            )
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    """Bytes of a file; that it cannot be read is its own fault, not that of the copy."""
-    with refusing(path, "photons"), open_regular(path, "photons") as source:
-        while chunk := source.read(_CHUNK):
-            yield chunk

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
         GainRule,
         GoodTimeRule,
         HealthRule,
-        HousekeepingRule,
         Instrument,
         LineTables,
-        MaskGeometry,
         MeasurementRule,
         MeasurementSwitch,
+    )
+    from eicpy.instruments.lines import Block, Line
+    from eicpy.instruments.mask_geometry import MaskGeometry
+    from eicpy.instruments.packet_rules import (
+        HousekeepingRule,
         PacketHeader,
         PacketKind,
         PhotonRule,
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
         SpectraRule,
         TimeRule,
     )
-    from eicpy.instruments.lines import Block, Line
     from eicpy.instruments.pixels import PixelGrid
     from eicpy.instruments.search import available, find, load, search_path
 else:

@@ -7,16 +7,24 @@ Everything that generic code needs to know about a detector is a field here; the
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
-from eicpy.errors import BadArgumentError
 from eicpy.instruments.lines import Block, read_blocks
+from eicpy.instruments.mask_geometry import MaskGeometry
+from eicpy.instruments.model import DescriptionModel
+from eicpy.instruments.packet_rules import (
+    HousekeepingRule,
+    PacketHeader,
+    PacketKind,
+    PhotonRule,
+    SpectraRule,
+    TimeRule,
+)
 from eicpy.instruments.pixels import PixelGrid
-from eicpy.times import CDS_TICKS, check_day_segments
 from eicpy.typing import FloatArray
 
 __all__ = [
@@ -26,148 +34,14 @@ __all__ = [
     "GainRule",
     "GoodTimeRule",
     "HealthRule",
-    "HousekeepingRule",
     "Instrument",
     "LineTables",
-    "MaskGeometry",
     "MeasurementRule",
     "MeasurementSwitch",
-    "PacketHeader",
-    "PacketKind",
-    "PhotonRule",
-    "PhotonTime",
-    "PixelTerm",
-    "SpectraRule",
-    "TimeRule",
 ]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TimeRule(_Model):
-    """How on-board time becomes Terrestrial Time: epoch + coarse + fine·tick, a perfect clock for now."""
-
-    epoch: str
-    """ISO date at which the on-board counter was 0."""
-    scale: Literal["utc", "tai", "tt"]
-    """Scale of `epoch`; from there on the on-board clock counts SI seconds."""
-
-
-class PacketHeader(_Model):
-    """Headers of the packets of an APID, before their own fields."""
-
-    apid: int = Field(ge=0, le=2047)
-    checksum: Literal["none", "crc16", "xor16", "iso16"]
-    secondary: Literal["none", "pus-a", "pus-c", "own"]
-    """``own``: a secondary header of the detector's own, with its fields in the layout table."""
-    coarse_bits: int = 32
-    """Width of the coarse time (seconds)."""
-    fine_bits: int = 16
-    """Width of the fine time."""
-    fine_tick: float = 2.0**-16
-    """Length of a unit of fine time, s."""
-    time_offset: int | None = None
-    """Byte, from the start of the packet, of the coarse time; None where a PUS header gives it."""
-    day_epoch: str = ""
-    """Date (UTC) of day 0, 1958-01-01 by the standard, where the time is day segmented (CDS, CCSDS
-    301.0-B-4): `coarse_bits` are then those of the day (16 or 24), `fine_bits` those of the millisecond of
-    the day and what is below (32, 48 or 64), and the epoch of ``[time]`` is not asked."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _day_tick(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("day_epoch"):
-            tick = CDS_TICKS.get(given.get("fine_bits", 32), 1e-3)
-            return {"coarse_bits": 16, "fine_bits": 32, "fine_tick": tick, **given}
-        return given
-
-    @model_validator(mode="after")
-    def _day_segments(self) -> Self:
-        if self.day_epoch:
-            try:
-                check_day_segments(self.day_epoch, self.coarse_bits, self.fine_bits)
-            except BadArgumentError as error:
-                raise ValueError(f"APID {self.apid}: {error}") from error
-            if self.fine_tick != CDS_TICKS[self.fine_bits]:
-                raise ValueError(
-                    f"APID {self.apid}: got fine_tick {self.fine_tick}, expected {CDS_TICKS[self.fine_bits]}"
-                )
-        return self
-
-
-class PacketKind(_Model):
-    """One kind of packet: how it is recognised and which table lays it out."""
-
-    apid: int
-    service: int | None = None
-    subservice: int | None = None
-    structure: int | None = None
-    """Value of the structure id (the field of type ``structure``), where packets share their type."""
-    command: bool = False
-    """Whether it is a telecommand; its fields follow a PUS header of 4 (pus-a) or 5 (pus-c) bytes."""
-    layout: str
-    """File name of the layout table, in the instrument's folder."""
-    alternatives: tuple[str, ...] = ()
-    """Further tables, where the instrument may be told to send other records and no header says so: a packet
-    is laid out by the table that fits it (:func:`eicpy.packets.decode_alternatives`)."""
-    kind: Literal["photons", "housekeeping", "spectra", "alert", "verification", "command", "other"]
-
-
-class PhotonTime(_Model):
-    """Which field is the time of a photon."""
-
-    field: str
-    tick: float
-    """Length of a unit, s."""
-    counted_from: Literal["packet", "epoch"]
-    """``packet``: ticks after the packet's time. ``epoch``: the low bits of a counter that runs since
-    the epoch; the packet's time supplies the high bits."""
-    bits: int = 32
-
-
-class PixelTerm(_Model):
-    """A term of detnum = Σ scale·field."""
-
-    field: str
-    scale: int = 1
-
-
-class PhotonRule(_Model):
-    """Which fields of which packet are a photon."""
-
-    packet: str
-    time: PhotonTime
-    pixel: tuple[PixelTerm, ...]
-    channel: str
-    multiplicity: str | None = None
-    """Field that counts the pixels hit at once; 1 everywhere where None."""
-    baseline: str | None = None
-    """Field with the level of the readout before the photon, not taken off its channel; it may stand in an
-    alternative table of the packet alone. None where no photon carries one."""
-
-
-class HousekeepingRule(_Model):
-    """Which packets carry housekeeping; parameters, units and limits stand in their layout tables."""
-
-    packets: tuple[str, ...]
-
-
-class SpectraRule(_Model):
-    """On-board accumulated spectra: repeated (pixel id, histogram) records."""
-
-    packet: str
-    pixel: tuple[PixelTerm, ...]
-    counts: str
-    """Field that holds the histogram, `bins` values a record."""
-    bins: int
-    live_time: str | None = None
-    live_tick: float = 1.0
-    """Length of a unit of live time, s."""
-
-
-class LineTables(_Model):
+class LineTables(DescriptionModel):
     """Tables of the lines that carry the energy scale, files in the instrument's folder."""
 
     lines: str
@@ -180,7 +54,7 @@ class LineTables(_Model):
     """First guess of the resolution, keV; the fit finds its own in each block."""
 
 
-class GainRule(_Model):
+class GainRule(DescriptionModel):
     """That gain and offset are fitted to the fluorescence lines of the background, pixel by pixel."""
 
     median_counts: float = Field(gt=0)
@@ -189,7 +63,7 @@ class GainRule(_Model):
     """None in descriptions of before; then no gain table is made."""
 
 
-class HealthRule(_Model):
+class HealthRule(DescriptionModel):
     """That pixels are judged by what a smooth surface over the plane lets expect of them.
 
     Only for a plane of like pixels that see nearly the same.
@@ -203,7 +77,7 @@ class HealthRule(_Model):
     """Whether noise of heat pipes is looked for along the two sides in y, in the lowest band."""
 
 
-class GoodTimeRule(_Model):
+class GoodTimeRule(DescriptionModel):
     """A condition on a housekeeping parameter that makes a time good: listed values, or a range."""
 
     description: str
@@ -238,7 +112,7 @@ class GoodTimeRule(_Model):
         return np.asarray((value >= low) & (value <= high))
 
 
-class MeasurementSwitch(_Model):
+class MeasurementSwitch(DescriptionModel):
     """A packet, usually a telecommand, by which a measurement begins or ends."""
 
     packet: str
@@ -255,7 +129,7 @@ class MeasurementSwitch(_Model):
         return self
 
 
-class MeasurementRule(_Model):
+class MeasurementRule(DescriptionModel):
     """Which packets in the stream open a run, and which close it."""
 
     start: MeasurementSwitch
@@ -265,7 +139,7 @@ class MeasurementRule(_Model):
     without its telecommands, as from orbit. Else what comes before the first start is configuration."""
 
 
-class DeadTimeRule(_Model):
+class DeadTimeRule(DescriptionModel):
     """For how long a sector takes no photon after each one; those lost do not make it longer."""
 
     length: float = Field(gt=0)
@@ -274,48 +148,7 @@ class DeadTimeRule(_Model):
     """Where the figure comes from."""
 
 
-class MaskGeometry(_Model):
-    """A coded mask of square cells above a square detector plane, both centred on the line of sight."""
-
-    side: float = Field(gt=0)
-    """Side of the mask, cm."""
-    distance: float = Field(gt=0)
-    """From the plane to the mask, cm."""
-    plane_side: float = Field(gt=0)
-    """Side of the detector plane, cm."""
-    pixel_side: float = Field(gt=0)
-    """Sensitive side of a pixel, cm."""
-    cells: int = Field(gt=0)
-    """Cells along a side."""
-    open_fraction: float = Field(gt=0, lt=1)
-    """Share of open cells."""
-    sky_pixels: int = Field(gt=0)
-    """Pixels along a side of the sky image made on board, one pitch of the plane each."""
-    thickness: float = Field(default=0.0, ge=0)
-    """Depth of the cells, cm; `distance` is to the middle of it. 0: a mask without depth."""
-    absorber: float = Field(default=0.0, ge=0)
-    """Tantalum that a closed cell puts in the way along the line of sight, cm; 0: opaque."""
-    bars: int = Field(default=0, ge=0)
-    """Opaque bars of the frame above the cells, along each axis, evenly spaced."""
-    bar_width: float = Field(default=0.0, ge=0)
-    """cm."""
-    bar_height: float = Field(default=0.0, ge=0)
-    """Above the upper face of the cells, cm."""
-    note: str = ""
-    """Where the figures come from, and what they are not."""
-
-    @property
-    def pixel_area(self) -> float:
-        """Sensitive area of a pixel, cm²."""
-        return round(self.pixel_side**2, 12)
-
-    @property
-    def edge(self) -> float:
-        """Tangent of the angle, along one axis, beyond which the plane is not lit through the mask."""
-        return (self.side + self.plane_side) / 2 / self.distance
-
-
-class EnergyRequirement(_Model):
+class EnergyRequirement(DescriptionModel):
     """Largest error of the reconstructed energy that a detector may have.
 
     Examples
@@ -338,7 +171,7 @@ class EnergyRequirement(_Model):
         return self.low if energy <= self.limit else self.high
 
 
-class EnergyScale(_Model):
+class EnergyScale(DescriptionModel):
     """The nominal scale: E = gain·(channel + 0.5) + offset at the channel's centre."""
 
     channels: int
@@ -352,6 +185,9 @@ class EnergyScale(_Model):
     """Upper end of the useful range, keV."""
     bands: tuple[tuple[float, float], ...]
     """Bands of the nightly images and light curves, keV."""
+    flight_bands: tuple[tuple[float, float], ...] = ()
+    """Bands in which the detector itself counts and triggers, keV; they may overlap. Whatever repeats or
+    judges what was done on board takes them from here."""
     requirement: EnergyRequirement | None = None
     """None where no requirement is known."""
     note: str = ""
@@ -368,7 +204,7 @@ class EnergyScale(_Model):
         return np.asarray(self.gain * (np.arange(self.channels) + 0.5) + self.offset)
 
 
-class Instrument(_Model):
+class Instrument(DescriptionModel):
     """A detector."""
 
     name: str

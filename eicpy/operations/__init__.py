@@ -19,7 +19,15 @@ if TYPE_CHECKING:
         newest_excursions,
         record_excursions,
     )
-    from eicpy.operations.file_rows import FileIdentity, dropped_files, files, find_file, newest_photon_file
+    from eicpy.operations.file_rows import (
+        FileIdentity,
+        StoredProduct,
+        dropped_files,
+        files,
+        find_file,
+        newest_photon_file,
+        products_of_card,
+    )
     from eicpy.operations.ledger import (
         StepTicket,
         begin_step,
@@ -60,6 +68,7 @@ __all__ = [
     "StepRow",
     "StepState",
     "StepTicket",
+    "StoredProduct",
     "TakeoverRow",
     "add_product",
     "begin_step",
@@ -75,6 +84,7 @@ __all__ = [
     "newest_photon_file",
     "open_database",
     "products",
+    "products_of_card",
     "propose_release",
     "record_excursions",
     "releases",

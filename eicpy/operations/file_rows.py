@@ -14,6 +14,7 @@ from eicpy.operations.models import FileRow, FileState
 
 __all__ = [
     "FileIdentity",
+    "StoredProduct",
     "claim_file",
     "dropped_files",
     "files",
@@ -22,13 +23,14 @@ __all__ = [
     "mark_many_stored",
     "mark_stored",
     "newest_photon_file",
+    "products_of_card",
     "refuse_file",
     "restate_file",
     "seen_before",
 ]
 
 
-_KEPT = (FileRow.state == FileState.STORED) & FileRow.run.is_(None)
+_KEPT = (FileRow.state == FileState.STORED) & FileRow.run.is_(None) & (FileRow.card == "")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,23 @@ class FileIdentity:
         except OSError:
             return cls(path, 0, 0, sha256)
         return cls(path, status.st_size, status.st_mtime_ns, sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProduct:
+    """What a stored file is that is neither packets nor photons, and about which time.
+
+    Parameters
+    ----------
+    card
+        Product that it is, as SVO-ATT-CNV.
+    start, stop
+        Its first and last time, s.
+    """
+
+    card: str
+    start: float
+    stop: float
 
 
 def find_file(database: Database, instrument: str, sha256: str) -> FileRow | None:
@@ -105,10 +124,62 @@ def claim_file(database: Database, instrument: str, identity: FileIdentity) -> F
 
 
 def mark_stored(
-    database: Database, instrument: str, identity: FileIdentity, *, run: int | None, message: str = ""
+    database: Database,
+    instrument: str,
+    identity: FileIdentity,
+    *,
+    run: int | None,
+    message: str = "",
+    product: StoredProduct | None = None,
 ) -> FileRow:
-    """Write down that all bytes of a file are in a closed run; None: in a copy of their own (photons)."""
-    return _put(database, instrument, identity, FileState.STORED, run=run, message=message)
+    """Write down that all bytes of a file are in a closed run; None: in a copy of their own.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument
+        The detector.
+    identity
+        What identifies the file.
+    run
+        Number of the run; None for photons, and for a product of another kind.
+    message
+        What is in it, in a line.
+    product
+        Which product it is, where it is neither packets nor photons.
+    """
+    return _put(database, instrument, identity, FileState.STORED, run=run, message=message, product=product)
+
+
+def products_of_card(
+    database: Database, instrument: str, card: str, start: float, stop: float
+) -> list[FileRow]:
+    """Rows of the stored files that are a product and tell something of a time, in the order they came.
+
+    Parameters
+    ----------
+    database
+        The internal database.
+    instrument
+        The detector with whose data they came.
+    card
+        The product.
+    start, stop
+        The time, s.
+    """
+    query = (
+        select(FileRow)
+        .where(
+            FileRow.instrument == instrument,
+            FileRow.state == FileState.STORED,
+            FileRow.card == card,
+            FileRow.data_start <= stop,
+            FileRow.data_stop >= start,
+        )
+        .order_by(FileRow.finished_at, FileRow.id)
+    )
+    return database.fetch(lambda session: list(session.scalars(query)))
 
 
 def refuse_file(database: Database, instrument: str, identity: FileIdentity, message: str) -> FileRow:
@@ -186,9 +257,12 @@ def _put(
     *,
     run: int | None,
     message: str,
+    product: StoredProduct | None = None,
 ) -> FileRow:
     return database.change(
-        lambda session: _put_row(session, instrument, identity, state, run=run, message=message)
+        lambda session: _put_row(
+            session, instrument, identity, state, run=run, message=message, product=product
+        )
     )
 
 
@@ -200,6 +274,7 @@ def _put_row(
     *,
     run: int | None,
     message: str,
+    product: StoredProduct | None = None,
 ) -> FileRow:
     now = datetime.now(tz=UTC)
     same = FileRow.sha256 == identity.sha256
@@ -214,5 +289,7 @@ def _put_row(
     row.path, row.name = readable(identity.path), readable(identity.path.name)
     row.size, row.modified_ns = identity.size, identity.modified_ns
     row.state, row.run, row.message = state, run, message
+    if product is not None:
+        row.card, row.data_start, row.data_stop = product.card, product.start, product.stop
     row.finished_at = None if state is FileState.CLAIMED else now
     return row

@@ -166,6 +166,12 @@ class FileRow(Base):
     """Number of the run that holds its bytes."""
     state: Mapped[FileState] = mapped_column(index=True)
     message: Mapped[str] = mapped_column(default="")
+    card: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    """Product that it is, where it is neither packets nor photons: SVO-ATT-CNV, SVO-ORB-CNV."""
+    data_start: Mapped[float | None]
+    """First time about which such a product tells something, s."""
+    data_stop: Mapped[float | None]
+    """The last one, s."""
     claimed_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

@@ -1,7 +1,7 @@
 """From the sums of the segments to the products of the night."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from eicpy.events import (
     GoodTimeIntervals,
     LightCurve,
     band_columns,
+    multiples_card,
     tables_of_criteria,
     tick_of,
 )
 from eicpy.instruments import Instrument
 from eicpy.pipeline.good_time import GoodTime
 from eicpy.pipeline.photon_task import STEP, PhotonSums
-from eicpy.products import InputFile, Provenance, card_for, product_file_name, write_product
+from eicpy.products import InputFile, Observation, Provenance, card_for, product_file_name, write_product
 
 __all__ = ["NightProductWriter", "NightSums"]
 
@@ -44,6 +45,7 @@ class NightSums:
         self.photons = 0
         self.outside = 0
         self.wrong = 0
+        self.readouts = np.zeros(instrument.pixels.count, np.int64)
         self.spectra = np.zeros((instrument.pixels.count, instrument.energy.channels), np.int32)
         self.images = np.zeros((len(bands), instrument.pixels.count), np.int64)
         self._curves: list[tuple[float, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
@@ -53,6 +55,7 @@ class NightSums:
         self.photons += sums.photons
         self.outside += sums.outside
         self.wrong += sums.wrong
+        self.readouts += sums.readouts
         self.spectra += sums.spectra
         self.images += sums.images
         if sums.photons:
@@ -62,7 +65,7 @@ class NightSums:
         """Live time of each pixel, s: the good time, less the dead time of its sector where that is known."""
         if self._dead_time is None:
             return np.full(len(self.spectra), good_time)
-        return self._dead_time.live_times(good_time, self.spectra.sum(axis=1, dtype=np.int64))
+        return self._dead_time.live_times(good_time, self.readouts)
 
     def light_curve(self, gti: GoodTimeIntervals) -> LightCurve | None:
         """Light curve of the night; None where there was no photon."""
@@ -79,7 +82,7 @@ class NightSums:
         exposure = gti.exposure_in(first + STEP * np.arange(bins + 1))
         live = None
         if self._dead_time is not None:
-            load = self._dead_time.load(self.spectra.sum(axis=1, dtype=np.int64))
+            load = self._dead_time.load(self.readouts)
             live = self._dead_time.live_in_bins(exposure, recorded, load)
         return LightCurve(first, STEP, self.bands, counts, exposure, self._tick, live)
 
@@ -104,6 +107,8 @@ class NightProductWriter:
         Record that the products share.
     treatment
         How its photons were treated.
+    observation
+        What is known of the observation.
     """
 
     instrument: Instrument
@@ -112,6 +117,7 @@ class NightProductWriter:
     letter: str
     provenance: Provenance
     treatment: Treatment
+    observation: Observation = field(default_factory=Observation)
 
     def path(self, card: str, version: int = 1) -> Path:
         """File of a product of this night."""
@@ -137,7 +143,7 @@ class NightProductWriter:
             tables,
             issuer=self.instrument,
             provenance=provenance,
-            header=header,
+            header={**self.observation.to_header(), **(header or {})},
             table_headers=table_headers,
         )
 
@@ -158,7 +164,7 @@ class NightProductWriter:
             self.write(
                 "ECL-QLK-SPC",
                 {"ECL-QLK-SPC": {"DETNUM": detnum, "LIVETIME": live, "SPECTRUM": sums.spectra}},
-                table_headers={"ECL-QLK-SPC": in_good},
+                table_headers={"ECL-QLK-SPC": in_good | multiples_card("single")},
                 corrections=known,
             ),
             self.write(
@@ -167,7 +173,7 @@ class NightProductWriter:
                     "ECL-QLK-DPI": {"DETNUM": detnum, "JDET": j, "IDET": i, "LIVETIME": live, **images},
                     "BANDS": band_columns(sums.bands),
                 },
-                table_headers={"ECL-QLK-DPI": in_good},
+                table_headers={"ECL-QLK-DPI": in_good | multiples_card("combine")},
                 corrections=in_bands,
             ),
             self.write(
@@ -182,7 +188,7 @@ class NightProductWriter:
                 self.write(
                     "ECL-QLK-LCV",
                     curve.to_tables(),
-                    table_headers={"ECL-QLK-LCV": {**curve.to_header(), **dead}},
+                    table_headers={"ECL-QLK-LCV": {**curve.to_header(), **dead, **multiples_card("combine")}},
                     corrections=in_bands,
                 )
             )

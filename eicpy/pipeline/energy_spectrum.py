@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import Scale
+from eicpy.events import Multiples, Scale
 from eicpy.instruments import EnergyScale
 from eicpy.typing import AnyArray, FloatArray
 
@@ -46,6 +46,8 @@ class Spectrum:
         Of which pixels and times, in words.
     live
         Live time, s: `exposure` less the dead time of the readout; None where that is not known.
+    multiples
+        How photons that hit several pixels were treated (:mod:`eicpy.events.multiples`).
     """
 
     edges: FloatArray
@@ -53,6 +55,7 @@ class Spectrum:
     exposure: float
     name: str = ""
     live: float | None = None
+    multiples: Multiples = "all"
 
     def __len__(self) -> int:
         return int(self.counts.size)
@@ -89,7 +92,12 @@ class Spectrum:
 
         units = {"energy_low": "keV", "energy_high": "keV", "counts": "ct"}
         units |= dict.fromkeys(("rate", "rate_error"), "ct / (s keV)")
-        meta = {"exposure_s": self.exposure, "live_time_s": self.live, "name": self.name}
+        meta = {
+            "exposure_s": self.exposure,
+            "live_time_s": self.live,
+            "name": self.name,
+            "multiples": self.multiples,
+        }
         return QTable(self.to_columns(), units=units, meta=meta)
 
     def plot(self, title: str = "") -> "Figure":
@@ -105,6 +113,7 @@ class Spectrum:
         facts = {
             "bins": f"{len(self)} from {self.edges[0]:.4g} to {self.edges[-1]:.4g} keV",
             "photons": f"{self.counts.sum():,}",
+            "several pixels at once": self.multiples,
             "good time": f"{self.exposure:.1f} s",
         }
         rows = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in facts.items())

@@ -43,7 +43,8 @@ class NightCurve:
     time
         Middle of each bin, s TT since 2017-01-01, shape (bins,).
     rates
-        Counts per second of good time by band; NaN where there was too little good time.
+        Photons per second of live time by band (of good time where no dead time is known), one that hit
+        several pixels once; NaN where there was too little good time.
     step
         Width of a bin, s.
     chosen
@@ -189,7 +190,10 @@ def night_curve(
     columns = [table[f"COUNTS_{number}"].astype(np.float64) for number in range(1, len(labels) + 1)]
     total = float(sum(column.sum() for column in columns))
     width = int(step) or bin_width(float(table["EXPOSURE"].sum()), total)
-    time, rates = binned(table["TIME"], table["EXPOSURE"], dict(zip(labels, columns, strict=True)), width)
+    live = table["LIVETIME"] if "LIVETIME" in table.columns else table["EXPOSURE"]
+    time, rates = binned(
+        table["TIME"], table["EXPOSURE"], live, dict(zip(labels, columns, strict=True)), width
+    )
     moments = np.array([one.time for one in alerts])
     known = criteria.get(TELEMETRY)
     span = (float(table["TIME"][0]), float(table["TIME"][-1]) + 1.0)
@@ -199,7 +203,7 @@ def night_curve(
 
 
 def binned(
-    seconds: AnyArray, exposure: AnyArray, counts: Mapping[str, AnyArray], step: int
+    seconds: AnyArray, exposure: AnyArray, live: AnyArray, counts: Mapping[str, AnyArray], step: int
 ) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Join seconds into bins: their middles, and the rates by band.
 
@@ -209,14 +213,19 @@ def binned(
         Begin of each second, s, without a gap.
     exposure
         Good time in each, s.
+    live
+        Live time in each, s.
     counts
         In each, by band.
     step
         Seconds joined.
     """
     first = np.arange(0, len(seconds), step)
-    good = np.add.reduceat(exposure, first)
-    rates = {name: over_good_time(np.add.reduceat(c, first), good, step) for name, c in counts.items()}
+    good, alive = np.add.reduceat(exposure, first), np.add.reduceat(live, first)
+    lengthened = np.where(alive > 0, good / np.where(alive > 0, alive, 1.0), np.nan)
+    rates = {
+        name: over_good_time(np.add.reduceat(c, first), good, step) * lengthened for name, c in counts.items()
+    }
     time = seconds[first] + 0.5 * step
     if len(time) == 1:  # a step from begin to end, which a single point would not show
         return time + np.array([-0.5, 0.5]) * step, {k: np.repeat(v, 2) for k, v in rates.items()}

@@ -16,7 +16,7 @@ from eicpy.pipeline.night_table import NightTable
 from eicpy.products import Product, card_for, read_product
 from eicpy.settings import Settings
 from eicpy.times import to_seconds
-from eicpy.typing import AnyArray
+from eicpy.typing import AnyArray, FloatArray
 
 __all__ = ["NightFiles"]
 
@@ -76,8 +76,16 @@ class NightFiles:
 
     @property
     def spectra(self) -> AnyArray:
-        """Counts per channel (PHA) of each pixel, shape (pixels, channels)."""
+        """Counts per channel (PHA) of each pixel, events of one pixel alone, shape (pixels, channels)."""
         return self._spectra
+
+    @property
+    def live_times(self) -> FloatArray | None:
+        """Live time of each pixel, s, shape (pixels,); None where no dead time or no photon is known."""
+        product = self.product("ECL-QLK-SPC")
+        if self.instrument.dead_time is None or product is None:
+            return None
+        return np.asarray(product.main["LIVETIME"], np.float64)
 
     @property
     def treatment(self) -> Treatment:

@@ -13,15 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import DeadTime, GoodTimeIntervals, SpectraAccumulator, tick_of
+from eicpy.events import (
+    DeadTime,
+    GoodTimeIntervals,
+    Multiples,
+    SpectraAccumulator,
+    readouts,
+    tick_of,
+    treat_multiples,
+)
 from eicpy.pipeline.against import Against
 from eicpy.pipeline.energy_spectrum import Spectrum, sum_on_nominal_scale
 from eicpy.pipeline.night_files import NightFiles
 from eicpy.pipeline.parameter_series import ParameterSeries, read_parameter
-from eicpy.pipeline.rate import Rate, measure_rate, photon_blocks
+from eicpy.pipeline.rate import CLOSE, Rate, measure_rate, photon_blocks
 from eicpy.quantities import in_unit
 from eicpy.times import to_seconds
-from eicpy.typing import AnyArray
+from eicpy.typing import AnyArray, FloatArray
 
 if TYPE_CHECKING:
     from astropy.time import Time
@@ -61,6 +69,7 @@ class NightMeasurements(NightFiles):
         module: int | Iterable[int] | None = None,
         pixels: Pixels = None,
         time: tuple[Instant, Instant] | None = None,
+        multiples: Multiples = "combine",
     ) -> Rate:
         """Give the rate in a band of energy, per second of live time: good time less dead time.
 
@@ -78,11 +87,14 @@ class NightMeasurements(NightFiles):
             Of these pixels alone: their numbers, or whether each is one.
         time
             From and to: s TT since the reference, ISO (UTC) or Time; by default the night.
+        multiples
+            What of photons that hit several pixels at once: ``combine`` counts each once, with its whole
+            energy, in the pixel with most of it; ``single`` leaves them out; ``all`` counts every event.
 
         Raises
         ------
         BadArgumentError
-            For a band without width, a step that is not positive, no such module or pixel.
+            For a band without width, a step that is not positive, no such module, pixel or way.
         """
         energy = self.instrument.energy
         band = tuple(
@@ -94,6 +106,7 @@ class NightMeasurements(NightFiles):
             self.photon_files, self.treatment.scale, (band[0], band[1]), in_unit(step, "s"),
             self._good_time_in(time), origin=self.span[0], pixels=chosen, what=what,
             tick=tick_of(self.instrument), dead=DeadTime.of(self.instrument),
+            multiples=multiples, grid=self.instrument.pixels,
         )  # fmt: skip
 
     def spectrum(
@@ -103,6 +116,7 @@ class NightMeasurements(NightFiles):
         pixels: Pixels = None,
         time: tuple[Instant, Instant] | None = None,
         join: int = 0,
+        multiples: Multiples = "single",
     ) -> Spectrum:
         """Give a spectrum on the calibrated scale: each pixel with its own gain and offset.
 
@@ -110,6 +124,8 @@ class NightMeasurements(NightFiles):
         ----------
         module, pixels, time
             As for :meth:`rate`. With `time` the photons are read, otherwise the spectra of the night.
+        multiples
+            As for :meth:`rate`; the spectra of the night are ``single``, for others the photons are read.
         join
             Channels joined into a bin; 0 joins as many as few photons need to be looked at.
 
@@ -121,20 +137,30 @@ class NightMeasurements(NightFiles):
         chosen, what = self._choose(module, pixels)
         mask = np.ones(self.instrument.pixels.count, np.bool_) if chosen is None else chosen
         scale, nominal = self.treatment.scale, self.instrument.energy
-        if time is None:
-            spectra, exposure = self.spectra, self.good_time.exposure
+        if time is None and multiples == "single":
+            spectra, exposure, live_times = self.spectra, self.good_time.exposure, self.live_times
         else:
-            gti = self._good_time_in(time)
-            sums = SpectraAccumulator(mask.size, nominal.channels)
-            for block in photon_blocks(self.photon_files, gti):
-                sums.add(block)
-            spectra, exposure = sums.counts, gti.exposure
+            spectra, exposure, live_times = self._read_spectra(self._good_time_in(time), multiples)
         edges, counts = sum_on_nominal_scale(spectra, scale, nominal, mask, join)
-        dead, live = DeadTime.of(self.instrument), None
-        if dead is not None:
-            recorded = spectra.sum(axis=1, dtype=np.int64)
-            live = dead.live_time(exposure, recorded, np.where(mask, recorded, 0))
-        return Spectrum(edges, counts, exposure, what or "the whole detector", live)
+        live = None
+        if live_times is not None:
+            wanted = np.where(mask, spectra.sum(axis=1, dtype=np.int64), 0)
+            live = float(np.average(live_times, weights=wanted)) if wanted.any() else exposure
+        return Spectrum(edges, counts, exposure, what or "the whole detector", live, multiples)
+
+    def _read_spectra(
+        self, gti: GoodTimeIntervals, multiples: Multiples
+    ) -> tuple[AnyArray, float, FloatArray | None]:
+        """Spectra of each pixel from the photons, the good time, and the live time of each pixel, s."""
+        grid, tick = self.instrument.pixels, tick_of(self.instrument) or CLOSE
+        sums = SpectraAccumulator(grid.count, self.instrument.energy.channels)
+        made_dead = np.zeros(grid.count, np.int64)
+        for block in photon_blocks(self.photon_files, gti):
+            made_dead += np.bincount(block.detnum[readouts(block, grid, tick)], minlength=grid.count)
+            sums.add(treat_multiples(block, multiples, scale=self.treatment.scale, grid=grid, tick=tick))
+        dead = DeadTime.of(self.instrument)
+        live = None if dead is None else dead.live_times(gti.exposure, made_dead)
+        return sums.counts, gti.exposure, live
 
     def against(
         self,
@@ -146,6 +172,7 @@ class NightMeasurements(NightFiles):
         module: int | Iterable[int] | None = None,
         pixels: Pixels = None,
         time: tuple[Instant, Instant] | None = None,
+        multiples: Multiples = "combine",
     ) -> Against:
         """Give a rate against a housekeeping parameter, on the time base of the rate.
 
@@ -153,7 +180,7 @@ class NightMeasurements(NightFiles):
         ----------
         name
             The parameter.
-        low, high, step, module, pixels, time
+        low, high, step, module, pixels, time, multiples
             As for :meth:`rate`.
 
         Raises
@@ -164,7 +191,7 @@ class NightMeasurements(NightFiles):
             For one with texts, and as for :meth:`rate`.
         """
         parameter = self.parameter(name)
-        rate = self.rate(low, high, step, module=module, pixels=pixels, time=time)
+        rate = self.rate(low, high, step, module=module, pixels=pixels, time=time, multiples=multiples)
         return Against(parameter.binned(rate.time, rate.step), rate)
 
     def _good_time_in(self, time: tuple[Instant, Instant] | None) -> GoodTimeIntervals:

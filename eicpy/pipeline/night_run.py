@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,10 @@ from eicpy.pipeline.night_tables import kept_files, make_tables
 from eicpy.pipeline.photon_task import PhotonSums, PhotonTask, process_photons
 from eicpy.pipeline.plan import NightPlan, RunSelection, Segment
 from eicpy.pipeline.run_switches import losses_at_switches
+from eicpy.pipeline.satellite import Satellite, SatelliteRows
 from eicpy.pipeline.tasks import Progress, TaskOutcome, default_workers, run_tasks
 from eicpy.pipeline.telemetry_task import Telemetry, TelemetryTask, process_telemetry
-from eicpy.products import InputFile, Provenance
+from eicpy.products import InputFile, Observation, Provenance
 from eicpy.runs import RunArchive
 from eicpy.settings import Settings
 from eicpy.times import to_time
@@ -94,6 +95,10 @@ class NightRun:
         letter = "T" if self.plan.simulated else "F"
         self.good_time = GoodTime(self.plan.gti, {})
         self.treatment = treatment_with(self.tables, self.instrument)
+        self.satellite = Satellite()
+        self.satellite_rows = SatelliteRows.of(
+            self.database, self.instrument.name, self.plan.start, self.plan.stop
+        )
         self.writer = NightProductWriter(
             self.instrument, self.folder, self.plan.day, letter, self._provenance("night"), self.treatment
         )
@@ -177,6 +182,7 @@ class NightRun:
                 "tables": hashlib.sha256(self.treatment.digest()).hexdigest(),
                 "version": __version__,
                 **self._between_runs(),
+                **({"satellite": self.satellite_rows.hashes} if self.satellite_rows.hashes else {}),
             },
         )
 
@@ -215,10 +221,12 @@ class NightRun:
         )
 
     def _work(self, record: NightRecord, *, redo: bool) -> None:
+        self._read_satellite(record)
         tasks = self._telemetry_tasks()
         self._count_packets(record)
         telemetry = run_tasks(process_telemetry, [(t,) for t in tasks], done=self._report("housekeeping"))
         self._use_telemetry(record, tasks, telemetry)
+        self.writer = replace(self.writer, observation=self._observation(self.good_time.total))
         photons = self._photon_tasks(redo=redo)
         self.steps += len(self.segments) - len(photons)
         outcomes = run_tasks(
@@ -243,6 +251,20 @@ class NightRun:
         self._clear(made)
         self._catalogue(made)
 
+    def _read_satellite(self, record: NightRecord) -> None:
+        """Read attitude and orbit; without them the night is made all the same, and says so."""
+        try:
+            self.satellite = Satellite.of_night(
+                self.satellite_rows, self.settings, self.instrument.name, simulated=self.plan.simulated
+            )
+        except EicpyError as error:
+            record.failures.append(f"attitude and orbit: {error}")
+        self.writer = replace(self.writer, provenance=self._provenance("night"))
+
+    def _observation(self, gti: GoodTimeIntervals) -> Observation:
+        inside = gti & GoodTimeIntervals(self.plan.start, self.plan.stop)
+        return self.satellite.observation(inside, self.instrument)
+
     def _photon_tasks(self, *, redo: bool) -> list[PhotonTask]:
         tasks = []
         for segment in self.segments:
@@ -260,6 +282,7 @@ class NightRun:
                     product=self._photon_file(segment.number),
                     sums=sums,
                     provenance=self._provenance("photons").with_corrections(*self.treatment.corrections),
+                    observation=self._observation_of(segment),
                 )
             )
         return tasks
@@ -339,12 +362,20 @@ class NightRun:
 
     def _inputs(self, sums: NightSums) -> Inputs:
         """What the night offers to its calibration tables."""
+        gti = self.good_time.total
+        known, note = self.satellite.shadows(
+            self.instrument, gti, float(sums.photons), simulated=self.plan.simulated
+        )
         return Inputs(
             spectra=sums.spectra,
             exposure=self.good_time.total.exposure,
             middle=0.5 * (self.plan.start + self.plan.stop),
             treatment=self.treatment,
             threads=self.workers or default_workers(),
+            shadows=None if known is None else known.shadows,
+            sources=() if known is None else known.names,
+            sources_note=note,
+            live_time=sums.live_times(gti.exposure),
         )
 
     def _clear(self, made: Sequence[Path]) -> None:
@@ -378,6 +409,7 @@ class NightRun:
             known = run.stated_sha256
             inputs.append(InputFile(f"run {number:06d}/{run.raw_file.name}", known, run.size, "packets"))
         released = {used.kind.tag: used for used in self.tables.values() if used.kind.released}
+        inputs += self.satellite.inputs
         inputs += [InputFile.of(used.file, f"{tag} table") for tag, used in released.items() if used.file]
         return Provenance.begin(
             activity,
@@ -406,12 +438,21 @@ class NightRun:
 
     def _segment_key(self, segment: Segment) -> str:
         """Hash of everything the sums of a segment are made from."""
-        times = np.concatenate([packet_seconds(s.index, self.instrument) for s in segment.stretches])
-        around = GoodTimeIntervals(np.fmin.reduce(times) - EDGE, np.fmax.reduce(times) + EDGE)
+        around = self._around(segment)
         good = [gti & around for gti in (self.good_time.total, self.good_time.allowed)]
         arrays = b"".join(a.tobytes() for g in good for a in (g.start, g.stop))
-        made_from = hashlib.sha256(self.treatment.digest() + arrays).hexdigest()
-        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 3})
+        seen = repr(self._observation_of(segment)).encode()
+        made_from = hashlib.sha256(self.treatment.digest() + arrays + seen).hexdigest()
+        return step_key("photons", [s.key for s in segment.stretches], {"from": made_from, "version": 4})
+
+    def _around(self, segment: Segment) -> GoodTimeIntervals:
+        """The time of a segment's packets, and a little more."""
+        times = np.concatenate([packet_seconds(s.index, self.instrument) for s in segment.stretches])
+        return GoodTimeIntervals(np.fmin.reduce(times) - EDGE, np.fmax.reduce(times) + EDGE)
+
+    def _observation_of(self, segment: Segment) -> Observation:
+        """What is known of the observation in the time of a segment's packets."""
+        return self._observation(self.good_time.total & self._around(segment))
 
     def _relative(self, path: Path | None) -> str:
         if path is None:

@@ -170,6 +170,17 @@ class NightTable:
         return Table(columns, [tuple(row.values()) for row in details], empty="Nothing is known of it.")
 
     @property
+    def sources_table(self) -> Table:
+        """Known sources that were taken out before the states were judged; else why none was."""
+        states = None if self.new is None else self.kind.states(self.new)
+        rows = () if states is None else states.sources
+        note = "" if states is None else states.sources_note
+        columns = tuple(rows[0]) if rows else ()
+        return Table(
+            columns, [tuple(row.values()) for row in rows], empty=note or "Nothing is known of sources."
+        )
+
+    @property
     def verdict(self) -> TableVerdict:
         """Whether to accept the new table, why, and what was decided."""
         if self.new is None:

@@ -5,7 +5,7 @@ under ``.work``: when that is there, the segment is done, and a night that was i
 """
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,17 @@ from eicpy.events import (
     EventWriter,
     GoodTimeIntervals,
     PhotonAccumulator,
+    Scale,
+    multiples_card,
+    readouts,
     tick_of,
+    treat_multiples,
 )
 from eicpy.files import atomic_file
-from eicpy.instruments import load
+from eicpy.instruments import Instrument, load
 from eicpy.pipeline.plan import SLACK, Segment
-from eicpy.products import Provenance
+from eicpy.pipeline.rate import CLOSE
+from eicpy.products import Observation, Provenance
 
 __all__ = ["PhotonSums", "PhotonTask", "process_photons"]
 
@@ -56,6 +61,8 @@ class PhotonTask:
         The file of sums to write.
     provenance
         Record of the photon file.
+    observation
+        What is known of the observation.
     """
 
     instrument: str
@@ -67,6 +74,7 @@ class PhotonTask:
     product: Path
     sums: Path
     provenance: Provenance
+    observation: Observation = field(default_factory=Observation)
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,9 @@ class PhotonSums:
     images
         Counts, shape (bands, pixels).
     spectra
-        Counts, shape (pixels, channels).
+        Counts of events of one pixel alone, shape (pixels, channels).
+    readouts
+        Times that a pixel made its sector dead, shape (pixels,).
     """
 
     photons: int
@@ -101,6 +111,7 @@ class PhotonSums:
     recorded: npt.NDArray[np.int64]
     images: npt.NDArray[np.int64]
     spectra: npt.NDArray[np.int32]
+    readouts: npt.NDArray[np.int64]
 
     def write(self, path: Path) -> None:
         """Write the sums, all or nothing."""
@@ -115,6 +126,7 @@ class PhotonSums:
                 recorded=self.recorded,
                 images=self.images,
                 spectra=small,
+                readouts=self.readouts,
             )
 
     @classmethod
@@ -132,6 +144,7 @@ class PhotonSums:
                     arrays["recorded"],
                     arrays["images"],
                     arrays["spectra"].astype(np.int32),
+                    arrays["readouts"],
                 )
         except (FileNotFoundError, ValueError, KeyError, zipfile.BadZipFile, EOFError):
             return None
@@ -168,22 +181,50 @@ def process_photons(task: PhotonTask) -> Path:
         tick=tick_of(instrument),
     )
     span = GoodTimeIntervals(first, last + STEP)
-    written = 0
-    with EventWriter(task.product, instrument, provenance=task.provenance, gti=task.gti & span) as writer:
+    tick = tick_of(instrument) or CLOSE
+    dead = np.zeros(instrument.pixels.count, np.int64)
+    written = counted = 0
+    with EventWriter(
+        task.product,
+        instrument,
+        provenance=task.provenance,
+        gti=task.gti & span,
+        observation=task.observation,
+        header=multiples_card("all"),
+    ) as writer:
         for block in filled:
             for part in block.blocks():
                 writer.append(part, task.treatment.scale)
                 written += len(part)
                 allowed = task.allowed.mask(part.time)
-                sums.add(part if allowed.all() else part[allowed], task.treatment.scale)
+                good = part if allowed.all() else part[allowed]
+                counted += len(good)
+                dead += np.bincount(good.detnum[readouts(good, instrument.pixels, tick)], minlength=dead.size)
+                _add(sums, good, task.treatment.scale, instrument, tick)
     PhotonSums(
         photons=written,
-        outside=written - sums.photons,
+        outside=written - counted,
         wrong=wrong,
         first_bin=first,
         light_curve=sums.light_curve.result().counts,
         recorded=sums.light_curve.recorded,
         images=sums.images.counts,
         spectra=sums.spectra.counts,
+        readouts=dead,
     ).write(task.sums)
     return task.sums
+
+
+def _add(
+    sums: PhotonAccumulator, photons: EventList, scale: Scale, instrument: Instrument, tick: float
+) -> None:
+    """Add photons: spectra of events of one pixel alone, images and light curve of whole photons."""
+    whole = treat_multiples(photons, "combine", scale=scale, grid=instrument.pixels, tick=tick)
+    alone = whole.multiplicity <= 1
+    if alone.all():
+        sums.add(whole, scale)
+        return
+    sums.add(whole[alone], scale)
+    joined = whole[~alone]
+    sums.images.add(joined, scale)
+    sums.light_curve.add(joined, scale)

@@ -16,7 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.events import DeadTime, EventFile, EventList, GoodTimeIntervals, LightCurveAccumulator, Scale
+from eicpy.events import (
+    DeadTime,
+    EventFile,
+    EventList,
+    GoodTimeIntervals,
+    LightCurveAccumulator,
+    Multiples,
+    Scale,
+    readouts,
+    treat_multiples,
+)
+from eicpy.instruments import PixelGrid
 from eicpy.pipeline.time_columns import plain_columns, time_series
 from eicpy.times import to_time
 from eicpy.typing import AnyArray, FloatArray
@@ -29,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BINS", "Rate", "check_step", "measure_rate", "over_good_time", "photon_blocks"]
 
 MOST_BINS = 10_000_000
+CLOSE = 1e-6
+"""s; events of one photon are this close where the times are no whole ticks since the epoch."""
 LEAST_GOOD = 0.1
 """Share of a bin that has to be good time for a rate."""
 
@@ -92,6 +105,8 @@ class Rate:
         Which pixels, in words; empty for the whole detector.
     live
         Live time, s, shape (bins,): `exposure` less dead time; None where the dead time is not known.
+    multiples
+        How photons that hit several pixels were treated (:mod:`eicpy.events.multiples`).
     """
 
     low: float
@@ -102,6 +117,7 @@ class Rate:
     exposure: FloatArray
     what: str = ""
     live: FloatArray | None = None
+    multiples: Multiples = "all"
 
     def __len__(self) -> int:
         return int(self.time.size)
@@ -166,6 +182,7 @@ class Rate:
             "bins": f"{len(self)} of {self.step:g} s from {begin} UTC, {known.size} with a rate",
             "good time": f"{self.exposure.sum():.1f} s",
             "photons": f"{self.counts.sum():,}",
+            "several pixels at once": self.multiples,
             "mean rate": f"{self._mean:.4g} count/s",
             "range": f"{known.min():.4g} to {known.max():.4g} count/s" if known.size else "no rate",
         }
@@ -185,6 +202,8 @@ def measure_rate(
     what: str = "",
     tick: float | None = None,
     dead: DeadTime | None = None,
+    multiples: Multiples = "all",
+    grid: PixelGrid | None = None,
 ) -> Rate:
     """Count photons of files in bins, block by block: memory does not grow with their number.
 
@@ -210,6 +229,11 @@ def measure_rate(
         Unit of the photons' times, s: bins are whole ticks.
     dead
         Dead time of the sectors; None where it is not known.
+    multiples
+        How photons that hit several pixels are treated; needs `grid`, which says which pixels touch, unless
+        ``all``.
+    grid
+        The pixels.
 
     Raises
     ------
@@ -221,26 +245,42 @@ def measure_rate(
         raise BadArgumentError(f"got a band from {low:g} to {high:g} keV, expected one with low < high")
     if not len(gti):
         check_step(step, 0.0)
-        return Rate(low, high, step, np.empty(0), np.empty(0, np.int64), np.empty(0), what)
+        nothing = np.empty(0)
+        return Rate(low, high, step, nothing, np.empty(0, np.int64), nothing, what, None, multiples)
     start, stop = gti.span
     check_step(step, stop - start)
     first = origin + step * np.floor((start - origin) / step)
     curve = LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
-    whole = curve if pixels is None else LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
+    whole = (
+        curve
+        if pixels is None and multiples == "all" and grid is None
+        else LightCurveAccumulator(first, stop, step, [band], gti=gti, tick=tick)
+    )
     recorded, wanted = (np.zeros(len(scale.gain), np.int64) for _ in range(2))
     for block in photon_blocks(files, gti):
-        part = _of_pixels(block, pixels)
+        part = _of_pixels(_treated(block, multiples, scale, grid, tick), pixels)
         curve.add(part, scale)
         if dead is not None:
-            recorded += _of_each_pixel(block, recorded.size)
+            made_dead = block if grid is None else block[readouts(block, grid, tick or CLOSE)]
+            recorded += _of_each_pixel(made_dead, recorded.size)
             wanted += _of_each_pixel(part, wanted.size)
             if whole is not curve:
-                whole.add(block, scale, np.zeros(len(block), np.uint8))
+                whole.add(made_dead, scale, np.zeros(len(made_dead), np.uint8))
     found = curve.result()
     live = None
     if dead is not None:
         live = dead.live_in_bins(found.exposure, whole.recorded, dead.load(recorded, wanted))
-    return Rate(low, high, step, found.time, found.counts[0], found.exposure, what, live)
+    return Rate(low, high, step, found.time, found.counts[0], found.exposure, what, live, multiples)
+
+
+def _treated(
+    block: EventList, multiples: Multiples, scale: Scale, grid: PixelGrid | None, tick: float | None
+) -> EventList:
+    if multiples == "all":
+        return block
+    if grid is None:
+        raise BadArgumentError(f"got multiples {multiples!r} without a grid, expected the detector's pixels")
+    return treat_multiples(block, multiples, scale=scale, grid=grid, tick=tick or CLOSE)
 
 
 def _of_pixels(block: EventList, pixels: npt.NDArray[np.bool_] | None) -> EventList:

@@ -39,9 +39,11 @@ PROV_ID, PROV_ACT, PROVSTRT, PROVSTOP, SWCOMMIT, SWDIRTY, NINPUTS and **CALSTAT*
 applied, so that none is applied twice). Photons, good time and light curves carry HDUCLASS (OGIP), TSTART,
 TSTOP, DATE-OBS, DATE-END, TELAPSE, ONTIME (good time), LIVETIME (good time less dead time), DEADC, EXPOSURE
 and DEADAPP (F: the dead time is not known, EXPOSURE is the good time); counts are never corrected for dead
-time. A photon that hit two pixels counts as two. Photons and light curves also carry TIMEDEL and TIMEPIXR;
-photons TLMIN and TLMAX of PHA and PI, and OBS_ID, PROGRAM, DSTREAM, RA_PNT, DEC_PNT, PA_PNT where these are
-known. A keyword that nobody knows is left out. The table PROVENANCE at the end of each file holds the whole
+time. MULTIPLE says how photons that hit several pixels at once are counted: single (left out: the spectra),
+combine (once, with their whole energy: images and light curves) or all (every event: photon files). Photons
+and light curves also carry TIMEDEL and TIMEPIXR; photons TLMIN and TLMAX of PHA and PI, and all products of a
+night OBS_ID, PROGRAM, DSTREAM, RA_PNT, DEC_PNT, PA_PNT where these are known. A keyword that nobody knows is
+left out. The table PROVENANCE at the end of each file holds the whole
 record: inputs with their SHA-256, versions, configuration.
 """
 

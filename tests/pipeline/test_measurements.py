@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 import pytest
 from astropy.time import Time
+from eicpy_fixtures.multiples import joined, photon_of_each
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,12 +43,29 @@ def photons(night):
     gti = night.good_time
     good = ((read.time[:, None] >= gti.start) & (read.time[:, None] < gti.stop)).any(axis=1)
     assert good.sum() > 0
-    return read.time[good], read.detnum[good], (gain * (read.channel + 0.5) + offset)[good]
+    energy = gain * (read.channel + 0.5) + offset
+    return read.time[good], read.detnum[good], energy[good], read.multiplicity[good]
+
+
+@pytest.fixture(scope="module")
+def whole(photons, night):
+    """The same with each photon once, and which events made their sector dead."""
+    time, detnum, energy, multiplicity = photons
+    tick = np.rint(time / 2e-5)
+    chosen, total = joined(tick, detnum, multiplicity, energy)
+    assert len(chosen) < len(time)
+    number = photon_of_each(tick, detnum, multiplicity)
+    sector = night.instrument.pixels.sector(detnum.astype(int))
+    once = np.unique(np.stack([number, sector]), axis=1, return_index=True)[1]
+    pixel = detnum[chosen]
+    gain, offset = (a[pixel] for a in (night.treatment.scale.gain, night.treatment.scale.offset))
+    channel = np.floor((total - offset) / gain)
+    return time[chosen], pixel, gain * (channel + 0.5) + offset, np.sort(once)
 
 
 @pytest.mark.parametrize("step", [1.0, 2.5, 7.0])
-def test_the_rate_in_a_band_is_that_of_numpy(night, photons, step):
-    time, detnum, energy = photons
+def test_the_rate_in_a_band_is_that_of_numpy(night, photons, whole, step):
+    time, _, energy, once = whole
     found = night.rate(4, 21.3, step)
     edges = np.append(found.time - step / 2, found.time[-1] + step / 2)
     counts, _ = np.histogram(time[(energy >= 4) & (energy < 21.3)], edges)
@@ -58,21 +76,34 @@ def test_the_rate_in_a_band_is_that_of_numpy(night, photons, step):
     assert np.allclose(found.exposure, exposure, atol=1e-6)
     full = exposure > 0.1 * step
     assert np.allclose(found.rate[full], counts[full] / found.live[full])
+    detnum = photons[1][once]
     load = np.bincount(night.instrument.pixels.sector(detnum), minlength=8) / detnum.size
-    recorded, _ = np.histogram(time, edges)
+    recorded, _ = np.histogram(photons[0][once], edges)
     assert np.allclose(found.live, exposure - 20e-6 * recorded * (load**2).sum(), atol=1e-6)
     assert np.isnan(found.rate[~full]).all()
     phase = (edges[0] - night.span[0]) / step
     assert phase == pytest.approx(round(phase)), "bins begin at whole steps from the begin of the night"
 
 
-def test_modules_and_pixels_add_up_to_the_whole(night, photons):
+@pytest.mark.parametrize("multiples", ["single", "all"])
+def test_other_ways_to_count_what_hit_several_pixels(night, photons, multiples):
+    time, _, energy, multiplicity = photons
+    found = night.rate(4, 21.3, 1.0, multiples=multiples)
+    chosen = (energy >= 4) & (energy < 21.3) & ((multiplicity == 1) | (multiples == "all"))
+    edges = np.append(found.time - 0.5, found.time[-1] + 0.5)
+    assert np.array_equal(found.counts, np.histogram(time[chosen], edges)[0])
+    assert found.multiples == multiples
+    with pytest.raises(BadArgumentError, match="single, all, combine"):
+        night.rate(4, 20, multiples="twice")
+
+
+def test_modules_and_pixels_add_up_to_the_whole(night, whole):
+    _, detnum, energy, _ = whole
     whole = night.rate(8, 50, 5)
     grid = night.instrument.pixels
     half = list(range(grid.modules // 2))
     parts = night.rate(8, 50, 5, module=half), night.rate(8, 50, 5, module=range(len(half), grid.modules))
     assert np.array_equal(sum(part.counts for part in parts), whole.counts)
-    _, detnum, energy = photons
     chosen = [0, 17, 6399]
     few = night.rate(8, 50, 60, pixels=chosen)
     assert few.counts.sum() == np.count_nonzero(np.isin(detnum, chosen) & (energy >= 8) & (energy < 50))
@@ -91,17 +122,18 @@ def test_quantities_and_times_are_understood(night):
     assert plain.exposure.sum() == pytest.approx((gti.stop.clip(middle) - gti.start.clip(middle)).sum())
 
 
-def test_the_spectrum_of_a_module_is_on_the_calibrated_scale(night, photons):
-    _, detnum, energy = photons
+def test_the_spectrum_of_a_module_is_on_the_calibrated_scale(night, photons, whole):
+    _, detnum, energy, multiplicity = photons
     scale, grid = night.instrument.energy, night.instrument.pixels
-    inside = grid.module(detnum) == 5
+    inside = (grid.module(detnum) == 5) & (multiplicity == 1)
     span = night.good_time.span
     found = night.spectrum(module=5, join=1, time=span)
     bins = np.clip(np.floor((energy[inside] - scale.offset) / scale.gain), 0, scale.channels - 1).astype(int)
     assert np.array_equal(found.counts, np.bincount(bins, minlength=scale.channels))
     assert found.exposure == pytest.approx(night.good_time.exposure)
     assert np.allclose(found.rate, found.counts / found.live / scale.gain)
-    own = grid.sector(detnum) == grid.sector(np.flatnonzero(grid.module(np.arange(grid.count)) == 5)[0])
+    made_dead = detnum[whole[3]]
+    own = grid.sector(made_dead) == grid.sector(np.flatnonzero(grid.module(np.arange(grid.count)) == 5)[0])
     assert found.live == pytest.approx(found.exposure - 20e-6 * own.sum())
     all_of_them = sum(night.spectrum(module=m, join=1).counts for m in range(grid.modules))
     assert np.array_equal(all_of_them, night.spectrum(join=1).counts)

@@ -82,5 +82,5 @@ def test_photons_of_a_configuration_are_in_no_product_and_its_housekeeping_is_mo
     boundary = night.parameter("ECL_TEMPTH01").time
     assert boundary[-1] - boundary[0] > 35, "the housekeeping of both runs"
     assert 0 < night.good_time.exposure < 25
-    assert night.spectra.sum() == record.photons > 0
+    assert 0.9 * record.photons < night.spectra.sum() < record.photons, "those that hit one pixel alone"
     assert night.photon_files[0].stat().st_size > 0

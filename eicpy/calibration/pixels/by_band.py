@@ -63,13 +63,19 @@ class BandedHealth:
         largest = np.argmax(np.abs(np.nan_to_num(each)), axis=0)
         return np.asarray(np.take_along_axis(each, largest[np.newaxis], axis=0)[0])
 
-    def to_columns(self, exposure: float) -> dict[str, npt.NDArray[np.generic]]:
+    @property
+    def light(self) -> FloatArray:
+        """Counts that each known source brings in all bands, and their error, shape (sources, 2)."""
+        each = np.stack([h.light for h in self.health])
+        return np.stack([each[..., 0].sum(axis=0), np.sqrt((each[..., 1] ** 2).sum(axis=0))], axis=-1)
+
+    def to_columns(self, exposure: float | FloatArray) -> dict[str, npt.NDArray[np.generic]]:
         """Columns of the product AUX-ECL-PIX-STA, one row a pixel: all bands together, then each.
 
         Parameters
         ----------
         exposure
-            Time behind the counts, s.
+            Time behind the counts, s: of all pixels, or of each, shape (n_pixels,).
 
         Raises
         ------

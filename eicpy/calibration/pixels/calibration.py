@@ -17,8 +17,19 @@ from eicpy.calibration.table import CalibrationTable, Inputs, Made, PixelStates
 from eicpy.errors import BadDataError
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["BandQuality", "PixelCalibration", "PixelChange", "PixelStatusTable"]
+__all__ = ["BandQuality", "KnownSource", "PixelCalibration", "PixelChange", "PixelStatusTable"]
 
+_NOTES = {
+    "no attitude": (
+        "No source was taken out, though there may be bright ones: no attitude of this night was ingested. "
+        "`eic ingest SVO-ATT-CNV-….fits`, then run the night again."
+    ),
+    "no mask": (
+        "No source was taken out, though there may be bright ones: the pattern of the mask is not known."
+    ),
+    "no source": "No known source was bright enough to matter.",
+}
+"""What the card SRCNOTE means to a reader."""
 _CARDS = ("EMIN", "EMAX", "SCATTER", "LOSS", "EXCESS")
 
 
@@ -47,6 +58,23 @@ class BandQuality:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownSource:
+    """A source whose shadow was taken out.
+
+    Parameters
+    ----------
+    name
+        Of the catalogue.
+    counts, error
+        What it brought to the plane, in all bands together.
+    """
+
+    name: str
+    counts: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class PixelStatusTable:
     """Status of all pixels, in the order of ``detnum``.
 
@@ -60,6 +88,10 @@ class PixelStatusTable:
         Largest departure in any band, in standard deviations; same shape. NaN where not known.
     bands
         How well each band was judged; empty in a table of before.
+    sources
+        Sources whose shadows were taken out.
+    sources_note
+        Why none was, in a sentence; empty where some were, and in a table of before.
     """
 
     status: npt.NDArray[np.uint8]
@@ -67,6 +99,8 @@ class PixelStatusTable:
     expected: FloatArray
     significance: FloatArray
     bands: tuple[BandQuality, ...] = field(default=())
+    sources: tuple[KnownSource, ...] = field(default=())
+    sources_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +159,13 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
             counts, self.instrument.pixels, bands, false_alarm=rule.false_alarm, share=share,
             shadows=inputs.shadows, heat_pipes=rule.heat_pipes,
         )  # fmt: skip
-        columns = health.to_columns(max(inputs.exposure, 1e-9))
+        time = inputs.exposure if inputs.live_time is None else inputs.live_time
+        columns = health.to_columns(np.maximum(time, 1e-9))
         codes = {f"STATUS{int(s)}": (s.name, "meaning of a STATUS") for s in PixelStatus}
-        cards = health.to_header()
+        cards: dict[str, tuple[Any, str]] = {**health.to_header(), **_source_cards(inputs, health.light)}
         figures = {s.name.lower(): health.number(s) for s in PixelStatus}
         figures["blind_bands"] = sum(h.blind for h in health.health)
+        figures["known_sources"] = len(inputs.sources)
         values = {name: value for name, (value, _) in cards.items()}
         return Made(self.read(columns, values), columns, codes | cards, figures)
 
@@ -147,7 +183,9 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
             np.asarray(values.get(n, unknown), np.float64) for n in ("RATE", "EXPECTED", "SIGNIFICANCE")
         )
         status = values["STATUS"].astype(np.uint8)
-        return PixelStatusTable(status, rate, expected, significance, _qualities(header))
+        sources = _sources(header)
+        note = "" if sources else str(header.get("SRCNOTE", ""))
+        return PixelStatusTable(status, rate, expected, significance, _qualities(header), sources, note)
 
     def compare(self, new: PixelStatusTable, old: PixelStatusTable) -> PixelChange:
         """Return the pixels with another status than before."""
@@ -158,7 +196,12 @@ class PixelCalibration(CalibrationTable[PixelStatusTable]):
         """Return the status of each pixel in words."""
         labels = {int(s): _label(s) for s in PixelStatus}
         return PixelStates(
-            table.status, labels, ordinary=int(PixelStatus.GOOD), details=tuple(map(_details, table.bands))
+            table.status,
+            labels,
+            ordinary=int(PixelStatus.GOOD),
+            details=tuple(map(_details, table.bands)),
+            sources=tuple(map(_source_row, table.sources)),
+            sources_note=_NOTES.get(table.sources_note, ""),
         )
 
 
@@ -170,6 +213,34 @@ def _qualities(header: Mapping[str, Any]) -> tuple[BandQuality, ...]:
         scatter, loss, excess = (share if share >= 0.0 else np.nan for share in (scatter, loss, excess))
         found.append(BandQuality(low, high, scatter, loss, excess, bool(header[f"BLIND{k}"])))
     return tuple(found)
+
+
+def _source_cards(inputs: Inputs, light: FloatArray) -> dict[str, tuple[Any, str]]:
+    """Cards of the product: which sources were taken out, with their counts; why none was."""
+    if not inputs.sources:
+        return {"SRCNOTE": (inputs.sources_note, "known sources")} if inputs.sources_note else {}
+    cards: dict[str, tuple[Any, str]] = {}
+    for k, (name, (counts, error)) in enumerate(zip(inputs.sources, light, strict=True), start=1):
+        cards |= {
+            f"SRCNAM{k}": (name, "known source that was taken out"),
+            f"SRCCTS{k}": (round(float(counts), 1), "counts that it brought, all bands"),
+            f"SRCERR{k}": (round(float(error), 1), "their error"),
+        }
+    return cards
+
+
+def _sources(header: Mapping[str, Any]) -> tuple[KnownSource, ...]:
+    """Sources that were taken out, from the cards of the product."""
+    return tuple(
+        KnownSource(str(header[f"SRCNAM{k}"]), float(header[f"SRCCTS{k}"]), float(header[f"SRCERR{k}"]))
+        for k in takewhile(lambda k: f"SRCNAM{k}" in header, count(1))
+    )
+
+
+def _source_row(source: KnownSource) -> dict[str, object]:
+    """A source as a row of a report."""
+    sigma = source.counts / source.error if source.error > 0 else np.nan
+    return {"source": source.name, "counts": round(source.counts), "above its error (σ)": round(sigma, 1)}
 
 
 def _details(band: BandQuality) -> dict[str, object]:

@@ -17,7 +17,7 @@ counts, since that of ten counts is skewed and cut, and a tail at 3.7 σ doubles
 References: Beaton & Tukey 1974, Technometrics 16, 147; Huber & Ronchetti 2009, Robust Statistics, §6 and §7.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -66,11 +66,14 @@ class PlaneFit:
         Part of it that heat pipes add; same shape.
     scatter
         Relative scatter of good pixels beyond Poisson noise.
+    light
+        Counts that each known source brings to the plane, and their error, shape (sources, 2).
     """
 
     expected: FloatArray
     heat_pipes: FloatArray
     scatter: float
+    light: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
 
 
 def fit_plane(
@@ -94,7 +97,7 @@ def fit_plane(
     """
     valid = np.isfinite(n)
     if not valid.any() or not np.nansum(n) > 0.0:
-        return PlaneFit(np.full(n.size, np.nan), np.zeros(n.size), 0.0)
+        return PlaneFit(np.full(n.size, np.nan), np.zeros(n.size), 0.0, np.zeros((len(shadows), 2)))
     pipes = _pipes(grid) if heat_pipes and grid.columns > 4 * max(PIPE_WIDTHS) else np.empty((0, n.size))
     model = _Model.of(grid, illumination, shadows, pipes, _level(n[valid] / illumination[valid]))
     fit = model.fit(n, valid)
@@ -138,6 +141,7 @@ class _Model:
         terms = len(design)
         self.surface = slice(0, terms - shadows - pipes)
         self.added = slice(terms - shadows - pipes, terms)
+        self.shadows = slice(terms - shadows - pipes, terms - pipes)
         self.pipes = slice(terms - pipes, terms)
         self.strength: FloatArray = np.zeros(terms)
         self.strength[0] = 1.0
@@ -178,7 +182,7 @@ class _Model:
         if live.any() and np.mean(odd) > _ODD_SHARE:
             expected, variance = self._broad(n, valid & (n > DEAD_SHARE * self.level))
         pipes = self.level * (self.strength[self.pipes] @ self.design[self.pipes])
-        return PlaneFit(expected, pipes, float(np.sqrt(variance)))
+        return PlaneFit(expected, pipes, float(np.sqrt(variance)), self._light())
 
     def _solve(self, n: FloatArray, valid: BoolArray, moments: "_Moments") -> None:
         """Weighted least squares; what can only add, and would be negative, is left out."""
@@ -215,6 +219,14 @@ class _Model:
         expected = self.expected()
         squares = np.sort(((n - expected) / expected)[live] ** 2)[: int(np.ceil(_ORDINARY * live.sum()))]
         return expected, max(float(np.mean(squares) - np.mean(1.0 / expected[live])), 0.0)
+
+    def _light(self) -> FloatArray:
+        """Counts of each source over the plane and their error, shape (sources, 2)."""
+        if self.shadows.start == self.shadows.stop:
+            return np.empty((0, 2))
+        whole = self.level * self.design[self.shadows].sum(axis=1)
+        error = np.sqrt(np.clip(np.diag(np.linalg.pinv(self.information, rcond=1e-12)), 0.0, None))
+        return np.asarray(np.stack([whole * self.strength[self.shadows], whole * error[self.shadows]], -1))
 
     @property
     def pipes_are_seen(self) -> bool:

@@ -11,7 +11,7 @@ pixel is named, and no bad one found. How large a change would be found in half 
 part of the result.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -76,6 +76,8 @@ class PixelHealth:
         Probability, per pixel and side, at which a candidate is named.
     limits
         Counts of each pixel at which it is named: so many or fewer, so many or more.
+    light
+        Counts that each known source brings to the plane, and their error, shape (sources, 2).
     """
 
     status: npt.NDArray[np.uint8]
@@ -86,6 +88,7 @@ class PixelHealth:
     scatter: float
     false_alarm: float
     limits: Limits
+    light: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
 
     @property
     def smallest_loss(self) -> float:
@@ -135,21 +138,22 @@ class PixelHealth:
         sigma: FloatArray = -ndtri(np.clip(chance, SMALLEST, 0.5)) * np.where(high, 1.0, -1.0)
         return sigma
 
-    def to_columns(self, exposure: float) -> dict[str, npt.NDArray[np.generic]]:
+    def to_columns(self, exposure: float | FloatArray) -> dict[str, npt.NDArray[np.generic]]:
         """Columns of the product AUX-ECL-PIX-STA, one row a pixel.
 
         Parameters
         ----------
         exposure
-            Time behind the counts, s.
+            Time behind the counts, s: of all pixels, or of each, shape (n_pixels,).
 
         Raises
         ------
         BadArgumentError
             For an exposure that is not positive.
         """
-        if not exposure > 0.0:
-            raise BadArgumentError(f"got an exposure of {exposure} s, expected a positive one")
+        if not np.all(np.asarray(exposure) > 0.0):
+            shortest = np.min(exposure)
+            raise BadArgumentError(f"got an exposure of {shortest} s, expected a positive one")
         return {
             "DETNUM": np.arange(self.status.size, dtype=np.int16),
             "STATUS": self.status,
@@ -249,8 +253,11 @@ def pixel_status(
     if lit.shape[1:] != n.shape or not (np.isfinite(lit).all() and (lit >= 0).all()):
         raise BadArgumentError(f"expected shadows of shape (sources, {grid.count}), finite and not negative")
     n = np.where(np.isfinite(n) & (n >= 0.0), np.round(n), np.nan)
-    fit = fit_plane(n, grid, shape, lit[lit.any(axis=1)], heat_pipes=heat_pipes)
-    return _judge(n, fit, false_alarm)
+    seen = lit.any(axis=1)
+    fit = fit_plane(n, grid, shape, lit[seen], heat_pipes=heat_pipes)
+    light = np.zeros((len(lit), 2))
+    light[seen] = fit.light
+    return replace(_judge(n, fit, false_alarm), light=light)
 
 
 def _judge(n: FloatArray, fit: PlaneFit, false_alarm: float) -> PixelHealth:
