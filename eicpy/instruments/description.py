@@ -236,7 +236,7 @@ class Instrument(DescriptionModel):
     """None for a detector with an energy scale that is not found from its background."""
     health: HealthRule | None = None
     """None for a detector with pixels that cannot be judged by their neighbours."""
-    good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = {}
+    good_time: dict[Annotated[str, Field(pattern="^[A-Z0-9]{1,8}$")], GoodTimeRule] = Field(default={})
     """Conditions of good time by the name of the criterion, besides TLM (telemetry came without a gap)."""
     simulated_destination: int | None = None
     """PUS-C destination id that marks packets as simulated; None where packets do not say."""

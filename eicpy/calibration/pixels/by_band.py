@@ -137,7 +137,6 @@ def counts_in_bands(
     """
     gain, offset = np.asarray(scale.gain, np.float64), np.asarray(scale.offset, np.float64)
     known = np.isfinite(gain) & np.isfinite(offset) & (gain > 0.0)
-    channels = np.arange(spectra.shape[1])
     counts, share = np.full((len(bands), len(spectra)), np.nan), np.ones((len(bands), len(spectra)))
     if not known.any():
         return counts, share
@@ -146,10 +145,12 @@ def counts_in_bands(
     ordinary = known & (total >= low) & (total <= high)
     below = np.concatenate([[0.0], np.cumsum(spectra[ordinary].sum(axis=0, dtype=np.float64))])
     edges = np.median(gain[known]) * np.arange(below.size) + np.median(offset[known])
+    up_to = np.zeros((np.count_nonzero(known), below.size))
+    np.cumsum(spectra[known], axis=1, out=up_to[:, 1:])
+    row = np.arange(len(up_to))
     for k, band in enumerate(bands):
-        first, last = (np.ceil((e - offset[known]) / gain[known] - 0.5).clip(0, len(channels)) for e in band)
-        inside = (channels >= first[:, np.newaxis]) & (channels < last[:, np.newaxis])
-        counts[k, known] = np.sum(spectra[known], axis=1, where=inside)
+        first, last = (np.ceil((e - offset[known]) / gain[known] - 0.5).clip(0, below.size - 1) for e in band)
+        counts[k, known] = up_to[row, last.astype(int)] - up_to[row, first.astype(int)]
         covered = np.interp(gain[known] * last + offset[known], edges, below) - np.interp(
             gain[known] * first + offset[known], edges, below
         )

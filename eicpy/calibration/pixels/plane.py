@@ -7,12 +7,21 @@ Expected counts are a sum of parts with free strengths,
 a polynomial surface (the sky background through the mask, with the Earth in a part of it), the shadows that
 known sources throw, and noise of heat pipes that falls with the distance d from two sides; ε is what is
 known of each pixel besides, such as the share of the band that its channels cover. Strengths come out of
-each exposure, so that a source may have any brightness.
+each exposure, so that a source may have any brightness. Crystals of a module come from one batch and share
+one readout: each module has a factor (:mod:`.modules`), which belongs to ε.
 
 Fit and scatter are M-estimates with Tukey's biweight, which bad pixels do not pull: residuals z = (n − μ)/σ
 with σ² = μ + s²·μ² get the weight (1 − (z/c)²)², and instead of zero and one, the weighted mean and mean
 square of z are set to what *this* distribution (:mod:`eicpy.calibration.pixels.tails`) gives at these
 counts, since that of ten counts is skewed and cut, and a tail at 3.7 σ doubles when σ is 5 % too small.
+
+Residuals of a fit are shorter than errors: with p free numbers and n pixels their scatter comes out too
+small. To first order in p/n, with ψ = w·z, χ = w·(z² − q), q such that E χ = 0, and V = E ψ²/(E ψ′)²,
+
+    δ ln σ² = (p/n)·[−E χ′ψ/E ψ′ + ½·V·E χ″]/(½·E χ′z) = −1.61·p/n.
+
+A pixel that stands out has no weight in the fit, so that its expected counts are a prediction, with an error
+of its own; in variance it is V·p/n of a pixel's on average. Neglected, the two name a tenth too many.
 
 References: Beaton & Tukey 1974, Technometrics 16, 147; Huber & Ronchetti 2009, Robust Statistics, §6 and §7.
 """
@@ -22,9 +31,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.polynomial import legendre
 
+from eicpy.calibration.pixels.modules import module_factors
 from eicpy.calibration.pixels.tails import probability_low
 from eicpy.instruments.pixels import PixelGrid
-from eicpy.typing import BoolArray, FloatArray
+from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["PlaneFit", "fit_plane"]
 
@@ -39,6 +49,10 @@ _PIPE_SIGMA = 5.0
 _CLIP = 3.5
 _BINS = 8.0
 """Bins in a standard deviation in which large counts are summed."""
+_SHORTER = 1.61
+"""By how much residuals' squares are short, in units of p/n; see above."""
+_PREDICTED = 1.17
+"""Variance V of an M-estimate in units of that of the mean."""
 _ROUNDS = 20
 _ODD_SHARE = 0.2
 """Share of counting pixels that may be odd; with more, the plane falls in parts."""
@@ -66,6 +80,8 @@ class PlaneFit:
         Part of it that heat pipes add; same shape.
     scatter
         Relative scatter of good pixels beyond Poisson noise.
+    error
+        Relative error of what is expected, rms over the plane.
     light
         Counts that each known source brings to the plane, and their error, shape (sources, 2).
     """
@@ -73,6 +89,7 @@ class PlaneFit:
     expected: FloatArray
     heat_pipes: FloatArray
     scatter: float
+    error: float = 0.0
     light: FloatArray = field(default_factory=lambda: np.empty((0, 2)))
 
 
@@ -146,6 +163,9 @@ class _Model:
         self.strength: FloatArray = np.zeros(terms)
         self.strength[0] = 1.0
         self.information: FloatArray = np.zeros((terms, terms))
+        self.module: IntArray = np.zeros(design.shape[1], np.int64)
+        self.factor: FloatArray = np.ones(design.shape[1])
+        self.free = float(terms)
 
     @classmethod
     def of(
@@ -154,10 +174,14 @@ class _Model:
         surface, allowed = _surface(grid, _BESIDE_PIPES if len(pipes) else 6)
         design = np.concatenate([surface * illumination, shadows * illumination, pipes])
         free = np.full(len(shadows) + len(pipes), np.inf)
-        return cls(design, np.concatenate([allowed, free]), len(shadows), len(pipes), level)
+        model = cls(design, np.concatenate([allowed, free]), len(shadows), len(pipes), level)
+        model.module = np.asarray(grid.module(np.arange(grid.count)), np.int64)
+        return model
 
     def expected(self) -> FloatArray:
-        values = self.level * (self.strength @ self.design)
+        lit = slice(0, self.pipes.start)
+        values = self.level * (self.strength[lit] @ self.design[lit]) * self.factor
+        values += self.level * (self.strength[self.pipes] @ self.design[self.pipes])
         return np.asarray(np.maximum(values, 0.02 * self.level * self.design[0]))
 
     def fit(self, n: FloatArray, valid: BoolArray) -> PlaneFit:
@@ -170,8 +194,10 @@ class _Model:
             before = expected
             moments = _Moments(expected[valid], np.sqrt(variance))
             self._solve(n, valid, moments)
+            self._compare_modules(n, valid, moments)
             expected = self.expected()
-            change = moments.more_variance(n[valid], expected[valid], np.sqrt(variance))
+            longer = np.sqrt(1.0 + _SHORTER * self.free / np.count_nonzero(valid))
+            change = moments.more_variance(n[valid], expected[valid], np.sqrt(variance), longer)
             change = max(change, -variance)
             variance += change
             settled = np.abs(expected - before) < 1e-3 * np.sqrt(expected + variance * expected**2)
@@ -182,11 +208,26 @@ class _Model:
         if live.any() and np.mean(odd) > _ODD_SHARE:
             expected, variance = self._broad(n, valid & (n > DEAD_SHARE * self.level))
         pipes = self.level * (self.strength[self.pipes] @ self.design[self.pipes])
-        return PlaneFit(expected, pipes, float(np.sqrt(variance)), self._light())
+        ordinary = variance + float(np.median(1.0 / expected))
+        error = np.sqrt(_PREDICTED * self.free / np.count_nonzero(valid) * ordinary)
+        return PlaneFit(expected, pipes, float(np.sqrt(variance)), float(error), self._light())
+
+    def _compare_modules(self, n: FloatArray, valid: BoolArray, moments: "_Moments") -> None:
+        """Set the factor of each module from what its pixels count more or less than the surface says."""
+        pipes = self.level * (self.strength[self.pipes] @ self.design[self.pipes])
+        alike = (self.expected() - pipes) / self.factor
+        weight = moments.weight(n[valid])
+        excess = n[valid] - moments.sigma * moments.bias - pipes[valid] - alike[valid]
+        factor, free = module_factors(
+            excess / alike[valid], weight * (alike[valid] / moments.sigma) ** 2, self.module[valid]
+        )
+        self.factor = factor[self.module]
+        self.free = float(np.count_nonzero(self.strength)) + free
 
     def _solve(self, n: FloatArray, valid: BoolArray, moments: "_Moments") -> None:
         """Weighted least squares; what can only add, and would be negative, is left out."""
         design = self.design[:, valid] * self.level
+        design[: self.pipes.start] *= self.factor[valid]
         weight = moments.weight(n[valid])
         target = n[valid] - moments.sigma * moments.bias
         scaled = design * (weight / moments.sigma**2)
@@ -211,6 +252,7 @@ class _Model:
         """
         self.strength[:] = 0.0
         self.strength[0] = 1.0
+        self.factor[:] = 1.0
         for _ in range(3):
             expected = self.expected()
             scaled = self.design[:, live] * self.level / expected[live] ** 2
@@ -256,10 +298,15 @@ class _Moments:
     def weight(self, n: FloatArray) -> FloatArray:
         return _biweight((n - self.expected) / self.sigma)
 
-    def more_variance(self, n: FloatArray, expected: FloatArray, scatter: float) -> float:
-        """By how much the square of the scatter falls short, at newer expected counts."""
+    def more_variance(
+        self, n: FloatArray, expected: FloatArray, scatter: float, longer: float = 1.0
+    ) -> float:
+        """By how much the square of the scatter falls short, at newer expected counts.
+
+        Errors are `longer` than residuals by this factor.
+        """
         sigma = np.sqrt(expected + (scatter * expected) ** 2)
-        z = (n - expected) / sigma
+        z = longer * (n - expected) / sigma
         weight = _biweight(z)
         ratio = float(np.sum(weight * z**2) / np.sum(weight * self.square))
         return _STEP * (ratio - 1.0) * float(np.median((sigma / expected) ** 2))

@@ -262,7 +262,8 @@ def pixel_status(
 
 def _judge(n: FloatArray, fit: PlaneFit, false_alarm: float) -> PixelHealth:
     expected = fit.expected
-    found = limits(expected, fit.scatter, false_alarm)
+    scatter = float(np.hypot(fit.scatter, fit.error))  # of a good pixel around what is expected of it
+    found = limits(expected, scatter, false_alarm)
     status = np.full(n.size, PixelStatus.GOOD, np.uint8)
     with np.errstate(invalid="ignore"):
         few = n <= found.low
@@ -273,6 +274,6 @@ def _judge(n: FloatArray, fit: PlaneFit, false_alarm: float) -> PixelHealth:
         status[few] = PixelStatus.LOW_EFFICIENCY
         status[few & silent] = PixelStatus.DEAD
         status[(silent & ~few) | ~(np.isfinite(n) & (expected > 0.0))] = PixelStatus.UNKNOWN
-    low = probability_low(n, expected, fit.scatter)
-    high = probability_high(n, expected, fit.scatter)
+    low = probability_low(n, expected, scatter)
+    high = probability_high(n, expected, scatter)
     return PixelHealth(status, n, expected, low, high, fit.scatter, false_alarm, found)

@@ -35,9 +35,11 @@ _NODES = 0.7 * np.arange(-13, 14)
 _WEIGHTS = np.exp(-0.5 * _NODES**2) / np.exp(-0.5 * _NODES**2).sum()
 _FEW = 1e-3
 """Scatter below which there is none."""
-_GRID = 192
-"""Means between which limits are interpolated."""
-_HALVINGS = 60
+_BETWEEN = 0.02
+"""Distance, in the logarithm, of the means between which limits are interpolated."""
+_FEWEST, _MOST = 8, 192
+_CLOSE = 1e-5
+"""Counts to which the limits of these are found."""
 
 
 class Limits(NamedTuple):
@@ -151,10 +153,12 @@ def _spend(
 
 def _quantile(mean: FloatArray, scatter: float, false_alarm: float, *, low: bool) -> FloatArray:
     """Counts, not whole ones, whose probability is the false alarm, interpolated between some means."""
-    grid = np.geomspace(mean.min(), max(mean.max(), mean.min() * (1.0 + 1e-9)), _GRID)
+    span = float(np.log(mean.max() / mean.min()))
+    number = int(np.clip(np.ceil(span / _BETWEEN), _FEWEST, _MOST))
+    grid = np.geomspace(mean.min(), max(mean.max(), mean.min() * (1.0 + 1e-9)), number)
     far = (12.0 - ndtri(false_alarm)) * np.sqrt(grid + (scatter * grid) ** 2) + 40.0
-    below, above = (np.full(_GRID, -1.0), grid.copy()) if low else (grid.copy(), grid + far)
-    for _ in range(_HALVINGS):
+    below, above = (np.full(number, -1.0), grid.copy()) if low else (grid.copy(), grid + far)
+    while np.max(above - below) > _CLOSE:
         middle = 0.5 * (below + above)
         probability = _integrate(middle, grid, scatter, low=low)
         below = np.where((probability > false_alarm) ^ low, middle, below)
