@@ -114,7 +114,7 @@ def fit_plane(
     """
     valid = np.isfinite(n)
     if not valid.any() or not np.nansum(n) > 0.0:
-        return PlaneFit(np.full(n.size, np.nan), np.zeros(n.size), 0.0, np.zeros((len(shadows), 2)))
+        return PlaneFit(np.full(n.size, np.nan), np.zeros(n.size), 0.0, light=np.zeros((len(shadows), 2)))
     pipes = _pipes(grid) if heat_pipes and grid.columns > 4 * max(PIPE_WIDTHS) else np.empty((0, n.size))
     model = _Model.of(grid, illumination, shadows, pipes, _level(n[valid] / illumination[valid]))
     fit = model.fit(n, valid)
