@@ -80,6 +80,9 @@ class DetectorConfig(Model):
     """Share of photons whose charge divides between two neighbouring pixels, evenly in 0 to ½ for the
     lesser part. The crystals of ECLAIRs are 6400 single ones: 0; a pixelated crystal has some per cent to
     some ten."""
+    multiples: Literal["sent", "vetoed"] = "sent"
+    """What the camera does with an event of several pixels (escape, divided charge): each photon is sent
+    with the number of pixels as its multiplicity, or none. Photons that meet by chance are not told apart."""
     fwhm: float = Field(default=1.1, gt=0)
     """Electronic resolution, keV FWHM (default of the public gain/offset software)."""
     fwhm_slope: float = Field(default=0.0341, ge=0)

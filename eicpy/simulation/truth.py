@@ -22,7 +22,7 @@ from eicpy.errors import BadDataError
 from eicpy.files import atomic_file
 from eicpy.simulation.camera.detector import PixelKind
 from eicpy.simulation.camera.illumination import PhotonSource
-from eicpy.simulation.camera.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD
+from eicpy.simulation.camera.kernels import LOST_DEAD_TIME, LOST_RANGE, LOST_THRESHOLD, LOST_VETO
 from eicpy.simulation.camera.photons import PhotonStream
 from eicpy.simulation.packets.encoding import Encoder, PacketBatch
 from eicpy.simulation.packets.faults import Fault
@@ -162,6 +162,10 @@ def summary(emitter: Emitter, faults: list[Fault]) -> dict[str, Any]:
             "below threshold": int(stream.lost[LOST_THRESHOLD]),
             "out of range": int(stream.lost[LOST_RANGE]),
             "dead time": int(stream.lost[LOST_DEAD_TIME]),
+            "veto of multiples": int(stream.lost[LOST_VETO]),
+        },
+        "events_of_several_deposits": {
+            f"{number} recorded": int(events) for number, events in enumerate(stream.several)
         },
         "packets_sent": {str(apid): count for apid, count in sorted(emitter.encoder.sent.items())},
         **emitter.facts(),

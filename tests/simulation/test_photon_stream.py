@@ -88,7 +88,8 @@ def test_compiled_and_plain_python_make_the_same_photons(monkeypatch):
             np.zeros(9000, np.uint8),
             np.zeros(9000, np.uint8),
         )
-        lost, last, busy = np.zeros(3, np.int64), np.full(8, -1.0), np.zeros((10, 8), np.int64)
+        lost, several = np.zeros(4, np.int64), np.zeros(4, np.int64)
+        last, busy = np.full(8, -1.0), np.zeros((10, 8), np.int64)
         counts = np.zeros(len(scene.components), np.int64)
         live = np.array([[0.2, 0.8], [1.5, 1.8]])
         with np.errstate(over="ignore"):  # words of 64 bits wrap around
@@ -104,12 +105,13 @@ def test_compiled_and_plain_python_make_the_same_photons(monkeypatch):
                 scene.constants,
                 last,
                 lost,
+                several,
                 counts,
                 busy,
                 out,
                 0,
             )
-        results.append((n, lost, last, counts, busy, *(c[:n] for c in out)))
+        results.append((n, lost, several, last, counts, busy, *(c[:n] for c in out)))
     assert results[0][0] > 2500
     for one, two in zip(*results, strict=True):
         assert np.array_equal(one, two)
@@ -216,6 +218,23 @@ def test_three_deposits_from_one_photon():
     assert len(triple) % 3 == 0
     assert (columns["tick"][triple[::3]] == columns["tick"][triple[2::3]]).all()
     assert columns["multiplicity"].max() == 3
+
+
+def test_multiples_are_counted_and_can_be_vetoed():
+    detector = CALM.detector.model_copy(update={"charge_sharing": 0.3})
+    config = CALM.model_copy(update={"duration": 30.0, "detector": detector})
+    sent, stream = all_photons(config)
+    number = np.bincount(sent["multiplicity"], minlength=4)
+    assert number[2] == 2 * stream.several[2] > 1000
+    assert number[3] == 3 * stream.several[3] > 10
+    assert stream.several[1] > 1000  # the other deposit stayed below the threshold: looks like one photon
+    vetoed, one = all_photons(
+        config.model_copy(update={"detector": detector.model_copy(update={"multiples": "vetoed"})})
+    )
+    assert (vetoed["multiplicity"] == 1).all()
+    assert np.array_equal(vetoed["tick"], sent["tick"][sent["multiplicity"] == 1])
+    assert one.lost[k.LOST_VETO] == number[2] + number[3]
+    assert np.array_equal(one.several, stream.several)
 
 
 def test_multiple_photons_come_in_neighbouring_pairs(calm):

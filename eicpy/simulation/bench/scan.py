@@ -7,7 +7,7 @@ and whose electronics have the noise σ, counts a pulse with the chance
     P(T) = Φ((E − T − δ)/σ),
 
 and its noise alone crosses the threshold upwards f₀·exp(−(T + δ)²/(2σ²)) times per second (Rice 1945, Bell
-Syst. Tech. J. 24, 46), which shows at low thresholds only. So where half of the pulses are counted T is E − δ,
+Syst. Tech. J. 24, 46), which shows at low thresholds only. Where half of the pulses are counted T is E − δ,
 and the width of the step from all to none is σ. Truth has δ and σ of each pixel.
 
 The packets are ours (``threshold-scan.csv``).

@@ -133,6 +133,7 @@ class PhotonSource:
             hole=(detector.config.hole_length or 0.0) / (10 * THICKNESS),
             sharing=detector.config.charge_sharing,
             dead_time=detector.config.dead_time,
+            veto=detector.config.multiples == "vetoed",
             channels=detector.channels,
             columns=instrument.pixels.columns,
         )

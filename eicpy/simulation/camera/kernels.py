@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 
-LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME = 0, 1, 2
+LOST_THRESHOLD, LOST_RANGE, LOST_DEAD_TIME, LOST_VETO = range(4)
 """Positions in the array that counts what was not recorded."""
 _BELOW, _BEYOND = -1, -2
 """Channels that are none: below the threshold, beyond the range."""
@@ -129,6 +129,8 @@ class Constants(NamedTuple):
     """Share of photons whose charge divides."""
     dead_time: float
     """s."""
+    veto: bool
+    """Whether events of several pixels are not sent."""
     channels: int
     columns: int
 
@@ -283,6 +285,7 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     c: Constants,
     last: FloatArray,
     lost: IntArray,
+    several: IntArray,
     counts: IntArray,
     busy: IntArray,
     out: PhotonArrays,
@@ -305,7 +308,9 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
     last
         Time of the last photon of each sector, s after the start of the simulation; updated.
     lost
-        PhotonArrays that were not recorded (below threshold, out of range, dead time); updated.
+        PhotonArrays that were not recorded (below threshold, out of range, dead time, veto); updated.
+    several
+        Events of several deposits, by the number of those that were recorded, shape (4,); updated.
     counts
         PhotonArrays that were recorded, by component; updated.
     busy
@@ -444,12 +449,16 @@ def make_photons(  # noqa: C901, PLR0912, PLR0915  # one photon's way, step by s
                     found = _BELOW
                 hit_channel[h] = found
                 good += found >= 0
+            several[good] += 1
             for h in range(hits):
                 if hit_channel[h] >= 0:
                     s = sector[hit_pixel[h]]
                     if last[s] != now:
                         busy[min(int(t), last_second), s] += 1
                     last[s] = now
+                    if c.veto and good > 1:
+                        lost[LOST_VETO] += 1
+                        continue
                     tick[n] = first_tick + int(t * ticks_per_second)
                     detnum[n] = hit_pixel[h]
                     channel[n] = hit_channel[h]

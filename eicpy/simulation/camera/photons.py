@@ -60,14 +60,17 @@ class PhotonStream:
     Attributes
     ----------
     lost
-        Deposits not recorded so far: below threshold, out of range, dead time.
+        Deposits not recorded so far: below threshold, out of range, dead time, veto.
+    several
+        Events of several deposits so far, by the number of deposits that were recorded: 0 to 3.
     counts
         Recorded photons so far by component.
     """
 
     def __init__(self, scene: PhotonSource) -> None:
         self.scene = scene
-        self.lost = np.zeros(3, np.int64)
+        self.lost = np.zeros(4, np.int64)
+        self.several = np.zeros(ROOM + 1, np.int64)
         self.counts = np.zeros(len(scene.components), np.int64)
         self._last = np.full(scene.instrument.pixels.sectors, -1.0)
         self._room = _room(0)
@@ -114,6 +117,7 @@ class PhotonStream:
             scene.constants,
             self._last,
             self.lost,
+            self.several,
             self.counts,
             busy,
             self._room,
