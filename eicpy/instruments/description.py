@@ -294,8 +294,7 @@ class MaskGeometry(_Model):
     sky_pixels: int = Field(gt=0)
     """Pixels along a side of the sky image made on board, one pitch of the plane each."""
     stand_in: int | None = Field(default=None, ge=0)
-    """Seed of the random pattern (:func:`eicpy.imaging.random_mask`) through which simulated sources shine;
-    None where nothing is simulated. Data that do not say they are simulated are never explained with it."""
+    """Seed of the pattern (``random_mask``) of simulated data; no others are explained by it."""
     note: str = ""
     """Where the figures come from, and what they are not."""
 
@@ -348,8 +347,7 @@ class EnergyScale(_Model):
     bands: tuple[tuple[float, float], ...]
     """Bands of the nightly images and light curves, keV."""
     flight_bands: tuple[tuple[float, float], ...] = ()
-    """Bands in which the detector itself counts and triggers, keV; they may overlap. Whatever repeats or
-    judges what was done on board takes them from here."""
+    """Bands in which the detector itself counts and triggers, keV; they may overlap."""
     requirement: EnergyRequirement | None = None
     """None where no requirement is known."""
     note: str = ""
