@@ -17,6 +17,7 @@ import numpy as np
 
 from eicpy.events import (
     Coverage,
+    DeadTime,
     EnergyBands,
     EventList,
     GoodTimeIntervals,
@@ -25,6 +26,8 @@ from eicpy.events import (
     PhotonBlock,
     PixelScale,
     Scale,
+    tick_of,
+    treat_multiples,
 )
 from eicpy.events.coverage import EXPECTED_FOR_A_GAP
 from eicpy.instruments import Instrument
@@ -124,18 +127,33 @@ class MovingLightCurve:
     Parameters
     ----------
     step
-        Width of a bin, s; bins begin at whole multiples of it.
+        Width of a bin, s, made one of whole ticks; bins begin at whole multiples of it.
     count
         Number of bins.
     bands
         One band, keV.
     scale
         Gain and offset of the pixels.
+    tick
+        Unit of the photons' times, s; None where they are no whole units.
+    dead
+        Dead time of the sectors; None where it is not known.
     """
 
-    def __init__(self, step: float, count: int, bands: EnergyBands, scale: Scale) -> None:
-        self.step, self.count = step, count
-        self._bands, self._scale = bands, scale
+    def __init__(
+        self,
+        step: float,
+        count: int,
+        bands: EnergyBands,
+        scale: Scale,
+        *,
+        tick: float | None = None,
+        dead: DeadTime | None = None,
+    ) -> None:
+        self._ticks = 0 if tick is None else max(1, round(step / tick))
+        self.step, self.count = (step if tick is None else round(self._ticks * tick, 9)), count
+        self._bands, self._scale, self._tick, self._dead = bands, scale, tick, dead
+        self._recorded, self._wanted = (np.zeros(len(scale.gain), np.int64) for _ in range(2))
         self._chosen: LightCurveAccumulator | None = None
         self._all: LightCurveAccumulator | None = None
         self.complete_from = -np.inf
@@ -147,18 +165,27 @@ class MovingLightCurve:
         if not len(photons):
             return
         self.newest = max(self.newest, float(photons.time.max()))
-        first = int(np.floor(self.newest / self.step)) - self.count + 1
+        first = self._bin_of(self.newest) - self.count + 1
         if self._chosen is None or self._all is None:
             span = (first * self.step, (first + self.count) * self.step)
-            self._chosen = LightCurveAccumulator(*span, self.step, self._bands)
-            self._all = LightCurveAccumulator(*span, self.step, [(0.0, 1.0)])
+            self._chosen = LightCurveAccumulator(*span, self.step, self._bands, tick=self._tick)
+            self._all = LightCurveAccumulator(*span, self.step, [(0.0, 1.0)], tick=self._tick)
             self._first = first
             self.complete_from = max(self.complete_from, float(photons.time.min()))
         for curve in (self._chosen, self._all):
             curve.advance(first - self._first)
         self._first = first
-        self._chosen.add(photons[wanted_pixel[photons.detnum]], self._scale)
+        wanted = photons[wanted_pixel[photons.detnum]]
+        self._chosen.add(wanted, self._scale)
+        self._recorded += np.bincount(photons.detnum, minlength=self._recorded.size)
+        self._wanted += np.bincount(wanted.detnum, minlength=self._wanted.size)
         self._all.add(photons, self._scale, np.ones(len(photons), dtype=np.uint8))  # all in the band
+
+    def _bin_of(self, time: float) -> int:
+        """Number of the bin that holds a time, from the reference of the times."""
+        if self._tick is None:
+            return int(np.floor(time / self.step))
+        return int(np.rint(time / self._tick)) // self._ticks
 
     def result(self, gti: GoodTimeIntervals) -> LightCurve:
         """The bins that are complete; one without a photon where many were expected has no good time.
@@ -176,10 +203,19 @@ class MovingLightCurve:
         exposure = gti.exposure_in(edges)
         if np.median(counts[counts > 0]) >= EXPECTED_FOR_A_GAP:
             exposure[counts == 0] = 0.0
+        live = None
+        if self._dead is not None:
+            live = self._dead.live_in_bins(exposure, counts, self._dead.load(self._recorded, self._wanted))
         begin = int(np.searchsorted(edges[:-1], self.complete_from))
         end = max(begin, int(np.searchsorted(edges[1:], self.newest, side="right")))
         return LightCurve(
-            float(edges[begin]), self.step, curve.bands, curve.counts[:, begin:end], exposure[begin:end]
+            float(edges[begin]),
+            self.step,
+            curve.bands,
+            curve.counts[:, begin:end],
+            exposure[begin:end],
+            self._tick,
+            None if live is None else live[begin:end],
         )
 
 
@@ -209,6 +245,8 @@ class PhotonView:
         self._bins = bins
         nominal = instrument.energy
         self._scale = PixelScale.uniform(instrument.pixels.count, nominal.gain, nominal.offset)
+        self._tick = tick_of(instrument)
+        self._dead = DeadTime.of(instrument)
         self.select(selection)
 
     def select(self, selection: PhotonSelection) -> None:
@@ -220,8 +258,9 @@ class PhotonView:
         self.spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
         self.pixel_spectrum: IntArray = np.zeros(self.instrument.energy.channels, dtype=np.int64)
         self._curve = MovingLightCurve(
-            selection.window / self._bins, self._bins, selection.bands, self._scale
-        )
+            selection.window / self._bins, self._bins, selection.bands, self._scale, tick=self._tick,
+            dead=self._dead,
+        )  # fmt: skip
         self._low = self.ring.oldest
         if self.ring.oldest > 0:
             self._curve.complete_from = float(self.ring.read(self._low, self._low + 1).time[0])
@@ -229,11 +268,13 @@ class PhotonView:
         self._expire()
 
     def add(self, photons: PhotonBlock) -> None:
-        """Add photons; those without a time are only counted."""
+        """Add photons, one that hit several pixels as one; those without a time are only counted."""
         known = np.isfinite(photons.time)
         if not known.all():
             self.without_time += int((~known).sum())
             photons = EventList.of(photons)[known]
+        if self._tick is not None:
+            photons = self._whole(EventList.of(photons), self._tick)
         count = len(photons.time)
         if not count:
             return
@@ -244,6 +285,14 @@ class PhotonView:
         self.ring.append(photons)
         self._enter(max(before, self.ring.oldest), self.ring.total)
         self._expire()
+
+    def _whole(self, photons: EventList, tick: float) -> EventList:
+        """Photons that hit several pixels joined; beyond the last channel counts as the last."""
+        grid = self.instrument.pixels
+        whole = treat_multiples(photons, "combine", scale=self._scale, grid=grid, tick=tick)
+        if whole is not photons:
+            np.minimum(whole.channel, self.instrument.energy.channels - 1, out=whole.channel)
+        return whole
 
     def light_curve(self) -> LightCurve:
         """Light curve in the chosen energies and modules; a gap has no good time."""

@@ -186,8 +186,7 @@ class EnergyScale(DescriptionModel):
     bands: tuple[tuple[float, float], ...]
     """Bands of the nightly images and light curves, keV."""
     flight_bands: tuple[tuple[float, float], ...] = ()
-    """Bands in which the detector itself counts and triggers, keV; they may overlap. Whatever repeats or
-    judges what was done on board takes them from here."""
+    """Bands in which the detector itself counts and triggers, keV; they may overlap."""
     requirement: EnergyRequirement | None = None
     """None where no requirement is known."""
     note: str = ""

@@ -23,6 +23,12 @@ from eicpy.typing import AnyArray
 __all__ = ["NightTable", "TableVerdict", "status_table"]
 
 
+_COLOURS = {
+    True: "var(--eic-yes, #006B4F)", False: "var(--eic-no, #A65E00)", None: "var(--eic-none, #556270)",
+}  # fmt: skip
+"""The page of a report has lighter ones on a dark ground; a notebook has those behind the comma."""
+
+
 @dataclass(frozen=True)
 class TableVerdict:
     """Whether to accept a new table, and what was decided.
@@ -69,7 +75,7 @@ class TableVerdict:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        colour = {True: "#006B4F", False: "#A65E00", None: "#556270"}[self.accept]
+        colour = _COLOURS[self.accept]
         reasons = "".join(f"<li>{escape(r)}</li>" for r in self.reasons)
         commands = "".join(f"<pre><code>{escape(c)}</code></pre>" for c in self.commands)
         decided = f"<p><strong>{escape(self.decided)}</strong></p>" if self.decided else commands

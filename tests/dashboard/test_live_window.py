@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from eicpy.dashboard.live import MovingLightCurve, PhotonSelection, PhotonView, Ring
 from eicpy.events import (
     Coverage,
+    DeadTime,
     EnergyBands,
     EventList,
     GoodTimeIntervals,
@@ -19,13 +20,14 @@ from eicpy.events import (
 from eicpy.instruments import load
 
 CAMERA = load("eclairs")
+TICK = 2e-5
 EVERYTHING = PhotonSelection(window=60.0, low=4.0, high=150.0)
 
 
 def _photons(count, rate=100.0, seed=1, start=3.0e8):
     rng = np.random.default_rng(seed)
     return EventList(
-        start + np.sort(rng.uniform(0, count / rate, count)),
+        np.round((start + np.sort(rng.uniform(0, count / rate, count))) / TICK) * TICK,
         rng.integers(0, CAMERA.pixels.count, count).astype(np.int16),
         rng.integers(0, CAMERA.energy.channels, count).astype(np.int16),
     )
@@ -67,7 +69,7 @@ def test_counting_piece_by_piece_equals_counting_at_once(cuts, window, low, modu
     np.testing.assert_array_equal(view.spectrum, spectrum)
     curve = view.light_curve()
     edges = curve.start + np.arange(curve.exposure.size + 1) * curve.step
-    np.testing.assert_array_equal(curve.counts[0], np.histogram(chosen, bins=edges)[0])
+    np.testing.assert_array_equal(curve.counts[0], np.histogram(chosen, bins=edges - TICK / 2)[0])
 
 
 def test_choosing_anew_equals_having_chosen_from_the_start():
@@ -176,7 +178,7 @@ def test_live_and_night_show_the_same_curve(cuts, window, band, gap, seed):
     live = view.light_curve()
     scale = PixelScale.uniform(CAMERA.pixels.count, CAMERA.energy.gain, CAMERA.energy.offset)
     stop = live.start + (live.exposure.size - 0.5) * live.step  # the last bin reaches beyond
-    night = LightCurveAccumulator(live.start, stop, live.step, [band], gti=view.coverage.gti)
+    night = LightCurveAccumulator(live.start, stop, live.step, [band], gti=view.coverage.gti, tick=TICK)
     night.add(photons, scale)
     expected = night.result()
     assert (live.step, live.bands) == (window / 100, (band,))
@@ -184,8 +186,33 @@ def test_live_and_night_show_the_same_curve(cuts, window, band, gap, seed):
     np.testing.assert_array_equal(live.counts, expected.counts)
     # times of 10 years have steps of 0.06 µs, and the bins begin one or a hundred steps away
     np.testing.assert_allclose(live.exposure, expected.exposure, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(live.rate, expected.rate, rtol=1e-5)
+    dead = DeadTime.of(CAMERA)
+    assert dead is not None
+    load = dead.load(np.bincount(photons.detnum, minlength=CAMERA.pixels.count))
+    alive = dead.live_in_bins(expected.exposure, night.recorded, load)
+    # what each sector had before the ring lost it is not known: dead times of a part in 3000 are alike
+    np.testing.assert_allclose(live.live, alive, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(live.rate[0] * live.live, np.where(live.exposure > 0, live.counts[0], np.nan))
     assert live.exposure.sum() == pytest.approx(min(window, 200.0), abs=gap + 3 * live.step)
+
+
+def test_a_photon_that_hit_two_pixels_counts_once_and_bins_are_whole_ticks():
+    """A photon each third tick, every tenth of them in two pixels."""
+    tick = 15_000_000_000_000 + 3 * np.arange(30_000)
+    double = np.arange(30_000) % 10 == 0
+    order = np.argsort(np.r_[tick, tick[double]], kind="stable")
+    time = np.r_[tick, tick[double]][order] * 2e-5
+    detnum = np.r_[np.full(30_000, 100), np.full(3_000, 101)][order]
+    multiplicity = np.r_[1 + double, np.full(3_000, 2)][order]
+    photons = EventList(time, detnum, np.full(33_000, 200), multiplicity)
+    view = PhotonView(CAMERA, PhotonSelection(window=0.06, low=0.0, high=1e3), bins=100)
+    view.add(photons)
+    curve = view.light_curve()
+    assert curve.step == 6e-4
+    assert (curve.counts[0] == 10).all()
+    assert view.spectrum.sum() == view.image.sum() == 1001
+    np.testing.assert_allclose(curve.live, 6e-4 - 10 * 2e-5, rtol=2e-4)  # one sector has them all
+    np.testing.assert_allclose(curve.rate[0], 10 / 4e-4, rtol=2e-4)
 
 
 def test_ring_gives_back_what_it_keeps():

@@ -119,6 +119,7 @@ class PhotonPanels:
         lines = [texts("pixel_hint")]
         if self.view.covered > 0:
             lines.append(texts("covered", span=span, step=step))
+            lines.append(texts("rates_per_live_time" if self.instrument.dead_time else "rates_per_good_time"))
         if pixel is not None:
             y, z = self.instrument.pixels.yz(pixel)
             lines[0] = texts(
