@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from eicpy.decoding import packet_seconds
 from eicpy.decoding.times import epoch_seconds, onboard_seconds
 from eicpy.errors import BadArgumentError
-from eicpy.instruments import load
-from eicpy.instruments import PacketHeader
+from eicpy.instruments import PacketHeader, load
 from eicpy.packets import PacketHeaderRule, PacketHeaders, PacketIndex, PacketLayout, encode, index_packets
 from eicpy.packets.timecode import CdsFormat, day_text
 from eicpy.times import to_seconds
