@@ -117,10 +117,20 @@ class Mask:
             Tangent of the source's angle along this axis.
         """
         g = self.geometry
-        pitch = g.plane_side / self.pixels
-        cells = self.pattern.shape[0]
-        centre = (np.arange(self.pixels) + 0.5) * pitch - g.plane_side / 2 + g.distance * t
-        edges = np.linspace(-g.side / 2, g.side / 2, cells + 1)
+        centre = (np.arange(self.pixels) + 0.5) * (g.plane_side / self.pixels) - g.plane_side / 2
+        return self.share(centre + g.distance * t)
+
+    def share(self, centre: FloatArray) -> FloatArray:
+        """Share of a pixel's width seen through each cell, shape (positions, cells).
+
+        Parameters
+        ----------
+        centre
+            Where along the mask the line from the source through the pixel's middle crosses it, cm from the
+            mask's middle, shape (positions,).
+        """
+        g = self.geometry
+        edges = np.linspace(-g.side / 2, g.side / 2, self.pattern.shape[0] + 1)
         low = np.maximum(centre[:, None] - g.pixel_side / 2, edges[None, :-1])
         high = np.minimum(centre[:, None] + g.pixel_side / 2, edges[None, 1:])
         return np.asarray(np.clip(high - low, 0, None) / g.pixel_side)
@@ -143,6 +153,22 @@ class Mask:
             return np.zeros((self.pixels, self.pixels))
         lit = self.overlap(tz) @ self.pattern.astype(np.float64) @ self.overlap(ty).T
         return np.asarray(np.clip(lit, 0.0, 1.0))  # the sums carry rounding of a few 1e-16
+
+    def stencil(self, ty: float, tz: float, width: FloatArray) -> tuple[FloatArray, ...]:
+        """Shadows of a direction and of its four neighbours: at the middle, y + w, y − w, z + w, z − w.
+
+        Parameters
+        ----------
+        ty, tz
+            Tangents of the direction.
+        width
+            Steps along ty and tz, shape (2,).
+        """
+        y = [self.overlap(ty + w) for w in (0.0, width[0], -width[0])]
+        z = [self.overlap(tz + w) for w in (0.0, width[1], -width[1])]
+        half = z[0] @ self.pattern.astype(np.float64)
+        across = self.pattern @ y[0].T
+        return half @ y[0].T, half @ y[1].T, half @ y[2].T, z[1] @ across, z[2] @ across
 
     def _repr_html_(self) -> str:
         return (
