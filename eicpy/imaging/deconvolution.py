@@ -304,4 +304,7 @@ def _share_by_position(mask: Mask, start: float, steps: int) -> FloatArray:
     g, n = mask.geometry, mask.pixels
     pitch = g.plane_side / n
     centre = (np.arange(n + steps - 1) + 0.5) * pitch - g.plane_side / 2 + g.distance * start
-    return mask.share(centre)
+    edges = np.linspace(-g.side / 2, g.side / 2, mask.pattern.shape[0] + 1)
+    low = np.maximum(centre[:, None] - g.pixel_side / 2, edges[None, :-1])
+    high = np.minimum(centre[:, None] + g.pixel_side / 2, edges[None, 1:])
+    return np.asarray(np.clip(high - low, 0, None) / g.pixel_side)

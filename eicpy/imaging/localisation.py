@@ -171,7 +171,11 @@ class _Fit:
 
     def _slopes(self, ty: float, tz: float, width: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """S and its derivatives over ± width."""
-        shares = self._mask.stencil(ty, tz, width)
+        mask, middle = self._mask, self._mask.passing(ty, tz)
+        y, y_up, y_down = (mask.share(ty + w).T for w in (0.0, width[0], -width[0]))
+        z, z_up, z_down = (mask.share(tz + w) for w in (0.0, width[1], -width[1]))
+        half, across = z @ middle, middle @ y
+        shares = half @ y, half @ y_up, half @ y_down, z_up @ across, z_down @ across
         centre, y_up, y_down, z_up, z_down = (s.ravel()[self._good] * self._weight for s in shares)
         return centre, (y_up - y_down) / (2 * width[0]), (z_up - z_down) / (2 * width[1])
 

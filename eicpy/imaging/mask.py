@@ -1,19 +1,19 @@
 """The coded mask and its shadow on the detector plane.
 
 A source in direction (ty, tz) (tangents of its angles from the pointing) casts the mask's shadow on the
-plane: the ray that ends at y on the plane has crossed the mask at y + H·ty. The share of a pixel that is
-lit is therefore the open area of the mask under the pixel's own outline, moved by H·t and divided by the
-pixel's area. Cells and pixels are rectangles, so the overlap along each axis separates and
+plane: the ray that ends at y on the plane has crossed the middle of the mask at y + H·ty. The share of a
+pixel that is lit is therefore the open area of the mask under the pixel's own outline, moved by H·t and
+divided by the pixel's area. Cells and pixels are rectangles, so the overlap along each axis separates and
 
     shadow = A_z(tz) · mask · A_y(ty)ᵀ
 
 with A the share of a pixel's width that each cell covers: exact fractional coverage, no sampling. Averaged
 over a random mask this is the smooth transmission cosθ·o(ty)·o(tz), with o the share of the plane that the
-mask covers at all.
+mask covers at all. A mask with depth (walls between the cells, bars of the frame, tantalum that is thin for
+hard photons) keeps that form with more columns: :mod:`eicpy.imaging.depth`.
 
 The pattern that flies is not public. The one made here is random, drawn from a seed so that all closed
-cells hang together with the frame (a self-supporting plate): *not the flight mask*. The mask's
-thickness (vignetting in the cells) and its transparency are left out.
+cells hang together with the frame (a self-supporting plate): *not the flight mask*.
 """
 
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ import numpy as np
 from scipy import ndimage
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging import depth
+from eicpy.imaging.absorption import optical_depth
 from eicpy.instruments import MaskGeometry
 from eicpy.typing import BoolArray, FloatArray
 
@@ -108,67 +110,81 @@ class Mask:
         """Share of open cells."""
         return float(self.pattern.mean())
 
-    def overlap(self, t: float) -> FloatArray:
-        """Share of each pixel's width seen through each cell, shape (pixels, cells).
-
-        Parameters
-        ----------
-        t
-            Tangent of the source's angle along this axis.
-        """
-        g = self.geometry
-        centre = (np.arange(self.pixels) + 0.5) * (g.plane_side / self.pixels) - g.plane_side / 2
-        return self.share(centre + g.distance * t)
-
-    def share(self, centre: FloatArray) -> FloatArray:
-        """Share of a pixel's width seen through each cell, shape (positions, cells).
-
-        Parameters
-        ----------
-        centre
-            Where along the mask the line from the source through the pixel's middle crosses it, cm from the
-            mask's middle, shape (positions,).
-        """
-        g = self.geometry
-        edges = np.linspace(-g.side / 2, g.side / 2, self.pattern.shape[0] + 1)
-        low = np.maximum(centre[:, None] - g.pixel_side / 2, edges[None, :-1])
-        high = np.minimum(centre[:, None] + g.pixel_side / 2, edges[None, 1:])
-        return np.asarray(np.clip(high - low, 0, None) / g.pixel_side)
-
-    def shadow(self, ty: float, tz: float) -> FloatArray:
-        """Share of each pixel that a source lights, exact.
+    def shadow(self, ty: float, tz: float, energy: float | None = None) -> FloatArray:
+        """Share of each pixel that a source lights.
 
         Parameters
         ----------
         ty, tz
             Tangents of the source's angles from the pointing; NaN (behind the camera) lights nothing.
+        energy
+            keV: closed cells let pass what `absorber` of the geometry does not take, and so do their edges;
+            None, or an absorber of 0: they are opaque.
 
         Returns
         -------
         numpy.ndarray
             Shape (pixels, pixels), indexed [z, y], between 0 and 1. The projection of the pixel's area
             (cosθ) is not in it.
+
+        Raises
+        ------
+        BadArgumentError
+            For a mask so thick that a ray crosses three cells along an axis.
+
+        See Also
+        --------
+        covered : The same of a mask all of whose cells are open.
         """
         if not (np.isfinite(ty) and np.isfinite(tz)):
             return np.zeros((self.pixels, self.pixels))
-        lit = self.overlap(tz) @ self.pattern.astype(np.float64) @ self.overlap(ty).T
+        lit = self.share(tz) @ self.passing(ty, tz, energy) @ self.share(ty).T
         return np.asarray(np.clip(lit, 0.0, 1.0))  # the sums carry rounding of a few 1e-16
 
-    def stencil(self, ty: float, tz: float, width: FloatArray) -> tuple[FloatArray, ...]:
-        """Shadows of a direction and of its four neighbours: at the middle, y + w, y − w, z + w, z − w.
+    def covered(self, ty: float, tz: float) -> FloatArray:
+        """Share of each pixel whose rays go through the cells of the mask, open or closed, and not its frame.
 
         Parameters
         ----------
         ty, tz
-            Tangents of the direction.
-        width
-            Steps along ty and tz, shape (2,).
+            As for :meth:`shadow`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (pixels, pixels), indexed [z, y]. Less :meth:`shadow` it is what lies behind closed cells.
         """
-        y = [self.overlap(ty + w) for w in (0.0, width[0], -width[0])]
-        z = [self.overlap(tz + w) for w in (0.0, width[1], -width[1])]
-        half = z[0] @ self.pattern.astype(np.float64)
-        across = self.pattern @ y[0].T
-        return half @ y[0].T, half @ y[1].T, half @ y[2].T, z[1] @ across, z[2] @ across
+        if not (np.isfinite(ty) and np.isfinite(tz)):
+            return np.zeros((self.pixels, self.pixels))
+        return np.outer(self.share(tz).sum(axis=1), self.share(ty).sum(axis=1))
+
+    def share(self, t: float) -> FloatArray:
+        """Share of each pixel's width seen through each cell and each inner edge, shape (pixels, 2·cells − 1).
+
+        Parameters
+        ----------
+        t
+            Tangent of the source's angle along this axis.
+        """
+        return depth.shares(self.geometry, self.pattern.shape[0], self.pixels, float(t))
+
+    def passing(self, ty: float, tz: float, energy: float | None = None) -> FloatArray:
+        """What each pair of cells or edges lets through: ``share(tz) @ passing(ty, tz) @ share(ty).T`` is the shadow.
+
+        Parameters
+        ----------
+        ty, tz, energy
+            As for :meth:`shadow`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (2·cells − 1, 2·cells − 1), between 0 and 1.
+        """
+        dark = np.inf
+        if energy is not None and self.geometry.absorber > 0:
+            dark = optical_depth(energy, self.geometry.absorber) * float(np.sqrt(1 + ty**2 + tz**2))
+        return depth.passing(self.pattern, dark, opposite=ty * tz < 0)
 
     def _repr_html_(self) -> str:
         return (

@@ -136,10 +136,9 @@ def _grid(mask: Mask, at: FittedSource, points: int) -> tuple[FloatArray, FloatA
 
 def _shadows(mask: Mask, ty: FloatArray, tz: FloatArray) -> npt.NDArray[np.float32]:
     """Shadows of a grid of directions, shape (z × y, pixels²)."""
-    n, cells = mask.pixels, mask.pattern.shape[0]
-    along_z = np.stack([mask.overlap(t) for t in tz]).astype(np.float32)
-    along_y = np.stack([mask.overlap(t) for t in ty]).astype(np.float32)
-    half = along_z.reshape(-1, cells) @ mask.pattern.astype(np.float32)
-    full = half @ along_y.reshape(-1, cells).T  # (z, row) × (y, column)
+    n, middle = mask.pixels, mask.passing(float(ty.mean()), float(tz.mean())).astype(np.float32)
+    along_z = np.vstack([mask.share(t) for t in tz]).astype(np.float32)
+    along_y = np.vstack([mask.share(t) for t in ty]).astype(np.float32)
+    full = along_z @ middle @ along_y.T  # (z, row) × (y, column)
     grid = full.reshape(len(tz), n, len(ty), n).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(grid).reshape(-1, n * n)

@@ -291,6 +291,16 @@ class MaskGeometry(_Model):
     """Share of open cells."""
     sky_pixels: int = Field(gt=0)
     """Pixels along a side of the sky image made on board, one pitch of the plane each."""
+    thickness: float = Field(default=0.0, ge=0)
+    """Depth of the cells, cm; `distance` is to the middle of it. 0: a mask without depth."""
+    absorber: float = Field(default=0.0, ge=0)
+    """Tantalum that a closed cell puts in the way along the line of sight, cm; 0: opaque."""
+    bars: int = Field(default=0, ge=0)
+    """Opaque bars of the frame above the cells, along each axis, evenly spaced."""
+    bar_width: float = Field(default=0.0, ge=0)
+    """cm."""
+    bar_height: float = Field(default=0.0, ge=0)
+    """Above the upper face of the cells, cm."""
     note: str = ""
     """Where the figures come from, and what they are not."""
 

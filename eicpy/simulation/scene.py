@@ -8,6 +8,7 @@ pulses, which the kernel follows photon by photon.
 """
 
 import itertools
+from dataclasses import replace
 
 import astropy.units as u
 import numpy as np
@@ -49,8 +50,10 @@ COSMIC, ALBEDO, CAMERA, HEAT_PIPE, NOISE, FIRST_SOURCE = range(6)
 """Numbers of the components; point sources follow."""
 _DIFFUSE_TURN = np.radians(1.0)
 """How far the camera may turn before the Earth is looked for anew in its field."""
-_Light = tuple[float, Alias] | None
-"""Open area of the plane for a source, cm², and its share among the pixels; None where it lights nothing."""
+_Area = tuple[float, Alias]
+"""Area of the plane, cm², and its share among the pixels."""
+_Light = tuple[_Area, _Area | None] | None
+"""Open area for a source, and that behind closed cells where it matters; None where it lights nothing."""
 
 
 class Scene(PhotonSource):
@@ -101,6 +104,7 @@ class Scene(PhotonSource):
         borders = [t for source in self.sources for t in source.borders]
         self._borders = np.unique(np.round(np.concatenate([self._pieces, self._turns, borders]), 6))
         self._piece_lights: tuple[int, list[_Light]] = (-1, [])
+        self._even = alias_table(detector.efficiency)
         self._earth: tuple[float, list[ActiveComponent]] = (np.nan, [])
 
     def segments(self, step: int) -> list[SteadyInterval]:
@@ -148,8 +152,9 @@ class Scene(PhotonSource):
                 float(t) for t in tangents(self.attitude.camera.rotation_at(self.start + time) @ vector)
             )
             weight, lit = self._shadows.weight(ty, tz)
-            lit_parts = [Component(p.name, p.table, weight, p.curve) for p in parts]
-            rate = max(p.rate for p in lit_parts)
+            lit_parts = [replace(p, weight=weight) for p in parts]
+            dark = float(self._shadows.dark(ty, tz).sum()) if any(p.beyond for p in parts) else 0.0
+            rate = max(self._source_rate(p, dark) for p in lit_parts)
             factors = () if isinstance(item, BurstConfig) else item.light_curve
             place = (float(ra), float(dec)) if isinstance(item, BodyConfig) else (item.ra, item.dec)
             hidden = self._hidden(path)
@@ -158,6 +163,13 @@ class Scene(PhotonSource):
             )
             components += lit_parts
         return components, points
+
+    def _source_rate(self, part: Component, dark: float) -> float:
+        """Counts per second of a part of a source, with what passes closed cells and what comes back."""
+        if not part.beyond:
+            return part.rate
+        closed, back = part.beyond
+        return part.rate + closed.total * dark + back.total * float(part.weight.sum())
 
     def _path(self, item: Item) -> Path:
         return path_of(item, self.orbit, float(self.start), self.config.duration)
@@ -199,13 +211,24 @@ class Scene(PhotonSource):
         for source, light in zip(self.sources, self._lights(time), strict=True):
             if light is None or source.is_hidden(time):
                 continue
-            area, alias = light
             factor = source.factor(time)
             for begin, end, number in source.components:
-                rate = self.components[number].table.total * area * factor
-                if begin <= time < end and rate > 0:
-                    chosen.append((number, rate, alias))
+                if begin <= time < end and factor > 0:
+                    chosen += self._rays(number, light, factor)
         return self.components_of(chosen)
+
+    def _rays(self, number: int, light: tuple[_Area, _Area | None], factor: float) -> list[ActiveComponent]:
+        """What a source brings through open and closed cells, and from behind the plane."""
+        (area, alias), dark = light
+        component = self.components[number]
+        rays = [(number, component.table.total * area * factor, alias)]
+        if component.beyond:
+            closed, back = component.beyond
+            first = self.beyond[number]
+            if dark is not None:
+                rays.append((first, closed.total * dark[0] * factor, dark[1]))
+            rays.append((first + 1, back.total * area * factor, self._even))
+        return [ray for ray in rays if ray[1] > 0]
 
     def _lights(self, time: float) -> list[_Light]:
         """How each source lights the plane where the camera looks then; kept until the camera turns."""
@@ -215,20 +238,21 @@ class Scene(PhotonSource):
             begin, end = self._pieces[max(piece - 1, 0)], self._pieces[min(piece, last)]
             middle = float(begin + end) / 2
             rotation = self.attitude.camera.rotation_at(self.start + middle)
-            lights = [
-                self._light_of(source.path.at(np.array([middle]))[0], rotation) for source in self.sources
-            ]
+            lights = [self._light_of(source, middle, rotation) for source in self.sources]
             self._piece_lights = (piece, lights)
         return self._piece_lights[1]
 
-    def _light_of(self, direction: FloatArray, rotation: FloatArray) -> _Light:
-        vector = rotation @ direction
+    def _light_of(self, source: PointSource, time: float, rotation: FloatArray) -> _Light:
+        vector = rotation @ source.path.at(np.array([time]))[0]
         if self._shadows.outside(vector):
             return None
         ty, tz = (float(t) for t in tangents(vector))
         weight, _ = self._shadows.weight(ty, tz)
-        area = float(weight.sum())
-        return (area, alias_table(weight)) if area > 0 else None
+        if weight.sum() <= 0:
+            return None
+        hard = any(self.components[number].beyond for _, _, number in source.components)
+        dark = self._shadows.dark(ty, tz) if hard else np.zeros(1)
+        return _area_of(weight), _area_of(dark) if dark.sum() > 0 else None
 
     def _diffuse(self, time: float) -> list[ActiveComponent]:
         """Cosmic background and Earth, as in the middle of the step, or of its part between two turns."""
@@ -256,6 +280,10 @@ class Scene(PhotonSource):
             if weight.sum() > 0:
                 result.append((n, self.components[n].table.total * float(weight.sum()), alias_table(weight)))
         return result
+
+
+def _area_of(weight: FloatArray) -> _Area:
+    return float(weight.sum()), alias_table(weight)
 
 
 def build_scene(config: SimulationConfig) -> Scene:

@@ -33,6 +33,7 @@ from eicpy.simulation import (
     preset,
     write_simulation,
 )
+from eicpy.simulation.camera.background import energy_grid, source_tables
 from eicpy.simulation.configure import simulation_names
 from eicpy.simulation.sky.bursts import pulse_slices
 from eicpy.simulation.sky.diffuse import flatten
@@ -98,6 +99,31 @@ def test_a_slew_moves_the_shadow_and_the_rate_with_it():
     assert np.corrcoef(late, shadow)[0, 1] > 0.8
     early = np.bincount(detnum[time < 20], minlength=6400)
     assert np.corrcoef(early, shadow)[0, 1] < 0.5
+
+
+def test_hard_photons_of_a_source_pass_the_closed_cells():
+    """Pixels in the dark below 60 keV are dim above 110 keV: tantalum is thin there, and light comes back."""
+    hard = CRAB.model_copy(update={"norm": 3.0, "index": 1.0})
+    stream = PhotonStream(build_scene(DARK.model_copy(update={"sources": (hard,), "duration": 40.0})))
+    (block,) = stream.blocks(4)
+    (source,) = stream.scene.sources
+    d = stream.scene.detector
+    energy = d.gain[block.detnum] * (block.channel + 0.5) + d.offset[block.detnum]
+    lit = flatten(stream.scene.mask.shadow(source.ty, source.tz))
+    behind = flatten(stream.scene.mask.covered(source.ty, source.tz)) - lit
+    open_, closed, back = source_tables(3.0 / energy_grid())
+    assert set(block.origin.tolist()) == {source.component}
+    for low, high in ((35.0, 60.0), (110.0, 140.0)):
+        counts = np.bincount(block.detnum[(energy > low) & (energy < high)], minlength=6400)
+        light, dark = (counts[s > 0.99].sum() / d.efficiency[s > 0.99].sum() for s in (lit, behind))
+        whole, thin, returned = (t.between(low, high) for t in (open_, closed, back))
+        expected = (thin + returned * lit.mean()) / (whole + returned * lit.mean())
+        assert dark / light == pytest.approx(expected, rel=0.2)
+        assert (dark / light < 0.04) == (high == 60.0)
+    cosine = 1 / np.sqrt(1 + source.ty**2 + source.tz**2)
+    area = cosine * 0.16 * (d.efficiency * lit).sum(), cosine * 0.16 * (d.efficiency * behind).sum()
+    total = (open_.total + back.total) * area[0] + closed.total * area[1]
+    assert source.rate == pytest.approx(total, rel=1e-9)
 
 
 def test_photons_do_not_depend_on_the_blocks():

@@ -8,8 +8,9 @@ second of the whole plane.
 
 Light of the sky counts in three parts: what the crystals stop of the light through the open cells; what they
 stop of that through the closed ones, which are thin for hard photons; and what is scattered back onto them,
-at a lower energy, from behind (:mod:`eicpy.simulation.camera.structure`). All three lie over the plane as
-the first does: above 100 keV the shadow of a point source is deeper here than it would be in truth.
+at a lower energy, from behind (:mod:`eicpy.simulation.camera.structure`). Of the diffuse sky all three lie
+over the plane as the first does. Of a point source each has its own place: where the mask is open, where it
+is closed, everywhere.
 
 Particles and electrons leave 0.76·exp(−E/100 keV) + 128·(E/4 keV)^−2.5 counts s⁻¹ keV⁻¹: fitted to the
 public pre-launch background, with no physics behind the two shapes. The camera's part is scaled so that sky
@@ -49,6 +50,7 @@ __all__ = [
     "join",
     "noise_table",
     "source_table",
+    "source_tables",
 ]
 
 
@@ -106,13 +108,19 @@ def _middle() -> FloatArray:
 
 
 @cache
-def _seen() -> tuple[FloatArray, FloatArray]:
-    """What is stopped and what comes back per photon on an open crystal, at the middles of the bins."""
+def _parts() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Counts for a photon on a crystal below an open cell, below a closed one, and scattered back to it."""
     energy = _middle()
     stopped = efficiency(energy)
-    closed = (1 - OPEN_FRACTION) / OPEN_FRACTION * mask_transparency(energy)
     back = scattered_back(energy, stopped) * efficiency(scattered_energy(energy))
-    return stopped * (1 + closed), back
+    return stopped, stopped * mask_transparency(energy), back
+
+
+@cache
+def _seen() -> tuple[FloatArray, FloatArray]:
+    """What is stopped and what comes back per photon on an open crystal, at the middles of the bins."""
+    stopped, closed, back = _parts()
+    return stopped + (1 - OPEN_FRACTION) / OPEN_FRACTION * closed, back
 
 
 def area(energy: FloatArray) -> FloatArray:
@@ -129,9 +137,13 @@ def area(energy: FloatArray) -> FloatArray:
 def _lit(flux: FloatArray) -> SpectrumTable:
     """Light through the mask as counts: what is stopped, and what comes back at a lower energy."""
     stopped, back = _seen()
-    returned = np.concatenate([[0.0], np.cumsum(flux * back * np.diff(_EDGES))])
-    moved = np.diff(np.interp(_EDGES, scattered_energy(_EDGES), returned))
-    return _continuum(flux * stopped + moved / np.diff(_EDGES))
+    return _continuum(flux * stopped + _moved(flux * back))
+
+
+def _moved(density: FloatArray) -> FloatArray:
+    """A spectrum after scattering."""
+    returned = np.concatenate([[0.0], np.cumsum(density * np.diff(_EDGES))])
+    return np.asarray(np.diff(np.interp(_EDGES, scattered_energy(_EDGES), returned)) / np.diff(_EDGES))
 
 
 @cache
@@ -149,6 +161,24 @@ def albedo_table() -> SpectrumTable:
 def source_table(flux: FloatArray) -> SpectrumTable:
     """Counts per second per cm² of open, perpendicular area of a source; `flux` on :func:`energy_grid`."""
     return _lit(flux)
+
+
+def source_tables(flux: FloatArray) -> tuple[SpectrumTable, SpectrumTable, SpectrumTable]:
+    """The three parts of a source's light, each with its own place on the plane.
+
+    Parameters
+    ----------
+    flux
+        Photons cm⁻² s⁻¹ keV⁻¹ on :func:`energy_grid`.
+
+    Returns
+    -------
+    tuple of SpectrumTable
+        Counts per second per cm² of open perpendicular area, of closed one, and again of open one for what
+        is scattered back over the whole plane.
+    """
+    stopped, closed, back = _parts()
+    return _continuum(flux * stopped), _continuum(flux * closed), _continuum(_moved(flux * back))
 
 
 def energy_grid() -> FloatArray:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eicpy.errors import BadArgumentError
 from eicpy.instruments import Instrument
 from eicpy.simulation.camera.background import SpectrumTable
 from eicpy.simulation.camera.detector import Detector
@@ -23,11 +24,13 @@ __all__ = ["STEP", "ActiveComponent", "Alias", "Component", "PhotonSource", "Ste
 
 Alias = tuple[FloatArray, IntArray]
 ActiveComponent = tuple[int, float, Alias]
-"""A component that shines: its number, its rate (counts per second), its alias table over the pixels."""
+"""A spectrum that shines: its number, its rate (counts per second), its alias table over the pixels."""
 
 STEP = 10.0
 """Length of a step, s."""
 _STEADY = (0.0, -1.0, 0.0)
+_MOST_AT_ONCE = 255
+"""The kernel keeps the position of a kind of light in a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Component:
         (start, rise, decay) of the light curve, s; rise < 0: steady.
     noise
         Electronic noise, which knows no absorption and no resolution.
+    beyond
+        Further spectra, which lie otherwise over the pixels.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Component:
     weight: FloatArray
     curve: tuple[float, float, float] = _STEADY
     noise: bool = False
+    beyond: tuple[SpectrumTable, ...] = ()
 
     @property
     def rate(self) -> float:
@@ -129,7 +135,12 @@ class PhotonSource:
     def prepare(self, components: Sequence[Component]) -> None:
         """Take the components, and make the tables of the kernels of them."""
         self.components = components
-        self.tables = _join_tables([c.table for c in components])
+        further = [(n, table) for n, c in enumerate(components) for table in c.beyond]
+        self.tables = _join_tables([c.table for c in components] + [table for _, table in further])
+        self.owner = np.array([*range(len(components)), *(n for n, _ in further)], np.int64)
+        """Number of the component of each spectrum."""
+        self.beyond = {n: len(components) + i for i, (n, _) in reversed(list(enumerate(further)))}
+        """Number of the first further spectrum of a component that has some."""
         self._aliases = {n: alias_table(c.weight) for n, c in enumerate(components) if c.rate > 0}
         detector = self.detector
         self.pixels = Pixels(
@@ -150,12 +161,24 @@ class PhotonSource:
         raise NotImplementedError
 
     def components_of(self, chosen: list[ActiveComponent]) -> Components:
-        """Components that shine, as the kernel wants them."""
+        """Spectra that shine, as the kernel wants them.
+
+        Raises
+        ------
+        BadArgumentError
+            For more than a photon can name.
+        """
+        if len(chosen) > _MOST_AT_ONCE:
+            raise BadArgumentError(
+                f"got {len(chosen)} kinds of light at once, expected {_MOST_AT_ONCE} at most; "
+                "take fewer sources"
+            )
         numbers = [n for n, _, _ in chosen]
+        owners = [self.components[self.owner[n]] for n in numbers]
         return Components(
             rate=np.array([rate for _, rate, _ in chosen], np.float64),
-            curve=np.array([self.components[n].curve for n in numbers], np.float64).reshape(-1, 3),
-            noise=np.array([self.components[n].noise for n in numbers], np.bool_),
+            curve=np.array([c.curve for c in owners], np.float64).reshape(-1, 3),
+            noise=np.array([c.noise for c in owners], np.bool_),
             pixel_stay=np.array([stay for _, _, (stay, _) in chosen], np.float64),
             pixel_other=np.array([other for _, _, (_, other) in chosen], np.int64),
             spectrum=np.array(numbers, np.int64),

@@ -114,7 +114,7 @@ class PhotonStream:
         if n >= size - ROOM:
             raise FailedError(f"step {step}: more than the {size} photons that its rates allow for")
         photons = _head(photons, n)
-        origin = components.spectrum.astype(np.uint8)[photons.origin]
+        origin = scene.owner[components.spectrum].astype(np.uint8)[photons.origin]
         self.counts += np.bincount(origin, minlength=len(self.counts))
         return photons._replace(origin=origin)
 

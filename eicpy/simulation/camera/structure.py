@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from eicpy.imaging.absorption import TANTALUM_DENSITY, tantalum_transparency
 from eicpy.simulation import spectral_laws
 from eicpy.typing import FloatArray
 
@@ -80,7 +81,7 @@ _SCATTER_COSINE = -0.6
 _GAPS = 1296.0 / 1024.0 - 1.0
 """Area between the crystals relative to theirs."""
 _REST_ENERGY = 510.999
-DENSITY = {"Al": 2.70, "Fe": 7.87, "Cu": 8.96, "Ta": 16.65, "Au": 19.3, "Pb": 11.35, "CdTe": 5.85}
+DENSITY = {"Al": 2.70, "Fe": 7.87, "Cu": 8.96, "Ta": TANTALUM_DENSITY, "Au": 19.3, "Pb": 11.35, "CdTe": 5.85}
 """g/cm³."""
 
 
@@ -94,7 +95,7 @@ def attenuation(material: str, energy: FloatArray, kind: str = "total") -> Float
 
 def mask_transparency(energy: FloatArray) -> FloatArray:
     """Share of light that a closed cell of the mask lets through."""
-    return np.asarray(np.exp(-attenuation("Ta", energy) * MASK_THICKNESS))
+    return tantalum_transparency(energy, MASK_THICKNESS)
 
 
 def passing(material: str, thickness: float, energy: FloatArray) -> FloatArray:

@@ -14,7 +14,6 @@ from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask
 from eicpy.orbit import CircularOrbit, body_direction, tangents, unit_vector
 from eicpy.simulation.camera import background
-from eicpy.simulation.camera.background import SpectrumTable
 from eicpy.simulation.camera.illumination import STEP, Component
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.sky.bursts import PulseSlice, pulse_slices
@@ -32,6 +31,8 @@ _GRID = 5.0
 _BISECTIONS = 17
 _STEADY = (0.0, -1.0, 0.0)
 _UNIT = 1e-12
+_TOO_LITTLE = 1e-4
+"""Counts s⁻¹ cm⁻²: a twentieth of a count per second over the plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,10 +160,15 @@ class ShadowMaker:
     def weight(self, ty: float, tz: float) -> tuple[FloatArray, float]:
         """Open, perpendicular, efficient area of each pixel, cm², and the mean lit share of a pixel."""
         shadow = self._mask.shadow(ty, tz)
+        return self._area(shadow, ty, tz), float(shadow.mean())
+
+    def dark(self, ty: float, tz: float) -> FloatArray:
+        """The same of what lies behind closed cells."""
+        return self._area(np.maximum(self._mask.covered(ty, tz) - self._mask.shadow(ty, tz), 0.0), ty, tz)
+
+    def _area(self, share: FloatArray, ty: float, tz: float) -> FloatArray:
         cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))
-        return self._mask.geometry.pixel_area * cosine * flatten(shadow) * self._efficiency, float(
-            shadow.mean()
-        )
+        return self._mask.geometry.pixel_area * cosine * flatten(share) * self._efficiency
 
     def outside(self, vectors: FloatArray) -> BoolArray:
         """Whether directions in the camera's frame, shape (…, 3), light nothing."""
@@ -242,9 +248,8 @@ def point_components(
     """
     result: list[tuple[Item, list[tuple[float, float, int]], list[Component]]] = []
     number = first
-    nothing = np.zeros(0)
     for source in sources:
-        component = Component(source.name, _table(source.spectrum), nothing)
+        component = _component(source.name, source.spectrum)
         result.append((source, [(-np.inf, np.inf, number)], [component]))
         number += 1
     for burst in bursts:
@@ -265,8 +270,13 @@ def point_components(
 
 
 def _slice(name: str, part: PulseSlice) -> Component:
-    return Component(name, _table(part.spectrum), np.zeros(0), part.curve)
+    return _component(name, part.spectrum, part.curve)
 
 
-def _table(spectrum: Spectrum) -> SpectrumTable:
-    return background.source_table(spectrum.density(background.energy_grid()))
+def _component(name: str, spectrum: Spectrum, curve: tuple[float, float, float] = _STEADY) -> Component:
+    """With its parts apart, unless what passes closed cells and comes back is too little to matter."""
+    flux = spectrum.density(background.energy_grid())
+    light, *beyond = background.source_tables(flux)
+    if beyond[0].total + beyond[1].total < _TOO_LITTLE:
+        return Component(name, background.source_table(flux), np.zeros(0), curve)
+    return Component(name, light, np.zeros(0), curve, beyond=tuple(beyond))
