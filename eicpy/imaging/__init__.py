@@ -1,13 +1,38 @@
-"""The coded mask and its shadow; the sky image comes later."""
+"""The coded mask and its shadow; images of the sky, and what is in them."""
 
 from typing import TYPE_CHECKING
 
 from eicpy.lazy import attach
 
 if TYPE_CHECKING:
-    from eicpy.imaging.absorption import tantalum_transparency
+    from eicpy.imaging.circles import circle_radius, upper_limit
+    from eicpy.imaging.deconvolution import Decoded, SkyDecoder
+    from eicpy.imaging.localisation import FittedSource, Localisation, localise
     from eicpy.imaging.mask import Mask, random_mask, transmission
+    from eicpy.imaging.posterior import PositionPosterior, position_posterior
+    from eicpy.imaging.search import Search, find_sources, without_sources
+    from eicpy.imaging.shapes import quadratic_shapes
+    from eicpy.imaging.sky_image import Peak, SkyImage
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["Mask", "random_mask", "tantalum_transparency", "transmission"]
+__all__ = [
+    "Decoded",
+    "FittedSource",
+    "Localisation",
+    "Mask",
+    "Peak",
+    "PositionPosterior",
+    "Search",
+    "SkyDecoder",
+    "SkyImage",
+    "circle_radius",
+    "find_sources",
+    "localise",
+    "position_posterior",
+    "quadratic_shapes",
+    "random_mask",
+    "transmission",
+    "upper_limit",
+    "without_sources",
+]

@@ -22,8 +22,9 @@ of the fitted background, not of the counts themselves: where counts fluctuate u
 
 The grid is that of the pixels seen from the distance of the mask: steps of one pitch (or a whole fraction)
 in the tangent. On it S(t) is one pattern, shifted, and correlations are products of Fourier transforms.
-The mask is thin here: its thickness takes from f what :mod:`eicpy.imaging.mask` says, the same for all sources
-in a direction.
+There the mask is a thin one in the middle of the true one's depth. What the walls of its cells take from f is
+computed with the true one on a coarse grid of directions, and put right: it is smooth, some per cent at the
+edge of the field.
 
 References
 ----------
@@ -38,11 +39,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
+from scipy.interpolate import RectBivariateSpline
 
 from eicpy.errors import BadArgumentError
 from eicpy.imaging.mask import Mask
 from eicpy.imaging.shapes import quadratic_shapes
-from eicpy.typing import BoolArray, FloatArray
+from eicpy.imaging.sky_image import SkyImage
+from eicpy.typing import FloatArray
 
 __all__ = ["Decoded", "SkyDecoder"]
 
@@ -131,7 +134,7 @@ class SkyDecoder:
         """Tangents of the sky pixels' middles along an axis, shape (sky,)."""
         g = self.mask.geometry
         step = g.plane_side / self.mask.pixels / g.distance / self.oversampling
-        return (np.arange(self.sky_side) - (self.sky_side - 1) / 2) * step
+        return np.asarray((np.arange(self.sky_side) - (self.sky_side - 1) / 2) * step)
 
     @cached_property
     def _correlator(self) -> "_Correlator":
@@ -146,7 +149,8 @@ class SkyDecoder:
             Shape (shapes, pixels, pixels).
         """
         other = replace(self, shapes=shapes)
-        other.__dict__["_correlator"] = self._correlator  # it depends on the mask alone
+        other.__dict__["_correlator"] = self._correlator  # these depend on the mask, not on the shapes
+        other.__dict__["depth_efficiency"] = self.depth_efficiency
         return other
 
     @cached_property
@@ -189,13 +193,37 @@ class SkyDecoder:
         for k, shape in enumerate(self._basis):
             total -= 2 * a[k] * self._correlator.exact(v * shape)
             total += a[k] * np.tensordot(gram[k], a, axes=1)
-        return np.asarray(total / self.norm**2)
+        return np.asarray(total / (self.norm * self.depth_efficiency) ** 2)
 
     @cached_property
-    def _per_image(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def depth_efficiency(self) -> FloatArray:
+        """What the depth of the mask leaves of the flux that a thin one would show, shape (sky, sky)."""
+        if self.mask.geometry.thickness == 0 and self.mask.geometry.bars == 0:
+            return np.ones((self.sky_side, self.sky_side))
+        thin = replace(
+            self.mask, geometry=self.mask.geometry.model_copy(update={"thickness": 0.0, "bars": 0})
+        )
+        reach = 0.97 * self.mask.geometry.edge
+        grid = np.linspace(-reach, reach, 11)
+        value = np.array([[self._seen_of(thin, float(ty), float(tz)) for ty in grid] for tz in grid])
+        smooth = RectBivariateSpline(grid, grid, value, kx=2, ky=2, s=len(grid) ** 2 * 1e-4)
+        at = np.clip(self.tangent, -reach, reach)
+        return np.asarray(smooth(at, at))
+
+    def _seen_of(self, thin: Mask, ty: float, tz: float) -> float:
+        """Flux of a source of strength 1 behind the true mask, decoded with a thin one."""
+        expected = thin.shadow(ty, tz)
+        flat, w = self._basis.reshape(len(self._basis), -1), self._weight.ravel()
+        alone = expected.ravel() - (flat @ (w * expected.ravel())) @ flat
+        norm = (w * alone) @ expected.ravel()
+        least = 1e-3 * _LEAST_CODED * w.sum()
+        return float((w * alone) @ self.mask.shadow(ty, tz).ravel() / norm) if norm > least else 1.0
+
+    @cached_property
+    def _per_image(self) -> tuple[Any, Any, FloatArray]:
         """1/norm, Q_k and the shapes, as float32, flat."""
         q = np.stack([self.variance_of(shape) for shape in self._basis])
-        inverse = (1 / self.norm).astype(np.float32)
+        inverse = (1 / (self.norm * self.depth_efficiency)).astype(np.float32)
         return inverse, q.reshape(len(q), -1).astype(np.float32), self._basis.reshape(len(q), -1)
 
     def decode(self, counts: npt.ArrayLike) -> Decoded:
@@ -212,10 +240,8 @@ class SkyDecoder:
         BadArgumentError
             If the image is of another shape or not finite.
         """
-        counts = np.asarray(counts, np.float64)
         n = self.mask.pixels
-        if counts.shape != (n, n) or not np.isfinite(counts).all():
-            raise BadArgumentError(f"image of shape {counts.shape}; expected ({n}, {n}) of finite counts")
+        counts = self._checked(counts)
         inverse, q, flat = self._per_image
         seen = np.where(self._weight > 0, counts, 0.0)  # w d
         c = flat @ seen.ravel()
@@ -224,6 +250,54 @@ class SkyDecoder:
         flux *= inverse
         variance = (c.astype(np.float32) @ q).reshape(flux.shape)
         return Decoded(flux, variance, c)
+
+    def _checked(self, counts: npt.ArrayLike) -> FloatArray:
+        counts = np.asarray(counts, np.float64)
+        n = self.mask.pixels
+        if counts.shape != (n, n) or not np.isfinite(counts).all():
+            raise BadArgumentError(
+                f"got an image of shape {counts.shape}, expected ({n}, {n}) of finite counts"
+            )
+        return counts
+
+    def image(self, counts: npt.ArrayLike, **about: Any) -> SkyImage:
+        """Image the sky, as an object that knows where it looks.
+
+        Parameters
+        ----------
+        counts
+            As for :meth:`decode`.
+        **about
+            ``exposure``, ``pointing``, ``band``, ``title`` and ``simulated`` of :class:`SkyImage`.
+        """
+        decoded = self.decode(counts)
+        g = self.mask.geometry
+        return SkyImage(decoded.flux, decoded.variance, self.tangent, self.coded, g.pixel_area, **about)
+
+    def flux_at(self, counts: npt.ArrayLike, ty: float, tz: float) -> tuple[float, float]:
+        """Flux and its error in one direction, on no grid and with the true depth of the mask.
+
+        Parameters
+        ----------
+        counts
+            As for :meth:`decode`.
+        ty, tz
+            Tangents of the direction.
+
+        Returns
+        -------
+        tuple of float
+            Counts of a pixel that is lit fully, and one standard deviation; NaN where the plane is not coded.
+        """
+        d = np.where(self._weight > 0, self._checked(counts), 0.0).ravel()  # w d
+        flat, w = self._basis.reshape(len(self._basis), -1), self._weight.ravel()
+        share = self.mask.shadow(ty, tz).ravel()
+        alone = share - (flat @ (w * share)) @ flat
+        norm = float((w * alone) @ alone)
+        if norm <= 1e-3 * _LEAST_CODED * w.sum():
+            return float("nan"), float("nan")
+        background = np.maximum((flat @ d) @ flat, 0.0)
+        return float(alone @ d) / norm, float(np.sqrt((w * background) @ alone**2)) / norm
 
 
 def _orthonormal(shapes: FloatArray, weight: FloatArray) -> FloatArray:
@@ -269,14 +343,12 @@ class _Correlator:
     def exact(self, image: FloatArray, *, squared: bool = False) -> FloatArray:
         """In double precision."""
         f = np.conj(fft.rfft2(image, (self._size, self._size)))
-        return self._interleave(
-            {
-                (i, j): fft.irfft2(f * self._exact[i, j, squared], (self._size, self._size))
-                for i in range(self._over)
-                for j in range(self._over)
-            },
-            np.float64,
-        )
+        parts = {
+            key[:2]: fft.irfft2(f * spectrum, (self._size, self._size))
+            for key, spectrum in self._exact.items()
+            if key[2] == squared
+        }
+        return np.asarray(self._interleave(parts, np.float64))
 
     def fast(self, image: FloatArray) -> Any:
         """In single precision; only the rows that hold something are transformed along the first axis."""

@@ -13,20 +13,24 @@ slope is therefore taken over a finite step, as wide as the position is uncertai
 the error, and not that of one point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging.circles import circle_radius
 from eicpy.imaging.mask import Mask
 from eicpy.imaging.shapes import quadratic_shapes
-from eicpy.typing import FloatArray
+from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["FittedSource", "Localisation", "localise", "sky_scale"]
 
 _MOST_STEPS = 40
+_MOST_SHORTER = 8
+_ENOUGH = 0.02
+"""A step shorter than this share of the error is the last."""
 _LEAST_MEAN = 1e-6
 """Expected counts are kept above this: a likelihood needs them positive."""
 
@@ -67,8 +71,6 @@ class FittedSource:
 
     def radius(self, confidence: float = 0.9) -> float:
         """Radius of the circle about the position that holds the truth with a probability, radians."""
-        from eicpy.imaging.circles import circle_radius  # noqa: PLC0415
-
         return circle_radius(self.sky_covariance(), confidence)
 
 
@@ -85,7 +87,7 @@ class Localisation:
     deviance
         Twice the logarithm of the likelihood lost against a perfect model.
     converged
-        False where the last step was still longer than a hundredth of the error.
+        False where the last step was still longer than a fiftieth of the error.
     steps
         How many steps were made.
     """
@@ -150,124 +152,128 @@ def localise(
     if data.shape != (n, n) or weight.shape != (n, n):
         raise BadArgumentError(f"image of shape {data.shape} on a plane of {n} × {n} pixels")
     good = (weight > 0).ravel()
-    fit = _Fit(mask, data.ravel()[good], weight.ravel()[good], p.reshape(len(p), -1)[:, good], good)
-    return fit.run([*directions], [*known])
+    plane = _Plane(mask, good, weight.ravel()[good], p.reshape(len(p), -1)[:, good] * weight.ravel()[good])
+    return _fit(plane, data.ravel()[good], np.reshape(directions, (-1, 2)).astype(np.float64), [*known])
 
 
-class _Fit:
-    """One fit: parameters are (ty, tz, f) of each free source, f of each known one, then the shapes."""
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """Pixels that are used: where they are, their efficiencies, the shapes of the background on them."""
 
-    def __init__(
-        self, mask: Mask, data: FloatArray, weight: FloatArray, shapes: FloatArray, good: npt.NDArray[np.bool_]
-    ) -> None:
-        self._mask, self._data, self._weight, self._good = mask, data, weight, good
-        self._shapes = shapes * weight
-        pitch = mask.geometry.plane_side / mask.pixels / mask.geometry.distance
-        self._step = 0.05 * pitch
-        self._longest = 0.5 * pitch
+    mask: Mask
+    good: BoolArray
+    weight: FloatArray
+    shapes: FloatArray
 
-    def _share(self, ty: float, tz: float) -> FloatArray:
-        return np.asarray(self._mask.shadow(ty, tz).ravel()[self._good] * self._weight)
+    @property
+    def pitch(self) -> float:
+        return self.mask.geometry.plane_side / self.mask.pixels / self.mask.geometry.distance
 
-    def _slopes(self, ty: float, tz: float, width: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """S and its derivatives over ± width."""
-        mask, middle = self._mask, self._mask.passing(ty, tz)
-        y, y_up, y_down = (mask.share(ty + w).T for w in (0.0, width[0], -width[0]))
-        z, z_up, z_down = (mask.share(tz + w) for w in (0.0, width[1], -width[1]))
-        half, across = z @ middle, middle @ y
-        shares = half @ y, half @ y_up, half @ y_down, z_up @ across, z_down @ across
-        centre, y_up, y_down, z_up, z_down = (s.ravel()[self._good] * self._weight for s in shares)
-        return centre, (y_up - y_down) / (2 * width[0]), (z_up - z_down) / (2 * width[1])
+    def seen(self, share: FloatArray) -> FloatArray:
+        return np.asarray(share.ravel()[self.good] * self.weight)
 
-    def run(self, free: list[tuple[float, float]], known: list[tuple[float, float]]) -> Localisation:
-        n = len(free)
-        known_shares = [self._share(*t) for t in known]
-        t = np.array(free, np.float64).reshape(n, 2)
-        width = np.full((n, 2), self._step)
-        linear = self._linear([self._share(*at) for at in t] + known_shares)
-        value = -np.inf
-        damping = 0.0
-        converged = False
-        for step in range(1, _MOST_STEPS + 1):
-            shares, rows = [], []
-            for s in range(n):
-                centre, by_y, by_z = self._slopes(t[s, 0], t[s, 1], width[s])
-                shares.append(centre)
-                rows += [linear[s] * by_y, linear[s] * by_z]
-            design = np.vstack([*rows, *shares, *known_shares, self._shapes])
-            mean = np.maximum(linear @ design[2 * n :], _LEAST_MEAN)
-            gradient = design @ (self._data / mean - 1)
-            information = (design / mean) @ design.T
-            scale = np.sqrt(np.diag(information))
-            scale[scale == 0] = 1.0
-            normal = information / np.outer(scale, scale) + damping * np.eye(len(scale))
-            move = np.linalg.solve(normal, gradient / scale) / scale
-            covariance = np.linalg.pinv(information)
-            error = np.sqrt(np.clip(np.diag(covariance), 1e-300, None))
-            # Not further than half a pitch at once: beyond it S has changed.
-            along = move[: 2 * n]
-            longest = np.abs(along).max(initial=0.0)
-            if longest > self._longest:
-                move = move * (self._longest / longest)
-            trial_t, trial, new = self._try(t, linear, move, n, known_shares)
-            value = self._likelihood(mean)
-            for _ in range(8):
-                if new >= value - 1e-9 * abs(value):
-                    break
-                move = move / 3
-                trial_t, trial, new = self._try(t, linear, move, n, known_shares)
-            t, linear = trial_t, trial
-            width = np.clip(error[: 2 * n].reshape(n, 2), 0.02 * self._step / 0.05, self._longest)
-            if np.abs(move / error).max() < 1e-2:
-                converged = True
-                break
-        return self._result(t, linear, width, n, known, known_shares, converged, step)
+    def share(self, at: npt.ArrayLike) -> FloatArray:
+        ty, tz = np.asarray(at, np.float64)
+        return self.seen(self.mask.shadow(float(ty), float(tz)))
 
-    def _try(
-        self, t: FloatArray, linear: FloatArray, move: FloatArray, n: int, known: list[FloatArray]
-    ) -> tuple[FloatArray, FloatArray, float]:
-        moved, values = t + move[: 2 * n].reshape(n, 2), linear + move[2 * n :]
-        design = np.vstack([*(self._share(*at) for at in moved), *known, self._shapes])
-        return moved, values, self._likelihood(np.maximum(values @ design, _LEAST_MEAN))
+    def slopes(self, at: FloatArray, width: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """S, and its derivatives by ty and tz over ± width."""
+        ty, tz = float(at[0]), float(at[1])
+        middle = self.mask.passing(ty, tz)
+        y, y_up, y_down = (self.mask.share(ty + w).T for w in (0.0, width[0], -width[0]))
+        z, z_up, z_down = (self.mask.share(tz + w) for w in (0.0, width[1], -width[1]))
+        along, across = z @ middle, middle @ y
+        by_y = along @ (y_up - y_down) / (2 * width[0])
+        by_z = (z_up - z_down) @ across / (2 * width[1])
+        return self.seen(along @ y), self.seen(by_y), self.seen(by_z)
 
-    def _likelihood(self, mean: FloatArray) -> float:
-        return float(self._data @ np.log(mean) - mean.sum())
 
-    def _linear(self, shares: list[FloatArray]) -> FloatArray:
-        """Fluxes and background by least squares, to begin with."""
-        design = np.vstack([*shares, self._shapes])
-        v = np.maximum(self._weight * self._data.sum() / self._weight.sum(), _LEAST_MEAN)
-        return np.asarray(np.linalg.lstsq((design / v) @ design.T, (design / v) @ self._data, rcond=None)[0])
+@dataclass(slots=True)
+class _Model:
+    """Parameters of the model: directions of the free sources, then what the counts are linear in."""
 
-    def _result(
-        self,
-        t: FloatArray,
-        linear: FloatArray,
-        width: FloatArray,
-        n: int,
-        known: list[tuple[float, float]],
-        known_shares: list[FloatArray],
-        converged: bool,
-        steps: int,
-    ) -> Localisation:
-        rows, shares = [], []
-        for s in range(n):
-            centre, by_y, by_z = self._slopes(t[s, 0], t[s, 1], width[s])
-            shares.append(centre)
-            rows += [linear[s] * by_y, linear[s] * by_z]
-        design = np.vstack([*rows, *shares, *known_shares, self._shapes])
-        mean = np.maximum(linear @ design[2 * n :], _LEAST_MEAN)
-        covariance = np.linalg.pinv((design / mean) @ design.T)
-        sources = []
-        for s, at in enumerate([*map(tuple, t), *known]):
-            index = [2 * s, 2 * s + 1, 2 * n + s] if s < n else [2 * n + s]
-            of = np.zeros((3, 3))
-            of[-len(index) :, -len(index) :] = covariance[np.ix_(index, index)]
-            sources.append(FittedSource(float(at[0]), float(at[1]), float(linear[s]), of))
-        seen = self._data > 0
-        deviance = 2 * (
-            (self._data[seen] * np.log(self._data[seen] / mean[seen])).sum() - (self._data - mean).sum()
-        )
-        return Localisation(
-            tuple(sources), linear[n + len(known) :], float(deviance), converged, steps
-        )
+    plane: _Plane
+    t: FloatArray
+    linear: FloatArray
+    fixed: FloatArray
+    """What the known sources and the background look like, shape (known + shapes, pixels)."""
+
+    def mean(self) -> FloatArray:
+        return self._mean(np.array([self.plane.share(at) for at in self.t]).reshape(len(self.t), -1))
+
+    def _mean(self, shares: FloatArray) -> FloatArray:
+        n = len(self.t)
+        return np.maximum(self.linear[:n] @ shares + self.linear[n:] @ self.fixed, _LEAST_MEAN)
+
+    def derivatives(self, width: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean, and its derivatives by (ty, tz of each source, then all that is linear)."""
+        parts = [self.plane.slopes(at, w) for at, w in zip(self.t, width, strict=True)]
+        shares = np.array([part[0] for part in parts]).reshape(len(parts), -1)
+        slopes = [f * slope for f, part in zip(self.linear, parts, strict=False) for slope in part[1:]]
+        return self._mean(shares), np.vstack([*slopes, shares, self.fixed])
+
+    def moved(self, step: FloatArray) -> "_Model":
+        n = len(self.t)
+        t = self.t + step[: 2 * n].reshape(n, 2)
+        return _Model(self.plane, t, self.linear + step[2 * n :], self.fixed)
+
+
+def _fit(plane: _Plane, data: FloatArray, t: FloatArray, known: list[tuple[float, float]]) -> Localisation:
+    n = len(t)
+    fixed = np.vstack([*(plane.share(at) for at in known), plane.shapes])
+    design = np.vstack([*(plane.share(at) for at in t), fixed])
+    variance = np.maximum(plane.weight * data.sum() / plane.weight.sum(), _LEAST_MEAN)
+    linear = np.linalg.lstsq((design / variance) @ design.T, (design / variance) @ data, rcond=None)[0]
+    model = _Model(plane, t, linear, fixed)
+    width = np.full((n, 2), 0.05 * plane.pitch)
+    converged, steps = False, 0
+    while not converged and steps < _MOST_STEPS:
+        steps += 1
+        mean, slopes = model.derivatives(width)
+        covariance = np.linalg.pinv((slopes / mean) @ slopes.T, hermitian=True)
+        error = np.sqrt(np.maximum(np.diag(covariance), np.finfo(float).tiny))
+        step = covariance @ (slopes @ (data / mean - 1))
+        # Not further than half a pitch at once: beyond it the shadow is another one.
+        step *= min(1.0, 0.5 * plane.pitch / np.abs(step[: 2 * n]).max(initial=1e-300))
+        model, step = _uphill(model, step, data, _likelihood(mean, data))
+        width = np.clip(error[: 2 * n].reshape(n, 2), 0.02 * plane.pitch, 0.5 * plane.pitch)
+        converged = bool((np.abs(step) < _ENOUGH * error).all())
+    mean, slopes = model.derivatives(width)
+    covariance = np.linalg.pinv((slopes / mean) @ slopes.T, hermitian=True)
+    return Localisation(
+        tuple(_sources(model, known, np.asarray(covariance))),
+        model.linear[n + len(known) :],
+        _deviance(mean, data),
+        converged,
+        steps,
+    )
+
+
+def _uphill(model: _Model, step: FloatArray, data: FloatArray, reached: float) -> tuple[_Model, FloatArray]:
+    """The model after a step, shortened until the likelihood does not fall."""
+    for _ in range(_MOST_SHORTER):
+        trial = model.moved(step)
+        if _likelihood(trial.mean(), data) >= reached - 1e-9 * abs(reached):
+            return trial, step
+        step = step / 3
+    return model, np.zeros_like(step)
+
+
+def _likelihood(mean: FloatArray, data: FloatArray) -> float:
+    return float(data @ np.log(mean) - mean.sum())
+
+
+def _deviance(mean: FloatArray, data: FloatArray) -> float:
+    seen = data > 0
+    return float(2 * ((data[seen] * np.log(data[seen] / mean[seen])).sum() - (data - mean).sum()))
+
+
+def _sources(
+    model: _Model, known: list[tuple[float, float]], covariance: FloatArray
+) -> Iterator[FittedSource]:
+    n = len(model.t)
+    for s, (ty, tz) in enumerate([*model.t, *known]):
+        index = [2 * s, 2 * s + 1, 2 * n + s] if s < n else [2 * n + s]
+        of = np.zeros((3, 3))
+        of[-len(index) :, -len(index) :] = covariance[np.ix_(index, index)]
+        yield FittedSource(float(ty), float(tz), float(model.linear[s]), of)

@@ -159,7 +159,7 @@ class Mask:
         return np.outer(self.share(tz).sum(axis=1), self.share(ty).sum(axis=1))
 
     def share(self, t: float) -> FloatArray:
-        """Share of each pixel's width seen through each cell and each inner edge, shape (pixels, 2·cells − 1).
+        """Share of each pixel's width seen through each cell and inner edge, shape (pixels, 2·cells − 1).
 
         Parameters
         ----------
@@ -169,7 +169,9 @@ class Mask:
         return depth.shares(self.geometry, self.pattern.shape[0], self.pixels, float(t))
 
     def passing(self, ty: float, tz: float, energy: float | None = None) -> FloatArray:
-        """What each pair of cells or edges lets through: ``share(tz) @ passing(ty, tz) @ share(ty).T`` is the shadow.
+        """What each pair of cells or edges lets through.
+
+        The shadow is ``share(tz) @ passing(ty, tz) @ share(ty).T``.
 
         Parameters
         ----------

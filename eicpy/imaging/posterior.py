@@ -9,6 +9,7 @@ middle is the mean, which has less error than the maximum.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +135,7 @@ def _grid(mask: Mask, at: FittedSource, points: int) -> tuple[FloatArray, FloatA
     return at.ty + half[0] * step, at.tz + half[1] * step
 
 
-def _shadows(mask: Mask, ty: FloatArray, tz: FloatArray) -> npt.NDArray[np.float32]:
+def _shadows(mask: Mask, ty: FloatArray, tz: FloatArray) -> Any:
     """Shadows of a grid of directions, shape (z × y, pixels²)."""
     n, middle = mask.pixels, mask.passing(float(ty.mean()), float(tz.mean())).astype(np.float32)
     along_z = np.vstack([mask.share(t) for t in tz]).astype(np.float32)

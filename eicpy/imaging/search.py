@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.imaging.deconvolution import Decoded, SkyDecoder
+from eicpy.imaging.deconvolution import SkyDecoder
 from eicpy.imaging.localisation import Localisation, localise
 from eicpy.imaging.shapes import quadratic_shapes
 from eicpy.imaging.sky_image import Peak, SkyImage
@@ -35,7 +35,7 @@ class Search:
 
     found: Localisation | None
     peaks: tuple[Peak, ...]
-    residual: Decoded
+    residual: SkyImage
 
 
 def without_sources(decoder: SkyDecoder, directions: Sequence[tuple[float, float]]) -> SkyDecoder:
@@ -88,17 +88,17 @@ def find_sources(
     peaks: list[Peak] = []
     fitted: Localisation | None = None
     directions: list[tuple[float, float]] = []
-    residual = (without_sources(decoder, known) if known else decoder).decode(counts)
+    residual = (without_sources(decoder, known) if known else decoder).image(counts)
     if known:
         fitted = _fit(decoder, counts, [], known)
     while len(peaks) < most:
-        top = _image(decoder, residual).peaks(threshold, least_coded)
+        top = residual.peaks(threshold, least_coded)
         if not top:
             break
         peaks.append(top[0])
         fitted = _fit(decoder, counts, [*directions, (top[0].ty, top[0].tz)], known)
         directions = [(s.ty, s.tz) for s in fitted.sources[: len(peaks)]]
-        residual = without_sources(decoder, [*directions, *known]).decode(counts)
+        residual = without_sources(decoder, [*directions, *known]).image(counts)
     return Search(fitted, tuple(peaks), residual)
 
 
@@ -111,14 +111,3 @@ def _fit(
     return localise(
         decoder.mask, counts, free, efficiency=decoder.efficiency, shapes=decoder.shapes, known=known
     )
-
-
-def _image(decoder: SkyDecoder, decoded: Decoded) -> SkyImage:
-    return SkyImage(
-        decoded.flux,
-        decoded.variance,
-        decoder.tangent,
-        decoder.coded,
-        decoder.mask.geometry.pixel_area,
-    )
-

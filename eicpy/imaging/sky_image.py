@@ -7,21 +7,16 @@ turned as the camera is.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-import astropy.units as u
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from eicpy.errors import BadArgumentError, MissingDataError
+from eicpy.errors import MissingDataError
 from eicpy.orbit import EclairsFrame, Pointing, tangents
 from eicpy.orbit.directions import unit_vector
 from eicpy.typing import FloatArray
-
-if TYPE_CHECKING:
-    from bokeh.plotting import figure
 
 __all__ = ["Peak", "SkyImage"]
 
@@ -54,7 +49,7 @@ class SkyImage:
     Parameters
     ----------
     flux
-        Counts of a pixel that is lit fully, shape (sky, sky), indexed [z, y]; NaN where the plane is not coded.
+        Counts of a pixel that is lit fully, shape (sky, sky), indexed [z, y]; NaN where nothing is coded.
     variance
         Of `flux`.
     tangent
@@ -95,7 +90,9 @@ class SkyImage:
     def rate(self) -> FloatArray:
         """Flux at the crystals' surface, counts cm⁻² s⁻¹, for light that falls along its own direction."""
         if self.exposure is None:
-            raise MissingDataError("got a sky image without an exposure; give SkyImage(exposure=…) in seconds")
+            raise MissingDataError(
+                "got a sky image without an exposure; give SkyImage(exposure=…) in seconds"
+            )
         t2 = np.square(self.tangent)
         cosine = 1 / np.sqrt(1 + t2[None, :] + t2[:, None])
         return np.asarray(self.flux / (self.exposure * self.pixel_area * cosine))

@@ -98,9 +98,7 @@ def two_sided_background(
     known = np.isfinite(rate)
     if not known.any():
         return Background(np.full(len(fine), np.nan), np.full(len(fine), np.nan))
-    return Background(
-        np.interp(at, middle[known], rate[known]), np.interp(at, middle[known], error[known])
-    )
+    return Background(np.interp(at, middle[known], rate[known]), np.interp(at, middle[known], error[known]))
 
 
 def _fit(n: FloatArray, live: FloatArray, reach: int, gap: int) -> tuple[FloatArray, FloatArray]:

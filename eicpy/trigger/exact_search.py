@@ -116,11 +116,15 @@ def search_all_windows(
     n = np.ascontiguousarray(counts, np.int64)
     b = np.ascontiguousarray(expected, np.float64)
     if n.shape != b.shape or n.ndim != 1:
-        raise BadArgumentError(f"counts of shape {n.shape}, background of shape {b.shape}; expected one series")
+        raise BadArgumentError(
+            f"counts of shape {n.shape}, background of shape {b.shape}; expected one series"
+        )
     if len(b) and not (np.isfinite(b).all() and b.min() > 0):
         raise BadArgumentError(f"expected counts reach down to {np.nanmin(b)}; give finite ones above zero")
     if longest < 1 or not threshold > 0:
-        raise BadArgumentError(f"longest={longest}, threshold={threshold}; give a bin and a significance above 0")
+        raise BadArgumentError(
+            f"longest={longest}, threshold={threshold}; give a bin and a significance above 0"
+        )
     start, stop, value = _search(n, b, int(longest), 0.5 * float(threshold) ** 2)
     return Excesses(start, stop, np.sqrt(2 * value))
 
