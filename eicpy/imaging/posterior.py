@@ -75,7 +75,7 @@ def position_posterior(
     *,
     efficiency: FloatArray | None = None,
     shapes: FloatArray | None = None,
-    points: int = 17,
+    points: int = 13,
 ) -> PositionPosterior:
     """Compute the likelihood of directions about a fitted source.
 

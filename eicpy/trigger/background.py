@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import signal
 
 from eicpy.errors import BadArgumentError
 from eicpy.typing import BoolArray, FloatArray
@@ -106,16 +107,18 @@ def _fit(n: FloatArray, live: FloatArray, reach: int, gap: int) -> tuple[FloatAr
     tau = np.arange(-reach, reach + 1, dtype=np.float64)
     inside = np.abs(tau) > gap
     tau /= reach
-    moments = np.stack([np.convolve(live, (inside * tau**k)[::-1], "same") for k in range(5)])
-    sums = np.stack([np.convolve(n, (inside * tau**k)[::-1], "same") for k in range(3)])
-    left = np.convolve(live, (inside & (tau < 0))[::-1].astype(float), "same")
-    right = np.convolve(live, (inside & (tau > 0))[::-1].astype(float), "same")
+    power = np.where(inside, tau ** np.arange(5)[:, None], 0.0)[:, ::-1]
+    moments = signal.fftconvolve(live[None], power, "full", axes=1)[:, reach:-reach]
+    sums = signal.fftconvolve(n[None], power[:3], "full", axes=1)[:, reach:-reach]
+    before = np.where(inside & (tau < 0), 1.0, 0.0)[::-1]
+    left = np.maximum(signal.fftconvolve(live, before, "full")[reach:-reach], 0.0)
+    right = np.maximum(moments[0] - left, 0.0)
     # A parabola where both sides hold something; a line where one side is missing.
     order = np.where(np.minimum(left, right) > 0.25 * np.maximum(left, right), 3, 2)
     rate = np.full(len(n), np.nan)
     variance = np.full(len(n), np.nan)
     for k in (2, 3):
-        rows = np.flatnonzero((order == k) & (left + right > 0))
+        rows = np.flatnonzero((order == k) & (left + right > 0.5 * live.max()))
         gram = np.stack([[moments[i + j, rows] for j in range(k)] for i in range(k)]).transpose(2, 0, 1)
         usable = np.linalg.cond(gram) < 1e10
         rows, gram = rows[usable], gram[usable]

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eicpy.errors import BadArgumentError
-from eicpy.kernels import kernel
+from eicpy.kernels import inline_kernel, kernel
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["Excesses", "search_all_windows", "significance"]
@@ -129,15 +129,66 @@ def search_all_windows(
     return Excesses(start, stop, np.sqrt(2 * value))
 
 
-@kernel
+@inline_kernel
 def _gain(n: float, b: float) -> float:
     return n * np.log(n / b) - (n - b) if n > b else 0.0
 
 
-@kernel
+@inline_kernel
 def _bound(n: float, b: float) -> float:
     excess = n - b
     return 0.5 * excess * excess / b if excess > 0.0 else 0.0
+
+
+@inline_kernel
+def _with_start(
+    hull_n: FloatArray, hull_b: FloatArray, hull_bound: FloatArray, size: int, n: float, b: float
+) -> int:
+    """Add a start, after n counts where b were expected, to a hull of `size`; return its size then."""
+    while size > 1 and (hull_n[size - 1] - hull_n[size - 2]) * (b - hull_b[size - 1]) >= (
+        n - hull_n[size - 1]
+    ) * (hull_b[size - 1] - hull_b[size - 2]):
+        size -= 1  # above the chord from its neighbour to the new one
+    if size == 1 and n - hull_n[0] <= b - hull_b[0]:
+        size = 0  # too few since
+    hull_bound[size] = 0.0
+    if size > 0:
+        since = _bound(n - hull_n[size - 1], b - hull_b[size - 1])
+        hull_bound[size] = hull_bound[size - 1] + since
+    hull_n[size] = n
+    hull_b[size] = b
+    return size + 1
+
+
+@inline_kernel
+def _best_start(n: float, b: float, sums_n: FloatArray, sums_b: FloatArray, first: int, last: int) -> int:
+    """Of the starts first … last − 1 the one with the largest gain up to n and b; −1 for none above 0."""
+    best = 0.0
+    at = -1
+    for k in range(first, last):
+        value = _gain(n - sums_n[k], b - sums_b[k])
+        if value > best:
+            best = value
+            at = k
+    return at
+
+
+@inline_kernel
+def _close_block(
+    counts: IntArray, expected: FloatArray, first: int, sums: tuple[FloatArray, FloatArray, FloatArray]
+) -> None:
+    """Sums from the end of a block back to each start (negative), and bounds of all starts from there on."""
+    before_n, before_b, before_bound = sums
+    n = 0.0
+    b = 0.0
+    bound = 0.0
+    for i in range(len(before_n) - 1, -1, -1):
+        n += counts[first + i]
+        b += expected[first + i]
+        bound = max(bound, _bound(n, b))
+        before_n[i] = -n
+        before_b[i] = -b
+        before_bound[i] = bound
 
 
 @kernel
@@ -145,73 +196,38 @@ def _search(
     counts: IntArray, expected: FloatArray, longest: int, least: float
 ) -> tuple[IntArray, IntArray, FloatArray]:
     bins = len(counts)
-    starts = np.empty(bins, np.int64)
-    stops = np.empty(bins, np.int64)
-    values = np.empty(bins, np.float64)
+    starts, stops, values = np.empty(bins, np.int64), np.empty(bins, np.int64), np.empty(bins)
     found = 0
-    # The hull of the starts of this block: bin, sums before it, and the bound of all windows that end there.
+    # Starts of this block that can be the best: their bins, sums since its begin, bounds of what ends there.
     hull = np.empty(longest + 1, np.int64)
-    hull_n = np.empty(longest + 1, np.float64)
-    hull_b = np.empty(longest + 1, np.float64)
-    hull_m = np.empty(longest + 1, np.float64)
-    # The block before: sums from each start to the border, and the bound of that start and all later ones.
-    before_n = np.zeros(longest + 1, np.float64)
-    before_b = np.zeros(longest + 1, np.float64)
-    before_m = np.zeros(longest + 1, np.float64)
-    first = 0
-    while first < bins:
-        last = min(first + longest, bins)
+    hull_n, hull_b, hull_bound = np.empty(longest + 1), np.empty(longest + 1), np.empty(longest + 1)
+    # The block before: start i stands at first − longest + i.
+    before = np.zeros(longest), np.zeros(longest), np.zeros(longest)
+    for first in range(0, bins, longest):
         n = 0.0
         b = 0.0
         size = 0
-        for t in range(first, last):
-            # t becomes a start: points above the chord from their neighbour to it leave the hull.
-            while size > 1 and (hull_n[size - 1] - hull_n[size - 2]) * (b - hull_b[size - 1]) >= (
-                n - hull_n[size - 1]
-            ) * (hull_b[size - 1] - hull_b[size - 2]):
-                size -= 1
-            if size == 1 and n - hull_n[0] <= b - hull_b[0]:
-                size = 0
-            hull[size] = t
-            hull_n[size] = n
-            hull_b[size] = b
-            hull_m[size] = (
-                hull_m[size - 1] + _bound(n - hull_n[size - 1], b - hull_b[size - 1]) if size > 0 else 0.0
-            )
-            size += 1
+        for t in range(first, min(first + longest, bins)):
+            size = _with_start(hull_n, hull_b, hull_bound, size, n, b)
+            hull[size - 1] = t
             n += counts[t]
             b += expected[t]
             best = 0.0
-            at = -1
-            if hull_m[size - 1] + _bound(n - hull_n[size - 1], b - hull_b[size - 1]) >= least:
-                for k in range(size):
-                    value = _gain(n - hull_n[k], b - hull_b[k])
-                    if value > best:
-                        best = value
-                        at = hull[k]
-            # Windows from the block before: its start number i stands at first − longest + i.
+            if hull_bound[size - 1] + _bound(n - hull_n[size - 1], b - hull_b[size - 1]) >= least:
+                k = _best_start(n, b, hull_n, hull_b, 0, size)
+                if k >= 0:
+                    best = _gain(n - hull_n[k], b - hull_b[k])
+                    starts[found] = hull[k]
             oldest = t + 1 - first
-            if first > 0 and oldest < longest and before_m[oldest] + _bound(n, b) >= least:
-                for i in range(oldest, longest):
-                    value = _gain(n + before_n[i], b + before_b[i])
-                    if value > best:
-                        best = value
-                        at = first - longest + i
+            if first > 0 and oldest < longest and before[2][oldest] + _bound(n, b) >= least:
+                k = _best_start(n, b, before[0], before[1], oldest, longest)
+                if k >= 0 and _gain(n - before[0][k], b - before[1][k]) > best:
+                    best = _gain(n - before[0][k], b - before[1][k])
+                    starts[found] = first - longest + k
             if best >= least:
-                starts[found] = at
                 stops[found] = t + 1
                 values[found] = best
                 found += 1
-        if last - first == longest:
-            n = 0.0
-            b = 0.0
-            bound = 0.0
-            for i in range(longest - 1, -1, -1):
-                n += counts[first + i]
-                b += expected[first + i]
-                bound = max(bound, _bound(n, b))
-                before_n[i] = n
-                before_b[i] = b
-                before_m[i] = bound
-        first = last
+        if first + longest <= bins:
+            _close_block(counts, expected, first, before)
     return starts[:found], stops[:found], values[:found]
