@@ -5,8 +5,11 @@ tangent projection (TAN) without any distortion (Calabretta and Greisen 2002, A&
 turned as the camera is.
 """
 
+import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -18,7 +21,13 @@ from eicpy.orbit import EclairsFrame, Pointing, tangents
 from eicpy.orbit.directions import unit_vector
 from eicpy.typing import FloatArray
 
+if TYPE_CHECKING:
+    from eicpy.figures.theme import Figure
+
 __all__ = ["Peak", "SkyImage"]
+
+_WORTH_A_MARK = 6.5
+"""An empty image of the whole field has a higher peak once in 10⁵ (``docs/imaging.md``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,46 @@ class SkyImage:
         wcs.wcs.cd = step * np.array([[east @ y, east @ z], [north @ y, north @ z]])
         wcs.wcs.set()
         return wcs
+
+    def plot(self, places: Sequence[tuple[float, float, str]] | None = None) -> "Figure":
+        """Draw the significance.
+
+        Parameters
+        ----------
+        places
+            (ty, tz, name) of what is marked; None: the highest peak, if it stands above 6.5 σ. Lower ones can
+            be side lobes of it: :func:`~eicpy.imaging.find_sources` tells.
+        """
+        from eicpy.figures.sky import sky_image  # noqa: PLC0415, only figures need Bokeh
+
+        coordinates = None
+        if self.pointing is not None:
+            index = np.arange(len(self.tangent))
+            coordinates = self.wcs.pixel_to_world_values(*np.meshgrid(index, index))
+        if places is None:
+            places = [(p.ty, p.tz, f"{p.significance:.1f} σ") for p in self.peaks(_WORTH_A_MARK)[:1]]
+        return sky_image(
+            self.significance, self.tangent, self._name(), places=places, coordinates=coordinates
+        )
+
+    def _name(self) -> str:
+        band = f", {self.band[0]:g}–{self.band[1]:g} keV" if self.band else ""
+        time = f", {self.exposure:.4g} s" if self.exposure is not None else ""
+        return f"{self.title}{band}{time}{', simulated' if self.simulated else ''}"
+
+    def _repr_html_(self) -> str:
+        where = "attitude not known"
+        if self.pointing is not None:
+            where = (
+                f"towards RA {np.rad2deg(self.pointing.ra):.3f}°, Dec {np.rad2deg(self.pointing.dec):+.3f}°, "
+                f"roll {np.rad2deg(self.pointing.roll):.1f}°"
+            )
+        side = len(self.tangent)
+        highest = max((p.significance for p in self.peaks(0.0)), default=float("nan"))
+        return (
+            f"<b>{html.escape(self._name())}</b>: {side} × {side} directions, {where}; "
+            f"the highest peak stands at {highest:.1f} σ"
+        )
 
     def to_hdus(self) -> fits.HDUList:
         """Significance, flux, its error and the coded share as images of a FITS file, each with its WCS.
