@@ -1,4 +1,4 @@
-"""The coded mask, its shadow, and the shadows of known sources; the sky image comes later."""
+"""The coded mask and its shadow; images of the sky, and what is in them."""
 
 from typing import TYPE_CHECKING
 
@@ -6,9 +6,38 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.imaging.absorption import tantalum_transparency
+    from eicpy.imaging.circles import circle_radius, upper_limit
+    from eicpy.imaging.deconvolution import Decoded, SkyDecoder
     from eicpy.imaging.known_sources import KnownShadows, known_shadows
+    from eicpy.imaging.localisation import FittedSource, Localisation, localise
     from eicpy.imaging.mask import Mask, random_mask, transmission
+    from eicpy.imaging.posterior import PositionPosterior, position_posterior
+    from eicpy.imaging.search import Search, find_sources, without_sources
+    from eicpy.imaging.shapes import quadratic_shapes
+    from eicpy.imaging.sky_image import Peak, SkyImage
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["KnownShadows", "Mask", "known_shadows", "random_mask", "tantalum_transparency", "transmission"]
+__all__ = [
+    "Decoded",
+    "FittedSource",
+    "KnownShadows",
+    "Localisation",
+    "Mask",
+    "Peak",
+    "PositionPosterior",
+    "Search",
+    "SkyDecoder",
+    "SkyImage",
+    "circle_radius",
+    "find_sources",
+    "known_shadows",
+    "localise",
+    "position_posterior",
+    "quadratic_shapes",
+    "random_mask",
+    "tantalum_transparency",
+    "transmission",
+    "upper_limit",
+    "without_sources",
+]

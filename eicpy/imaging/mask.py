@@ -138,11 +138,7 @@ class Mask:
         """
         if not (np.isfinite(ty) and np.isfinite(tz)):
             return np.zeros((self.pixels, self.pixels))
-        dark = np.inf
-        if energy is not None and self.geometry.absorber > 0:
-            dark = optical_depth(energy, self.geometry.absorber) * float(np.sqrt(1 + ty**2 + tz**2))
-        middle = depth.passing(self.pattern, dark, opposite=ty * tz < 0)
-        lit = self._share(tz) @ middle @ self._share(ty).T
+        lit = self.share(tz) @ self.passing(ty, tz, energy) @ self.share(ty).T
         return np.asarray(np.clip(lit, 0.0, 1.0))  # the sums carry rounding of a few 1e-16
 
     def covered(self, ty: float, tz: float) -> FloatArray:
@@ -160,10 +156,37 @@ class Mask:
         """
         if not (np.isfinite(ty) and np.isfinite(tz)):
             return np.zeros((self.pixels, self.pixels))
-        return np.outer(self._share(tz).sum(axis=1), self._share(ty).sum(axis=1))
+        return np.outer(self.share(tz).sum(axis=1), self.share(ty).sum(axis=1))
 
-    def _share(self, t: float) -> FloatArray:
+    def share(self, t: float) -> FloatArray:
+        """Share of each pixel's width seen through each cell and inner edge, shape (pixels, 2·cells − 1).
+
+        Parameters
+        ----------
+        t
+            Tangent of the source's angle along this axis.
+        """
         return depth.shares(self.geometry, self.pattern.shape[0], self.pixels, float(t))
+
+    def passing(self, ty: float, tz: float, energy: float | None = None) -> FloatArray:
+        """What each pair of cells or edges lets through.
+
+        The shadow is ``share(tz) @ passing(ty, tz) @ share(ty).T``.
+
+        Parameters
+        ----------
+        ty, tz, energy
+            As for :meth:`shadow`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (2·cells − 1, 2·cells − 1), between 0 and 1.
+        """
+        dark = np.inf
+        if energy is not None and self.geometry.absorber > 0:
+            dark = optical_depth(energy, self.geometry.absorber) * float(np.sqrt(1 + ty**2 + tz**2))
+        return depth.passing(self.pattern, dark, opposite=ty * tz < 0)
 
     def _repr_html_(self) -> str:
         return (

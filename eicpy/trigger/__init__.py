@@ -1,0 +1,13 @@
+"""Whether something flared: every window of a series searched, against a background that it does not eat."""
+
+from typing import TYPE_CHECKING
+
+from eicpy.lazy import attach
+
+if TYPE_CHECKING:
+    from eicpy.trigger.background import Background, two_sided_background
+    from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
+else:
+    __getattr__, __dir__ = attach(__name__, __file__)
+
+__all__ = ["Background", "Excesses", "search_all_windows", "significance", "two_sided_background"]
