@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         HousekeepingRule,
         Instrument,
         LineTables,
-        MaskGeometry,
         MeasurementRule,
         MeasurementSwitch,
         PacketHeader,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         TimeRule,
     )
     from eicpy.instruments.lines import Block, Line
+    from eicpy.instruments.mask_geometry import MaskGeometry
     from eicpy.instruments.pixels import PixelGrid
     from eicpy.instruments.search import available, find, load, search_path
 else:

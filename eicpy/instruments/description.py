@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from eicpy.errors import BadArgumentError
 from eicpy.instruments.lines import Block, read_blocks
+from eicpy.instruments.mask_geometry import MaskGeometry
 from eicpy.instruments.pixels import PixelGrid
 from eicpy.times import CDS_TICKS, check_day_segments
 from eicpy.typing import FloatArray
@@ -29,7 +30,6 @@ __all__ = [
     "HousekeepingRule",
     "Instrument",
     "LineTables",
-    "MaskGeometry",
     "MeasurementRule",
     "MeasurementSwitch",
     "PacketHeader",
@@ -272,47 +272,6 @@ class DeadTimeRule(_Model):
     """s."""
     note: str = ""
     """Where the figure comes from."""
-
-
-class MaskGeometry(_Model):
-    """A coded mask of square cells above a square detector plane, both centred on the line of sight."""
-
-    side: float = Field(gt=0)
-    """Side of the mask, cm."""
-    distance: float = Field(gt=0)
-    """From the plane to the mask, cm."""
-    plane_side: float = Field(gt=0)
-    """Side of the detector plane, cm."""
-    pixel_side: float = Field(gt=0)
-    """Sensitive side of a pixel, cm."""
-    cells: int = Field(gt=0)
-    """Cells along a side."""
-    open_fraction: float = Field(gt=0, lt=1)
-    """Share of open cells."""
-    sky_pixels: int = Field(gt=0)
-    """Pixels along a side of the sky image made on board, one pitch of the plane each."""
-    thickness: float = Field(default=0.0, ge=0)
-    """Depth of the cells, cm; `distance` is to the middle of it. 0: a mask without depth."""
-    absorber: float = Field(default=0.0, ge=0)
-    """Tantalum that a closed cell puts in the way along the line of sight, cm; 0: opaque."""
-    bars: int = Field(default=0, ge=0)
-    """Opaque bars of the frame above the cells, along each axis, evenly spaced."""
-    bar_width: float = Field(default=0.0, ge=0)
-    """cm."""
-    bar_height: float = Field(default=0.0, ge=0)
-    """Above the upper face of the cells, cm."""
-    note: str = ""
-    """Where the figures come from, and what they are not."""
-
-    @property
-    def pixel_area(self) -> float:
-        """Sensitive area of a pixel, cm²."""
-        return round(self.pixel_side**2, 12)
-
-    @property
-    def edge(self) -> float:
-        """Tangent of the angle, along one axis, beyond which the plane is not lit through the mask."""
-        return (self.side + self.plane_side) / 2 / self.distance
 
 
 class EnergyRequirement(_Model):
