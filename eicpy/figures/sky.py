@@ -37,7 +37,7 @@ def sky_image(
     places
         (ty, tz, name) of what is marked.
     coordinates
-        Right ascension and declination of every pixel, degrees, shape (sky, sky) each; shown where one points.
+        Right ascension and declination of every pixel, degrees, shape (sky, sky) each; shown at the pointer.
 
     Raises
     ------
