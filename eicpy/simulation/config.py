@@ -19,7 +19,7 @@ from eicpy.simulation.light_config import (
     SourceConfig,
     VariabilityConfig,
 )
-from eicpy.simulation.model import Model
+from eicpy.simulation.model import Angles, Declination, Degrees, Model
 from eicpy.simulation.pixel_config import DetectorConfig, DriftConfig, PixelChange
 
 __all__ = [

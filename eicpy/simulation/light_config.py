@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from eicpy.catalogue.spectrum import Shape, Spectrum
-from eicpy.simulation.model import Model
+from eicpy.simulation.model import Declination, Degrees, Model
 
 __all__ = [
     "BodyConfig",

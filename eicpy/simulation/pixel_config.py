@@ -1,6 +1,6 @@
 """The camera's pixels as asked for: what they are, what happens to them, how they drift."""
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -128,8 +128,3 @@ class DriftConfig(Model):
     def moves(self) -> bool:
         """Whether anything drifts."""
         return self.gain_per_kelvin != 0 or self.polarisation > 0
-
-
-Degrees = Annotated[float, Field(ge=0, lt=360)]
-Declination = Annotated[float, Field(ge=-90, le=90)]
-Angles = tuple[float, float, float]

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from eicpy.simulation.config import Model, StreamConfig
+from eicpy.simulation.config import StreamConfig
+from eicpy.simulation.model import Model
 
 __all__ = ["BenchCommand", "BenchConfig", "ScanConfig", "SettingConfig", "matches"]
 
