@@ -42,7 +42,7 @@ def null(images: int, rng: np.random.Generator) -> None:
     cases = {
         "quadratic background": (MEAN * bowl, decoder, images),
         "300 counts in all (10 ms to 0.1 s)": (np.full((SIDE, SIDE), 300 / SIDE**2), decoder, images // 10),
-        "the same, shape not taken out (flat fit)": (
+        "the first again, only a flat background fitted": (
             MEAN * bowl,
             SkyDecoder(MASK, shapes=SHAPES[:1]),
             images // 10,
