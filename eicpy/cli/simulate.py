@@ -47,8 +47,8 @@ def simulate(
     excursions, a little loss and damage), burst (ten minutes with sources of the catalogue, a burst and the
     slew to it), quiet (an hour of background), day (24 hours like demo); week: seven evenings of one camera,
     with bursts and what looks like one (a flare, a shower, a noisy module, the Moon), each in a folder of its
-    own (week-1 to week-7, also by name); or bench: eight minutes of dpix-prototype, two measurements with
-    configuration before and between.
+    own (week-1 to week-7, also by name); bench: eight minutes of dpix-prototype, two measurements with
+    configuration before and between; or scan: two minutes of it, a threshold scan with test pulses.
     """
     from eicpy.simulation import write_simulation
     from eicpy.simulation.configure import simulation_config, simulation_names
