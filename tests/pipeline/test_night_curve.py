@@ -17,13 +17,15 @@ ECLAIRS = load("eclairs")
 SECONDS = 1000
 
 
-def product(counts=100):
+def product(counts=100, live=1.0):
     table = {
+        "LIVETIME": np.full(SECONDS, live),
         "TIME": np.arange(SECONDS, dtype=float),
         "EXPOSURE": np.ones(SECONDS),
         "COUNTS_1": np.full(SECONDS, counts),
     }
-    main = type("Main", (dict,), {"__len__": lambda self: len(self["TIME"])})(table)
+    named = {"__len__": lambda self: len(self["TIME"]), "columns": property(dict.keys)}
+    main = type("Main", (dict,), named)(table)
     return SimpleNamespace(main=main)
 
 
@@ -39,6 +41,11 @@ def test_bins_are_few_and_filled_and_the_narrowest_that_are(span, rate):
     if any(map(fits, WIDTHS)):
         assert fits(width)
         assert not any(fits(w) for w in WIDTHS if w < width)
+
+
+def test_rates_are_per_second_of_live_time():
+    curve = night_curve(product(live=0.8), ["band"], load("eclairs"), {}, [], 10)
+    np.testing.assert_allclose(curve.rates["band"], 125.0)
 
 
 def test_times_that_were_not_good_are_shaded_by_their_names_and_alerts_marked():
