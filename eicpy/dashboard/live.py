@@ -33,7 +33,7 @@ from eicpy.events.coverage import EXPECTED_FOR_A_GAP
 from eicpy.instruments import Instrument
 from eicpy.typing import BoolArray, IntArray
 
-__all__ = ["MovingLightCurve", "PhotonSelection", "PhotonView", "Ring"]
+__all__ = ["MovingLightCurve", "PhotonSelection", "PhotonView", "Ring", "whole_photons"]
 
 _PIECE = 1 << 18
 
@@ -82,6 +82,18 @@ class PhotonSelection:
         if self.modules is None:
             return np.ones(count, dtype=bool)
         return np.isin(instrument.pixels.module(np.arange(count)), list(self.modules))
+
+
+def whole_photons(photons: EventList, instrument: Instrument) -> EventList:
+    """Photons that hit several pixels joined, on the nominal scale; beyond the last channel is the last."""
+    tick, energy, grid = tick_of(instrument), instrument.energy, instrument.pixels
+    if tick is None:
+        return photons
+    scale = PixelScale.uniform(grid.count, energy.gain, energy.offset)
+    whole = treat_multiples(photons, "combine", scale=scale, grid=grid, tick=tick)
+    if whole is not photons:
+        np.minimum(whole.channel, energy.channels - 1, out=whole.channel)
+    return whole
 
 
 class Ring:
@@ -273,8 +285,7 @@ class PhotonView:
         if not known.all():
             self.without_time += int((~known).sum())
             photons = EventList.of(photons)[known]
-        if self._tick is not None:
-            photons = self._whole(EventList.of(photons), self._tick)
+        photons = whole_photons(EventList.of(photons), self.instrument)
         count = len(photons.time)
         if not count:
             return
@@ -285,14 +296,6 @@ class PhotonView:
         self.ring.append(photons)
         self._enter(max(before, self.ring.oldest), self.ring.total)
         self._expire()
-
-    def _whole(self, photons: EventList, tick: float) -> EventList:
-        """Photons that hit several pixels joined; beyond the last channel counts as the last."""
-        grid = self.instrument.pixels
-        whole = treat_multiples(photons, "combine", scale=self._scale, grid=grid, tick=tick)
-        if whole is not photons:
-            np.minimum(whole.channel, self.instrument.energy.channels - 1, out=whole.channel)
-        return whole
 
     def light_curve(self) -> LightCurve:
         """Light curve in the chosen energies and modules; a gap has no good time."""

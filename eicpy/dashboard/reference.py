@@ -16,7 +16,7 @@ from math import erfc, sqrt
 import numpy as np
 import numpy.typing as npt
 
-from eicpy.dashboard.live import PhotonSelection, PhotonView
+from eicpy.dashboard.live import PhotonSelection, PhotonView, whole_photons
 from eicpy.events import Coverage, EventList, SpectraAccumulator
 from eicpy.instruments import Instrument
 from eicpy.runs import Run, follow
@@ -96,9 +96,9 @@ class Reference:
         yield  # so that whoever reads shows what is complete only now
 
     def add(self, photons: EventList) -> None:
-        """Count photons that have a time."""
+        """Count photons that have a time, one that hit several pixels as one."""
         self.coverage.add(photons.time)
-        self._spectra.add(photons)
+        self._spectra.add(whole_photons(photons, self.instrument))
 
     def finish(self) -> None:
         """All is read."""
