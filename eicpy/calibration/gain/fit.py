@@ -189,22 +189,7 @@ def fit_gain(
     settings = settings or GainFitSettings()
     report = progress or (lambda _: None)
     counts, bad = _checked(spectra, start, lines)
-    arrays = lines.arrays()
-    windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
-    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
-    usable = np.flatnonzero(~bad & ~few)
-    state = _State.empty(counts, start, arrays, windows)
-    state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
-    state.status[few] |= np.uint8(GainStatus.TOO_FEW_COUNTS)
-    if usable.size:
-        selected = counts if usable.size == len(counts) else counts[usable]
-        scales = starting_scales(selected, _subset(start, usable), lines, reach=settings.reach)
-        report(0.1)
-        state.significance[usable] = scales.significance
-        state.status[usable[scales.significance < settings.min_significance]] |= np.uint8(
-            GainStatus.AMBIGUOUS
-        )
-        _fit_all(selected, usable, _subset(start, usable), scales, lines, settings, state, report)
+    state = _fit_usable(counts, bad, start, lines, settings, report)
     fitted = state.table(start, reference_time)
     table = gated_table(
         fitted,
@@ -229,6 +214,33 @@ def fit_gain(
         shift=state.shift,
         n_channels=counts.shape[1],
     )
+
+
+def _fit_usable(
+    counts: FloatArray,
+    bad: BoolArray,
+    start: GainTable,
+    lines: LineModel,
+    settings: GainFitSettings,
+    report: Callable[[float], None],
+) -> "_State":
+    """Fit the pixels that have counts; the others get a status."""
+    windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
+    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
+    state = _State.empty(counts, start, lines.arrays(), windows)
+    state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
+    state.status[few] |= np.uint8(GainStatus.TOO_FEW_COUNTS)
+    usable = np.flatnonzero(~bad & ~few)
+    if not usable.size:
+        return state
+    selected = counts if usable.size == len(counts) else counts[usable]
+    scales = starting_scales(selected, _subset(start, usable), lines, reach=settings.reach)
+    report(0.1)
+    state.significance[usable] = scales.significance
+    not_seen = usable[scales.significance < settings.min_significance]
+    state.status[not_seen] |= np.uint8(GainStatus.AMBIGUOUS)
+    _fit_all(selected, usable, _subset(start, usable), scales, lines, settings, state, report)
+    return state
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ SYSTEMATIC = 0.2  # of a pixel's own variance, the other number known: what erro
 CLIP = 5.0  # σ; changes beyond belong to pixels that went their own way
 STEPS = 50
 SIGNIFICANT = 5.0  # σ, from which a shift of the plane moves pixels that have nothing to say themselves
-BESIDE = 0.5  # of a pixel's own error, from which a common change of the offset is believed
+BESIDE = 2.0  # times a pixel's own error, from which a common change of the offset is believed
 NEVER_FITTED = 10.0  # times the others' scatter, for a pixel on the nominal scale among fitted ones
 
 
