@@ -98,13 +98,17 @@ def camera():
 
 @pytest.fixture(scope="session")
 def draw_truth(camera):
-    def draw(n, exposure, rng, *, moved=0.015):
+    def draw(n, exposure, rng, *, moved=0.015, offset_moved=0.15):
         gain = 0.145 * (1.0 + 0.01 * rng.standard_normal(n))
         offset = 3.0 + 0.1 * rng.standard_normal(n)
         previous = replace(
             GainTable.nominal(n, 0.145, 3.0), gain=gain, offset=offset, status=np.zeros(n, np.uint8)
         )
-        truth = replace(previous, gain=gain * (1.0 + moved * rng.standard_normal(n)))
+        truth = replace(
+            previous,
+            gain=gain * (1.0 + moved * rng.standard_normal(n)),
+            offset=offset + offset_moved * rng.standard_normal(n),
+        )
         return Truth(truth, previous, camera.draw(truth.gain, truth.offset, exposure, rng), exposure)
 
     return draw
@@ -112,8 +116,8 @@ def draw_truth(camera):
 
 @pytest.fixture(scope="session")
 def short_exposure(draw_truth):
-    """30 ks of background, gains moved by 1.5 % since the last table."""
-    return draw_truth(2400, 30e3, np.random.default_rng(20261121))
+    """30 ks of background, gains moved by 1.5 % and offsets by 0.15 keV since the last table."""
+    return draw_truth(1200, 30e3, np.random.default_rng(20261121))
 
 
 @pytest.fixture(scope="session")

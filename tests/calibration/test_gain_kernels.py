@@ -13,6 +13,7 @@ from eicpy.calibration.gain.kernel import fit_pixels
 from eicpy.calibration.gain.linear_steps import errors, marquardt_step
 from eicpy.calibration.gain.model import deviance_sums, evaluate_block, predict
 from eicpy.calibration.gain.poisson import LOG_LOW, LOG_STEP, deviance_moments, moment_table
+from eicpy.calibration.gain.posterior import scale_posteriors
 from eicpy.instruments import load
 
 LINES = LineModel.of(load("eclairs"))
@@ -299,3 +300,58 @@ def test_errors_come_from_the_observed_information_or_else_the_expected():
         assert covariance == pytest.approx(np.linalg.inv(used)[0, 1])
     variance = np.full(4, np.nan)
     assert np.isnan(errors(-expected, -expected, *work, variance))
+
+
+def twin_posterior(counts, fitted, spread, windows, arrays, prior):
+    """Mean and covariance of gain and offset on a lattice, others at their maximum with their volume."""
+    mean, precision, lower, upper = prior
+    root = np.linalg.cholesky(spread)
+    steps = np.array([(a, b) for a in np.arange(-3.6, 3.7, 1.2) for b in np.arange(-3.6, 3.7, 1.2)])
+    scales = fitted[:2] + steps @ root.T
+    n = len(scales)
+    held_mean, held = np.tile(mean, (n, 1)), np.tile(precision, (n, 1))
+    held_mean[:, :2], held[:, :2] = scales, 1e16
+    theta = np.tile(fitted, (n, 1))
+    theta[:, :2] = scales
+    every = (np.tile(counts, (n, 1)), theta, np.tile(windows, (n, 1, 1)), arrays, held_mean, held)
+    bounds = np.tile(lower, (n, 1)), np.tile(upper, (n, 1))
+    best, _, _, _, objective, _, _ = fit_pixels(*every, *bounds, 60, 1e-6)
+    log_density = -0.5 * objective
+    for k in range(n):
+        mu = twin_predict(best[k], windows, arrays)
+        inside = np.isfinite(mu)
+        jacobian = twin_jacobian(best[k], windows, arrays)
+        jacobian = jacobian[inside if len(jacobian) == mu.size else slice(None), 2:]
+        information = jacobian.T @ (jacobian / mu[inside, np.newaxis]) + np.diag(precision[2:])
+        log_density[k] -= 0.5 * np.linalg.slogdet(information)[1]
+    weight = np.exp(log_density - log_density.max())
+    centre = weight @ scales / weight.sum()
+    return centre, np.cov(scales.T, aweights=weight, bias=True)
+
+
+def test_the_posterior_of_a_scale_is_that_of_a_dense_lattice(theta, windows, arrays):
+    weak = theta.copy()
+    for start, groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
+        weak[start + 4 : start + 4 + groups] *= 0.8
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(np.nan_to_num(twin_predict(weak, windows, arrays)), (1, N_CHANNELS)).astype(float)
+    precision = np.zeros(weak.size)
+    for start, groups in zip(arrays.first_parameter, arrays.n_groups, strict=True):
+        own = slice(start + 4, start + 4 + groups)
+        precision[start], precision[own] = (0.1 * weak[start]) ** -2.0, (0.15 * weak[own]) ** -2.0
+    lower, upper = (values[0] for values in parameter_bounds(weak[np.newaxis], arrays))
+    prior = (weak, precision, lower, upper)
+    rows = [values[np.newaxis] for values in prior]
+    pixel = (weak[np.newaxis], windows[np.newaxis], arrays)
+    fitted, variance, covariance, *_ = fit_pixels(counts, *pixel, *rows, 60, 1e-6)
+    spread = np.array([[variance[0, 0], covariance[0]], [covariance[0], variance[0, 1]]])
+    of_fit = np.array([[variance[0, 0], variance[0, 1], covariance[0]]])
+    scale, border = scale_posteriors(counts, fitted, of_fit, windows[np.newaxis], arrays, *rows)
+    centre, expected = twin_posterior(counts[0], fitted[0], spread, windows, arrays, prior)
+    sigma = np.sqrt(np.diag(expected))
+    assert np.all(np.abs(scale[0, :2] - centre) < 0.08 * sigma), (scale[0, :2] - centre) / sigma
+    np.testing.assert_allclose(np.sqrt(scale[0, 2:4]), sigma, rtol=0.04)
+    assert scale[0, 4] / np.sqrt(scale[0, 2] * scale[0, 3]) == pytest.approx(
+        expected[0, 1] / sigma.prod(), abs=0.01
+    )
+    assert 0.0 < border[0] < 0.04

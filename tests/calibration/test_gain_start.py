@@ -56,7 +56,7 @@ def test_no_counts_at_all_are_no_reason_to_stop():
 
 def test_without_the_search_fits_fail_and_some_say_converged(draw_truth):
     # gains moved by 3 %: 2.2 keV at the line of Pb
-    truth = draw_truth(800, 30e3, np.random.default_rng(1), moved=0.03)
+    truth = draw_truth(800, 30e3, np.random.default_rng(1), moved=0.03, offset_moved=0.0)
     lines, settings = LINES, GainFitSettings(reach=0.12)
     start = truth.previous
     work = _setting(

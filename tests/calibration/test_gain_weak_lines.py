@@ -90,7 +90,7 @@ def test_hot_and_shifted_spectra_are_caught(spoilt):
 
 
 def test_good_pixels_of_a_short_exposure_have_right_errors():
-    truth = draw(Background(), 400, 1e5, np.random.default_rng(8))
+    truth = draw(Background(), 400, 1e5, np.random.default_rng(8), offset_moved=0.2)
     fit = fit_gain(truth.counts, start=truth.previous, lines=LINES)
     good = fit.table.good
     assert good.mean() > 0.5
@@ -112,7 +112,7 @@ def test_a_pixel_with_nothing_to_say_keeps_its_value_and_its_time_and_moves_with
     assert np.all(fit.table.age[kept] == 5000.0)
     assert fit.shift.significant
     error = truth.errors(fit.table, np.array([80.0]))[0, kept]
-    assert np.abs(error.mean()) < 0.1  # the plane moved by 1.5 keV there
+    assert np.abs(error.mean()) < 0.15  # the plane moved by 1.5 keV there
     assert error.std() < 0.12
 
 
@@ -125,9 +125,13 @@ def test_the_shift_of_the_plane_is_found_and_its_scatter_where_it_shows():
     assert np.all(np.abs(shift.mean - [0.01, 0.1]) < 4.0 * shift.mean_error)
     assert np.sqrt(shift.variance[0]) == pytest.approx(0.01, rel=0.06)
     assert shift.precision[0] == pytest.approx(1e4, rel=0.12)
-    assert shift.precision[1] == 0.0  # 1 eV of scatter below 100 eV of error
+    # 1 eV of scatter below 87 eV of error (the gain known): not seen, and no more than may have been missed
+    assert 0.4 * 0.087 < np.sqrt(shift.held_variance[1] - shift.mean[1] ** 2) < 0.6 * 0.087
     assert shift.significant
-    assert shift.most_at(np.array(72.0)) > 0.72
+    assert shift.common[1] == 0.0  # 0.1 keV does not stand out beside the pixels' own errors
+    assert shift.held_variance[1] > 0.09**2
+    large = replace(shift, mean=np.array([0.01, 0.3]))
+    np.testing.assert_array_equal(large.common, large.mean)
     assert shift_of_the_plane(change[:50], own[:50], np.ones(50, bool)) is None
 
 

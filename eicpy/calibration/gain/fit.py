@@ -20,7 +20,7 @@ See ``docs/gain-calibration.md`` for the equations and the measured behaviour.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from eicpy.calibration.gain.knowledge import (
     elsewhere,
     errors_at,
     held_by_the_plane,
+    held_by_the_search,
     no_news,
     shift_since,
     spread_of,
@@ -39,7 +40,9 @@ from eicpy.calibration.gain.knowledge import (
 from eicpy.calibration.gain.lines import LineArrays, LineModel
 from eicpy.calibration.gain.model import predict
 from eicpy.calibration.gain.pixel_batch import (
+    PixelFits,
     Setting,
+    average_scales,
     chosen_tolerance,
     fit_batch,
     goodness_of_fit,
@@ -61,6 +64,10 @@ __all__ = ["GainFit", "fit_gain"]
 ROUNDS = 3  # of the camera's spectrum and quick fits, at most
 SHARP = 0.12  # keV; errors of a pixel's lines below which one round is enough
 QUICK = 3  # steps of the first fit
+SAMPLE = 2000  # pixels that say how all scales moved
+AVERAGED = 0.3  # of what a line bears (knowledge.beyond_a_line): longer errors are those of the posterior
+BLURRED = 0.25  # of the same: longer errors may hide another scale
+BORDER = 0.04  # share of a posterior at the border of what is summed, above which it is not held
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +189,7 @@ def fit_gain(
     settings = settings or GainFitSettings()
     report = progress or (lambda _: None)
     counts, bad = _checked(spectra, start, lines)
-    arrays = lines.arrays()
-    windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
-    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
-    usable = np.flatnonzero(~bad & ~few)
-    state = _State.empty(counts, start, arrays, windows)
-    state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
-    state.status[few] |= np.uint8(GainStatus.TOO_FEW_COUNTS)
-    if usable.size:
-        selected = counts if usable.size == len(counts) else counts[usable]
-        scales = starting_scales(selected, _subset(start, usable), lines, reach=settings.reach)
-        report(0.1)
-        state.significance[usable] = scales.significance
-        state.status[usable[scales.significance < settings.min_significance]] |= np.uint8(
-            GainStatus.AMBIGUOUS
-        )
-        _fit_all(selected, usable, _subset(start, usable), scales, lines, settings, state, report)
+    state = _fit_usable(counts, bad, start, lines, settings, report)
     fitted = state.table(start, reference_time)
     table = gated_table(
         fitted,
@@ -222,6 +214,33 @@ def fit_gain(
         shift=state.shift,
         n_channels=counts.shape[1],
     )
+
+
+def _fit_usable(
+    counts: FloatArray,
+    bad: BoolArray,
+    start: GainTable,
+    lines: LineModel,
+    settings: GainFitSettings,
+    report: Callable[[float], None],
+) -> "_State":
+    """Fit the pixels that have counts; the others get a status."""
+    windows = block_windows(lines, start.gain, start.offset, counts.shape[1])
+    few = ~bad & (counts_in_windows(counts, windows).sum(axis=1) < settings.min_counts)
+    state = _State.empty(counts, start, lines.arrays(), windows)
+    state.status[bad] |= np.uint8(GainStatus.BAD_DATA)
+    state.status[few] |= np.uint8(GainStatus.TOO_FEW_COUNTS)
+    usable = np.flatnonzero(~bad & ~few)
+    if not usable.size:
+        return state
+    selected = counts if usable.size == len(counts) else counts[usable]
+    scales = starting_scales(selected, _subset(start, usable), lines, reach=settings.reach)
+    report(0.1)
+    state.significance[usable] = scales.significance
+    not_seen = usable[scales.significance < settings.min_significance]
+    state.status[not_seen] |= np.uint8(GainStatus.AMBIGUOUS)
+    _fit_all(selected, usable, _subset(start, usable), scales, lines, settings, state, report)
+    return state
 
 
 @dataclass(slots=True)
@@ -329,24 +348,24 @@ def _fit_all(
     work = _setting(counts, scales.gain[0], scales.offset[0], lines, settings, chosen)
     scales = starting_scales(counts, start, lines, reach=settings.reach, camera=work.camera)
     gain, offset = scales.gain[0].copy(), scales.offset[0].copy()
-    work = _setting(counts, gain, offset, lines, settings, chosen)
+    work = held_by_the_search(_setting(counts, gain, offset, lines, settings, chosen), start, scales)
     quick = fit_batch(work, gain, offset, max_iterations=QUICK)
     for _ in range(ROUNDS):
         tolerance = measured_tolerance(work, quick, gain, offset)
         settled = np.isfinite(quick.deviance)
         gain[settled], offset[settled] = quick.parameters[settled, 0], quick.parameters[settled, 1]
-        shift = shift_since(quick, start, scales)
-        work = held_by_the_plane(
-            _setting(counts, gain, offset, lines, settings, tolerance, spread_of(quick)), start, shift
+        work = held_by_the_search(
+            _setting(counts, gain, offset, lines, settings, tolerance, spread_of(quick)), start, scales
         )
         errors = errors_at(quick, scales.pivots)
         known = np.isfinite(errors).all(axis=0)
         if not known.any() or np.median(errors[:, known], axis=1).max() < SHARP:
             break
-        free = replace(work, scale_precision=np.zeros((len(counts), 2)))
-        quick = fit_batch(free, gain, offset, start=quick.parameters, max_iterations=QUICK)
+        quick = fit_batch(work, gain, offset, start=quick.parameters, max_iterations=QUICK)
     else:  # the search again, with a camera's spectrum that is sharper than that of its first time
         scales = starting_scales(counts, start, lines, reach=settings.reach, camera=work.camera)
+    shift = _measured_shift(work, quick, start, scales)
+    work = held_by_the_plane(work, start, shift)
     report(0.4)
     best = fit_batch(work, gain, offset, start=np.where(settled[:, np.newaxis], quick.parameters, np.nan))
     report(0.8)
@@ -355,12 +374,7 @@ def _fit_all(
         try_candidate(work, scales, candidate, best, rival)
     state.status[pixels[~best.converged]] |= np.uint8(GainStatus.NOT_CONVERGED)
     state.status[pixels[unlike_the_camera(work, best)]] |= np.uint8(GainStatus.BAD_FIT)
-    unclear = rival < best.objective + settings.ambiguity
-    # fits that are sharper have been tried from the other places, by the likelihood itself
-    blurred = beyond_a_line(best, work, scales.pivots, share=0.4)
-    unclear |= blurred & (elsewhere(best, scales) > settings.false_scale)
-    unclear |= no_news(best, start, shift, scales.pivots)
-    unclear |= beyond_a_line(best, work, scales.pivots)
+    unclear = _unclear(work, best, rival, scales, settings)
     state.status[pixels[unclear]] |= np.uint8(GainStatus.AMBIGUOUS)
     state.parameters[pixels], state.variance[pixels] = best.parameters, best.variance
     state.covariance[pixels] = best.covariance
@@ -369,6 +383,34 @@ def _fit_all(
     state.iterations[pixels] = best.iterations + quick.iterations
     state.windows[pixels] = work.windows
     state.camera, state.shift = work.camera, shift
+
+
+def _measured_shift(
+    work: Setting, quick: PixelFits, start: GainTable, scales: StartingScales
+) -> PlaneShift | None:
+    """How all scales moved since the last table, from a sample of pixels; changes their `quick` fits."""
+    some = np.unique(np.linspace(0, len(work.counts) - 1, min(len(work.counts), SAMPLE)).astype(np.int64))
+    blurred = beyond_a_line(quick, work, scales.pivots, share=AVERAGED)
+    average_scales(work, quick, some[blurred[some]])
+    return shift_since(quick, work, start, scales, some)
+
+
+def _unclear(
+    work: Setting, best: PixelFits, rival: FloatArray, scales: StartingScales, settings: GainFitSettings
+) -> BoolArray:
+    """Pixels whose scale is in doubt, or known no better than beforehand; averages blurred ones of `best`.
+
+    A scale is in doubt where another one explains the spectrum nearly as well, where the search gives another
+    one some probability, or where what is known reaches further than could be summed. Of sharp fits the
+    likelihood itself was tried from the other places, and the search's grid is coarse for them.
+    """
+    unclear = rival < best.objective + settings.ambiguity
+    hidden = beyond_a_line(best, work, scales.pivots, share=BLURRED)
+    unclear |= hidden & (elsewhere(best, scales) > settings.false_scale)
+    blurred = beyond_a_line(best, work, scales.pivots, share=AVERAGED)
+    border = average_scales(work, best, np.flatnonzero(blurred))
+    unclear |= ~(border < BORDER) | no_news(best, work, scales.pivots)
+    return unclear
 
 
 def _setting(

@@ -8,7 +8,6 @@ which needs first derivatives only and is positive definite. The covariance at t
 the *observed* information, −∂² ln L: with weak lines the expected one promises up to 8 % too much
 (Efron & Hinkley 1978, Biometrika 65, 457). A Marquardt term keeps early steps honest: a step that lowers
 the likelihood is shortened.
-Prior terms (a mean and a precision for each parameter, 0 for none) enter as Gaussian measurements.
 
 Kernels take and return arrays only; each has a numpy twin in the tests.
 """
@@ -17,202 +16,48 @@ import math
 
 import numpy as np
 
+from eicpy.calibration.gain.likelihood import (
+    Point,
+    Prior,
+    Workspace,
+    assemble,
+    new_point,
+    observed_information,
+    workspace,
+)
 from eicpy.calibration.gain.linear_steps import errors, marquardt_step
 from eicpy.calibration.gain.lines import LineArrays
-from eicpy.calibration.gain.model import INV_SQRT_2PI, REACH, SMALLEST, evaluate_block
 from eicpy.kernels import kernel
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
-__all__ = ["fit_pixels"]
+__all__ = ["fit_pixels", "freeze"]
+
+FIRST_DAMPING = 1e-3
+LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e8
 
 
 @kernel
-def _spread(local: FloatArray, start: int, q: int, information: FloatArray) -> None:
-    """Add a block's matrix to that of all parameters (lower triangles)."""
-    for p in range(q):
-        place_p = p if p < 2 else start + p - 2
-        for r in range(p + 1):
-            place_r = r if r < 2 else start + r - 2
-            information[place_p, place_r] += local[p, r]
+def freeze(at: Point, prior: Prior, frozen: BoolArray) -> None:
+    """Mark the parameters that are pressed against a bound: they must not spoil the others' step."""
+    for p in range(frozen.size):
+        below = at.theta[p] <= prior.lower[p] and at.score[p] < 0.0
+        frozen[p] = below or (at.theta[p] >= prior.upper[p] and at.score[p] > 0.0)
 
 
 @kernel
-def _add_block(
-    counts: FloatArray,
-    first: int,
-    last: int,
-    start: int,
-    n_groups: int,
-    mu: FloatArray,
-    jacobian: FloatArray,
-    information: FloatArray,
-    score: FloatArray,
-    local: FloatArray,
-) -> float:
-    """Add a block to the Fisher information (lower triangle) and the score; return its deviance."""
-    q = 6 + n_groups
-    for p in range(q):
-        for r in range(p + 1):
-            local[p, r] = 0.0
-    deviance = 0.0
-    for k in range(last - first):
-        expected = mu[k]
-        if not expected > SMALLEST:
-            return np.inf
-        n = counts[first + k]
-        weight = 1.0 / expected
-        pull = (n - expected) * weight
-        deviance += expected - n
-        if n > 0.0:
-            deviance += n * math.log(n * weight)
-        row = jacobian[k]
-        for p in range(q):
-            value = row[p]
-            if value != 0.0:
-                column = p if p < 2 else start + p - 2
-                score[column] += value * pull
-                scaled = value * weight
-                for r in range(p + 1):
-                    local[p, r] += scaled * row[r]
-    _spread(local, start, q, information)
-    return 2.0 * deviance
-
-
-@kernel
-def _assemble(
-    counts: FloatArray,
-    theta: FloatArray,
-    windows: IntArray,
-    lines: LineArrays,
-    prior_mean: FloatArray,
-    prior_precision: FloatArray,
-    mu: FloatArray,
-    jacobian: FloatArray,
-    local: FloatArray,
-    information: FloatArray,
-    score: FloatArray,
-) -> tuple[float, float]:
-    """Fisher information, score, deviance and deviance with the prior terms, at `theta`."""
-    n = theta.size
-    for p in range(n):
-        score[p] = 0.0
-        for r in range(n):
-            information[p, r] = 0.0
-    deviance = 0.0
-    for b in range(lines.first_parameter.size):
-        evaluate_block(theta, b, windows[b, 0], windows[b, 1], lines, mu, jacobian)
-        deviance += _add_block(
-            counts,
-            windows[b, 0],
-            windows[b, 1],
-            lines.first_parameter[b],
-            lines.n_groups[b],
-            mu,
-            jacobian,
-            information,
-            score,
-            local,
-        )
-        if not deviance < np.inf:
-            return np.inf, np.inf
-    penalty = 0.0
-    for p in range(n):
-        if prior_precision[p] > 0.0:
-            difference = prior_mean[p] - theta[p]
-            information[p, p] += prior_precision[p]
-            score[p] += prior_precision[p] * difference
-            penalty += prior_precision[p] * difference * difference
-    return deviance, deviance + penalty
-
-
-@kernel
-def _add_bending(
-    counts: FloatArray,
-    theta: FloatArray,
-    block: int,
-    first: int,
-    last: int,
-    lines: LineArrays,
-    mu: FloatArray,
-    bending: FloatArray,
-) -> None:
-    """Add Σ_c (n/μ − 1)·∂²μ of a block, lower triangle: what the lines' own second derivatives say.
-
-    Only gain, offset, σ and strengths bend the model. Of F = S·f·Φ(z) at a channel's edge,
-    F_ab = S·f·φ·(z_ab − z·z_a·z_b) with z = (gain·c + offset − E)/σ.
-    """
-    start = lines.first_parameter[block]
-    gain, offset, sigma = theta[0], theta[1], theta[start]
-    for line in range(lines.first_line[block], lines.first_line[block + 1]):
-        centre = (lines.energy[line] - offset) / gain
-        width = sigma * lines.stretch[line]
-        reach = REACH * width / gain
-        low = min(max(first, math.floor(centre - reach)), last)
-        high = max(min(last, math.ceil(centre + reach)), low)
-        column = start + 4 + lines.group[line]
-        strength = theta[column]
-        step = gain / width
-        z = (gain * low + offset - lines.energy[line]) / width
-        gauss = lines.fraction[line] * INV_SQRT_2PI * math.exp(-0.5 * z * z)
-        ratio, curvature = math.exp(-step * (z + 0.5 * step)), math.exp(-step * step)
-        before = 0.0
-        for edge in range(low, high + 1):
-            after = counts[edge] / mu[edge - first] - 1.0 if edge < high else 0.0
-            z = (gain * edge + offset - lines.energy[line]) / width
-            weight = (before - after) * gauss
-            before = after
-            gauss *= ratio  # exp(−z²/2) from edge to edge, as in the model
-            ratio *= curvature
-            bent = weight * strength
-            bending[0, 0] -= bent * z * edge * edge / (width * width)
-            bending[1, 0] -= bent * z * edge / (width * width)
-            bending[1, 1] -= bent * z / (width * width)
-            bending[start, 0] += bent * (z * z - 1.0) * edge / (width * sigma)
-            bending[start, 1] += bent * (z * z - 1.0) / (width * sigma)
-            bending[start, start] += bent * z * (2.0 - z * z) / (sigma * sigma)
-            bending[column, 0] += weight * edge / width
-            bending[column, 1] += weight / width
-            bending[column, start] -= weight * z / sigma
-
-
-@kernel
-def _observed(
-    counts: FloatArray,
-    theta: FloatArray,
-    windows: IntArray,
-    lines: LineArrays,
-    prior_precision: FloatArray,
-    mu: FloatArray,
-    jacobian: FloatArray,
-    local: FloatArray,
-    information: FloatArray,
-) -> None:
-    """Observed information −∂²ln L, lower triangle, prior terms included."""
-    n = theta.size
-    bending = np.zeros((n, n))
-    for p in range(n):
-        for r in range(n):
-            information[p, r] = 0.0
-        information[p, p] = prior_precision[p]
-    for b in range(lines.first_parameter.size):
-        first, last, start = windows[b, 0], windows[b, 1], lines.first_parameter[b]
-        evaluate_block(theta, b, first, last, lines, mu, jacobian)
-        local[:] = 0.0
-        for k in range(last - first):
-            weight = counts[first + k] / (mu[k] * mu[k])
-            row = jacobian[k]
-            for p in range(6 + lines.n_groups[b]):
-                scaled = weight * row[p]
-                if scaled != 0.0:
-                    for r in range(p + 1):
-                        local[p, r] += scaled * row[r]
-        _spread(local, start, 6 + lines.n_groups[b], information)
-        _add_bending(
-            counts, theta, b, first, last, lines, mu, bending
-        )  # fmt: skip
-    for p in range(n):
-        for r in range(p + 1):
-            information[p, r] -= bending[p, r]
+def _try_step(here: Point, there: Point, prior: Prior, damping: float, work: Workspace) -> float:
+    """Go from `here` to `there`; return the rise of 2·ln L that the step promises, NaN without a step."""
+    freeze(here, prior, work.frozen)
+    solved = marquardt_step(
+        here.information, here.score, work.frozen, damping, work.scale, work.matrix, work.factor, work.step
+    )
+    if not solved:
+        return np.nan
+    promised = 0.0
+    for p in range(here.theta.size):
+        there.theta[p] = min(max(here.theta[p] + work.step[p], prior.lower[p]), prior.upper[p])
+        promised += here.score[p] * (there.theta[p] - here.theta[p])
+    return abs(promised)
 
 
 @kernel
@@ -221,84 +66,40 @@ def _fit_one(
     theta: FloatArray,
     windows: IntArray,
     lines: LineArrays,
-    prior_mean: FloatArray,
-    prior_precision: FloatArray,
-    lower: FloatArray,
-    upper: FloatArray,
+    prior: Prior,
     max_iterations: int,
     tolerance: float,
+    here: Point,
+    there: Point,
+    work: Workspace,
     variance: FloatArray,
 ) -> tuple[float, float, float, int, bool]:
-    """Fit one pixel in place; covariance, deviance, penalised deviance, iterations, converged."""
-    n = theta.size
-    longest = 0
-    widest = 0
-    for b in range(lines.first_parameter.size):
-        longest = max(longest, windows[b, 1] - windows[b, 0])
-        widest = max(widest, 6 + lines.n_groups[b])
-    mu, jacobian, local = np.empty(longest), np.empty((longest, widest)), np.empty((widest, widest))
-    information, score = np.empty((n, n)), np.empty(n)
-    information_new, score_new = np.empty((n, n)), np.empty(n)
-    scale, matrix, factor, step = np.empty(n), np.empty((n, n)), np.empty((n, n)), np.empty(n)
-    trial, frozen = np.empty(n), np.zeros(n, np.bool_)
-    deviance, objective = _assemble(
-        counts,
-        theta,
-        windows,
-        lines,
-        prior_mean,
-        prior_precision,
-        mu,
-        jacobian,
-        local,
-        information,
-        score,
-    )
-    damping = 1e-3
-    converged = False
-    iteration = 0
-    while objective < np.inf and iteration < max_iterations:
-        iteration += 1
-        for p in range(n):  # a parameter that is pressed against its bound must not spoil the others' step
-            frozen[p] = (theta[p] <= lower[p] and score[p] < 0.0) or (theta[p] >= upper[p] and score[p] > 0.0)
-        if not marquardt_step(information, score, frozen, damping, scale, matrix, factor, step):
+    """Fit one pixel in place; covariance, deviance, deviance with the prior's terms, steps, converged."""
+    here.theta[:] = theta
+    deviance, objective = assemble(counts, windows, lines, prior, here, work)
+    damping, steps, converged = FIRST_DAMPING, 0, False
+    while objective < np.inf and steps < max_iterations and damping <= MOST_DAMPING:
+        steps += 1
+        promised = _try_step(here, there, prior, damping, work)
+        converged = promised < tolerance and damping < 1.0
+        if converged or math.isnan(promised):
             break
-        promised = 0.0
-        for p in range(n):
-            trial[p] = min(max(theta[p] + step[p], lower[p]), upper[p])
-            promised += score[p] * (trial[p] - theta[p])
-        if abs(promised) < tolerance and damping < 1.0:
-            converged = True
-            break
-        deviance_new, objective_new = _assemble(
-            counts,
-            trial,
-            windows,
-            lines,
-            prior_mean,
-            prior_precision,
-            mu,
-            jacobian,
-            local,
-            information_new,
-            score_new,
-        )
-        if objective_new <= objective:
-            theta[:] = trial
-            deviance, objective = deviance_new, objective_new
-            information, information_new = information_new, information
-            score, score_new = score_new, score
-            damping = max(0.1 * damping, 1e-9)
+        deviance_there, objective_there = assemble(counts, windows, lines, prior, there, work)
+        if objective_there <= objective:
+            here, there = there, here
+            deviance, objective = deviance_there, objective_there
+            damping = max(0.1 * damping, LEAST_DAMPING)
         else:
             damping = max(10.0 * damping, 1e-2)
-            if damping > 1e8:
-                break
-    covariance = np.nan
+    theta[:] = here.theta
     variance[:] = np.nan
-    if objective < np.inf:
-        _observed(counts, theta, windows, lines, prior_precision, mu, jacobian, local, information_new)
-        covariance = errors(information_new, information, scale, matrix, factor, step, variance)
-    return covariance, deviance, objective, iteration, converged and not math.isnan(covariance)
+    if not objective < np.inf:
+        return np.nan, deviance, objective, steps, False
+    observed_information(counts, theta, windows, lines, prior.precision, work, there.information)
+    covariance = errors(
+        there.information, here.information, work.scale, work.matrix, work.factor, work.step, variance
+    )
+    return covariance, deviance, objective, steps, converged and not math.isnan(covariance)
 
 
 @kernel
@@ -347,18 +148,12 @@ def fit_pixels(
     deviance, objective = np.empty(n_pixels), np.empty(n_pixels)
     iterations = np.zeros(n_pixels, np.int64)
     converged = np.zeros(n_pixels, np.bool_)
+    work = workspace(windows, lines)
+    here, there = new_point(theta.shape[1]), new_point(theta.shape[1])
     for i in range(n_pixels):
+        prior = Prior(prior_mean[i], prior_precision[i], lower[i], upper[i])
         covariance[i], deviance[i], objective[i], iterations[i], converged[i] = _fit_one(
-            counts[i],
-            fitted[i],
-            windows[i],
-            lines,
-            prior_mean[i],
-            prior_precision[i],
-            lower[i],
-            upper[i],
-            max_iterations,
-            tolerance,
+            counts[i], fitted[i], windows[i], lines, prior, max_iterations, tolerance, here, there, work,
             variance[i],
-        )
+        )  # fmt: skip
     return fitted, variance, covariance, deviance, objective, iterations, converged

@@ -8,19 +8,20 @@ from eicpy.calibration.gain.pixel_batch import PixelFits, Setting
 from eicpy.calibration.gain.plane import PlaneShift, shift_of_the_plane, widening
 from eicpy.calibration.gain.start import StartingScales
 from eicpy.calibration.gain.table import GainTable
-from eicpy.typing import BoolArray, FloatArray
+from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = [
     "beyond_a_line",
     "elsewhere",
     "errors_at",
     "held_by_the_plane",
+    "held_by_the_search",
     "no_news",
     "shift_since",
     "spread_of",
 ]
 
-POORER = 2.0  # times what the plane can have scattered; errors beyond are no news
+NEWS = 0.8  # share of the variance beforehand; a pixel of which more is left said nothing
 PARABOLA = 0.8  # of a line's width, within which the likelihood is near a parabola
 STRONG = 0.3  # share of its group from which a line has a maximum of its own
 ALIAS = 1.0 / 6.0  # of the distance to the next such line, which errors may have
@@ -59,38 +60,59 @@ def elsewhere(fits: PixelFits, scales: StartingScales) -> FloatArray:
     return scales.elsewhere(fits.parameters[:, 0], fits.parameters[:, 1], sigma)
 
 
-def shift_since(fits: PixelFits, start: GainTable, scales: StartingScales) -> PlaneShift | None:
-    """How all scales moved since the last table, from fits that are held by nothing."""
-    change = np.stack(
-        [fits.parameters[:, 0] / start.gain - 1.0, fits.parameters[:, 1] - start.offset], axis=1
-    )
-    covariance = np.empty((len(change), 2, 2))
-    covariance[:, 0, 0], covariance[:, 1, 1] = fits.variance[:, 0] / start.gain**2, fits.variance[:, 1]
-    covariance[:, 0, 1] = covariance[:, 1, 0] = fits.covariance / start.gain
-    return shift_of_the_plane(change, covariance, elsewhere(fits, scales) < CLEAR)
+def shift_since(
+    fits: PixelFits, work: Setting, start: GainTable, scales: StartingScales, pixels: IntArray
+) -> PlaneShift | None:
+    """How all scales moved since the last table, from some pixels' own spectra.
+
+    What held gain and offset in the fits is taken out again: their information less that of the prior.
+    """
+    scale, held = fits.parameters[pixels, :2], work.scale_precision[pixels]
+    covariance = np.empty((len(pixels), 2, 2))
+    covariance[:, 0, 0], covariance[:, 1, 1] = fits.variance[pixels, 0], fits.variance[pixels, 1]
+    covariance[:, 0, 1] = covariance[:, 1, 0] = fits.covariance[pixels]
+    usable = np.isfinite(covariance).all(axis=(1, 2)) & (elsewhere(fits, scales)[pixels] < CLEAR)
+    information = np.linalg.inv(np.where(usable[:, np.newaxis, np.newaxis], covariance, np.eye(2)))
+    right = np.einsum("nab,nb->na", information, scale) - held * work.scale_mean[pixels]
+    information[:, [0, 1], [0, 1]] -= held
+    usable &= (np.linalg.det(information) > 0.0) & (information[:, 0, 0] > 0.0)
+    own = np.linalg.inv(np.where(usable[:, np.newaxis, np.newaxis], information, np.eye(2)))
+    alone = np.einsum("nab,nb->na", own, right)
+    gain = start.gain[pixels]
+    change = np.stack([alone[:, 0] / gain - 1.0, alone[:, 1] - start.offset[pixels]], axis=1)
+    per_gain = np.stack([1.0 / gain, np.ones(gain.size)], axis=1)
+    return shift_of_the_plane(change, own * per_gain[:, :, np.newaxis] * per_gain[:, np.newaxis], usable)
+
+
+def held_by_the_search(work: Setting, start: GainTable, scales: StartingScales) -> Setting:
+    """The same, gain and offset held by the last table and how far the search found scales to have moved."""
+    if not np.isfinite(scales.scatter).all():
+        return work
+    return _held(work, start, scales.shift, scales.scatter**-2.0)
 
 
 def held_by_the_plane(work: Setting, start: GainTable, shift: PlaneShift | None) -> Setting:
-    """The same, gain and offset held by the last table and what moved all pixels, where that is measured."""
-    if shift is None:
-        return work
-    mean = np.stack([start.gain * (1.0 + shift.mean[0]), start.offset + shift.mean[1]], axis=1)
-    precision = np.stack(
-        [shift.precision[0] / start.gain**2, np.full(len(start), shift.precision[1])], axis=1
-    )
-    wider = widening(start)[:, np.newaxis]
-    return replace(work, scale_mean=mean, scale_precision=precision / wider**2)
+    """The same, gain and offset held by the last table and what moved all pixels, where that is known."""
+    return work if shift is None else _held(work, start, shift.expected[0], shift.precision)
 
 
-def no_news(
-    fits: PixelFits, start: GainTable, shift: PlaneShift | None, pivots: tuple[float, ...]
-) -> BoolArray:
-    """Fits that know far less than the last table: errors twice what the plane can have scattered."""
-    if shift is None or not pivots[0]:
-        return np.zeros(len(start), np.bool_)
-    most = widening(start) * shift.most_at(np.array(pivots)[:, np.newaxis] - start.offset)
-    poorer: BoolArray = np.all(errors_at(fits, pivots) > POORER * most, axis=0)
-    return poorer
+def _held(work: Setting, start: GainTable, change: FloatArray, precision: FloatArray) -> Setting:
+    mean = np.stack([start.gain * (1.0 + change[0]), start.offset + change[1]], axis=1)
+    own = np.stack([precision[0] / start.gain**2, np.full(len(start), precision[1])], axis=1)
+    return replace(work, scale_mean=mean, scale_precision=own / widening(start)[:, np.newaxis] ** 2)
+
+
+def no_news(fits: PixelFits, work: Setting, pivots: tuple[float, ...]) -> BoolArray:
+    """Fits that know hardly more than was known beforehand, neither of a low nor of a high energy."""
+    if not pivots[0]:
+        return np.zeros(len(work.counts), np.bool_)
+    with np.errstate(divide="ignore"):
+        before = 1.0 / work.scale_precision
+    poor = np.ones(len(work.counts), np.bool_)
+    for energy, error in zip(pivots, errors_at(fits, pivots), strict=True):
+        channel = (energy - fits.parameters[:, 1]) / fits.parameters[:, 0]
+        poor &= error**2 > NEWS * (channel**2 * before[:, 0] + before[:, 1])
+    return poor
 
 
 def beyond_a_line(fits: PixelFits, work: Setting, pivots: tuple[float, ...], share: float = 1.0) -> BoolArray:

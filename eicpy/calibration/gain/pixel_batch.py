@@ -1,5 +1,6 @@
 """Fits of many pixels at once: guess, prior terms, threads, choice between starting points."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,9 +15,11 @@ from eicpy.calibration.gain.camera_spectrum import (
     pixel_guess,
 )
 from eicpy.calibration.gain.kernel import fit_pixels
+from eicpy.calibration.gain.likelihood import Prior
 from eicpy.calibration.gain.lines import LineModel
 from eicpy.calibration.gain.model import deviance_sums
 from eicpy.calibration.gain.poisson import LOG_LOW, LOG_STEP, moment_table
+from eicpy.calibration.gain.posterior import scale_posteriors
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.start import StartingScales
 from eicpy.typing import BoolArray, FloatArray, IntArray
@@ -24,6 +27,7 @@ from eicpy.typing import BoolArray, FloatArray, IntArray
 __all__ = [
     "PixelFits",
     "Setting",
+    "average_scales",
     "chosen_tolerance",
     "fit_batch",
     "goodness_of_fit",
@@ -36,6 +40,7 @@ __all__ = [
 PLANE_MINIMUM = 200  # pixels, below which the plane does not show how much pixels differ
 ROBUST_SIGMA = 1.4826  # standard deviation of a normal distribution in units of its MAD
 TOLERATED = 6.0  # σ; how unlike the camera's a pixel's strengths and widths may be
+FAR = 5.5  # σ of what the plane scatters; a scale further away is another pixel's, or a foreign spectrum's
 TOO_BRIGHT = 1.8  # times the counts that a tenth of the pixels exceed (a bright source lights more)
 BRIGHT_SHARE = 0.9
 SMALLEST_TOLERANCE = 0.05  # relative; the camera's own values are not trusted further
@@ -117,37 +122,78 @@ def fit_batch(
     max_iterations
         Instead of the setting.
     """
-    settings = work.settings
+    settings, arrays = work.settings, work.camera.arrays()
+    guess, prior = _beforehand(work, gain, offset)
+    theta = guess if start is None else np.where(np.isfinite(start), start, guess)
+    most = max_iterations or settings.max_iterations
+
+    def run(part: slice) -> tuple[Any, ...]:
+        own = (values[part] for values in prior)
+        result: tuple[Any, ...] = fit_pixels(
+            work.counts[part], theta[part], work.windows[part], arrays, *own, most, settings.tolerance
+        )
+        return result
+
+    return PixelFits(*_shared(run, len(guess), settings.threads))
+
+
+def _beforehand(work: Setting, gain: FloatArray, offset: FloatArray) -> tuple[FloatArray, Prior]:
+    """First guess of all parameters, and what is known of them beforehand, (n_pixels, n_parameters) each."""
     guess = pixel_guess(work.counts, work.windows, work.camera, gain, offset)
     precision = (work.tolerance * np.maximum(np.abs(guess), 1e-6)) ** -2.0
     precision[:, :2] = work.scale_precision
     mean = guess.copy()
     mean[:, :2] = work.scale_mean
-    arrays = work.camera.arrays()
-    lower, upper = parameter_bounds(guess, arrays)
-    theta = guess if start is None else np.where(np.isfinite(start), start, guess)
+    return guess, Prior(mean, precision, *parameter_bounds(guess, work.camera.arrays()))
 
-    def run(part: slice) -> tuple[Any, ...]:
-        result: tuple[Any, ...] = fit_pixels(
-            work.counts[part],
-            theta[part],
-            work.windows[part],
-            arrays,
-            mean[part],
-            precision[part],
-            lower[part],
-            upper[part],
-            max_iterations or settings.max_iterations,
-            settings.tolerance,
+
+def _shared(run: Callable[[slice], tuple[Any, ...]], n: int, threads: int) -> tuple[Any, ...]:
+    """Run something on all pixels, shared among threads, and put its arrays together."""
+    if threads == 1 or n < 2 * threads:
+        return run(slice(None))
+    bounds = np.linspace(0, n, 4 * threads + 1).astype(int)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(run, [slice(a, b) for a, b in pairwise(bounds)]))
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def average_scales(work: Setting, fits: PixelFits, chosen: IntArray) -> FloatArray:
+    """Put mean and covariance of the posterior in place of a maximum and its curvature.
+
+    Parameters
+    ----------
+    work, fits
+        The spectra and their fits; gains, offsets and their errors are changed in place.
+    chosen
+        Pixels whose errors are not short beside a line, shape (n,).
+
+    Returns
+    -------
+    numpy.ndarray
+        Share of each pixel's posterior at the border of what was summed, shape (n_pixels,): NaN without a
+        posterior, 0 for the pixels that were not chosen.
+    """
+    border = np.zeros(len(work.counts))
+    if not chosen.size:
+        return border
+    part, arrays = work.subset(chosen), work.camera.arrays()
+    theta = fits.parameters[chosen]
+    _, prior = _beforehand(part, theta[:, 0], theta[:, 1])
+    covariance = np.column_stack([fits.variance[chosen, :2], fits.covariance[chosen]])
+
+    def run(share: slice) -> tuple[Any, ...]:
+        own = (values[share] for values in prior)
+        result: tuple[Any, ...] = scale_posteriors(
+            part.counts[share], theta[share], covariance[share], part.windows[share], arrays, *own
         )
         return result
 
-    if settings.threads == 1 or len(guess) < 2 * settings.threads:
-        return PixelFits(*run(slice(None)))
-    bounds = np.linspace(0, len(guess), 4 * settings.threads + 1).astype(int)
-    with ThreadPoolExecutor(settings.threads) as pool:
-        parts = list(pool.map(run, [slice(a, b) for a, b in pairwise(bounds)]))
-    return PixelFits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    scale, border[chosen] = _shared(run, len(chosen), work.settings.threads)
+    found = np.isfinite(border[chosen])
+    fits.parameters[chosen[found], :2] = scale[found, :2]
+    fits.variance[chosen[found], :2] = scale[found, 2:4]
+    fits.covariance[chosen[found]] = scale[found, 4]
+    return border
 
 
 def chosen_tolerance(lines: LineModel, settings: GainFitSettings) -> FloatArray:
@@ -259,7 +305,8 @@ def unlike_the_camera(work: Setting, fits: PixelFits) -> BoolArray:
     """Pixels whose fit fits, but not to the spectrum that all pixels see; shape (n_pixels,).
 
     A shifted or foreign spectrum finds strengths and widths that its counts like, against all that the plane
-    knows of them. A pixel that counts noise hides its lines below it: no deviance shows that.
+    knows of them, or a scale far from where all others are. A pixel that counts noise hides its lines below
+    it: no deviance shows that.
 
     Parameters
     ----------
@@ -277,5 +324,5 @@ def unlike_the_camera(work: Setting, fits: PixelFits) -> BoolArray:
         bright = own > TOO_BRIGHT * np.quantile(own, BRIGHT_SHARE, axis=0)
     else:
         bright = own > 2.0 * TOO_BRIGHT * np.median(own, axis=0)
-    unlike: BoolArray = (apart > limit) | bright.any(axis=1)
+    unlike: BoolArray = (apart > limit) | bright.any(axis=1) | (away.sum(axis=1) > FAR**2)
     return unlike

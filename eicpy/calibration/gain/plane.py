@@ -6,10 +6,14 @@ d̂_i with covariance V_i, and the plane
 
     d_i ~ N(m, T),  T = diag(T_gain², T_offset²),   so that   d̂_i ~ N(m, T + V_i).
 
-m and T maximise the likelihood of all d̂_i (Fisher scoring). Where a T² is measured – several times larger
-than its own error, and no trifle beside the pixels' – it is as good as a measurement of each pixel: the last
-table, moved by m, ± T. Where it is not, the pixels' spectra are too poor to show that anything scattered, and
-a pixel is held by nothing.
+m and T maximise the likelihood of all d̂_i (Fisher scoring). Each pixel is then held by the last table, moved
+by m, as by a measurement of variance
+
+    T² + 2·σ(T²) + 0.2·V + σ(m)²:
+
+what was found of the scatter and what may have been missed, by statistics or because the pixels' own errors
+V are a little off. On a night on which nothing scatters that is an upper limit, and so are the errors that
+come of it.
 
 A value that was kept for longer than the others may have gone further: as a random walk, with the root of
 its age.
@@ -25,13 +29,12 @@ from eicpy.typing import BoolArray, FloatArray
 __all__ = ["PlaneShift", "shift_of_the_plane", "widening"]
 
 PLANE_MINIMUM = 100  # pixels, below which the plane says nothing
-MEASURED = 5.0  # T² in units of its error, above which T counts as measured
-SYSTEMATIC = (
-    0.5  # T² in units of a pixel's own error squared: below, errors that are a little off would make a T
-)
+MISSED = 2.0  # σ(T²), by which the scatter may be larger than was found
+SYSTEMATIC = 0.2  # of a pixel's own variance, the other number known: what errors that are off may hide
 CLIP = 5.0  # σ; changes beyond belong to pixels that went their own way
 STEPS = 50
 SIGNIFICANT = 5.0  # σ, from which a shift of the plane moves pixels that have nothing to say themselves
+BESIDE = 2.0  # times a pixel's own error, from which a common change of the offset is believed
 NEVER_FITTED = 10.0  # times the others' scatter, for a pixel on the nominal scale among fitted ones
 
 
@@ -48,7 +51,7 @@ class PlaneShift:
     uncertainty
         Covariance of the two T², shape (2, 2).
     own_variance
-        Of a typical pixel's own change, error squared, shape (2,).
+        Of a typical pixel's own change, error squared, the other of gain and offset known, shape (2,).
     """
 
     mean: FloatArray
@@ -64,14 +67,16 @@ class PlaneShift:
         return error
 
     @property
-    def precision(self) -> FloatArray:
-        """What a pixel's change is held by, 1/(T² + error of the mean²); 0 where T is not measured."""
-        measured = self.variance > MEASURED * np.sqrt(np.diag(self.uncertainty))
-        measured &= self.variance > SYSTEMATIC * self.own_variance
-        held: FloatArray = np.where(
-            measured, 1.0 / np.maximum(self.variance + self.mean_error**2, 1e-12), 0.0
-        )
+    def held_variance(self) -> FloatArray:
+        """Of a pixel's change beforehand, shape (2,)."""
+        missed = MISSED * np.sqrt(np.diag(self.uncertainty)) + SYSTEMATIC * self.own_variance
+        held: FloatArray = np.maximum(self.variance + missed + self.expected[1] ** 2, 1e-12)
         return held
+
+    @property
+    def precision(self) -> FloatArray:
+        """What a pixel's change is held by, shape (2,)."""
+        return 1.0 / self.held_variance
 
     @property
     def significant(self) -> bool:
@@ -79,26 +84,24 @@ class PlaneShift:
         return bool(self.mean @ np.linalg.solve(self.mean_covariance, self.mean) > SIGNIFICANT**2)
 
     @property
-    def common(self) -> tuple[FloatArray, FloatArray]:
-        """What a pixel with nothing to say moves by, and the error of that, shapes (2,).
+    def expected(self) -> tuple[FloatArray, FloatArray]:
+        """What a pixel's scale is expected to have moved by, and the error of that, shapes (2,).
 
-        Nothing where the plane did not move. A change of the offset that does not stand out alone is taken
-        for none, and the gain's for what it then is.
+        A change of the offset that does not stand out, of its error and beside those of single pixels, is
+        taken for none, and for an error; the gain's is then what goes with none.
         """
-        if not self.significant:
-            return np.zeros(2), np.zeros(2)
-        if abs(self.mean[1]) > SIGNIFICANT * self.mean_error[1]:
+        least = max(SIGNIFICANT * self.mean_error[1], BESIDE * np.sqrt(self.own_variance[1]))
+        if abs(self.mean[1]) > least:
             return self.mean, self.mean_error
         slope = self.mean_covariance[0, 1] / self.mean_covariance[1, 1]
         error = np.sqrt(self.mean_covariance[0, 0] - slope * self.mean_covariance[0, 1])
-        return np.array([self.mean[0] - slope * self.mean[1], 0.0]), np.array([error, 0.0])
+        missed = np.hypot(self.mean[1], self.mean_error[1])
+        return np.array([self.mean[0] - slope * self.mean[1], 0.0]), np.array([error, missed])
 
-    def most_at(self, energy: FloatArray) -> FloatArray:
-        """How much an energy (keV above the offset) changes from pixel to pixel at most (2 σ), keV."""
-        weight = np.stack([np.square(energy), np.ones_like(energy)], axis=-1)
-        error = np.sqrt(np.einsum("...a,ab,...b->...", weight, self.uncertainty, weight))
-        most: FloatArray = np.sqrt(weight @ self.variance + 2.0 * error)
-        return most
+    @property
+    def common(self) -> FloatArray:
+        """What a pixel with nothing to say moves by, shape (2,); nothing where the plane did not move."""
+        return self.expected[0] if self.significant else np.zeros(2)
 
 
 def shift_of_the_plane(change: FloatArray, covariance: FloatArray, usable: BoolArray) -> PlaneShift | None:
@@ -137,7 +140,8 @@ def shift_of_the_plane(change: FloatArray, covariance: FloatArray, usable: BoolA
         if np.all(moved < 1e-3 * np.sqrt(np.diag(uncertainty))):
             break
     mean_covariance: FloatArray = np.linalg.inv(information).astype(np.float64)
-    return PlaneShift(mean, mean_covariance, squared, uncertainty, median_variance)
+    alone = 1.0 / np.median(np.diagonal(np.linalg.inv(own), axis1=1, axis2=2), axis=0)
+    return PlaneShift(mean, mean_covariance, squared, uncertainty, alone)
 
 
 def widening(previous: GainTable) -> FloatArray:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy.special import erf
 
-from eicpy.calibration.gain.plane import PlaneShift
+from eicpy.calibration.gain.plane import PlaneShift, widening
 from eicpy.calibration.gain.settings import GainFitSettings
 from eicpy.calibration.gain.table import GainStatus, GainTable
 from eicpy.errors import BadArgumentError
@@ -318,7 +318,7 @@ def gated_table(
     """Apply the gates; pixels that fail keep their last value, its errors, and the reasons.
 
     When the plane as a whole moved, the value kept by a pixel whose own spectrum says too little moves with
-    it, and its error grows by what pixels scatter around that.
+    it, and its error is what pixels scatter around that.
 
     Parameters
     ----------
@@ -366,16 +366,20 @@ def gated_table(
 
 
 def _moved_along(previous: GainTable, shift: PlaneShift, pixels: BoolArray) -> GainTable:
-    """The last table with some pixels moved as the plane did, as far as that is significant."""
-    mean, mean_error = shift.common
-    gain = previous.gain * (1.0 + mean[0])
-    error = np.sqrt(shift.variance + mean_error**2)
+    """The last table with some pixels moved as the plane did, where that is significant.
+
+    Their errors are what pixels scatter around the last table: errors of the table are in that.
+    """
+    mean = shift.common
+    gain, wider = previous.gain * (1.0 + mean[0]), widening(previous)
+    error = np.sqrt(shift.held_variance)
     return replace(
         previous,
         gain=np.where(pixels, gain, previous.gain),
         offset=previous.offset + np.where(pixels, mean[1], 0.0),
-        gain_error=np.hypot(previous.gain_error, np.where(pixels, gain * error[0], 0.0)),
-        offset_error=np.hypot(previous.offset_error, np.where(pixels, error[1], 0.0)),
+        gain_error=np.where(pixels, gain * error[0] * wider, previous.gain_error),
+        offset_error=np.where(pixels, error[1] * wider, previous.offset_error),
+        covariance=np.where(pixels, 0.0, previous.covariance),
     )
 
 

@@ -71,6 +71,9 @@ class StartingScales:
         Channels of the low and the high energy on the grid.
     pivots
         These energies, keV.
+    shift, scatter
+        How all scales moved since the last table, as far as the grid resolves it: mean and scatter of the
+        changes of gain (relative) and offset (keV), shape (2,) each; an infinite scatter where not known.
     """
 
     gain: FloatArray
@@ -79,6 +82,8 @@ class StartingScales:
     posterior: FloatArray = field(default_factory=lambda: np.empty((0, 0, 0)))
     axes: tuple[FloatArray, FloatArray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     pivots: tuple[float, float] = (0.0, 0.0)
+    shift: FloatArray = field(default_factory=lambda: np.zeros(2))
+    scatter: FloatArray = field(default_factory=lambda: np.full(2, np.inf))
 
     def elsewhere(self, gain: FloatArray, offset: FloatArray, sigma: FloatArray) -> FloatArray:
         """Probability that a scale is not the fitted one nor within its errors, shape (n_pixels,).
@@ -150,11 +155,14 @@ def starting_scales(
         else:
             rise += _known_strength(significance, scale[:, np.newaxis] * amplitude)
     best = np.sqrt(2.0 * np.maximum(rise.max(axis=1), 0.0))
-    rise += _log_prior(rise, gain, offset, previous)
+    prior, shift, scatter = _log_prior(rise, gain, offset, previous)
+    rise += prior
     posterior = rise.reshape(len(spectra), axes[0].size, axes[1].size)
     positions = _peaks(posterior.copy(), list(axes), n_candidates)
     gains = (energies[1] - energies[0]) / (positions[:, :, 1] - positions[:, :, 0])
-    return StartingScales(gains, energies[0] - gains * positions[:, :, 0], best, posterior, axes, energies)
+    return StartingScales(
+        gains, energies[0] - gains * positions[:, :, 0], best, posterior, axes, energies, shift, scatter
+    )
 
 
 def _known_strength(significance: FloatArray, expected: FloatArray) -> FloatArray:
@@ -167,8 +175,10 @@ def _known_strength(significance: FloatArray, expected: FloatArray) -> FloatArra
     return rise
 
 
-def _log_prior(rise: FloatArray, gain: FloatArray, offset: FloatArray, previous: GainTable) -> FloatArray:
-    """Logarithm of the probability of each scale beforehand, from how all pixels moved; shape of `rise`.
+def _log_prior(
+    rise: FloatArray, gain: FloatArray, offset: FloatArray, previous: GainTable
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Logarithm of the probability of each scale, shape of `rise`; mean and scatter of all changes.
 
     Expectation: where each pixel of a sample probably is. Maximisation: mean and scatter of the changes, and
     the share of pixels that go their own way.
@@ -204,8 +214,7 @@ def _log_prior(rise: FloatArray, gain: FloatArray, offset: FloatArray, previous:
     g, o = previous.gain, previous.offset
     prior = (1.0 - stray) * _normal(gain, offset, g, o, mean, scatter * wider)
     prior += stray * _normal(gain, offset, g, o, np.zeros(2), STRAYING * WIDEST * wider)
-    result: FloatArray = np.log(np.maximum(prior, 1e-300, out=prior), out=prior)
-    return result
+    return np.log(np.maximum(prior, 1e-300, out=prior), out=prior), mean, scatter
 
 
 def _normal(
