@@ -7,7 +7,8 @@ too high, and put counts where no photon was. So there are three ways:
 - ``single``: events of one pixel alone. Each has its whole energy: for calibration and spectra.
 - ``all``: every event as it came.
 - ``combine``: the events of one tick in pixels that touch, of which each says that it was not alone, become
-  one photon of their summed energy, in the pixel with most of it: for rates and images. One whose partner was
+  one photon of their summed energy, in the pixel with most of it (of equal ones the lower ``detnum``): for
+  rates and images. One whose partner was
   lost on the way stays what it is.
 
 After a photon a sector is dead once, however many of its pixels were hit: :func:`readouts` says which events
@@ -112,7 +113,7 @@ def treat_multiples(
     energy = gain[pixel] * (photons.channel[rows] + 0.5) + offset[pixel]
     group = _groups(photons, rows, np.isfinite(energy), grid, tick)
     total = np.bincount(group, weights=np.nan_to_num(energy))
-    order = np.lexsort((-np.nan_to_num(energy), group))
+    order = np.lexsort((pixel, -np.nan_to_num(energy), group))
     first = np.ones(order.size, np.bool_)
     first[1:] = group[order][1:] != group[order][:-1]
     chosen = order[first]  # the event with most of the energy, of each group

@@ -232,7 +232,6 @@ def _status_legend(plot: figure, order: AnyArray, labels: Sequence[str]) -> None
         legend = Legend(items=items)
         plot.add_layout(legend, "above")
         theme.legend_look(legend, len(items))
-        legend.ncols = min(len(items), 2)  # three do not fit the width of a telephone
         legend.click_policy = "none"
 
 

@@ -165,8 +165,8 @@ def style_legend(plot: figure, entries: int) -> None:
 
 
 def legend_look(legend: Legend, entries: int) -> None:
-    """Give a legend above a figure the house style: rows of at most three, no box."""
-    legend.ncols = min(entries, 3)
+    """Give a legend above a figure the house style: rows of at most two, no box."""
+    legend.ncols = min(entries, 2)  # three do not fit the width of a telephone
     legend.label_text_font, legend.label_text_font_size, legend.label_text_color = FONT, "12px", INK
     legend.border_line_color = None
     legend.background_fill_alpha = 0.0
