@@ -24,7 +24,7 @@ from bokeh.models import (
     LinearColorMapper,
     LogColorMapper,
 )
-from bokeh.models.annotations import ColorBar, Legend
+from bokeh.models.annotations import Legend
 from bokeh.plotting import figure
 
 from eicpy.errors import BadArgumentError
@@ -89,16 +89,7 @@ def detector_image(
         "image", x=0, y=0, dw=columns, dh=rows, source=source, color_mapper=mapper, name="image"
     )
     plot.x_range.renderers = plot.y_range.renderers = [renderer]
-    bar = ColorBar(
-        color_mapper=mapper,
-        width=10,
-        padding=4,
-        major_label_text_font=theme.FONT,
-        major_label_text_font_size="11px",
-        major_label_text_color=theme.BETWEEN,
-        bar_line_color=None,
-    )
-    plot.add_layout(bar, "right")
+    plot.add_layout(theme.colour_bar(mapper), "right")
     plot.add_tools(
         HoverTool(
             renderers=[renderer],

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMapper, Range1d
+from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, Range1d
 from bokeh.plotting import figure
 
 from eicpy.errors import BadArgumentError
 from eicpy.figures import theme
+from eicpy.figures.series import with_unit
 from eicpy.typing import FloatArray
 
 __all__ = ["sky_image"]
@@ -52,7 +53,7 @@ def sky_image(
     step = tangent[1] - tangent[0]
     low, side = float(tangent[0] - step / 2), float(step * len(tangent))
     plot = theme.frame(
-        title=title,
+        title=with_unit(title, unit),
         x_label="ty (tangent)",
         y_label="tz (tangent)",
         x_range=Range1d(low, low + side),
@@ -79,45 +80,36 @@ def sky_image(
         name="image",
     )
     plot.add_tools(HoverTool(renderers=[renderer], tooltips=tips))
-    plot.add_layout(
-        ColorBar(
-            color_mapper=mapper,
-            title=unit,
-            width=10,
-            padding=4,
-            major_label_text_font=theme.FONT,
-            major_label_text_font_size="11px",
-            major_label_text_color=theme.BETWEEN,
-            title_text_color=theme.BETWEEN,
-            bar_line_color=None,
-            background_fill_alpha=0,
-        ),
-        "right",
-    )
+    plot.add_layout(theme.colour_bar(mapper), "right")
     if places:
-        y, z, names = zip(*places, strict=True)
-        marked = ColumnDataSource({"y": list(y), "z": list(z), "name": list(names)})
-        plot.scatter(
-            "y",
-            "z",
-            source=marked,
-            size=18,
-            marker="circle",
-            fill_alpha=0,
-            line_color="#FFFFFF",
-            line_width=1.5,
-        )
-        plot.text(
-            "y",
-            "z",
-            "name",
-            source=marked,
-            x_offset=12,
-            y_offset=-6,
-            text_color="#FFFFFF",
-            text_font=value(theme.FONT),
-            text_font_size="11px",
-        )
+        _mark(plot, places)
     if not np.isfinite(values).any():
         theme.no_data(plot)
     return plot
+
+
+def _mark(plot: figure, places: Sequence[tuple[float, float, str]]) -> None:
+    y, z, names = zip(*places, strict=True)
+    marked = ColumnDataSource({"y": list(y), "z": list(z), "name": list(names)})
+    plot.scatter(
+        "y",
+        "z",
+        source=marked,
+        name="places",
+        size=18,
+        marker="circle",
+        fill_alpha=0,
+        line_color="#FFFFFF",
+        line_width=1.5,
+    )
+    plot.text(
+        "y",
+        "z",
+        "name",
+        source=marked,
+        x_offset=12,
+        y_offset=-6,
+        text_color="#FFFFFF",
+        text_font=value(theme.FONT),
+        text_font_size="11px",
+    )

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from astropy.time import Time
-from bokeh.models import DatetimeTickFormatter, Node, Range1d
-from bokeh.models.annotations import Label, Legend
+from bokeh.models import ColorMapper, DatetimeTickFormatter, Node, Range1d
+from bokeh.models.annotations import ColorBar, Label, Legend
 from bokeh.palettes import Cividis256, interp_palette
 from bokeh.plotting import figure
 
@@ -29,6 +29,7 @@ __all__ = [
     "NOMINAL",
     "WARNING",
     "Figure",
+    "colour_bar",
     "empty",
     "frame",
     "legend_look",
@@ -171,6 +172,19 @@ def legend_look(legend: Legend, entries: int) -> None:
     legend.border_line_color = None
     legend.background_fill_alpha = 0.0
     legend.padding, legend.margin, legend.spacing, legend.label_height = 2, 2, 8, 14
+
+
+def colour_bar(mapper: ColorMapper) -> ColorBar:
+    """Scale of the colours of an image, in the house style; it stands to the right of the figure."""
+    return ColorBar(
+        color_mapper=mapper,
+        width=10,
+        padding=4,
+        major_label_text_font=FONT,
+        major_label_text_font_size="11px",
+        major_label_text_color=BETWEEN,
+        bar_line_color=None,
+    )
 
 
 def utc_axis(plot: figure) -> None:

@@ -23,7 +23,7 @@ from eicpy.typing import FloatArray
 __all__ = ["PositionPosterior", "position_posterior"]
 
 _SIGMAS = 4.5
-"""Half the side of the grid, in errors of the curvature; at least a pitch and a half of the plane."""
+"""Half the side of the grid, in errors of the curvature; eight pitches of the plane at most."""
 
 
 @dataclass(frozen=True)

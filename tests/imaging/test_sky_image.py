@@ -4,6 +4,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from bokeh.core.validation import check_integrity
 
 from eicpy.errors import MissingDataError
 from eicpy.imaging import SkyDecoder, SkyImage, localise, random_mask
@@ -81,3 +82,14 @@ def test_peaks_are_local_maxima_within_the_searched_field():
     assert [(p.y, p.z) for p in peaks] == [(100, 100), (60, 50)]
     assert DECODER.tangent[100] < peaks[0].ty < DECODER.tangent[101]  # pulled to the higher neighbour
     assert image.peaks(20.0) == []
+
+
+def test_the_picture_marks_the_highest_peak_alone_and_is_whole(image):
+    plot = image.plot()
+    assert plot.title.text == "Sky, 4–120 keV, 20 s, simulated (SNR)"
+    marked = plot.select_one({"name": "places"}).data_source.data
+    assert marked["name"] == [f"{image.peaks(6.5)[0].significance:.1f} σ"]
+    found = check_integrity(plot.references())
+    assert (found.error, found.warning) == ([], [])
+    assert "20 s, simulated" in image._repr_html_()
+    assert DECODER.image(np.zeros((80, 80))).plot().select_one({"name": "places"}) is None
