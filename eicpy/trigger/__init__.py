@@ -5,9 +5,24 @@ from typing import TYPE_CHECKING
 from eicpy.lazy import attach
 
 if TYPE_CHECKING:
+    from eicpy.trigger.alert import Alert, Excess, TriggerKind
     from eicpy.trigger.background import Background, two_sided_background
+    from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
-__all__ = ["Background", "Excesses", "search_all_windows", "significance", "two_sided_background"]
+__all__ = [
+    "Alert",
+    "Background",
+    "CountRateSettings",
+    "Excess",
+    "Excesses",
+    "ImageSettings",
+    "TriggerConfiguration",
+    "TriggerKind",
+    "Zone",
+    "search_all_windows",
+    "significance",
+    "two_sided_background",
+]
