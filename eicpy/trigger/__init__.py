@@ -6,21 +6,29 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.trigger.alert import Alert, Excess, TriggerKind
+    from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision, Verdict
     from eicpy.trigger.background import Background, two_sided_background
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
+    from eicpy.trigger.identification import Identification, KnownSources
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "Alert",
+    "AlertLogic",
     "Background",
+    "Candidate",
     "CountRateSettings",
+    "Decision",
     "Excess",
     "Excesses",
+    "Identification",
     "ImageSettings",
+    "KnownSources",
     "TriggerConfiguration",
     "TriggerKind",
+    "Verdict",
     "Zone",
     "search_all_windows",
     "significance",

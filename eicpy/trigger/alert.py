@@ -66,7 +66,7 @@ class Alert:
     peak
         Highest pixel (y, z) of the sky image.
     flux, variance
-        Counts of the source in the sky image, and their variance.
+        Counts that the source brought to the plane, as the sky image gives them, and their variance.
     covariance
         Of (ty, tz), shape (2, 2).
     source
@@ -77,6 +77,8 @@ class Alert:
         Whether it is much brighter than usual.
     slew_request
         Whether the satellite is asked to turn.
+    fitted
+        Counts that the source brought to the plane, by maximum likelihood; NaN where none were fitted.
     """
 
     sequence: int
@@ -93,6 +95,7 @@ class Alert:
     source_name: str = ""
     outburst: bool = False
     slew_request: bool = False
+    fitted: float = float("nan")
 
     @property
     def significance(self) -> float:
