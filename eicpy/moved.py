@@ -133,7 +133,7 @@ MODULES = {
     "eicpy.simulation.bursts": "eicpy.simulation.sky.bursts",
     "eicpy.simulation.commands": "eicpy.simulation.packets.commands",
     "eicpy.simulation.detector": "eicpy.simulation.camera.detector",
-    "eicpy.simulation.diffuse": "eicpy.simulation.sky.diffuse",
+    "eicpy.simulation.diffuse": "eicpy.imaging.diffuse",
     "eicpy.simulation.escape": "eicpy.simulation.camera.escape",
     "eicpy.simulation.event_packets": "eicpy.simulation.packets.event_packets",
     "eicpy.simulation.faults": "eicpy.simulation.packets.faults",

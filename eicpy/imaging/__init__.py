@@ -7,7 +7,9 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.imaging.absorption import tantalum_transparency
     from eicpy.imaging.circles import circle_radius, upper_limit
+    from eicpy.imaging.cleaned import CleanedDecoder, SmoothVariance, Taken
     from eicpy.imaging.deconvolution import Decoded, SkyDecoder
+    from eicpy.imaging.diffuse import DiffuseSky
     from eicpy.imaging.known_sources import KnownShadows, known_shadows
     from eicpy.imaging.localisation import FittedSource, Localisation, localise
     from eicpy.imaging.mask import Mask, random_mask, transmission
@@ -19,7 +21,9 @@ else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
+    "CleanedDecoder",
     "Decoded",
+    "DiffuseSky",
     "FittedSource",
     "KnownShadows",
     "Localisation",
@@ -29,6 +33,8 @@ __all__ = [
     "Search",
     "SkyDecoder",
     "SkyImage",
+    "SmoothVariance",
+    "Taken",
     "circle_radius",
     "find_sources",
     "known_shadows",

@@ -219,12 +219,21 @@ class SkyDecoder:
         least = 1e-3 * _LEAST_CODED * w.sum()
         return float((w * alone) @ self.mask.shadow(ty, tz).ravel() / norm) if norm > least else 1.0
 
+    @property
+    def background_shapes(self) -> FloatArray:
+        """Shapes of the background, each a sum of those that were given, shape (shapes, pixels, pixels)."""
+        return self._basis
+
+    @cached_property
+    def _per_flux(self) -> Any:
+        """1/norm, as float32."""
+        return (1 / (self.norm * self.depth_efficiency)).astype(np.float32)
+
     @cached_property
     def _per_image(self) -> tuple[Any, Any, FloatArray]:
         """1/norm, Q_k and the shapes, as float32, flat."""
         q = np.stack([self.variance_of(shape) for shape in self._basis])
-        inverse = (1 / (self.norm * self.depth_efficiency)).astype(np.float32)
-        return inverse, q.reshape(len(q), -1).astype(np.float32), self._basis.reshape(len(q), -1)
+        return self._per_flux, q.reshape(len(q), -1).astype(np.float32), self._basis.reshape(len(q), -1)
 
     def decode(self, counts: npt.ArrayLike) -> Decoded:
         """Image the sky.
@@ -250,6 +259,18 @@ class SkyDecoder:
         flux *= inverse
         variance = (c.astype(np.float32) @ q).reshape(flux.shape)
         return Decoded(flux, variance, c)
+
+    def correlate(self, rest: FloatArray) -> FloatArray:
+        """Flux, shape (sky, sky), of counts from which all shapes of the background were taken out already.
+
+        Parameters
+        ----------
+        rest
+            Shape (pixels, pixels).
+        """
+        flux = self._correlator.fast(rest)
+        flux *= self._per_flux
+        return np.asarray(flux)
 
     def _checked(self, counts: npt.ArrayLike) -> FloatArray:
         counts = np.asarray(counts, np.float64)

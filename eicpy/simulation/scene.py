@@ -15,6 +15,7 @@ import astropy.units as u
 import numpy as np
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging.diffuse import DiffuseSky, flatten
 from eicpy.imaging.mask import Mask, random_mask
 from eicpy.instruments import Instrument, load
 from eicpy.orbit import CircularOrbit, Pointing, SaaPolygon, right_ascension, saa_passages, tangents
@@ -32,7 +33,6 @@ from eicpy.simulation.camera.illumination import (
 from eicpy.simulation.camera.kernels import Components, packed_alias
 from eicpy.simulation.config import BodyConfig, BurstConfig, SimulationConfig, SourceConfig
 from eicpy.simulation.sky.attitude import SimulatedAttitude, attitude_pieces, simulate_attitude
-from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
 from eicpy.simulation.sky.diffuse_light import DiffuseLight, DiffuseNumbers
 from eicpy.simulation.sky.environment import ParticleEnvironment
 from eicpy.simulation.sky.incidents import Incident, flare_component, incidents, shower_component
@@ -111,7 +111,7 @@ class Scene(PhotonSource):
             steps = np.arange(0.0, config.duration, STEP)
             self._pieces = np.unique(np.round(np.concatenate([self._pieces, steps]), 6))
         self._turns = self.attitude.camera.pieces(_DIFFUSE_TURN, float(self.start), stop) - self.start
-        self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows)
+        self._sky = DiffuseSky(instrument.mask, instrument.pixels.rows, etendue=background.FULL_ETENDUE)
         self.environment: ParticleEnvironment | None = None
         """How particles change; None where they do not."""
         if config.environment is not None:

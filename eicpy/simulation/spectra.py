@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging.diffuse import DiffuseSky, flatten
 from eicpy.instruments import Instrument, load
 from eicpy.kernels import kernel
 from eicpy.simulation.camera import background
@@ -23,7 +24,6 @@ from eicpy.simulation.camera.detector import Detector, draw_detector, layer_tran
 from eicpy.simulation.camera.lines import LineStrength
 from eicpy.simulation.camera.response import single_deposits
 from eicpy.simulation.config import DetectorConfig
-from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
 from eicpy.typing import FloatArray, IntArray
 
 __all__ = ["SimulatedSpectra", "expected_spectra", "fold", "simulate_spectra"]
@@ -136,7 +136,9 @@ def expected_spectra(
     sky = background.cosmic_table().scaled(background.FULL_ETENDUE)
     camera = background.camera_table(background_rate, lines)
     shape = (
-        flatten(DiffuseSky(instrument.mask, instrument.pixels.rows).full)[: len(detector)]
+        flatten(DiffuseSky(instrument.mask, instrument.pixels.rows, etendue=background.FULL_ETENDUE).full)[
+            : len(detector)
+        ]
         / background.FULL_ETENDUE
     )
     edges = np.maximum(detector.edges(), detector.threshold[:, None])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
     from eicpy.trigger.identification import Identification, KnownSources
+    from eicpy.trigger.image_trigger import ImageMargin, ImageTrigger, SkyExcess
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -24,8 +25,11 @@ __all__ = [
     "Excess",
     "Excesses",
     "Identification",
+    "ImageMargin",
     "ImageSettings",
+    "ImageTrigger",
     "KnownSources",
+    "SkyExcess",
     "TriggerConfiguration",
     "TriggerKind",
     "Verdict",

