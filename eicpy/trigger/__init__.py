@@ -7,7 +7,9 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.trigger.alert import Alert, Excess, TriggerKind
     from eicpy.trigger.background import Background, two_sided_background
+    from eicpy.trigger.binning import Binned, PhotonBinner, plane_atoms
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
+    from eicpy.trigger.count_rate import CountRateTrigger, Margins
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
@@ -15,13 +17,18 @@ else:
 __all__ = [
     "Alert",
     "Background",
+    "Binned",
     "CountRateSettings",
+    "CountRateTrigger",
     "Excess",
     "Excesses",
     "ImageSettings",
+    "Margins",
+    "PhotonBinner",
     "TriggerConfiguration",
     "TriggerKind",
     "Zone",
+    "plane_atoms",
     "search_all_windows",
     "significance",
     "two_sided_background",
