@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from eicpy.trigger.alert import Alert, Excess, TriggerKind
     from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision, Verdict
     from eicpy.trigger.background import Background, two_sided_background
+    from eicpy.trigger.binning import Binned, PhotonBinner, plane_atoms
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
+    from eicpy.trigger.count_rate import CountRateTrigger, Margins
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
     from eicpy.trigger.identification import Identification, KnownSources
     from eicpy.trigger.image_trigger import ImageMargin, ImageTrigger, SkyExcess
@@ -19,8 +21,10 @@ __all__ = [
     "Alert",
     "AlertLogic",
     "Background",
+    "Binned",
     "Candidate",
     "CountRateSettings",
+    "CountRateTrigger",
     "Decision",
     "Excess",
     "Excesses",
@@ -29,11 +33,14 @@ __all__ = [
     "ImageSettings",
     "ImageTrigger",
     "KnownSources",
+    "Margins",
+    "PhotonBinner",
     "SkyExcess",
     "TriggerConfiguration",
     "TriggerKind",
     "Verdict",
     "Zone",
+    "plane_atoms",
     "search_all_windows",
     "significance",
     "two_sided_background",
