@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
     from eicpy.trigger.identification import Identification, KnownSources
     from eicpy.trigger.image_trigger import ImageMargin, ImageTrigger, SkyExcess
+    from eicpy.trigger.onboard import OnboardTrigger, Reaction
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -34,7 +35,9 @@ __all__ = [
     "ImageTrigger",
     "KnownSources",
     "Margins",
+    "OnboardTrigger",
     "PhotonBinner",
+    "Reaction",
     "SkyExcess",
     "TriggerConfiguration",
     "TriggerKind",

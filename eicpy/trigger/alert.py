@@ -5,7 +5,29 @@ from typing import Literal
 
 import numpy as np
 
-__all__ = ["Alert", "Excess", "TriggerKind"]
+__all__ = ["Alert", "Excess", "TriggerKind", "error_radius"]
+
+_STATISTICAL, _SYSTEMATIC = 77.0, 2.0
+"""Arc minutes: of the published radius, √((77′/SNR)² + 2′²)."""
+
+
+def error_radius(significance: float) -> float:
+    """Radius of the circle that public notices give for a significance (R90), radians.
+
+    It follows all notices of the camera that state a significance, to their rounding.
+
+    Parameters
+    ----------
+    significance
+        SNR of the sky image, > 0.
+
+    Examples
+    --------
+    >>> round(float(np.degrees(error_radius(10.3))) * 60, 2)
+    7.74
+    """
+    return float(np.radians(np.hypot(_STATISTICAL / significance, _SYSTEMATIC) / 60))
+
 
 TriggerKind = Literal["count rate", "image"]
 """The two searches: of count rates (CRT in public notices) and of sky images (IMT)."""
@@ -101,3 +123,8 @@ class Alert:
     def significance(self) -> float:
         """SNR: flux over its standard deviation."""
         return float(self.flux / np.sqrt(self.variance))
+
+    @property
+    def radius(self) -> float:
+        """Published radius of the circle that holds the truth in 90 % of all cases, radians."""
+        return error_radius(self.significance)

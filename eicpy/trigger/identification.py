@@ -23,12 +23,19 @@ from functools import cache
 import numpy as np
 
 from eicpy.catalogue import CatalogueSource, SourceCatalogue
-from eicpy.imaging import Mask, SkyDecoder, quadratic_shapes
+from eicpy.imaging import CleanedDecoder, Mask
 from eicpy.orbit import Pointing, tangents
 from eicpy.trigger.configuration import TriggerConfiguration
 from eicpy.typing import FloatArray
 
-__all__ = ["Identification", "KnownSources", "SourceFluxes", "VisibleSource", "detected_photons"]
+__all__ = [
+    "Identification",
+    "KnownSources",
+    "SourceFits",
+    "SourceFluxes",
+    "VisibleSource",
+    "detected_photons",
+]
 
 _LAYERS = 1.4
 """Optical depth of the layers before the crystals at 4 keV; it falls as E^−3.5 (as simulated: a guess)."""
@@ -36,8 +43,8 @@ _STOPPED = 0.98
 """Optical depth of 1 mm of CdTe at 100 keV; it falls as E^−2.9 (fitted by eye to the cross sections of
 xraydb above the K edges; below them nothing passes)."""
 _LEAST_CODED = 0.05
-_SAME_SHADOW = 0.9999
-"""Cosine between two shadows from which on they are one."""
+_SAME_PLACE = 2e-3
+"""Tangent, a fifth of a pixel of the sky image: the decoder has a source where the camera looked at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +142,7 @@ class KnownSources:
     ) -> None:
         self._configuration = configuration
         self.catalogue = catalogue if catalogue is not None and len(catalogue) else None
-        self._mask = mask
+        self.mask = mask
 
     def visible(self, pointing: Pointing) -> list[VisibleSource]:
         """Sources in the field that are bright enough to be taken out of images, the brightest first.
@@ -148,7 +155,7 @@ class KnownSources:
         if self.catalogue is None:
             return []
         ty, tz = tangents(self.catalogue.vectors @ pointing.rotation.T)
-        g = self._mask.geometry
+        g = self.mask.geometry
         reach = g.edge
         with np.errstate(invalid="ignore"):
             inside = (np.abs(ty) < reach) & (np.abs(tz) < reach)
@@ -161,8 +168,13 @@ class KnownSources:
                 found.append(VisibleSource(int(n) + 1, source, y, z))
         return found
 
+    def direction(self, number: int) -> FloatArray:
+        """Unit vector (ICRS) of a source, by its number."""
+        assert self.catalogue is not None
+        return np.asarray(self.catalogue.vectors[number - 1])
+
     def _coded(self, ty: float, tz: float) -> float:
-        g = self._mask.geometry
+        g = self.mask.geometry
         sides = [
             np.clip((g.side + g.plane_side) / 2 - g.distance * abs(t), 0, g.plane_side) for t in (ty, tz)
         ]
@@ -185,7 +197,7 @@ class KnownSources:
         assert self.catalogue is not None
         source = self.catalogue.sources[number - 1]
         low, high = self._configuration.bands[band]
-        return detected_photons(source, low, high) * self._mask.geometry.pixel_area * cosine * exposure
+        return detected_photons(source, low, high) * self.mask.geometry.pixel_area * cosine * exposure
 
     def is_outburst(self, flux: float, variance: float, usual: float) -> bool:
         """Whether a flux is much above the usual one, and significantly above it."""
@@ -205,7 +217,6 @@ class KnownSources:
         band: int,
         exposure: float,
         cosine: float,
-        fitted: dict[int, float] | None = None,
     ) -> Identification:
         """What stands at a position, and whether it is as bright as usual.
 
@@ -223,8 +234,6 @@ class KnownSources:
             s.
         cosine
             Of the angle between the direction and the axis.
-        fitted
-            Flux of sources, by their number, that was taken out of the image already; it is added.
         """
         if self.catalogue is None:
             return Identification()
@@ -234,12 +243,11 @@ class KnownSources:
             return Identification()
         number = int(near[np.argmin(apart[near])]) + 1
         usual = self.usual(number, band, exposure, cosine)
-        total = flux + (fitted or {}).get(number, 0.0)
         return Identification(
             number,
             self.catalogue.sources[number - 1].name,
             usual,
-            self.is_outburst(total, variance, usual),
+            self.is_outburst(flux, variance, usual),
         )
 
 
@@ -249,48 +257,84 @@ class SourceFluxes:
     Parameters
     ----------
     decoder
-        Mask, pixels and shapes of the background; shadows of the sources may be among them already.
+        What takes them out of images, with all that it takes out besides.
     sources
-        The sources in the field.
+        The sources in the field, as the decoder has them: those whose shadows it takes out are fitted.
     """
 
-    def __init__(self, decoder: SkyDecoder, sources: Sequence[VisibleSource]) -> None:
-        n = decoder.mask.pixels
-        shapes = quadratic_shapes(n) if decoder.shapes is None else decoder.shapes
-        rows = list(shapes.reshape(len(shapes), -1))
+    def __init__(self, decoder: CleanedDecoder, sources: Sequence[VisibleSource]) -> None:
+        first = len(decoder.shapes) - len(decoder.extra)
         self.sources: list[VisibleSource] = []
-        at = []
+        rows = []
         for one in sources:
-            shadow = decoder.mask.shadow(one.ty, one.tz).ravel()
-            if not shadow.any():
-                continue
-            self.sources.append(one)
-            there = [k for k, row in enumerate(rows) if _cosine(row, shadow) > _SAME_SHADOW]
-            at.append(there[0] if there else len(rows))
-            if there:
-                rows[there[0]] = shadow
-            else:
-                rows.append(shadow)
-        x = np.array(rows)
-        w = np.ones(n * n) if decoder.efficiency is None else np.asarray(decoder.efficiency).ravel()
-        self._weight, self._shapes = w, x
-        self._solution = np.linalg.pinv((x * w) @ x.T) @ x
-        self._rows = np.array(at, np.intp)
+            apart = np.abs(decoder.sources - (one.ty, one.tz)).max(axis=1, initial=0.0)
+            if len(apart) and apart.min() < _SAME_PLACE:
+                self.sources.append(one)
+                rows.append(first + int(np.argmin(apart)))
+        x = decoder.shapes.reshape(len(decoder.shapes), -1)
+        w = np.ones(x.shape[1]) if decoder.efficiency is None else np.ravel(decoder.efficiency)
+        scale = np.sqrt(np.maximum((x * x) @ w, 1e-300))
+        x = x / scale[:, None]
+        self._weight, self._shapes, self._scale = w, x, scale
+        self._solution = np.linalg.pinv((x * w) @ x.T, rcond=1e-9, hermitian=True) @ x
+        self._rows = np.array(rows, np.intp)
         self._squares = self._solution[self._rows] ** 2
 
     def of(self, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Flux of each source and its variance, shape (sources,): counts of a pixel that is lit fully.
+        """Flux of each source and its variance, shape (…, sources): counts of a pixel that is lit fully.
+
+        Parameters
+        ----------
+        counts
+            Counts of each pixel, shape (…, pixels, pixels).
+        """
+        c = self._fitted(counts)
+        expected = np.maximum(c @ self._shapes, 0.0) * self._weight
+        scale = self._scale[self._rows]
+        return np.asarray(c[..., self._rows] / scale), np.asarray(expected @ self._squares.T / scale**2)
+
+    def rest(self, counts: FloatArray, source: int) -> FloatArray:
+        """Expected counts of good pixels without one source, shape of `counts`.
 
         Parameters
         ----------
         counts
             Counts of each pixel, shape (pixels, pixels).
+        source
+            Its place in `sources`.
         """
-        seen = np.where(self._weight > 0, np.ravel(counts), 0.0)
-        c = self._solution @ seen
-        expected = self._weight * np.maximum(c @ self._shapes, 0.0)
-        return np.asarray(c[self._rows]), np.asarray(self._squares @ expected)
+        c = self._fitted(counts)
+        c[self._rows[source]] = 0.0
+        return np.asarray((c @ self._shapes).reshape(np.shape(counts)))
+
+    def _fitted(self, counts: FloatArray) -> FloatArray:
+        flat = np.reshape(counts, (*np.shape(counts)[:-2], -1))
+        return np.asarray(np.where(self._weight > 0, flat, 0.0) @ self._solution.T)
 
 
-def _cosine(a: FloatArray, b: FloatArray) -> float:
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+class SourceFits:
+    """Fits of the known sources; that of the last decoder is kept.
+
+    Parameters
+    ----------
+    known
+        The catalogue on board.
+    """
+
+    def __init__(self, known: KnownSources) -> None:
+        self._known = known
+        self._prepared: tuple[CleanedDecoder, SourceFluxes] | None = None
+
+    def fluxes(self, decoder: CleanedDecoder, pointing: Pointing) -> SourceFluxes:
+        """The fit for a decoder.
+
+        Parameters
+        ----------
+        decoder
+            What takes the sources out.
+        pointing
+            Where the camera looks.
+        """
+        if self._prepared is None or self._prepared[0] is not decoder:
+            self._prepared = decoder, SourceFluxes(decoder, self._known.visible(pointing))
+        return self._prepared[1]
