@@ -21,6 +21,7 @@ from eicpy.simulation.light_config import (
 )
 from eicpy.simulation.model import Angles, Declination, Degrees, Model
 from eicpy.simulation.pixel_config import DetectorConfig, DriftConfig, PixelChange
+from eicpy.trigger.configuration import TriggerConfiguration
 
 __all__ = [
     "BodyConfig",
@@ -185,6 +186,8 @@ class SimulationConfig(StreamConfig):
     """The Earth hides the sky behind it; False: as if it did not exist."""
     environment: EnvironmentConfig | None = None
     """How the background changes with time; None: by the Earth in the field alone."""
+    trigger: TriggerConfiguration | None = TriggerConfiguration()
+    """What the trigger on board looks for; None: it is switched off, and nothing of it is sent."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -1,6 +1,6 @@
 """What shines, as asked for: sources, bodies, bursts, the background in time."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -131,8 +131,6 @@ class BurstConfig(Model):
     """Photon index of the high energies of a band."""
     softening: float = Field(default=0.0, ge=0, le=3)
     """How that energy falls in a pulse: by (1 + t/(rise + decay))^−softening."""
-    alert: bool = True
-    """The on-board trigger sends alert packets."""
 
     @property
     def all_pulses(self) -> tuple[PulseConfig, ...]:
@@ -143,6 +141,14 @@ class BurstConfig(Model):
     def end(self) -> float:
         """When it is followed no longer: seconds after its start."""
         return max(pulse.start + pulse.end for pulse in self.all_pulses)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, entries: Any) -> Any:
+        """Configurations of before said whether there are alerts; now the trigger on board decides."""
+        if isinstance(entries, dict) and "alert" in entries:
+            return {name: value for name, value in entries.items() if name != "alert"}
+        return entries
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eicpy.errors import BadArgumentError
+from eicpy.imaging.diffuse import DiffuseSky, _sandwich, flatten
 from eicpy.instruments import load
 from eicpy.kernels import Deferred
 from eicpy.simulation import (
@@ -20,7 +21,6 @@ from eicpy.simulation.camera import random_numbers
 from eicpy.simulation.camera.escape import escape_table
 from eicpy.simulation.camera.random_numbers import first_state
 from eicpy.simulation.sky.bursts import burst_truth
-from eicpy.imaging.diffuse import DiffuseSky, _sandwich, flatten
 from eicpy.simulation.spectra import expected_spectra
 
 CALM = preset("quiet").model_copy(update={"duration": 200.0})

@@ -6,6 +6,7 @@ from astropy.io import fits
 from scipy.optimize import brentq
 
 from eicpy.errors import BadArgumentError, NotFoundError
+from eicpy.imaging.diffuse import flatten
 from eicpy.imaging.mask import transmission
 from eicpy.orbit import (
     Misalignment,
@@ -36,7 +37,6 @@ from eicpy.simulation import (
 from eicpy.simulation.camera.background import energy_grid, source_tables
 from eicpy.simulation.configure import simulation_names
 from eicpy.simulation.sky.bursts import pulse_slices
-from eicpy.imaging.diffuse import flatten
 from eicpy.simulation.sky_presets import WEEK
 
 ARCSEC = np.radians(1 / 3600)
