@@ -19,6 +19,7 @@ with the variance of the fitted expectation μ, as in :mod:`eicpy.imaging.deconv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -199,13 +200,32 @@ class KnownSources:
         low, high = self._configuration.bands[band]
         return detected_photons(source, low, high) * self.mask.geometry.pixel_area * cosine * exposure
 
-    def is_outburst(self, flux: float, variance: float, usual: float) -> bool:
-        """Whether a flux is much above the usual one, and significantly above it."""
+    def usual_rates(self, sources: "Sequence[VisibleSource]") -> FloatArray:
+        """Counts per second of a pixel that sources light fully at their usual flux, shape (bands, sources).
+
+        Parameters
+        ----------
+        sources
+            The sources.
+        """
+        cosines = [float(1 / np.sqrt(1 + one.ty**2 + one.tz**2)) for one in sources]
+        rates = [
+            [self.usual(one.number, band, 1.0, c) for one, c in zip(sources, cosines, strict=True)]
+            for band in range(len(self._configuration.bands))
+        ]
+        return np.array(rates).reshape(len(self._configuration.bands), len(sources))
+
+    def is_outburst(self, flux: Any, variance: Any, usual: Any) -> Any:
+        """Whether fluxes are much above the usual ones, and significantly above them.
+
+        Parameters
+        ----------
+        flux, variance, usual
+            Numbers or arrays of one shape.
+        """
         above = flux - usual
-        return bool(
-            flux > self._configuration.outburst * usual
-            and above >= self._configuration.alert_threshold * np.sqrt(variance)
-        )
+        least = self._configuration.alert_threshold**2 * variance
+        return (flux > self._configuration.outburst * usual) & (above > 0) & (above**2 >= least)
 
     def identify(
         self,
@@ -247,7 +267,7 @@ class KnownSources:
             number,
             self.catalogue.sources[number - 1].name,
             usual,
-            self.is_outburst(flux, variance, usual),
+            bool(self.is_outburst(flux, variance, usual)),
         )
 
 
@@ -324,6 +344,30 @@ class SourceFits:
     def __init__(self, known: KnownSources) -> None:
         self._known = known
         self._prepared: tuple[CleanedDecoder, SourceFluxes] | None = None
+        self._rates: tuple[SourceFluxes, FloatArray] | None = None
+
+    def bright(
+        self, fit: SourceFluxes, flux: FloatArray, variance: FloatArray, band: int, exposure: float
+    ) -> list[int]:
+        """Which sources of a fit are in outburst.
+
+        Parameters
+        ----------
+        fit
+            The fit.
+        flux, variance
+            Of each of its sources: counts of a pixel that is lit fully.
+        band
+            Number of the band.
+        exposure
+            s.
+        """
+        if self._rates is None or self._rates[0] is not fit:
+            self._rates = fit, self._known.usual_rates(fit.sources)
+        usual = self._rates[1][band] * exposure
+        with np.errstate(invalid="ignore"):
+            chosen = (variance > 0) & self._known.is_outburst(flux, variance, usual)
+        return [int(n) for n in np.flatnonzero(chosen)]
 
     def fluxes(self, decoder: CleanedDecoder, pointing: Pointing) -> SourceFluxes:
         """The fit for a decoder.

@@ -340,7 +340,7 @@ class OnboardTrigger:
         decoder = self._images().decoder(pointing, None)
         fit = self._sources.fluxes(decoder, pointing)
         for seen in self._watch.add(start, exposure, fit, self._cycles.of_bands(counts)):
-            bright = self._finder.bright(fit.sources, seen.flux, seen.variance, seen.band, seen.exposure)
+            bright = self._sources.bright(fit, seen.flux, seen.variance, seen.band, seen.exposure)
             if not bright:
                 continue
             snr = np.where(seen.variance > 0, seen.flux / np.sqrt(np.abs(seen.variance)), -np.inf)

@@ -5,7 +5,7 @@ others are known sources that are much brighter than usual, which the fit that t
 position above the alert threshold is fitted by maximum likelihood between the pixels of the sky.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from eicpy.orbit import Pointing, tangent_vector
 from eicpy.trigger.alert import Excess, error_radius
 from eicpy.trigger.alert_logic import Candidate
 from eicpy.trigger.configuration import TriggerConfiguration
-from eicpy.trigger.identification import Identification, KnownSources, SourceFits, VisibleSource
+from eicpy.trigger.identification import Identification, KnownSources, SourceFits
 from eicpy.typing import FloatArray
 
 __all__ = ["PositionFinder", "View"]
@@ -134,7 +134,7 @@ class PositionFinder:
         known = self._sources.fluxes(view.decoder, view.pointing)
         flux, variance = known.of(view.counts)
         found = []
-        for n in self.bright(known.sources, flux, variance, view.excess.band, view.exposure):
+        for n in self._sources.bright(known, flux, variance, view.excess.band, view.exposure):
             one, tangent = known.sources[n], view.decoder.tangent
             y, z = (int(np.argmin(np.abs(tangent - t))) for t in (one.ty, one.tz))
             peak = Peak(one.ty, one.tz, float(flux[n] / np.sqrt(variance[n])), y, z)
@@ -147,35 +147,6 @@ class PositionFinder:
                 )
             )  # fmt: skip
         return sorted(found, key=lambda c: -c.significance)
-
-    def bright(
-        self,
-        sources: Sequence[VisibleSource],
-        flux: FloatArray,
-        variance: FloatArray,
-        band: int,
-        exposure: float,
-    ) -> list[int]:
-        """Which known sources are in outburst.
-
-        Parameters
-        ----------
-        sources
-            The sources.
-        flux, variance
-            Of each: counts of a pixel that is lit fully.
-        band
-            Number of the band.
-        exposure
-            s.
-        """
-        chosen = []
-        for n, (one, f, v) in enumerate(zip(sources, flux, variance, strict=True)):
-            cosine = float(1 / np.sqrt(1 + one.ty**2 + one.tz**2))
-            usual = self._known.usual(one.number, band, exposure, cosine)
-            if v > 0 and self._known.is_outburst(float(f), float(v), usual):
-                chosen.append(n)
-        return chosen
 
     def _fit(self, view: View, peak: Peak, background: Callable[[], FloatArray]) -> _Fit:
         """The source between the pixels of the sky by maximum likelihood; the peak where that fails.
