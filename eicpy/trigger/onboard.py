@@ -20,7 +20,7 @@ from eicpy.errors import BadArgumentError
 from eicpy.events import EnergyBands, GoodTimeIntervals, PhotonBlock, Scale
 from eicpy.imaging import Mask
 from eicpy.instruments import Instrument
-from eicpy.orbit import Attitude, Pointing, Track, separation
+from eicpy.orbit import Attitude, Pointing, Track
 from eicpy.trigger.alert import Alert, Excess
 from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision
 from eicpy.trigger.binning import PhotonBinner
@@ -267,12 +267,11 @@ class OnboardTrigger:
         if not self._attitude.known(times).all():
             return None, True
         axes = self._attitude.rotation_at(times)
-        turned = max(float(separation(axes[0, k], axes[2, k])) for k in (0, 2))
+        turned = float(np.linalg.norm(axes[0] - axes[2], axis=-1).max())
         now = Pointing.of_rotation(axes[1])
-        if self._pointing is not None:
-            old = self._pointing.rotation
-            if max(float(separation(axes[1, k], old[k])) for k in (0, 2)) < _STILL:
-                now = self._pointing
+        old = now if self._pointing is None else self._pointing
+        if float(np.linalg.norm(axes[1] - old.rotation, axis=-1).max()) < _STILL:
+            now = old
         self._pointing = now
         return now, turned < _TURN
 
