@@ -22,7 +22,6 @@ import numpy.typing as npt
 from eicpy.catalogue import load_catalogue
 from eicpy.events import GoodTimeIntervals, PixelScale
 from eicpy.orbit import Track, right_ascension, separation, tangent_vector, unit_vector
-from eicpy.simulation.camera.detector import PixelKind
 from eicpy.simulation.camera.photons import SimulatedPhotons
 from eicpy.simulation.packets.encoding import TICKS_PER_SECOND
 from eicpy.simulation.packets.event_packets import EventPacket
@@ -46,6 +45,8 @@ _CATALOGUE = "hard-x-ray"
 _HEAT_PIPE = 0.02
 """Counts per second of heat-pipe noise from which on a pixel is left out of images: five columns on each
 side. With three left out soft images of 20 minutes have false peaks at the edge of the field."""
+_HIGH_THRESHOLD = 5.0
+"""keV: the lowest band of the trigger begins here."""
 _ORBIT_STEP = 10.0
 _RECURRENT = 0.75
 """s after each whole second."""
@@ -71,15 +72,15 @@ def on_board_trigger(scene: Scene, configuration: TriggerConfiguration) -> Onboa
         Of the trigger.
     """
     d, instrument, config = scene.detector, scene.instrument, scene.config
-    unusable = np.isin(d.kind, [PixelKind.DEAD, PixelKind.NOISY, PixelKind.HIGH_THRESHOLD])
-    unusable |= d.heat_pipe > _HEAT_PIPE
+    now = scene.history.state(0.0)
+    unusable = now.off | (now.noise > 0) | (now.threshold > _HIGH_THRESHOLD) | (d.heat_pipe > _HEAT_PIPE)
     time = scene.start + np.arange(-_ORBIT_STEP, config.duration + 2 * _ORBIT_STEP, _ORBIT_STEP)
     return OnboardTrigger(
         configuration,
         instrument,
         scene.mask,
         scale=PixelScale(d.table_gain, d.table_offset),
-        efficiency=instrument.pixels.image(np.where(unusable, 0.0, d.efficiency)),
+        efficiency=instrument.pixels.image(np.where(unusable, 0.0, d.efficiency * now.taken)),
         catalogue=load_catalogue(_CATALOGUE),
         attitude=scene.attitude.satellite,
         track=Track.of_orbit(scene.orbit, time) if config.earth else None,

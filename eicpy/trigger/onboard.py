@@ -30,7 +30,7 @@ from eicpy.trigger.identification import KnownSources, SourceFits
 from eicpy.trigger.image_trigger import ImageTrigger
 from eicpy.trigger.outbursts import SourceWatch
 from eicpy.trigger.positions import PositionFinder, View
-from eicpy.trigger.recent import CycleImages, Photons, PhotonStore, WaitingPhotons
+from eicpy.trigger.recent import CycleImages, Photons, PhotonStore, WaitingPhotons, without_spikes
 from eicpy.typing import FloatArray
 
 __all__ = ["RATE_BIN", "SLICE", "Margin", "OnboardTrigger", "Reaction"]
@@ -286,9 +286,10 @@ class OnboardTrigger:
         exposure = self._exposure(excess.start, excess.stop)
         if not still or exposure <= 0:
             return
-        decoder = self._images().decoder(pointing, self._earth((excess.start + excess.stop) / 2))
-        counts = self._recent.image(excess.start, excess.stop, excess.band)
-        view = View(counts, excess, end + _COUNT_RATE_DELAY, decoder, pointing, exposure)
+        earth = self._earth((excess.start + excess.stop) / 2)
+        decoder = self._images().decoder(pointing, earth)
+        counts = without_spikes(self._recent.image(excess.start, excess.stop, excess.band)[None])[0]
+        view = View(counts, excess, end + _COUNT_RATE_DELAY, decoder, pointing, exposure, earth)
         found = self._finder.highest(view) + self._finder.outbursts(view)
         self._decide([(c, counts) for c in found], reaction)
 
@@ -297,6 +298,7 @@ class OnboardTrigger:
         stop, images = start + CYCLE, self._images()
         pointing, still = self._looks(start, stop)
         exposure = self._exposure(start, stop)
+        counts = without_spikes(counts)
         self._cycles.add(start, counts)
         if not still or exposure <= 0:
             self._watch.forget()
@@ -325,6 +327,7 @@ class OnboardTrigger:
             self._images().decoder(pointing, earth),
             pointing,
             self._exposure(excess.start, excess.stop),
+            earth,
         )
 
     def _outbursts(

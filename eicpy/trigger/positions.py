@@ -6,13 +6,13 @@ position above the alert threshold is fitted by maximum likelihood between the p
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from eicpy.errors import BadArgumentError
 from eicpy.imaging import CleanedDecoder, Peak, SkyImage, localise, quadratic_shapes
-from eicpy.orbit import Pointing, tangent_vector
+from eicpy.orbit import Pointing, earth_angle, earth_radius, tangent_vector
 from eicpy.trigger.alert import Excess, error_radius
 from eicpy.trigger.alert_logic import Candidate
 from eicpy.trigger.configuration import TriggerConfiguration
@@ -23,6 +23,11 @@ __all__ = ["PositionFinder", "View"]
 
 _LEAST_PEAK = 4.5
 """A lower peak is one of many that an empty sky has."""
+_LIT = 0.6
+"""Share of a pixel that is lit or dark."""
+_SPARSE = 100.0
+"""Counts expected in lit pixels up to which an image is sparse."""
+_LEAST_SIGNIFICANCE = 0.1
 _FARTHEST = 2.0
 """Pixels of the sky image: a fit that went farther from its peak has lost it."""
 _LEAST_ERROR = 1e-5
@@ -47,6 +52,8 @@ class View:
         Where the camera looked; None where nobody knows.
     exposure
         Live time, s.
+    earth
+        Where the satellite was, km (inertial), shape (3,); None: the Earth hides nothing.
     """
 
     counts: FloatArray
@@ -55,6 +62,14 @@ class View:
     decoder: CleanedDecoder
     pointing: Pointing | None
     exposure: float
+    earth: FloatArray | None = None
+
+    def is_open_sky(self, ty: float, tz: float) -> bool:
+        """Whether the Earth does not hide a direction, as far as that is known."""
+        if self.pointing is None or self.earth is None:
+            return True
+        direction = tangent_vector(ty, tz) @ self.pointing.rotation
+        return bool(earth_angle(self.earth, direction) > earth_radius(self.earth))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +111,14 @@ class PositionFinder:
             image = view.decoder.image(view.counts)
         if peak is None:
             peaks = image.peaks(_LEAST_PEAK, self._configuration.image.least_coded)
-            if not peaks:
+            peak = next((p for p in peaks if view.is_open_sky(p.ty, p.tz)), None)
+            if peak is None:
                 return []
-            peak = peaks[0]
         at = peak.z, peak.y
         flux, variance = float(image.flux[at]), float(image.variance[at])
+        if (sparse := _sparse_significance(view, peak)) < peak.significance:
+            peak = replace(peak, significance=sparse)
+            variance = (flux / sparse) ** 2
         fit = self._fit(view, peak, lambda: view.decoder.take(view.counts).background)
         direction, said = None, Identification()
         radius = error_radius(peak.significance)
@@ -205,6 +223,29 @@ def _candidate(
         source_name=name,
         outburst=outburst,
     )
+
+
+def _sparse_significance(view: View, peak: Peak) -> float:
+    """Significance where few counts are expected in the pixels that a direction lights; infinite elsewhere.
+
+    In an image of some ten counts the fitted background, and the variance that follows from it, mean little.
+    There the pixels that the direction lights are compared with those that it does not (Li and Ma 1983, ApJ
+    272, 317, equation 17).
+    """
+    share = view.decoder.mask.shadow(peak.ty, peak.tz)
+    used = np.ones(share.shape, np.bool_) if view.decoder.efficiency is None else view.decoder.efficiency > 0
+    lit, dark = used & (share > _LIT), used & (share < 1 - _LIT)
+    on, off = float(view.counts[lit].sum()), float(view.counts[dark].sum())
+    alpha = float(lit.sum() / max(dark.sum(), 1))
+    if alpha * off > _SPARSE:
+        return float("inf")
+    if on <= alpha * off:
+        return _LEAST_SIGNIFICANCE
+    total = on + off
+    value = on * np.log((1 + alpha) / alpha * on / total)
+    if off > 0:
+        value += off * np.log((1 + alpha) * off / total)
+    return max(float(np.sqrt(2 * value)), _LEAST_SIGNIFICANCE)
 
 
 def _lit(decoder: CleanedDecoder, ty: float, tz: float) -> float:

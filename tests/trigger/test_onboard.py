@@ -14,7 +14,7 @@ from eicpy.orbit import Attitude, Pointing, separation, tangent_vector
 from eicpy.trigger import ImageSettings, TriggerConfiguration
 from eicpy.trigger.identification import detected_photons
 from eicpy.trigger.onboard import SLICE, OnboardTrigger
-from eicpy.trigger.recent import Photons
+from eicpy.trigger.recent import Photons, without_spikes
 
 ECLAIRS = load("eclairs")
 MASK = random_mask(ECLAIRS.mask, 80, 1)
@@ -166,6 +166,42 @@ def test_ignored_pixels_are_not_used():
     ignored = CONFIGURATION.model_copy(update={"ignored_pixels": (1234,)})
     quiet = react(noisy, configuration=ignored)
     assert react(both, configuration=ignored).alerts == quiet.alerts
+
+
+def test_a_pixel_that_becomes_noisy_is_no_source():
+    rng = np.random.default_rng(3)
+    n = 3000
+    loud = Photons(
+        np.sort(START + rng.uniform(70, 100, n)), np.full(n, 78, np.int16), np.full(n, 20, np.int16),
+        np.ones(n, np.uint8),
+    )  # fmt: skip
+    assert react(Photons.join([shine(), loud]).sorted()).alerts == []
+
+
+def test_spikes_are_taken_out_and_sources_stay():
+    rng = np.random.default_rng(2)
+    counts = rng.poisson(2.0 + 30 * MASK.shadow(0.7, 0.7), (3, 80, 80)).astype(float)
+    assert without_spikes(counts) is counts
+    counts[1, 4, 5] = 2000
+    quiet = without_spikes(counts)
+    assert quiet[1, 4, 5] == pytest.approx(counts[1].mean(), rel=0.2)
+    quiet[:, 4, 5] = counts[:, 4, 5]
+    assert np.array_equal(quiet, counts)
+
+
+def test_a_few_counts_of_chance_are_no_alert():
+    """A shower lights the whole plane for 10 ms: an image of some ten counts has high peaks at its edges."""
+    photons = shine()
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        n = 120
+        shower = Photons(
+            np.sort(START + 90 + rng.uniform(0, 0.01, n)), rng.integers(0, 6400, n).astype(np.int16),
+            rng.integers(60, 600, n).astype(np.int16), np.ones(n, np.uint8),
+        )  # fmt: skip
+        said = react(Photons.join([photons, shower]).sorted())
+        assert any(e.kind == "count rate" for e in said.excesses)
+        assert said.alerts == []
 
 
 def test_nothing_is_prepared_before_it_is_needed(photons):
