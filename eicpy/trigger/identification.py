@@ -169,11 +169,6 @@ class KnownSources:
                 found.append(VisibleSource(int(n) + 1, source, y, z))
         return found
 
-    def direction(self, number: int) -> FloatArray:
-        """Unit vector (ICRS) of a source, by its number."""
-        assert self.catalogue is not None
-        return np.asarray(self.catalogue.vectors[number - 1])
-
     def _coded(self, ty: float, tz: float) -> float:
         g = self.mask.geometry
         sides = [

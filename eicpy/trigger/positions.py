@@ -157,7 +157,7 @@ class PositionFinder:
             y, z = (int(np.argmin(np.abs(tangent - t))) for t in (one.ty, one.tz))
             peak = Peak(one.ty, one.tz, float(flux[n] / np.sqrt(variance[n])), y, z)
             fit = self._fit(view, peak, lambda n=n: known.rest(view.counts, n))  # type: ignore[misc]
-            place = self._known.direction(one.number)
+            place = tangent_vector(fit.ty, fit.tz) @ view.pointing.rotation
             found.append(
                 _candidate(
                     view, fit, peak, float(flux[n]), float(variance[n]), place, one.number, one.source.name,
