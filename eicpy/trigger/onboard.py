@@ -28,7 +28,7 @@ from eicpy.trigger.configuration import CYCLE, TriggerConfiguration
 from eicpy.trigger.count_rate import CountRateTrigger
 from eicpy.trigger.identification import KnownSources, SourceFits
 from eicpy.trigger.image_trigger import ImageTrigger
-from eicpy.trigger.outbursts import SourceWatch
+from eicpy.trigger.outbursts import SourceWatch, WatchedExposure
 from eicpy.trigger.positions import PositionFinder, View
 from eicpy.trigger.recent import CycleImages, Photons, PhotonStore, WaitingPhotons, without_spikes
 from eicpy.typing import FloatArray
@@ -308,52 +308,48 @@ class OnboardTrigger:
         reaction.excesses += [one.excess for one in found]
         reaction.margins += [(m.time, "image", m.band, m.ratio) for m in images.margins]
         images.margins.clear()
-        views = [
-            (self._view(one.excess, pointing, earth), one.image, one.peak) for one in found[:_MOST_PEAKS]
-        ]
-        looked = [(c, v.counts) for v, image, peak in views for c in self._finder.highest(v, image, peak)]
-        if pointing is not None:
-            for view in self._outbursts(start, counts, pointing, earth, exposure):
-                reaction.excesses.append(view.excess)
-                looked += [(c, view.counts) for c in self._finder.outbursts(view)]
+        flaring = [] if pointing is None else self._flaring(start, counts, pointing, exposure)
+        reaction.excesses += flaring
+        if not found and not flaring:
+            return
+        decoder = images.decoder(pointing, earth)
+
+        def view(excess: Excess) -> View:
+            image = self._cycles.image(excess.start, excess.stop, excess.band)
+            seconds = self._exposure(excess.start, excess.stop)
+            return View(image, excess, stop + _IMAGE_DELAY, decoder, pointing, seconds, earth)
+
+        looked = []
+        for one in found[:_MOST_PEAKS]:
+            seen = view(one.excess)
+            looked += [(c, seen.counts) for c in self._finder.highest(seen, one.image, one.peak)]
+        for excess in flaring:
+            seen = view(excess)
+            looked += [(c, seen.counts) for c in self._finder.outbursts(seen)]
         self._decide(looked, reaction)
 
-    def _view(self, excess: Excess, pointing: Pointing | None, earth: FloatArray | None) -> View:
-        counts = self._cycles.image(excess.start, excess.stop, excess.band)
-        return View(
-            counts,
-            excess,
-            excess.stop + _IMAGE_DELAY,
-            self._images().decoder(pointing, earth),
-            pointing,
-            self._exposure(excess.start, excess.stop),
-            earth,
-        )
-
-    def _outbursts(
-        self,
-        start: float,
-        counts: FloatArray,
-        pointing: Pointing,
-        earth: FloatArray | None,
-        exposure: float,
-    ) -> Iterator[View]:
-        """Exposures that end with this cycle in which a known source may be in outburst."""
+    def _flaring(self, start: float, counts: FloatArray, pointing: Pointing, exposure: float) -> list[Excess]:
+        """For each known source that may be in outburst the best of the exposures that end with a cycle."""
         decoder = self._images().decoder(pointing, None)
         fit = self._sources.fluxes(decoder, pointing)
+        best: dict[int, tuple[float, WatchedExposure]] = {}
         for seen in self._watch.add(start, exposure, fit, self._cycles.of_bands(counts)):
             bright = self._sources.bright(fit, seen.flux, seen.variance, seen.band, seen.exposure)
             if not bright:
                 continue
             snr = np.where(seen.variance > 0, seen.flux / np.sqrt(np.abs(seen.variance)), -np.inf)
             n = max(bright, key=lambda k: float(snr[k]))
-            image = self._cycles.image(seen.start, seen.stop, seen.band)
+            if n not in best or snr[n] > best[n][0]:
+                best[n] = float(snr[n]), seen
+        excesses = []
+        for n, (value, seen) in best.items():
+            total = float(self._cycles.image(seen.start, seen.stop, seen.band).sum())
             lit = decoder.mask.shadow(fit.sources[n].ty, fit.sources[n].tz).sum()
-            total, rest = int(image.sum()), float(image.sum() - seen.flux[n] * lit)
-            excess = Excess(
-                "image", seen.start, seen.stop, seen.stack, seen.band, -1, total, rest, float(snr[n])
+            rest = total - float(seen.flux[n] * lit)
+            excesses.append(
+                Excess("image", seen.start, seen.stop, seen.stack, seen.band, -1, int(total), rest, value)
             )
-            yield self._view(excess, pointing, earth)
+        return excesses
 
     def _decide(self, found: list[tuple[Candidate, FloatArray]], reaction: Reaction) -> None:
         for candidate, counts in sorted(found, key=lambda pair: -pair[0].significance):
