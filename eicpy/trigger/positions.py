@@ -28,6 +28,8 @@ _LIT = 0.6
 _SPARSE = 100.0
 """Counts expected in lit pixels up to which an image is sparse."""
 _LEAST_SIGNIFICANCE = 0.1
+_LEAST_LIT = 4.0
+"""Good pixels that a direction must light fully, or as many partly."""
 _FARTHEST = 2.0
 """Pixels of the sky image: a fit that went farther from its peak has lost it."""
 _LEAST_ERROR = 1e-5
@@ -112,8 +114,8 @@ class PositionFinder:
         if peak is None:
             peaks = image.peaks(_LEAST_PEAK, self._configuration.image.least_coded)
             peak = next((p for p in peaks if view.is_open_sky(p.ty, p.tz)), None)
-            if peak is None:
-                return []
+        if peak is None or _lit(view.decoder, peak.ty, peak.tz) < _LEAST_LIT:
+            return []
         at = peak.z, peak.y
         flux, variance = float(image.flux[at]), float(image.variance[at])
         if (sparse := _sparse_significance(view, peak)) < peak.significance:
@@ -156,6 +158,8 @@ class PositionFinder:
             one, tangent = known.sources[n], view.decoder.tangent
             y, z = (int(np.argmin(np.abs(tangent - t))) for t in (one.ty, one.tz))
             peak = Peak(one.ty, one.tz, float(flux[n] / np.sqrt(variance[n])), y, z)
+            if _lit(view.decoder, one.ty, one.tz) < _LEAST_LIT:
+                continue
             fit = self._fit(view, peak, lambda n=n: known.rest(view.counts, n))  # type: ignore[misc]
             place = tangent_vector(fit.ty, fit.tz) @ view.pointing.rotation
             found.append(
@@ -187,6 +191,7 @@ class PositionFinder:
         source = found.sources[0]
         step = decoder.tangent[1] - decoder.tangent[0]
         lost = max(abs(source.ty - peak.ty), abs(source.tz - peak.tz)) > _FARTHEST * step
+        lost = lost or _lit(decoder, source.ty, source.tz) < _LEAST_LIT
         c = source.covariance[:2, :2]
         if lost or not np.isfinite(c).all() or np.linalg.eigvalsh(c)[0] < _LEAST_ERROR**2:
             return rough
