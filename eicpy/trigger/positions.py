@@ -23,6 +23,9 @@ __all__ = ["PositionFinder", "View"]
 
 _LEAST_PEAK = 4.5
 """A lower peak is one of many that an empty sky has."""
+_MOST_PEAKS = 6
+"""Peaks of an image that are looked at: at the edge of the field a few counts make a high one that means
+little."""
 _LIT = 0.6
 """Share of a pixel that is lit or dark."""
 _SPARSE = 100.0
@@ -111,16 +114,17 @@ class PositionFinder:
         """
         if image is None:
             image = view.decoder.image(view.counts)
-        if peak is None:
-            peaks = image.peaks(_LEAST_PEAK, self._configuration.image.least_coded)
-            peak = next((p for p in peaks if view.is_open_sky(p.ty, p.tz)), None)
-        if peak is None or _lit(view.decoder, peak.ty, peak.tz) < _LEAST_LIT:
+        peaks = [peak] if peak else image.peaks(_LEAST_PEAK, self._configuration.image.least_coded)
+        usable = [
+            replace(p, significance=min(p.significance, _sparse_significance(view, p)))
+            for p in peaks[:_MOST_PEAKS]
+            if view.is_open_sky(p.ty, p.tz) and _lit(view.decoder, p.ty, p.tz) >= _LEAST_LIT
+        ]
+        if not usable:
             return []
-        at = peak.z, peak.y
-        flux, variance = float(image.flux[at]), float(image.variance[at])
-        if (sparse := _sparse_significance(view, peak)) < peak.significance:
-            peak = replace(peak, significance=sparse)
-            variance = (flux / sparse) ** 2
+        peak = max(usable, key=lambda p: p.significance)
+        flux = float(image.flux[peak.z, peak.y])
+        variance = (flux / peak.significance) ** 2
         fit = self._fit(view, peak, lambda: view.decoder.take(view.counts).background)
         direction, said = None, Identification()
         radius = error_radius(peak.significance)
