@@ -27,7 +27,7 @@ from eicpy.trigger.binning import PhotonBinner
 from eicpy.trigger.configuration import CYCLE, TriggerConfiguration
 from eicpy.trigger.count_rate import CountRateTrigger
 from eicpy.trigger.identification import KnownSources, SourceFits
-from eicpy.trigger.image_trigger import ImageTrigger
+from eicpy.trigger.image_trigger import ImageTrigger, SkyExcess
 from eicpy.trigger.outbursts import SourceWatch, WatchedExposure
 from eicpy.trigger.positions import PositionFinder, View
 from eicpy.trigger.recent import CycleImages, Photons, PhotonStore, WaitingPhotons, without_spikes
@@ -43,6 +43,8 @@ _COUNT_RATE_DELAY, _IMAGE_DELAY = 1.5, 4.0
 """s after the end of a slice or cycle (guesses)."""
 _KEPT_SLICES = 24
 """A minute: the longest window of count rates, and what searching it waits for."""
+_NEAR = 2
+"""Pixels of the sky image within which two peaks are one place."""
 _SLICES_AT_ONCE = 24
 _ROUNDING = 1e-6
 """s: more than the rounding of times of some 10⁸ s, much less than a bin."""
@@ -50,7 +52,7 @@ _TURN = float(np.radians(0.1))
 _STILL = float(np.radians(0.02))
 """A fiftieth of the side of a pixel of the sky image: the camera has not moved."""
 _MOST_PEAKS = 5
-"""Excesses of one cycle's images that are looked at: the best is a known source, the next perhaps not."""
+"""Places in one cycle's images that are looked at: the best is a known source, the next perhaps not."""
 
 Margin = tuple[float, str, int, float]
 """(time, kind, band, best significance over its threshold)."""
@@ -320,7 +322,7 @@ class OnboardTrigger:
             return View(image, excess, stop + _IMAGE_DELAY, decoder, pointing, seconds, earth)
 
         looked = []
-        for one in found[:_MOST_PEAKS]:
+        for one in _apart(found)[:_MOST_PEAKS]:
             seen = view(one.excess)
             looked += [(c, seen.counts) for c in self._finder.highest(seen, one.image, one.peak)]
         for excess in flaring:
@@ -358,3 +360,12 @@ class OnboardTrigger:
             if decision.alert is not None:
                 reaction.alerts.append(decision.alert)
                 reaction.images.append(counts)
+
+
+def _apart(found: list[SkyExcess]) -> list[SkyExcess]:
+    """Excesses of a cycle, the best of each place in the image: what is weaker there changes nothing."""
+    kept: list[SkyExcess] = []
+    for one in found:
+        if all(max(abs(one.peak.y - k.peak.y), abs(one.peak.z - k.peak.z)) > _NEAR for k in kept):
+            kept.append(one)
+    return kept
