@@ -37,6 +37,7 @@ from eicpy.simulation import (
 from eicpy.simulation.camera.background import energy_grid, source_tables
 from eicpy.simulation.configure import simulation_names
 from eicpy.simulation.sky.bursts import pulse_slices
+from eicpy.simulation.sky.points import ShadowMaker
 from eicpy.simulation.sky_presets import WEEK
 
 ARCSEC = np.radians(1 / 3600)
@@ -380,3 +381,16 @@ def test_a_body_has_a_name_of_its_own_and_is_a_known_one():
         SimulationConfig(name="x", duration=1.0, sources=(CRAB,), bodies=(moon,))
     with pytest.raises(ValueError, match="body"):
         BodyConfig(name="V", body="vulcan", norm=1.0, index=2.0)
+
+
+def test_a_source_that_grazes_the_plane_lights_nothing():
+    """Seen at 87° at the start it comes into the field later; its ray cannot be followed through the mask."""
+    scene = build_scene(DARK)
+    shadows = ShadowMaker(scene.mask, scene.detector.efficiency)
+    for at in ((19.0, 0.1), (np.nan, np.nan)):
+        open_cells, closed_cells = shadows.weights(*at)
+        assert open_cells.shape == (6400,)
+        assert not open_cells.any()
+        assert not closed_cells.any()
+        assert shadows.lit(*at) == 0
+    assert shadows.lit(0.1, 0.1) > 0.3

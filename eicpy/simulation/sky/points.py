@@ -167,13 +167,18 @@ class ShadowMaker:
 
     def weights(self, ty: float, tz: float) -> tuple[FloatArray, FloatArray]:
         """Perpendicular, efficient area of each pixel below open cells and below closed ones, cm²."""
+        if not self._in_field(ty, tz):  # a grazing ray is more than the mask's depth can be followed for
+            return np.zeros(len(self._efficiency)), np.zeros(len(self._efficiency))
         lit = self._mask.shadow(ty, tz)
         dark = np.maximum(self._mask.covered(ty, tz) - lit, 0.0)
         return self._area(lit, ty, tz), self._area(dark, ty, tz)
 
     def lit(self, ty: float, tz: float) -> float:
         """Mean share of a pixel that is below open cells."""
-        return float(self._mask.shadow(ty, tz).mean())
+        return float(self._mask.shadow(ty, tz).mean()) if self._in_field(ty, tz) else 0.0
+
+    def _in_field(self, ty: float, tz: float) -> bool:
+        return max(abs(ty), abs(tz)) < self._mask.geometry.edge  # False for NaN, behind the camera
 
     def _area(self, share: FloatArray, ty: float, tz: float) -> FloatArray:
         cosine = float(np.nan_to_num(1 / np.sqrt(1 + ty**2 + tz**2)))
