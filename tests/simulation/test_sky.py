@@ -385,7 +385,7 @@ def test_a_body_has_a_name_of_its_own_and_is_a_known_one():
 
 def test_a_source_that_grazes_the_plane_lights_nothing():
     """Seen at 87° at the start it comes into the field later; its ray cannot be followed through the mask."""
-    scene = build_scene(DARK)
+    scene = build_scene(DARK.model_copy(update={"bursts": (BURST,)}))
     shadows = ShadowMaker(scene.mask, scene.detector.efficiency)
     for at in ((19.0, 0.1), (np.nan, np.nan)):
         open_cells, closed_cells = shadows.weights(*at)
