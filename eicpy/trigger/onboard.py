@@ -311,7 +311,6 @@ class OnboardTrigger:
         reaction.margins += [(m.time, "image", m.band, m.ratio) for m in images.margins]
         images.margins.clear()
         flaring = [] if pointing is None else self._flaring(start, counts, pointing, exposure)
-        reaction.excesses += flaring
         if not found and not flaring:
             return
         decoder = images.decoder(pointing, earth)
@@ -327,7 +326,9 @@ class OnboardTrigger:
             looked += [(c, seen.counts) for c in self._finder.highest(seen, one.image, one.peak)]
         for excess in flaring:
             seen = view(excess)
-            looked += [(c, seen.counts) for c in self._finder.outbursts(seen)]
+            if bright := self._finder.outbursts(seen):
+                reaction.excesses.append(excess)
+                looked += [(c, seen.counts) for c in bright]
         self._decide(looked, reaction)
 
     def _flaring(self, start: float, counts: FloatArray, pointing: Pointing, exposure: float) -> list[Excess]:
