@@ -9,20 +9,25 @@ if TYPE_CHECKING:
     from eicpy.trigger.background import Background, two_sided_background
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
+    from eicpy.trigger.ground_search import Candidate, FalseAlarms, GroundSearch, search_series
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
 __all__ = [
     "Alert",
     "Background",
+    "Candidate",
     "CountRateSettings",
     "Excess",
     "Excesses",
+    "FalseAlarms",
+    "GroundSearch",
     "ImageSettings",
     "TriggerConfiguration",
     "TriggerKind",
     "Zone",
     "search_all_windows",
+    "search_series",
     "significance",
     "two_sided_background",
 ]
