@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
     from eicpy.trigger.ground_search import Candidate, FalseAlarms, GroundSearch, search_series
+    from eicpy.trigger.seeded import SeededSearch, SeededWindow, band_spectrum, folded_spectra
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -23,9 +24,13 @@ __all__ = [
     "FalseAlarms",
     "GroundSearch",
     "ImageSettings",
+    "SeededSearch",
+    "SeededWindow",
     "TriggerConfiguration",
     "TriggerKind",
     "Zone",
+    "band_spectrum",
+    "folded_spectra",
     "search_all_windows",
     "search_series",
     "significance",

@@ -233,8 +233,8 @@ def search_series(
     live: npt.ArrayLike | None = None,
     longest: float = 20.48,
     threshold: float = 5.5,
-    reach: float = 130.0,
-    gap: float = 13.0,
+    reach: float = 400.0,
+    gap: float = 40.0,
 ) -> GroundSearch:
     """Search every window of every series.
 

@@ -33,7 +33,7 @@ def test_its_background_is_that_of_one_series_alone():
     counts = draw(3)
     counts[:, 10_000:10_100] += 8
     found = search_series(counts, STEP, threshold=6.0)
-    alone = two_sided_background(counts[0], reach=130, gap=13, bins=20)
+    alone = two_sided_background(counts[0], reach=400, gap=40, bins=20)
     best = next(c for c in found.candidates if c.start == pytest.approx(500, abs=1))
     first, last = (round(t / STEP) for t in (best.start, best.stop))
     assert best.background == pytest.approx(alone.expected[first:last].sum(), rel=0.02)
@@ -97,7 +97,7 @@ def test_too_few_data_give_no_candidate():
         (np.ones((1, 5)), {"series": np.zeros((1, 1))}, "none empty"),
         (np.ones((1, 5)), {"live": np.ones(4)}, "live of shape"),
         (np.ones((1, 5)), {"names": ("a", "b")}, "one for each"),
-        (np.ones((1, 5)), {"gap": 200.0}, "0 < gap < reach"),
+        (np.ones((1, 5)), {"gap": 500.0}, "0 < gap < reach"),
         (np.ones((1, 5)), {"threshold": np.nan}, "threshold above 0"),
     ],
 )
