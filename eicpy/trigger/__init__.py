@@ -7,6 +7,7 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.trigger.alert import Alert, Excess, TriggerKind
     from eicpy.trigger.background import Background, two_sided_background
+    from eicpy.trigger.candidate_image import CandidateImage, image_candidate, permuted_decoder
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
     from eicpy.trigger.ground_search import Candidate, FalseAlarms, GroundSearch, search_series
@@ -18,6 +19,7 @@ __all__ = [
     "Alert",
     "Background",
     "Candidate",
+    "CandidateImage",
     "CountRateSettings",
     "Excess",
     "Excesses",
@@ -31,6 +33,8 @@ __all__ = [
     "Zone",
     "band_spectrum",
     "folded_spectra",
+    "image_candidate",
+    "permuted_decoder",
     "search_all_windows",
     "search_series",
     "significance",
