@@ -1,7 +1,7 @@
 """The sky image of a candidate, and what a wrong mask would have made of it.
 
-A null for images: the same counts decoded with the cells of the mask in another random order. A source in the
-sky casts the shadow of the true mask, not of that one, so its peak is lost; pixels, background and noise stay.
+A null for images: the same counts decoded with the cells of the mask in another random order. A source in
+the sky casts the shadow of the true mask, not of that one, so its peak is lost; pixels and noise stay.
 """
 
 from dataclasses import dataclass, replace
@@ -39,7 +39,8 @@ class CandidateImage:
     chance: float = np.nan
 
     def _repr_html_(self) -> str:
-        return f"SNR {self.snr:.1f} at ({self.ty:.4f}, {self.tz:.4f}) ± {self.radius:.2f}°, chance {self.chance:.2g}"
+        place = f"({self.ty:.4f}, {self.tz:.4f}) ± {self.radius:.2f}°"
+        return f"SNR {self.snr:.1f} at {place}, chance {self.chance:.2g}"
 
 
 def permuted_decoder(decoder: SkyDecoder, rng: np.random.Generator) -> SkyDecoder:
