@@ -1,4 +1,4 @@
-"""Whether something flared: every window of a series searched, against a background that it does not eat."""
+"""Whether something flared: the trigger of the camera, and the searches of the ground."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,15 @@ if TYPE_CHECKING:
     from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision, Verdict
     from eicpy.trigger.background import Background, two_sided_background
     from eicpy.trigger.binning import Binned, PhotonBinner, plane_atoms
+    from eicpy.trigger.candidate_image import CandidateImage, image_candidate, permuted_decoder
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
     from eicpy.trigger.count_rate import CountRateTrigger, Margins
     from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
+    from eicpy.trigger.ground_search import FalseAlarms, GroundCandidate, GroundSearch, search_series
     from eicpy.trigger.identification import Identification, KnownSources
     from eicpy.trigger.image_trigger import ImageMargin, ImageTrigger, SkyExcess
     from eicpy.trigger.onboard import OnboardTrigger, Reaction
+    from eicpy.trigger.seeded import SeededSearch, SeededWindow, band_spectrum, folded_spectra
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 
@@ -24,11 +27,15 @@ __all__ = [
     "Background",
     "Binned",
     "Candidate",
+    "CandidateImage",
     "CountRateSettings",
     "CountRateTrigger",
     "Decision",
     "Excess",
     "Excesses",
+    "FalseAlarms",
+    "GroundCandidate",
+    "GroundSearch",
     "Identification",
     "ImageMargin",
     "ImageSettings",
@@ -38,13 +45,20 @@ __all__ = [
     "OnboardTrigger",
     "PhotonBinner",
     "Reaction",
+    "SeededSearch",
+    "SeededWindow",
     "SkyExcess",
     "TriggerConfiguration",
     "TriggerKind",
     "Verdict",
     "Zone",
+    "band_spectrum",
+    "folded_spectra",
+    "image_candidate",
+    "permuted_decoder",
     "plane_atoms",
     "search_all_windows",
+    "search_series",
     "significance",
     "two_sided_background",
 ]

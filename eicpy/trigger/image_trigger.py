@@ -146,8 +146,9 @@ class ImageTrigger:
         self._maps = self._smooth.maps.reshape(len(self._smooth.maps), -1)[:, self._field].copy()
         self._vectors = _directions(self._base.tangent)[self._field]
         self._sums = _Sums(max(stacks), len(self._bands), len(self._field), len(self._maps))
-        self._pointing: Pointing | None = None
-        self._cleaned: CleanedDecoder | None = None
+        self._prepared: Pointing | None = None  # for which sources are taken out
+        self._stacked: Pointing | None = None  # of the first cycle of the sums
+        self._latest: tuple[tuple[float, ...] | None, CleanedDecoder] | None = None
         self._sources: tuple[FloatArray, FloatArray] = (
             np.empty((0, mask.pixels, mask.pixels)),
             np.empty((0, 2)),
@@ -166,19 +167,17 @@ class ImageTrigger:
         earth
             Position of the satellite from the Earth's centre, km (inertial), shape (3,); None: no Earth.
         """
-        if not self._is_same(pointing) or self._cleaned is None:
-            self._pointing = pointing
+        if not _same(pointing, self._prepared):
+            self._prepared = pointing
             self._sources = self._shadows(pointing)
-            self._cleaned = None
-        shape = self._earth_shape(pointing, earth)
-        if self._cleaned is None or shape is not None:
+            self._latest = None
+        place = None if earth is None else tuple(np.asarray(earth, np.float64).tolist())
+        if self._latest is None or self._latest[0] != place:
             shadows, places = self._sources
+            shape = self._earth_shape(self._prepared, earth)
             extra = shadows if shape is None else np.concatenate([shadows, shape[None]])
-            cleaned = CleanedDecoder(self._base, self._smooth, extra, places)
-            if shape is None:
-                self._cleaned = cleaned
-            return cleaned
-        return self._cleaned
+            self._latest = place, CleanedDecoder(self._base, self._smooth, extra, places)
+        return self._latest[1]
 
     def add(
         self,
@@ -216,8 +215,9 @@ class ImageTrigger:
             self.skipped[why] = self.skipped.get(why, 0) + 1
             self._next = np.nan
             return []
-        if not self._is_same(pointing) or abs(start - self._next) > 0.01:
+        if not _same(pointing, self._stacked) or abs(start - self._next) > 0.01:
             self._sums.clear()
+            self._stacked = pointing
         self._next = start + CYCLE
         decoder = self.decoder(pointing, earth)
         images = np.tensordot(self._bands, counts, axes=1)
@@ -284,13 +284,6 @@ class ImageTrigger:
         start = stop - CYCLE * 2**k
         excess = Excess("image", start, stop, k, band, -1, round(counts), background, peak.significance)
         return SkyExcess(excess, image, peak)
-
-    def _is_same(self, pointing: Pointing | None) -> bool:
-        old = self._pointing
-        if pointing is None or old is None or pointing is old:
-            return pointing is old
-        a, b = pointing.rotation, old.rotation
-        return bool(max(float(separation(a[k], b[k])) for k in (0, 2)) < _STILL)
 
     def _shadows(self, pointing: Pointing | None) -> tuple[FloatArray, FloatArray]:
         """Shadows of the known sources in the field, and their tangents."""
@@ -383,6 +376,14 @@ def _unusable(counts: FloatArray, exposure: float) -> str | None:
     if not counts.any():
         return "no counts"
     return None
+
+
+def _same(one: Pointing | None, other: Pointing | None) -> bool:
+    """Whether two pointings are one, or neither is known."""
+    if one is None or other is None or one is other:
+        return one is other
+    a, b = one.rotation, other.rotation
+    return bool(max(float(separation(a[k], b[k])) for k in (0, 2)) < _STILL)
 
 
 def _directions(tangent: FloatArray) -> FloatArray:

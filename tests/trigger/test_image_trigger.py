@@ -6,9 +6,9 @@ import pytest
 
 from eicpy.catalogue import load_catalogue
 from eicpy.errors import BadArgumentError
-from eicpy.imaging import random_mask
+from eicpy.imaging import DiffuseSky, random_mask
 from eicpy.instruments import load
-from eicpy.orbit import Pointing
+from eicpy.orbit import Pointing, earth_radius
 from eicpy.trigger import ImageSettings, ImageTrigger, TriggerConfiguration
 from eicpy.trigger.identification import detected_photons
 
@@ -70,9 +70,7 @@ def test_an_exposure_is_the_image_of_the_sum_of_its_cycles():
     counts = cycles(4, 2, source=place, flux=1.5)
     trigger = ImageTrigger(CONFIGURATION, MASK, None, None)
     best = run(trigger, counts)[3][0]
-    bands = {0: (1, 2), 1: (1, 3), 2: (3, 5), 3: (2, 5)}
     low, high = {0: (1, 2), 1: (1, 3), 2: (2, 4), 3: (2, 5)}[best.excess.band]
-    assert bands is not None
     total = np.sum(counts, axis=0)[low:high].sum(axis=0)
     image = trigger.decoder(POINTING, None).image(total)
     there = np.isfinite(best.image.flux)
@@ -105,6 +103,50 @@ def test_sums_begin_anew_when_the_camera_turns_or_a_cycle_is_missing():
     trigger.margins.clear()
     trigger.add(6 * CYCLE, counts[0], other, None, CYCLE)
     assert {m.stack for m in trigger.margins} == {0}
+
+
+def test_what_is_imaged_between_cycles_does_not_join_two_pointings():
+    trigger = ImageTrigger(CONFIGURATION, MASK, None, None)
+    counts = cycles(2, 6)
+    other = Pointing.of(84 * u.deg, 25 * u.deg, 270 * u.deg)
+    trigger.add(0.0, counts[0], POINTING, None, CYCLE)
+    trigger.decoder(other, None)  # an excess of count rates is imaged
+    trigger.margins.clear()
+    trigger.add(CYCLE, counts[1], other, None, CYCLE)
+    assert {m.stack for m in trigger.margins} == {0}
+
+
+def test_a_slow_drift_begins_anew_when_it_has_left_the_first_pointing():
+    trigger = ImageTrigger(CONFIGURATION, MASK, None, None)
+    stacks = []
+    for n, one in enumerate(cycles(4, 7)):
+        trigger.margins.clear()
+        trigger.add(n * CYCLE, one, Pointing.of((83 + 0.03 * n) * u.deg, 0 * u.deg, 0 * u.deg), None, CYCLE)
+        stacks.append({m.stack for m in trigger.margins})
+    assert stacks == [{0}, {0, 1}, {0}, {0, 1}]
+
+
+def test_the_earth_is_taken_out_and_what_it_hides_is_not_searched():
+    quiet = ImageTrigger(CONFIGURATION, MASK, None, None)
+    pointing = Pointing.of(0 * u.deg, 0 * u.deg, 0 * u.deg)
+    angle = np.radians(65.7 + 15)  # the limb comes up to 15° from the axis
+    earth = -7000.0 * pointing.rotation.T @ np.array([np.cos(angle), np.sin(angle), 0.0])
+    sky = DiffuseSky(CAMERA.mask, 80)
+    hidden = sky.split(np.array([np.cos(angle), np.sin(angle), 0.0]), float(earth_radius(earth)))[1]
+    shape = (sky.full - 0.8 * hidden) / sky.full.mean()
+    rng, mean = np.random.default_rng(11), (RATE * CYCLE / 6400)[:, None, None] * shape
+    scatter, blind = [], []
+    without = ImageTrigger(CONFIGURATION, MASK, None, None)
+    for n in range(12):
+        counts = rng.poisson(mean).astype(float)
+        assert quiet.add(n * CYCLE, counts, pointing, earth, CYCLE) == []
+        without.add(n * CYCLE, counts, pointing, None, CYCLE)
+    scatter = [m.scatter for m in quiet.margins]
+    blind = [m.scatter for m in without.margins if m.stack == 2]
+    assert np.mean(scatter) == pytest.approx(1, abs=0.02)
+    assert np.mean(blind) > 1.05
+    assert not quiet._open_sky(pointing, earth).all()
+    assert quiet.decoder(pointing, earth) is quiet.decoder(pointing, earth)
 
 
 def test_a_scatter_above_one_raises_the_threshold():
