@@ -146,6 +146,7 @@ MODULES = {
     "eicpy.simulation.photons": "eicpy.simulation.camera.photons",
     "eicpy.simulation.points": "eicpy.simulation.sky.points",
     "eicpy.simulation.response": "eicpy.simulation.camera.response",
+    "eicpy.simulation.sky.diffuse": "eicpy.imaging.diffuse",
     "eicpy.simulation.structure": "eicpy.simulation.camera.structure",
     "eicpy.simulation.telemetry": "eicpy.simulation.packets.encoding",
 }

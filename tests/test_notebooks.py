@@ -25,7 +25,7 @@ def code(path):
 
 
 def test_there_are_notebooks():
-    assert {"monitoring", "gain", "first-steps"} <= {p.stem for p in NOTEBOOKS}
+    assert {"monitoring", "gain", "first-steps", "find-a-burst"} <= {p.stem for p in NOTEBOOKS}
 
 
 def test_outputs_are_stripped_and_cells_have_stable_names(notebook):

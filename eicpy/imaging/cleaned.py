@@ -10,7 +10,7 @@ of them costs hundreds of Fourier transforms. Two things make that needless:
   counts in it like its mean. So the expected background is written in smooth shapes, a polynomial of degree
   four, whose variances belong to mask and pixels and are computed once.
 
-How good that is stands in ``docs/trigger.md``.
+How good that is: ``docs/trigger.md``.
 """
 
 from dataclasses import dataclass
