@@ -4,8 +4,9 @@ A window with N counts, where b ± σ are expected, has the significance
 
     S = sign(N − b) · √( 2 [N ln(N/b) − (N − b)] / (1 + σ²/b) )
 
-the signed root of the Poisson deviance with the error of the background counted in. At 10 ms a band holds
-less than one count: there the familiar (N − b)/√b passes 6 in one window of a thousand, S in one of 10⁹.
+the signed root of the Poisson deviance with the error of the background counted in. At 10 ms a quarter
+of the plane holds 0.2 counts: there the familiar (N − b)/√b passes 6 in one window of a thousand, S in one of
+10⁹.
 
 The background is causal, and a burst does not eat it. The rate r(t) = θ₀ + θ₁t + θ₂t²/2 is fitted to what was
 counted from `background_reach` to `background_gap` before the window begins, and extrapolated:
