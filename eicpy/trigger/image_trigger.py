@@ -148,7 +148,8 @@ class ImageTrigger:
         self._sums = _Sums(max(stacks), len(self._bands), len(self._field), len(self._maps))
         self._prepared: Pointing | None = None  # for which sources are taken out
         self._stacked: Pointing | None = None  # of the first cycle of the sums
-        self._latest: tuple[tuple[float, ...] | None, CleanedDecoder] | None = None
+        self._without_earth: CleanedDecoder | None = None
+        self._with_earth: tuple[tuple[float, ...] | None, CleanedDecoder] | None = None
         self._sources: tuple[FloatArray, FloatArray] = (
             np.empty((0, mask.pixels, mask.pixels)),
             np.empty((0, 2)),
@@ -170,14 +171,19 @@ class ImageTrigger:
         if not _same(pointing, self._prepared):
             self._prepared = pointing
             self._sources = self._shadows(pointing)
-            self._latest = None
+            self._without_earth = self._with_earth = None
         place = None if earth is None else tuple(np.asarray(earth, np.float64).tolist())
-        if self._latest is None or self._latest[0] != place:
-            shadows, places = self._sources
-            shape = self._earth_shape(self._prepared, earth)
-            extra = shadows if shape is None else np.concatenate([shadows, shape[None]])
-            self._latest = place, CleanedDecoder(self._base, self._smooth, extra, places)
-        return self._latest[1]
+        if self._with_earth is not None and self._with_earth[0] == place:
+            return self._with_earth[1]
+        shadows, places = self._sources
+        shape = self._earth_shape(self._prepared, earth)
+        if shape is not None:
+            extra = np.concatenate([shadows, shape[None]])
+            self._with_earth = place, CleanedDecoder(self._base, self._smooth, extra, places)
+            return self._with_earth[1]
+        if self._without_earth is None:
+            self._without_earth = CleanedDecoder(self._base, self._smooth, shadows, places)
+        return self._without_earth
 
     def add(
         self,

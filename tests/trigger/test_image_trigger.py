@@ -135,18 +135,24 @@ def test_the_earth_is_taken_out_and_what_it_hides_is_not_searched():
     hidden = sky.split(np.array([np.cos(angle), np.sin(angle), 0.0]), float(earth_radius(earth)))[1]
     shape = (sky.full - 0.8 * hidden) / sky.full.mean()
     rng, mean = np.random.default_rng(11), (RATE * CYCLE / 6400)[:, None, None] * shape
-    scatter, blind = [], []
-    without = ImageTrigger(CONFIGURATION, MASK, None, None)
+    unaware = ImageTrigger(CONFIGURATION, MASK, None, None)
     for n in range(12):
         counts = rng.poisson(mean).astype(float)
         assert quiet.add(n * CYCLE, counts, pointing, earth, CYCLE) == []
-        without.add(n * CYCLE, counts, pointing, None, CYCLE)
+        unaware.add(n * CYCLE, counts, pointing, None, CYCLE)
     scatter = [m.scatter for m in quiet.margins]
-    blind = [m.scatter for m in without.margins if m.stack == 2]
+    blind = [m.scatter for m in unaware.margins if m.stack == 2]
     assert np.mean(scatter) == pytest.approx(1, abs=0.02)
     assert np.mean(blind) > 1.05
     assert not quiet._open_sky(pointing, earth).all()
-    assert quiet.decoder(pointing, earth) is quiet.decoder(pointing, earth)
+    with_earth, without = quiet.decoder(pointing, earth), quiet.decoder(pointing, None)
+    assert len(with_earth.extra) == 1
+    assert len(without.extra) == 0
+    # Each is prepared once: neither makes the other anew, nor an Earth that moves outside the field.
+    assert quiet.decoder(pointing, earth) is with_earth
+    behind = 7000.0 * pointing.rotation[0]
+    assert quiet.decoder(pointing, behind) is without
+    assert quiet.decoder(pointing, 1.001 * behind) is without
 
 
 def test_a_scatter_above_one_raises_the_threshold():
