@@ -6,6 +6,7 @@ thresholds: accepted, started and completed. What the trigger on board sends is 
 """
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,17 @@ def verifications(scene: Scene) -> list[EventPacket]:
 
 
 def encode_messages(encoder: Encoder, start: int, messages: list[EventPacket]) -> list[PacketBatch]:
-    """Packets of messages, one batch each, in the order of time."""
+    """Packets of messages in the order of time, one batch for those of a kind that follow each other."""
     batches = []
-    for message in sorted(messages, key=lambda m: m.time):
-        ticks = np.array([round((start + message.time) * TICKS_PER_SECOND)])
-        columns = {name: np.array([value]) for name, value in message.columns.items()}
-        counts = None
-        if message.repeated is not None:
-            counts = np.array([len(next(iter(message.repeated.values())))])
-        batches.append(encoder.packets(message.kind, ticks, ticks, columns, message.repeated, counts))
+    for kind, run in groupby(sorted(messages, key=lambda m: m.time), key=lambda m: m.kind):
+        same = list(run)
+        ticks = np.array([round((start + m.time) * TICKS_PER_SECOND) for m in same])
+        columns = {name: np.array([m.columns[name] for m in same]) for name in same[0].columns}
+        repeated = [m.repeated for m in same if m.repeated is not None]
+        if not repeated:
+            batches.append(encoder.packets(kind, ticks, ticks, columns))
+            continue
+        fields = {name: np.concatenate([r[name] for r in repeated]) for name in repeated[0]}
+        counts = np.array([len(next(iter(r.values()))) for r in repeated])
+        batches.append(encoder.packets(kind, ticks, ticks, columns, fields, counts))
     return batches
