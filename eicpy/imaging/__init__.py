@@ -7,7 +7,7 @@ from eicpy.lazy import attach
 if TYPE_CHECKING:
     from eicpy.imaging.absorption import tantalum_transparency
     from eicpy.imaging.circles import circle_radius, upper_limit
-    from eicpy.imaging.cleaned import CleanedDecoder, SmoothVariance, Taken
+    from eicpy.imaging.cleaned import CleanedDecoder, ShapeFit, SmoothVariance, Taken
     from eicpy.imaging.deconvolution import Decoded, SkyDecoder
     from eicpy.imaging.diffuse import DiffuseSky
     from eicpy.imaging.known_sources import KnownShadows, known_shadows
@@ -31,6 +31,7 @@ __all__ = [
     "Peak",
     "PositionPosterior",
     "Search",
+    "ShapeFit",
     "SkyDecoder",
     "SkyImage",
     "SmoothVariance",

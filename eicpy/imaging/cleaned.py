@@ -26,7 +26,7 @@ from eicpy.imaging.mask import Mask
 from eicpy.imaging.sky_image import SkyImage
 from eicpy.typing import BoolArray, FloatArray
 
-__all__ = ["CleanedDecoder", "SmoothVariance", "Taken"]
+__all__ = ["CleanedDecoder", "ShapeFit", "SmoothVariance", "Taken"]
 
 _DEGREE = 4
 _SAME = 1e-9
@@ -46,12 +46,39 @@ class Taken:
     background
         What is taken out: expected counts of good pixels, shape (pixels, pixels).
     coefficients
-        Of the shapes of the decoder and then of the additional ones, as given; shape (shapes,).
+        Of :attr:`CleanedDecoder.shapes`, shape (shapes,).
     """
 
     rest: FloatArray
     background: FloatArray
     coefficients: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShapeFit:
+    """The weighted least-squares fit of shapes to counts; what several of them hold is shared among them.
+
+    Parameters
+    ----------
+    shapes
+        Each scaled to Σ w P² = 1, shape (shapes, pixels²).
+    weight
+        Efficiency of the pixels, shape (pixels²,).
+    scale
+        By what each shape was divided, shape (shapes,).
+    solution
+        What gives the coefficients from counts, shape (shapes, pixels²).
+    """
+
+    shapes: FloatArray
+    weight: FloatArray
+    scale: FloatArray
+    solution: FloatArray
+
+    def of(self, counts: npt.ArrayLike) -> FloatArray:
+        """Coefficients of the scaled shapes, shape (…, shapes), for counts of shape (…, pixels, pixels)."""
+        flat = np.reshape(counts, (*np.shape(counts)[:-2], -1))
+        return np.asarray(np.where(self.weight > 0, flat, 0.0) @ self.solution.T)
 
 
 class SmoothVariance:
@@ -132,13 +159,17 @@ class CleanedDecoder:
         return self.base.tangent
 
     @cached_property
-    def _solution(self) -> tuple[FloatArray, FloatArray]:
-        """Shapes, and what gives their coefficients from the counts; shapes that others hold get none."""
+    def fit(self) -> "ShapeFit":
+        """The fit of all shapes to counts."""
         x = self.shapes.reshape(len(self.shapes), -1)
         w = np.ones(x.shape[1]) if self.efficiency is None else np.ravel(self.efficiency)
         scale = np.sqrt(np.maximum((x * x) @ w, 1e-300))
         x = x / scale[:, None]
-        return x, np.linalg.pinv((x * w) @ x.T, rcond=_SAME, hermitian=True) @ x
+        return ShapeFit(x, w, scale, np.linalg.pinv((x * w) @ x.T, rcond=_SAME, hermitian=True) @ x)
+
+    def lit(self, ty: float, tz: float) -> float:
+        """Counts on the plane for a flux of 1; see :meth:`SkyDecoder.lit`."""
+        return self.base.lit(ty, tz)
 
     def take(self, counts: FloatArray) -> Taken:
         """Take all shapes out of counts.
@@ -148,14 +179,11 @@ class CleanedDecoder:
         counts
             Counts of each pixel, shape (pixels, pixels), indexed [z, y].
         """
-        n = self.base.mask.pixels
-        x, solve = self._solution
-        w = np.ones(n * n) if self.efficiency is None else np.ravel(self.efficiency)
-        seen = np.where(w > 0, np.ravel(counts), 0.0)
-        c = solve @ seen
-        background = c @ x
-        rest = (seen - w * background).reshape(n, n)
-        return Taken(rest, background.reshape(n, n), c)
+        shape, fit = np.shape(counts), self.fit
+        c = fit.of(counts)
+        background = c @ fit.shapes
+        rest = np.where(fit.weight > 0, np.ravel(counts) - fit.weight * background, 0.0)
+        return Taken(rest.reshape(shape), background.reshape(shape), c / fit.scale)
 
     @cached_property
     def searched(self) -> BoolArray:

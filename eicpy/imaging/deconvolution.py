@@ -260,6 +260,16 @@ class SkyDecoder:
         variance = (c.astype(np.float32) @ q).reshape(flux.shape)
         return Decoded(flux, variance, c)
 
+    def lit(self, ty: float, tz: float) -> float:
+        """Counts on the plane for a flux of 1: good pixels that a direction lights fully, or as many partly.
+
+        Parameters
+        ----------
+        ty, tz
+            Tangents of the direction.
+        """
+        return float((self._weight * self.mask.shadow(ty, tz)).sum())
+
     def correlate(self, rest: FloatArray) -> FloatArray:
         """Flux, shape (sky, sky), of counts from which all shapes of the background were taken out already.
 

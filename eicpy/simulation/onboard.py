@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from eicpy.catalogue import load_catalogue
 from eicpy.events import GoodTimeIntervals, PixelScale
+from eicpy.imaging.diffuse import flatten
 from eicpy.orbit import Track, right_ascension, separation, tangent_vector, unit_vector
 from eicpy.simulation.camera.photons import SimulatedPhotons
 from eicpy.simulation.packets.encoding import TICKS_PER_SECOND
@@ -117,11 +118,6 @@ class OnboardSoftware:
         What is simulated.
     configuration
         Of the trigger.
-
-    Attributes
-    ----------
-    reactions
-        What the trigger decided so far: alerts of each sequence, and how many positions got which verdict.
     """
 
     scene: Scene
@@ -232,7 +228,7 @@ class OnboardSoftware:
             best, sequence.begin, len(sequence.alerts), self.observation, self.configuration
         )
         self._pending.append(EventPacket(time, "alert-descriptor", columns))
-        counts = np.rint(np.ascontiguousarray(image[:, ::-1]).reshape(-1)).astype(np.int64)
+        counts = np.rint(flatten(image)).astype(np.int64)
         self._pending += sub_images(time + 1.0, self.observation, best, counts)
         sequence.is_closed, sequence.images = True, []
 

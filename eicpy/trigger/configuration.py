@@ -5,7 +5,6 @@ are guesses: those on board are not public. A table of thresholds replaces ours 
 """
 
 import hashlib
-import math
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -132,8 +131,6 @@ class TriggerConfiguration(_Part):
         ):
             expected = len(self.image.stacks), len(self.bands)
             raise ValueError(f"image thresholds do not fit: expected stacks × bands = {expected}")
-        if not math.isfinite(self.alert_threshold + self.slew_threshold):
-            raise ValueError("thresholds must be finite")
         return self
 
     @property

@@ -323,8 +323,9 @@ def _search_one(
             spread = float(np.nan_to_num(error[(i + j) // 2 // bins])) * (j - i)
             if (s := s / np.sqrt(1 + spread**2 / mean)) >= threshold:
                 found.append(
-                    GroundCandidate(start + i * step, start + j * step, name, int(counts[i:j].sum()), mean,
-                              float(s), 1)
+                    GroundCandidate(
+                        start + i * step, start + j * step, name, int(counts[i:j].sum()), mean, float(s), 1
+                    )
                 )  # fmt: skip
     return found
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from eicpy.catalogue import CatalogueSource, SourceCatalogue
-from eicpy.imaging import CleanedDecoder, Mask
+from eicpy.imaging import CleanedDecoder, Mask, transmission
 from eicpy.orbit import Pointing, tangents
 from eicpy.trigger.configuration import TriggerConfiguration
 from eicpy.typing import FloatArray
@@ -156,25 +156,15 @@ class KnownSources:
         if self.catalogue is None:
             return []
         ty, tz = tangents(self.catalogue.vectors @ pointing.rotation.T)
-        g = self.mask.geometry
-        reach = g.edge
         with np.errstate(invalid="ignore"):
-            inside = (np.abs(ty) < reach) & (np.abs(tz) < reach)
+            coded = transmission(self.mask.geometry, ty, tz) * np.sqrt(1 + ty**2 + tz**2)
+            inside = np.flatnonzero(coded > _LEAST_CODED)  # NaN, behind the camera, is not
         least = self._configuration.catalogue_flux * 1e-12
-        found = []
-        for n in np.flatnonzero(inside):
-            source = self.catalogue.sources[int(n)]
-            y, z = float(ty[n]), float(tz[n])
-            if source.flux > least and np.isfinite(source.index) and self._coded(y, z) > _LEAST_CODED:
-                found.append(VisibleSource(int(n) + 1, source, y, z))
-        return found
-
-    def _coded(self, ty: float, tz: float) -> float:
-        g = self.mask.geometry
-        sides = [
-            np.clip((g.side + g.plane_side) / 2 - g.distance * abs(t), 0, g.plane_side) for t in (ty, tz)
+        found = [
+            VisibleSource(int(n) + 1, self.catalogue.sources[n], float(ty[n]), float(tz[n])) for n in inside
         ]
-        return float(sides[0] * sides[1] / g.plane_side**2)
+        bright = [one for one in found if one.source.flux > least and np.isfinite(one.source.index)]
+        return sorted(bright, key=lambda one: -one.source.flux)
 
     def usual(self, number: int, band: int, exposure: float, cosine: float) -> float:
         """Counts of a pixel that a source lights fully at its usual flux.
@@ -286,14 +276,9 @@ class SourceFluxes:
             if len(apart) and apart.min() < _SAME_PLACE:
                 self.sources.append(one)
                 rows.append(first + int(np.argmin(apart)))
-        x = decoder.shapes.reshape(len(decoder.shapes), -1)
-        w = np.ones(x.shape[1]) if decoder.efficiency is None else np.ravel(decoder.efficiency)
-        scale = np.sqrt(np.maximum((x * x) @ w, 1e-300))
-        x = x / scale[:, None]
-        self._weight, self._shapes, self._scale = w, x, scale
-        self._solution = np.linalg.pinv((x * w) @ x.T, rcond=1e-9, hermitian=True) @ x
+        self._fit = decoder.fit
         self._rows = np.array(rows, np.intp)
-        self._squares = self._solution[self._rows] ** 2
+        self._squares = self._fit.solution[self._rows] ** 2
 
     def of(self, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Flux of each source and its variance, shape (…, sources): counts of a pixel that is lit fully.
@@ -303,9 +288,9 @@ class SourceFluxes:
         counts
             Counts of each pixel, shape (…, pixels, pixels).
         """
-        c = self._fitted(counts)
-        expected = np.maximum(c @ self._shapes, 0.0) * self._weight
-        scale = self._scale[self._rows]
+        c = self._fit.of(counts)
+        expected = np.maximum(c @ self._fit.shapes, 0.0) * self._fit.weight
+        scale = self._fit.scale[self._rows]
         return np.asarray(c[..., self._rows] / scale), np.asarray(expected @ self._squares.T / scale**2)
 
     def rest(self, counts: FloatArray, source: int) -> FloatArray:
@@ -318,13 +303,9 @@ class SourceFluxes:
         source
             Its place in `sources`.
         """
-        c = self._fitted(counts)
+        c = self._fit.of(counts)
         c[self._rows[source]] = 0.0
-        return np.asarray((c @ self._shapes).reshape(np.shape(counts)))
-
-    def _fitted(self, counts: FloatArray) -> FloatArray:
-        flat = np.reshape(counts, (*np.shape(counts)[:-2], -1))
-        return np.asarray(np.where(self._weight > 0, flat, 0.0) @ self._solution.T)
+        return np.asarray((c @ self._fit.shapes).reshape(np.shape(counts)))
 
 
 class SourceFits:

@@ -283,10 +283,7 @@ class ImageTrigger:
             return None
         peak = peaks[0]
         counts = float(self._sums.totals(k)[band, 0])
-        lit = self._mask.shadow(peak.ty, peak.tz)
-        if self._base.efficiency is not None:
-            lit = lit * self._base.efficiency
-        background = counts - float(flux[peak.z, peak.y]) * float(lit.sum())
+        background = counts - float(flux[peak.z, peak.y]) * self._base.lit(peak.ty, peak.tz)
         start = stop - CYCLE * 2**k
         excess = Excess("image", start, stop, k, band, -1, round(counts), background, peak.significance)
         return SkyExcess(excess, image, peak)

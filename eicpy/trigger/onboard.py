@@ -347,8 +347,7 @@ class OnboardTrigger:
         excesses = []
         for n, (value, seen) in best.items():
             total = float(self._cycles.image(seen.start, seen.stop, seen.band).sum())
-            lit = decoder.mask.shadow(fit.sources[n].ty, fit.sources[n].tz).sum()
-            rest = total - float(seen.flux[n] * lit)
+            rest = total - float(seen.flux[n]) * decoder.lit(fit.sources[n].ty, fit.sources[n].tz)
             excesses.append(
                 Excess("image", seen.start, seen.stop, seen.stack, seen.band, -1, int(total), rest, value)
             )

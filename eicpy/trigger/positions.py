@@ -118,7 +118,7 @@ class PositionFinder:
         usable = [
             replace(p, significance=min(p.significance, _sparse_significance(view, p)))
             for p in peaks[:_MOST_PEAKS]
-            if view.is_open_sky(p.ty, p.tz) and _lit(view.decoder, p.ty, p.tz) >= _LEAST_LIT
+            if view.is_open_sky(p.ty, p.tz) and view.decoder.lit(p.ty, p.tz) >= _LEAST_LIT
         ]
         if not usable:
             return []
@@ -162,7 +162,7 @@ class PositionFinder:
             one, tangent = known.sources[n], view.decoder.tangent
             y, z = (int(np.argmin(np.abs(tangent - t))) for t in (one.ty, one.tz))
             peak = Peak(one.ty, one.tz, float(flux[n] / np.sqrt(variance[n])), y, z)
-            if _lit(view.decoder, one.ty, one.tz) < _LEAST_LIT:
+            if view.decoder.lit(one.ty, one.tz) < _LEAST_LIT:
                 continue
             fit = self._fit(view, peak, lambda n=n: known.rest(view.counts, n))  # type: ignore[misc]
             place = tangent_vector(fit.ty, fit.tz) @ view.pointing.rotation
@@ -195,12 +195,12 @@ class PositionFinder:
         source = found.sources[0]
         step = decoder.tangent[1] - decoder.tangent[0]
         lost = max(abs(source.ty - peak.ty), abs(source.tz - peak.tz)) > _FARTHEST * step
-        lost = lost or _lit(decoder, source.ty, source.tz) < _LEAST_LIT
+        lost = lost or decoder.lit(source.ty, source.tz) < _LEAST_LIT
         c = source.covariance[:2, :2]
         if lost or not np.isfinite(c).all() or np.linalg.eigvalsh(c)[0] < _LEAST_ERROR**2:
             return rough
         covariance = (float(c[0, 0]), float(c[0, 1])), (float(c[1, 0]), float(c[1, 1]))
-        return _Fit(source.ty, source.tz, covariance, source.flux * _lit(decoder, source.ty, source.tz))
+        return _Fit(source.ty, source.tz, covariance, source.flux * decoder.lit(source.ty, source.tz))
 
 
 def _candidate(
@@ -215,7 +215,7 @@ def _candidate(
     *,
     outburst: bool,
 ) -> Candidate:
-    lit = _lit(view.decoder, fit.ty, fit.tz)
+    lit = view.decoder.lit(fit.ty, fit.tz)
     return Candidate(
         view.excess,
         view.time,
@@ -255,12 +255,6 @@ def _sparse_significance(view: View, peak: Peak) -> float:
     if off > 0:
         value += off * np.log((1 + alpha) * off / total)
     return max(float(np.sqrt(2 * value)), _LEAST_SIGNIFICANCE)
-
-
-def _lit(decoder: CleanedDecoder, ty: float, tz: float) -> float:
-    """Good pixels that a direction lights fully, or as many partly: counts on the plane for a flux of 1."""
-    shadow = decoder.mask.shadow(ty, tz)
-    return float(shadow.sum() if decoder.efficiency is None else (shadow * decoder.efficiency).sum())
 
 
 def _tuple(vector: FloatArray) -> tuple[float, float, float]:

@@ -110,7 +110,8 @@ class SeededWindow:
     flux
         Counts per second of a pixel that is lit fully, over all segments.
     statistic
-        Λ, twice the log-likelihood ratio.
+        Λ, twice the log-likelihood ratio. √Λ is no number of standard deviations: how high Λ comes by chance
+        grows with the windows, spectra and directions that were tried, and is not known here.
     """
 
     start: float
@@ -120,11 +121,6 @@ class SeededWindow:
     tz: float
     flux: float
     statistic: float
-
-    @property
-    def significance(self) -> float:
-        """√Λ; trials are not counted in."""
-        return float(np.sqrt(self.statistic))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,10 @@ def test_the_crab_is_in_the_field_and_a_source_outside_is_not(known):
     assert "Sco X-1" not in names
     assert all(one.source.flux > 50e-12 for one in visible)
     assert known.catalogue.sources[visible[0].number - 1].name == "Crab"
+    backwards = KnownSources(CONFIGURATION, SourceCatalogue("backwards", list(SKY)[::-1]), MASK)
+    again = backwards.visible(CRAB)  # the brightest first, however the catalogue is ordered
+    assert [one.source.name for one in again] == names
+    assert backwards.catalogue.sources[again[0].number - 1].name == "Crab"
 
 
 @pytest.mark.parametrize(("factor", "outburst"), [(1.0, False), (2.5, False), (3.5, True)])
