@@ -24,7 +24,7 @@ from eicpy.kernels import kernel
 from eicpy.trigger.configuration import CYCLE, SHORTEST, TriggerConfiguration, Zone
 from eicpy.typing import BoolArray, FloatArray, Int16Array, Int32Array
 
-__all__ = ["BIN", "BINS_PER_CYCLE", "ROUNDING", "Binned", "PhotonBinner", "plane_atoms"]
+__all__ = ["AHEAD", "BIN", "BINS_PER_CYCLE", "ROUNDING", "Binned", "PhotonBinner", "plane_atoms"]
 
 BIN = SHORTEST / 2
 """s: a fine bin."""
@@ -34,6 +34,9 @@ BINS_PER_CYCLE = round(CYCLE / BIN)
 """Fine bins of a detector image."""
 _MOST_CYCLES = 512
 """Cycles given out at once at most, three hours: some 0.4 GB of counts and images."""
+AHEAD = 600.0
+"""s after the end of a block from which on the time of a photon is wrong."""
+_BINS_AHEAD = round(AHEAD / BIN)
 _PIECE = 16
 """Cycles given out at once by :meth:`PhotonBinner.pieces`."""
 
@@ -124,7 +127,8 @@ class PhotonBinner:
     late
         Photons that came after their bin was given out, or lie before `start`.
     out_of_range
-        Photons of a pixel that the plane does not have, or without a time.
+        Photons of a pixel that the plane does not have, without a time, or with one ten minutes after the end
+        of their block: they would wait for ever.
     waiting
         Photons that lie beyond what was given out.
 
@@ -194,14 +198,14 @@ class PhotonBinner:
                 f"got photons up to {until} s, {(stop - self._given) * BIN:.0f} s after what was given out; "
                 f"expected at most {_MOST_CYCLES * CYCLE:.0f} s, use pieces(), or begin again after the gap"
             )
-        return self._count(EventList.of(photons), stop)
+        return self._count(EventList.of(photons), stop, stop + _BINS_AHEAD)
 
     def pieces(self, photons: PhotonBlock, until: float) -> Iterator[Binned]:
         """Count photons as :meth:`add` does, and give counts out in pieces of bounded size."""
         stop = self._whole_bins(until)
         block = EventList.of(photons)
         while True:
-            yield self._count(block, min(stop, self._given + _PIECE * BINS_PER_CYCLE))
+            yield self._count(block, min(stop, self._given + _PIECE * BINS_PER_CYCLE), stop + _BINS_AHEAD)
             if self._given >= stop:
                 return
             block = block[:0]  # the rest waits
@@ -211,7 +215,7 @@ class PhotonBinner:
             raise BadArgumentError(f"got photons until {until}, expected a time in s")
         return max(int(np.floor((until - self._start) / BIN + ROUNDING)), self._given)
 
-    def _count(self, block: EventList, stop: int) -> Binned:
+    def _count(self, block: EventList, stop: int, wrong: int) -> Binned:
         first = self._given
         counts = np.zeros((stop - first, self.belongs.shape[1], self._segments), np.int32)
         cycle = first // BINS_PER_CYCLE
@@ -221,7 +225,7 @@ class PhotonBinner:
         for photons in (*held, block):
             later = np.empty(len(photons), np.int64)
             waiting, late, outside = _bin_photons(
-                photons.time, photons.detnum, photons.channel, self._start, first, stop,
+                photons.time, photons.detnum, photons.channel, self._start, first, stop, wrong,
                 self._atom, self._place, self._below, counts, images, later,
             )  # fmt: skip
             self.late += late
@@ -254,6 +258,7 @@ def _bin_photons(
     start: float,
     first: int,
     stop: int,
+    wrong: int,
     atom: Int16Array,
     place: Int32Array,
     below: Int16Array,
@@ -262,6 +267,8 @@ def _bin_photons(
     later: npt.NDArray[np.int64],
 ) -> tuple[int, int, int]:
     """Count the photons of bins from `first` to `stop`; how many come later (rows in `later`), late, outside.
+
+    Those of bin `wrong` and after it have a wrong time and are outside.
 
     Indices go through unsigned numbers, so that a negative pixel is out of range like a large one.
     """
@@ -274,7 +281,7 @@ def _bin_photons(
     for k in range(len(time)):
         pixel = np.uint64(detnum[k])
         position = np.floor((time[k] - start) / BIN)
-        if pixel >= pixels or np.isnan(position):
+        if pixel >= pixels or not position < wrong:  # NaN is not
             outside += 1
         elif position >= stop:
             later[waiting] = k

@@ -23,7 +23,7 @@ from eicpy.instruments import Instrument
 from eicpy.orbit import Attitude, Pointing, Track
 from eicpy.trigger.alert import Alert, Excess
 from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision
-from eicpy.trigger.binning import PhotonBinner
+from eicpy.trigger.binning import AHEAD, PhotonBinner
 from eicpy.trigger.configuration import CYCLE, TriggerConfiguration
 from eicpy.trigger.count_rate import CountRateTrigger
 from eicpy.trigger.identification import KnownSources, SourceFits
@@ -46,8 +46,6 @@ _KEPT_SLICES = 24
 _NEAR = 2
 """Pixels of the sky image within which two peaks are one place."""
 _SLICES_AT_ONCE = 24
-_ROUNDING = 1e-6
-"""s: more than the rounding of times of some 10⁸ s, much less than a bin."""
 _TURN = float(np.radians(0.1))
 _STILL = float(np.radians(0.02))
 """A fiftieth of the side of a pixel of the sky image: the camera has not moved."""
@@ -111,6 +109,11 @@ class OnboardTrigger:
     start
         s: begin of the first cycle.
 
+    Attributes
+    ----------
+    wrong_times
+        Photons that were left out so far: without a time, or with one ten minutes after their block.
+
     See Also
     --------
     AlertLogic : The rules for alerts.
@@ -160,6 +163,7 @@ class OnboardTrigger:
         self._live: GoodTimeIntervals | None = None
         self._done = 0
         self._until = self._start
+        self.wrong_times = 0
 
     def add(self, photons: PhotonBlock, until: float, live: GoodTimeIntervals | None = None) -> Reaction:
         """Photons, and what the trigger says to them.
@@ -200,7 +204,7 @@ class OnboardTrigger:
             old = self._live if self._live is not None else GoodTimeIntervals([self._start], [self._until])
             self._live = (old | new) & GoodTimeIntervals([self._end(self._done) - 2000.0], [until])
         self._until = until
-        self._waiting.add(photons)
+        self.wrong_times += self._waiting.add(photons, until + AHEAD)
         last = int((until - self._start) / SLICE + 1e-9)
         while self._done < last:
             yield from self._piece(min(last - self._done, _SLICES_AT_ONCE))
@@ -213,7 +217,7 @@ class OnboardTrigger:
         first = self._done
         edges = np.asarray(self._start + np.arange(first, first + slices + 1) * SLICE, np.float64)
         parts = self._waiting.take(edges)
-        binned = self._binner.add(Photons.join(parts), float(edges[-1]) + _ROUNDING)
+        binned = self._binner.add(Photons.join(parts), float(edges[-1]))
         rates = self._rates(np.asarray(binned.counts), slices)
         excesses: list[list[Excess]] = [[] for _ in parts]
         for excess in self._count_rate.add(binned, self._live):

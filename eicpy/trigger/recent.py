@@ -76,9 +76,15 @@ class WaitingPhotons:
     def __init__(self) -> None:
         self._parts: list[Photons] = []
 
-    def add(self, block: PhotonBlock) -> None:
-        """Photons of a block."""
-        self._parts.append(Photons.of(block))
+    def add(self, block: PhotonBlock, latest: float) -> int:
+        """Photons of a block; how many are left out, for they have no time, or one from `latest` (s) on."""
+        photons = Photons.of(block)
+        good = photons.time < latest  # NaN is not
+        wrong = len(photons) - int(np.count_nonzero(good))
+        if wrong:
+            photons = Photons(*(getattr(photons, name)[good] for name in Photons.__slots__))
+        self._parts.append(photons)
+        return wrong
 
     def take(self, edges: FloatArray) -> list[Photons]:
         """Those between each two edges; earlier ones come with the first, later ones stay."""

@@ -90,6 +90,15 @@ def test_photons_without_a_time_and_negative_pixels_are_out_of_range():
     assert binned.counts.sum() == 0
 
 
+def test_photons_of_a_far_future_do_not_wait_for_it():
+    binner = PhotonBinner(TriggerConfiguration(), ECLAIRS, PixelScale.uniform(6400, 0.145, 3.0), START)
+    times = [START + 1.0, START + 500.0, START + 700.0, START + 1e9, np.inf]
+    binner.add(EventList(times, [1] * 5, [100] * 5), START + 10.0)
+    assert (binner.waiting, binner.out_of_range) == (1, 3)
+    counted = sum(b.counts.sum() for b in binner.pieces(EventList([], [], []), START + 600.0))
+    assert (counted, binner.waiting, binner.out_of_range) == (1, 0, 3)
+
+
 def test_pieces_are_what_one_call_gives_and_are_short():
     rng = np.random.default_rng(3)
     photons = drawn(rng, 700.0, rate=20)

@@ -204,6 +204,17 @@ def test_a_few_counts_of_chance_are_no_alert():
         assert said.alerts == []
 
 
+def test_wrong_times_are_counted_and_change_nothing(photons, said):
+    wrong = Photons(
+        np.append(photons.time, [np.nan, np.inf, START + LENGTH + 601.0]),
+        *(np.append(getattr(photons, name), [1, 1, 1]) for name in ("detnum", "channel", "multiplicity")),
+    )
+    known = Attitude.steady(POINTING, START + np.arange(-10.0, LENGTH + 20))
+    trigger = OnboardTrigger(CONFIGURATION, ECLAIRS, MASK, scale=SCALE, attitude=known, start=START)
+    assert trigger.add(wrong, START + LENGTH).alerts == said.alerts
+    assert trigger.wrong_times == 3
+
+
 def test_nothing_is_prepared_before_it_is_needed(photons):
     trigger = OnboardTrigger(CONFIGURATION, ECLAIRS, MASK, scale=SCALE, start=START)
     trigger.add(photons.part(0, int(np.searchsorted(photons.time, START + 15))), START + 15)
