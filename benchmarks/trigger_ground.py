@@ -20,7 +20,7 @@ from eicpy.trigger import (
     significance,
     two_sided_background,
 )
-from eicpy.trigger.seeded import SPECTRA
+from eicpy.trigger.ground.seeded import SPECTRA
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 STEP = 0.01

@@ -18,7 +18,7 @@ from eicpy.instruments import load
 from eicpy.orbit import CircularOrbit, Pointing, earth_radius
 from eicpy.trigger import ImageTrigger, KnownSources, TriggerConfiguration
 from eicpy.trigger.configuration import CYCLE
-from eicpy.trigger.identification import detected_photons
+from eicpy.trigger.on_board.identification import detected_photons
 
 RATES = np.array([700.0, 1200.0, 600.0, 500.0])
 """Counts per second between 5, 8, 20, 50 and 120 keV (rounded from the simulated camera)."""

@@ -44,7 +44,7 @@ from eicpy.simulation import (
 )
 from eicpy.simulation.onboard import on_board_trigger
 from eicpy.trigger import TriggerConfiguration
-from eicpy.trigger.recent import Photons
+from eicpy.trigger.on_board.recent import Photons
 
 DAY = 86400.0
 PIECE = 4 * 3600.0

@@ -149,6 +149,8 @@ MODULES = {
     "eicpy.simulation.sky.diffuse": "eicpy.imaging.diffuse",
     "eicpy.simulation.structure": "eicpy.simulation.camera.structure",
     "eicpy.simulation.telemetry": "eicpy.simulation.packets.encoding",
+    "eicpy.trigger.background": "eicpy.trigger.ground.background",
+    "eicpy.trigger.exact_search": "eicpy.trigger.ground.exact_search",
 }
 """Old module → new module."""
 

@@ -36,8 +36,8 @@ from eicpy.simulation.packets.trigger_packets import (
 )
 from eicpy.simulation.scene import Scene
 from eicpy.trigger import Alert, TriggerConfiguration
-from eicpy.trigger.onboard import RATE_BIN, SLICE, OnboardTrigger, Reaction
-from eicpy.trigger.recent import Photons
+from eicpy.trigger.on_board.recent import Photons
+from eicpy.trigger.on_board.stream import RATE_BIN, SLICE, OnboardTrigger, Reaction
 from eicpy.typing import FloatArray
 
 __all__ = ["OnboardSoftware", "on_board_trigger"]

@@ -6,18 +6,18 @@ from eicpy.lazy import attach
 
 if TYPE_CHECKING:
     from eicpy.trigger.alert import Alert, Excess, TriggerKind
-    from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision, Verdict
-    from eicpy.trigger.background import Background, two_sided_background
-    from eicpy.trigger.binning import Binned, PhotonBinner, plane_atoms
-    from eicpy.trigger.candidate_image import CandidateImage, image_candidate, permuted_decoder
     from eicpy.trigger.configuration import CountRateSettings, ImageSettings, TriggerConfiguration, Zone
-    from eicpy.trigger.count_rate import CountRateTrigger, Margins
-    from eicpy.trigger.exact_search import Excesses, search_all_windows, significance
-    from eicpy.trigger.ground_search import FalseAlarms, GroundCandidate, GroundSearch, search_series
-    from eicpy.trigger.identification import Identification, KnownSources
-    from eicpy.trigger.image_trigger import ImageMargin, ImageTrigger, SkyExcess
-    from eicpy.trigger.onboard import OnboardTrigger, Reaction
-    from eicpy.trigger.seeded import SeededSearch, SeededWindow, band_spectrum, folded_spectra
+    from eicpy.trigger.ground.background import Background, two_sided_background
+    from eicpy.trigger.ground.candidate_image import CandidateImage, image_candidate, permuted_decoder
+    from eicpy.trigger.ground.exact_search import Excesses, search_all_windows, significance
+    from eicpy.trigger.ground.seeded import SeededSearch, SeededWindow, band_spectrum, folded_spectra
+    from eicpy.trigger.ground.series_search import FalseAlarms, GroundCandidate, GroundSearch, search_series
+    from eicpy.trigger.on_board.alert_logic import AlertLogic, Candidate, Decision, Verdict
+    from eicpy.trigger.on_board.binning import Binned, PhotonBinner, plane_atoms
+    from eicpy.trigger.on_board.count_rate import CountRateTrigger, Margins
+    from eicpy.trigger.on_board.identification import Identification, KnownSources
+    from eicpy.trigger.on_board.image_trigger import ImageMargin, ImageTrigger, SkyExcess
+    from eicpy.trigger.on_board.stream import OnboardTrigger, Reaction
 else:
     __getattr__, __dir__ = attach(__name__, __file__)
 

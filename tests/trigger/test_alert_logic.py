@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from eicpy.errors import BadArgumentError
 from eicpy.orbit import unit_vector
 from eicpy.trigger import AlertLogic, Candidate, Excess, TriggerConfiguration
-from eicpy.trigger.alert_logic import MOST_ALERTS
+from eicpy.trigger.on_board.alert_logic import MOST_ALERTS
 
 CONFIGURATION = TriggerConfiguration()
 PLACES = [tuple(unit_vector(*np.radians(at)).tolist()) for at in ((80.0, 20.0), (95.0, 12.0), (80.5, 20.1))]

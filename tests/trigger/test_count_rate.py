@@ -17,7 +17,7 @@ from eicpy.trigger import (
     Zone,
     plane_atoms,
 )
-from eicpy.trigger.count_rate import CURVATURE, CURVATURE_AFTER_GAP, LONG_GAP, SETTLING
+from eicpy.trigger.on_board.count_rate import CURVATURE, CURVATURE_AFTER_GAP, LONG_GAP, SETTLING
 
 ECLAIRS = load("eclairs")
 START = 3.0e8

@@ -9,7 +9,7 @@ from eicpy.instruments import load
 from eicpy.orbit import Pointing, unit_vector
 from eicpy.simulation.camera.background import energy_grid, source_tables
 from eicpy.trigger import ImageTrigger, KnownSources, TriggerConfiguration
-from eicpy.trigger.identification import SourceFluxes, detected_photons
+from eicpy.trigger.on_board.identification import SourceFluxes, detected_photons
 
 CONFIGURATION = TriggerConfiguration()
 SKY = load_catalogue("hard-x-ray")

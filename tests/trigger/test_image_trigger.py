@@ -10,7 +10,7 @@ from eicpy.imaging import DiffuseSky, random_mask
 from eicpy.instruments import load
 from eicpy.orbit import Pointing, earth_radius
 from eicpy.trigger import ImageSettings, ImageTrigger, TriggerConfiguration
-from eicpy.trigger.identification import detected_photons
+from eicpy.trigger.on_board.identification import detected_photons
 
 CAMERA = load("eclairs")
 MASK = random_mask(CAMERA.mask, 80, 1)

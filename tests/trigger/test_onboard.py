@@ -12,9 +12,9 @@ from eicpy.imaging import random_mask
 from eicpy.instruments import load
 from eicpy.orbit import Attitude, Pointing, separation, tangent_vector
 from eicpy.trigger import ImageSettings, TriggerConfiguration
-from eicpy.trigger.identification import detected_photons
-from eicpy.trigger.onboard import SLICE, OnboardTrigger
-from eicpy.trigger.recent import Photons, without_spikes
+from eicpy.trigger.on_board.identification import detected_photons
+from eicpy.trigger.on_board.recent import Photons, without_spikes
+from eicpy.trigger.on_board.stream import SLICE, OnboardTrigger
 
 ECLAIRS = load("eclairs")
 MASK = random_mask(ECLAIRS.mask, 80, 1)

@@ -31,9 +31,9 @@ from eicpy.errors import BadArgumentError
 from eicpy.events import EnergyBands, GoodTimeIntervals
 from eicpy.instruments import Instrument
 from eicpy.trigger.alert import Excess
-from eicpy.trigger.binning import BIN, ROUNDING, Binned, plane_atoms
 from eicpy.trigger.configuration import TriggerConfiguration
-from eicpy.trigger.rate_windows import BINS, LEVELS, SCALES, STEPS_OF_WINDOW, work_steps
+from eicpy.trigger.on_board.binning import BIN, ROUNDING, Binned, plane_atoms
+from eicpy.trigger.on_board.rate_windows import BINS, LEVELS, SCALES, STEPS_OF_WINDOW, work_steps
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["CURVATURE", "STEP", "CountRateTrigger", "Margins"]

@@ -4,7 +4,7 @@ A source that is taken out of every image would never be seen to flare there. Wh
 each cycle is kept, and the sum over 2ᵏ cycles is compared with its usual flux. That is quick, for the fit is
 the same as long as the camera holds still, and only says where to look: the Earth, which moves, is not in it.
 An outburst is one in the image of the exposure with everything taken out
-(:meth:`eicpy.trigger.positions.PositionFinder.outbursts`).
+(:meth:`eicpy.trigger.on_board.positions.PositionFinder.outbursts`).
 """
 
 from collections import deque
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eicpy.trigger.configuration import CYCLE
-from eicpy.trigger.identification import SourceFluxes
+from eicpy.trigger.on_board.identification import SourceFluxes
 from eicpy.typing import FloatArray
 
 __all__ = ["SourceWatch", "WatchedExposure"]

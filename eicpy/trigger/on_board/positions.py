@@ -14,9 +14,9 @@ from eicpy.errors import BadArgumentError
 from eicpy.imaging import CleanedDecoder, Peak, SkyImage, localise, quadratic_shapes
 from eicpy.orbit import Pointing, earth_angle, earth_radius, tangent_vector
 from eicpy.trigger.alert import Excess, error_radius
-from eicpy.trigger.alert_logic import Candidate
 from eicpy.trigger.configuration import TriggerConfiguration
-from eicpy.trigger.identification import Identification, KnownSources, SourceFits
+from eicpy.trigger.on_board.alert_logic import Candidate
+from eicpy.trigger.on_board.identification import Identification, KnownSources, SourceFits
 from eicpy.typing import FloatArray
 
 __all__ = ["PositionFinder", "View"]

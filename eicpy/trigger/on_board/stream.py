@@ -22,15 +22,15 @@ from eicpy.imaging import Mask
 from eicpy.instruments import Instrument
 from eicpy.orbit import Attitude, Pointing, Track
 from eicpy.trigger.alert import Alert, Excess
-from eicpy.trigger.alert_logic import AlertLogic, Candidate, Decision
-from eicpy.trigger.binning import AHEAD, PhotonBinner
 from eicpy.trigger.configuration import CYCLE, TriggerConfiguration
-from eicpy.trigger.count_rate import CountRateTrigger
-from eicpy.trigger.identification import KnownSources, SourceFits
-from eicpy.trigger.image_trigger import ImageTrigger, SkyExcess
-from eicpy.trigger.outbursts import SourceWatch, WatchedExposure
-from eicpy.trigger.positions import PositionFinder, View
-from eicpy.trigger.recent import CycleImages, Photons, PhotonStore, WaitingPhotons, without_spikes
+from eicpy.trigger.on_board.alert_logic import AlertLogic, Candidate, Decision
+from eicpy.trigger.on_board.binning import AHEAD, PhotonBinner
+from eicpy.trigger.on_board.count_rate import CountRateTrigger
+from eicpy.trigger.on_board.identification import KnownSources, SourceFits
+from eicpy.trigger.on_board.image_trigger import ImageTrigger, SkyExcess
+from eicpy.trigger.on_board.outbursts import SourceWatch, WatchedExposure
+from eicpy.trigger.on_board.positions import PositionFinder, View
+from eicpy.trigger.on_board.recent import CycleImages, Photons, PhotonStore, WaitingPhotons, without_spikes
 from eicpy.typing import FloatArray
 
 __all__ = ["RATE_BIN", "SLICE", "Margin", "OnboardTrigger", "Reaction"]

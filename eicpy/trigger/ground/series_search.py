@@ -1,9 +1,9 @@
 r"""Every window of many series searched on the ground, where the future is known too.
 
 On board a window of 10 ms·2ⁿ that starts at a multiple of half its length is compared with a background from
-the past. On the ground every window up to the longest is searched (:mod:`eicpy.trigger.exact_search`), and
-the background of a time is fitted to both sides of it (the parabola of :mod:`eicpy.trigger.background`,
-here for all series at once). A significance s of a window with B expected counts, known to δB, becomes
+the past. On the ground every window up to the longest is searched, and the background of a time is fitted to
+both sides of it (:mod:`eicpy.trigger.ground.exact_search`, :mod:`eicpy.trigger.ground.background`; the fit is
+made here for all series at once). A significance s of a window with B expected counts, known to δB, becomes
 
     s / √(1 + δB² / B).
 
@@ -24,7 +24,7 @@ from scipy import signal, stats
 
 from eicpy.errors import BadArgumentError
 from eicpy.kernels import kernel
-from eicpy.trigger.exact_search import search_all_windows
+from eicpy.trigger.ground.exact_search import search_all_windows
 from eicpy.typing import BoolArray, FloatArray, IntArray
 
 __all__ = ["FalseAlarms", "GroundCandidate", "GroundSearch", "search_series"]

@@ -36,7 +36,7 @@ from eicpy.kernels import kernel
 from eicpy.orbit import Pointing, earth_radius, separation, tangent_vector
 from eicpy.trigger.alert import Excess
 from eicpy.trigger.configuration import CYCLE, TriggerConfiguration
-from eicpy.trigger.identification import KnownSources
+from eicpy.trigger.on_board.identification import KnownSources
 from eicpy.typing import BoolArray, FloatArray
 
 __all__ = ["ImageMargin", "ImageTrigger", "SkyExcess"]
