@@ -306,7 +306,8 @@ def test_no_photons_inside_the_anomaly(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    # the longest exposure of the trigger that is looked at here is complete after 164 s
+    # the longest exposure of the trigger that is looked at is complete after 164 s; then the first cycles
+    # with the Earth in the field are prepared, and from 600 to 1800 s the peak is the same to 0.1 %
     trigger = TriggerConfiguration(image=ImageSettings(stacks=(0, 1, 2, 3)))
     quiet = CLEAN.model_copy(update={"bursts": (), "excursions": (), "trigger": trigger})
 
@@ -321,7 +322,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         tracemalloc.stop()
         return top
 
-    assert peak(600.0) < 1.2 * peak(180.0) < 200e6
+    assert peak(900.0) < 1.15 * peak(300.0) < 60e6
 
 
 def test_progress_goes_to_one(tmp_path):
